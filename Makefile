@@ -1,0 +1,38 @@
+# Thin: sets up .venv with locked versions, then calls the same commands the README names.
+PYTHON ?= python3
+UV := .uv/bin/uv
+READY := .venv/.ready
+
+.PHONY: setup reproduce smoke test test-fast lint clean
+
+setup: $(READY)
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet "uv==0.13.9"
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	test -x .venv/bin/python || $(UV) venv --python 3.11 .venv
+	$(UV) pip install --python .venv/bin/python --require-hashes -r requirements.lock
+	$(UV) pip install --python .venv/bin/python --no-deps -e .
+	touch $(READY)
+
+reproduce: setup
+	.venv/bin/cmbkit reproduce params/demo.yaml
+
+smoke: setup
+	.venv/bin/cmbkit reproduce params/smoke.yaml
+
+test: setup lint
+	.venv/bin/pytest
+
+test-fast: setup
+	.venv/bin/pytest tests
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf data/raw data/derivatives figures/smoke

@@ -1,0 +1,1 @@
+"""Brain mask, parcellation, atlas and rating scales."""

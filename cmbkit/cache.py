@@ -1,0 +1,119 @@
+"""Results on disk: one folder per step and item, valid while its key matches, written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel
+
+RECORDED_PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "tensorflow-cpu", "pyradiomics")
+
+
+@lru_cache(maxsize=65536)
+def _hash_file(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
+
+
+def file_hash(path) -> str:
+    """Content hash of a file (remembered while size and modification time stay)."""
+    status = os.stat(path)
+    return _hash_file(str(path), status.st_size, status.st_mtime_ns)
+
+
+def _plain(value):
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return file_hash(value)
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+class Cache:
+    """Folders of results under one root.
+
+    Parameters
+    ----------
+    root : path-like
+        For instance ``data/derivatives/demo``.
+    """
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def folder(self, step: str, item: str) -> Path:
+        """Where the result of ``step`` for ``item`` is or will be."""
+        return self.root / step / item
+
+    @staticmethod
+    def key(step: str, version: int, inputs: dict) -> str:
+        """Hash of step, version and inputs; a Path among the inputs counts by its content."""
+        text = json.dumps([step, version, _plain(inputs)], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def valid(self, step: str, item: str, key: str) -> bool:
+        """Whether a finished result with this key is there."""
+        record = self.folder(step, item) / "provenance.json"
+        return record.is_file() and json.loads(record.read_text())["key"] == key
+
+    def get(
+        self, step: str, item: str, version: int, inputs: dict, compute: Callable[[Path], None]
+    ) -> Path:
+        """Return the result's folder, calling ``compute(folder)`` first unless it is valid.
+
+        ``compute`` writes into a temporary folder that is renamed when it has returned; if it
+        raises, nothing stays. The provenance (key, inputs, software) is written beside.
+        """
+        key = self.key(step, version, inputs)
+        target = self.folder(step, item)
+        if self.valid(step, item, key):
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".part-{item}-"))
+        try:
+            compute(partial)
+            record = {"key": key, "step": step, "version": version, "inputs": _plain(inputs)}
+            record["software"] = software_versions()
+            (partial / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+            partial.chmod(0o755)
+            if target.exists():
+                shutil.rmtree(target)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return target
+
+    def describe(self, generated_by: str) -> None:
+        """Write the ``dataset_description.json`` that BIDS asks of derivatives."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        description = {
+            "Name": f"cmbkit derivatives ({self.root.name})",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "cmbkit", "Version": generated_by}],
+        }
+        (self.root / "dataset_description.json").write_text(json.dumps(description, indent=1))
+
+
+@lru_cache(maxsize=1)
+def software_versions() -> dict:
+    """Versions of cmbkit and of the packages whose results are cached."""
+    found = {}
+    for name in ("cmbkit", *RECORDED_PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found

@@ -1,0 +1,95 @@
+"""DOU (section 4.3): 20 SWI scans with the centres of their microbleeds.
+
+Layout: ``nii/NN.nii`` and ``ground_truth/NN.mat``, whose variable ``cen`` has one row x, y, z per
+CMB: 1-based voxel indices in the image file's own array order. Orientations differ between
+files (LPS, RAS, LAS), so coordinates are never flipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cmbkit.datasets.sources import (
+    DatasetError,
+    Published,
+    acquisition,
+    images_in,
+    is_synthetic,
+    read_each,
+    read_header,
+    require_file,
+    require_folder,
+    stem,
+    zero_based,
+)
+from cmbkit.records import Annotation, Scan
+
+PUBLISHED = Published("3", 24.0, 17.0, 20.0, "China")
+
+
+def read_centres(path: Path) -> np.ndarray:
+    """Rows x, y, z of ``cen`` in a ``.mat`` file, shape (n, 3), 1-based voxels."""
+    from scipy.io import loadmat
+
+    require_file(path)
+    try:
+        content = loadmat(path)
+    except Exception as error:
+        raise DatasetError(f"{path}: expected a readable .mat file, found: {error}") from error
+    if "cen" not in content:
+        names = [name for name in content if not name.startswith("__")]
+        raise DatasetError(f"{path}: expected a variable cen, found {names}")
+    centres = np.asarray(content["cen"], float)
+    if centres.size == 0:
+        return np.empty((0, 3))
+    if centres.ndim != 2 or centres.shape[1] != 3:
+        raise DatasetError(f"{path}: cen: expected rows x, y, z, found shape {centres.shape}")
+    return centres
+
+
+def read(root: Path) -> list[Scan]:
+    """Read all scans below ``root``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that holds ``nii`` and ``ground_truth``.
+
+    Returns
+    -------
+    list of Scan
+        Kind "points", or "none" where ``cen`` is empty.
+
+    Raises
+    ------
+    DatasetError
+        One line per image without centres, centres without an image, coordinate outside.
+    """
+    root = require_folder(Path(root))
+    synthetic = is_synthetic(root)
+    images = images_in(require_folder(root / "nii"))
+    truth = require_folder(root / "ground_truth")
+    if not images:
+        raise DatasetError(f"{root / 'nii'}: expected images NN.nii, found none")
+    alone = sorted({path.stem for path in truth.glob("*.mat")} - {stem(path) for path in images})
+    if alone:
+        raise DatasetError(f"{root / 'nii'}: expected images {', '.join(alone)}, found none")
+
+    def read_one(image: Path) -> Scan:
+        header = read_header(image)
+        source = truth / f"{stem(image)}.mat"
+        points = zero_based(read_centres(source), header, source)
+        return Scan(
+            dataset="DOU",
+            patient=stem(image),
+            scan=stem(image),
+            sequence="SWI",
+            image=image,
+            annotation=Annotation("points" if points else "none", points=points),
+            acquisition=acquisition(header, PUBLISHED),
+            synthetic=synthetic,
+        )
+
+    return read_each(read_one, images)

@@ -1,0 +1,186 @@
+"""How each of the seven datasets was acquired and annotated, in miniature (Tables 4.1 and 7.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_CMB = 19  # the MOMENI workbook has room for 19
+DATASET_NUMBER = {
+    name: number
+    for number, name in enumerate(
+        ("CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"), start=1
+    )
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way of acquiring a scan.
+
+    Attributes
+    ----------
+    sequence : {"SWI", "T2S"}
+    in_plane_mm, slice_spacing_mm, slice_thickness_mm : tuple of float
+        Lowest and highest value; a scan draws one. Thickness is the width of the slice
+        profile, spacing the distance between slices; thickness (0, 0) means equal to spacing.
+    orientations : tuple of str
+        Array orientations to draw from.
+    field_strength, te_ms, tr_ms, flip_deg
+        For the sidecar; ranges where Table 4.1 gives ranges.
+    country : str
+        For the sidecar's InstitutionAddress.
+    head : bool
+        Skull and scalp present; False: skull-stripped.
+    snr : tuple of float
+        White-matter signal over noise sd.
+    """
+
+    sequence: str
+    in_plane_mm: tuple[float, float]
+    slice_spacing_mm: tuple[float, float]
+    orientations: tuple[str, ...]
+    slice_thickness_mm: tuple[float, float] = (0.0, 0.0)
+    field_strength: tuple[float, ...] = (3.0,)
+    te_ms: tuple[float, float] = (20.0, 20.0)
+    tr_ms: tuple[float, float] = (27.0, 27.0)
+    flip_deg: tuple[float, float] = (15.0, 20.0)
+    country: str = ""
+    head: bool = True
+    snr: tuple[float, float] = (14.0, 24.0)
+    tilt_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One dataset: protocols with their shares, how many CMBs a scan has and how big they are.
+
+    ``with_cmb`` is the fraction of scans that have any. Table 7.1 has 15 % for MOMENI, 59 % for
+    RODEJA and 69 % for VALDO; the miniature keeps at least 60 %, because a handful of scans
+    must be enough to train on. ``cmb_mean`` is over scans with CMBs, ``radius_mm`` mean and sd.
+    """
+
+    protocols: tuple[tuple[float, Protocol], ...]
+    with_cmb: float
+    cmb_mean: float
+    radius_mm: tuple[float, float]
+
+
+_BRAZIL = Protocol(
+    "T2S", (0.55, 0.9), (4.6, 5.5), ("LAS",), field_strength=(1.5,), te_ms=(23, 48),
+    tr_ms=(75, 317), country="Brazil", tilt_deg=8, snr=(12, 20),
+)  # fmt: skip
+_INDIA_T2S = Protocol(
+    "T2S", (0.45, 0.85), (3.0, 5.0), ("LAS",), field_strength=(1.5, 3.0), te_ms=(19, 40),
+    tr_ms=(300, 936), flip_deg=(12, 20), country="India", tilt_deg=8, snr=(12, 22),
+)  # fmt: skip
+_INDIA_SWI = Protocol(
+    "SWI", (0.5, 0.9), (2.5, 3.0), ("LAS",), field_strength=(1.5, 3.0), te_ms=(20, 40),
+    tr_ms=(48, 60), flip_deg=(12, 20), country="India", snr=(12, 20),
+)  # fmt: skip
+_USA = Protocol(
+    "SWI", (0.45, 0.9), (1.9, 1.9), ("LAS",), te_ms=(20, 20), flip_deg=(15, 15),
+    country="United States",
+)  # fmt: skip
+
+PROFILES: dict[str, Profile] = {
+    # 11 T2S to 7 SWI scans (section 4.1)
+    "CRB": Profile(
+        ((3.5, _BRAZIL), (7.5, _INDIA_T2S), (4.0, _INDIA_SWI), (3.0, _USA)), 1.0, 7.06, (1.8, 0.49)
+    ),
+    "CRBneg": Profile(
+        ((3.5, _BRAZIL), (7.5, _INDIA_T2S), (4.0, _INDIA_SWI), (3.0, _USA)), 0.0, 0.0, (1.8, 0.49)
+    ),
+    "DOU": Profile(
+        (
+            (
+                1.0,
+                Protocol(
+                    "SWI",
+                    (0.449, 0.449),
+                    (1.0, 1.0),
+                    ("LPS", "LPS", "RAS", "LAS"),
+                    slice_thickness_mm=(2.0, 2.0),
+                    te_ms=(24, 24),
+                    tr_ms=(17, 17),
+                    snr=(16, 24),
+                ),
+            ),
+        ),
+        1.0,
+        3.7,
+        (1.48, 0.37),
+    ),
+    "MOMENI": Profile(
+        ((1.0, Protocol("SWI", (0.9375, 0.9375), (1.75, 1.75), ("LPS",), head=False)),),
+        0.6,
+        2.56,
+        (1.4, 0.2),
+    ),
+    "RODEJA": Profile(
+        (
+            (0.4, Protocol("SWI", (0.4, 0.5), (1.0, 2.0), ("RAS",), field_strength=(1.5, 3.0))),
+            (0.4, Protocol("SWI", (0.5, 0.7), (2.0, 3.0), ("RAS",), tilt_deg=6)),
+            (0.2, Protocol("SWI", (0.9, 1.0), (4.0, 6.0), ("RAS",), field_strength=(1.5, 3.0))),
+        ),
+        0.7,
+        5.85,
+        (1.26, 0.63),
+    ),
+    "VALDO": Profile(
+        (
+            (
+                0.35,
+                Protocol(
+                    "T2S",
+                    (0.488, 0.488),
+                    (0.8, 0.8),
+                    ("LAS",),
+                    te_ms=(31, 31),
+                    tr_ms=(45, 45),
+                    field_strength=(1.5,),
+                    head=False,
+                    snr=(10, 16),
+                ),
+            ),
+            (0.65, Protocol("T2S", (0.85, 0.95), (3.0, 4.0), ("LAS",), head=False)),
+        ),
+        0.7,
+        5.06,
+        (1.5, 0.46),
+    ),
+}
+
+
+def protocol_of(dataset: str, index: int, n_scans: int) -> Protocol:
+    """Protocol of scan ``index`` of ``n_scans``: the shares are met as closely as they go.
+
+    Scans are dealt along the golden ratio, so that neighbours differ and any number of scans
+    has about the right mix.
+    """
+    protocols = PROFILES[dataset].protocols
+    shares = np.cumsum([share for share, _ in protocols])
+    position = ((index + 0.5) * 0.6180339887498949) % 1.0 * shares[-1]
+    return protocols[int(np.searchsorted(shares, position, side="right"))][1]
+
+
+def cmb_counts(dataset: str, n_scans: int, rng: np.random.Generator) -> list[int]:
+    """Number of CMBs per scan: a fixed share of zeros, the others skewed, 1 to 19."""
+    profile = PROFILES[dataset]
+    n_with = int(np.ceil(profile.with_cmb * n_scans))
+    if not n_with:
+        return [0] * n_scans
+    excess = max(profile.cmb_mean - 1, 0.1)
+    # gamma-mixed Poisson (negative binomial) with the table's mean and a long tail
+    drawn = 1 + rng.poisson(excess * rng.gamma(0.7, 1 / 0.7, n_with))
+    counts = np.zeros(n_scans, int)
+    counts[:n_with] = np.clip(drawn, 1, MAX_CMB)
+    return [int(c) for c in rng.permutation(counts)]
+
+
+def draw_radii(dataset: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Radii in mm from Table 7.1's mean and sd (gamma-shaped, clipped to 0.7-5 mm)."""
+    mean, sd = PROFILES["MOMENI" if dataset == "sMOMENI" else dataset].radius_mm
+    shape = (mean / sd) ** 2
+    return np.clip(rng.gamma(shape, mean / shape, n), 0.7, 5.0)

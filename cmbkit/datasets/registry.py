@@ -1,0 +1,107 @@
+"""The seven datasets by name, and one table of all scans."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.datasets import crb, dou, momeni, rodeja, smomeni, valdo
+from cmbkit.datasets.sources import DatasetError, mask_content
+from cmbkit.records import Scan
+
+READERS: dict[str, Callable[[Path], list[Scan]]] = {
+    "CRB": crb.read,
+    "CRBneg": partial(crb.read, dataset="CRBneg"),
+    "DOU": dou.read,
+    "MOMENI": momeni.read,
+    "RODEJA": rodeja.read,
+    "VALDO": valdo.read,
+    "sMOMENI": smomeni.read,
+}
+"""Reader of each dataset: takes the dataset's root folder, returns its scans."""
+
+LABELLED_MASKS = ("RODEJA",)
+COLUMNS = [
+    *("uid", "dataset", "patient", "scan", "sequence", "field_strength", "te_ms"),
+    *("in_plane_mm", "slice_thickness_mm", "resolution_level", "n_cmb", "cmb_level"),
+]
+
+
+def read_dataset(name: str, root) -> list[Scan]:
+    """Read one dataset from its raw layout.
+
+    Parameters
+    ----------
+    name : str
+        A key of `READERS`.
+    root : path-like
+        The dataset's folder, real or synthetic.
+
+    Returns
+    -------
+    list of Scan
+        Ordered by scan name; uids are unique.
+
+    Raises
+    ------
+    DatasetError
+        One line per problem: file, expected, found.
+    """
+    if name not in READERS:
+        raise DatasetError(f"dataset: expected one of {', '.join(READERS)}, found {name!r}")
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root}: expected the folder of {name}, found nothing")
+    scans = sorted(READERS[name](root), key=lambda scan: scan.scan)
+    for uid, count in Counter(scan.uid for scan in scans).items():
+        if count > 1:
+            paths = ", ".join(str(s.image) for s in scans if s.uid == uid)
+            raise DatasetError(f"{root}: expected one scan {uid}, found {count}: {paths}")
+    return scans
+
+
+def count_microbleeds(scan: Scan) -> int:
+    """Number of annotated CMBs before label refinement.
+
+    Points count one each; of masks the 6-connected components count (VALDO) or the label
+    values (RODEJA); a scribble counts once, also one that is flagged to cover several CMBs.
+    """
+    annotation = scan.annotation
+    if annotation.kind == "points":
+        return len(annotation.points)
+    if annotation.kind == "scribbles":
+        return len(mask_content(annotation.mask_path).values)
+    if annotation.kind == "mask":
+        content = mask_content(annotation.mask_path)
+        return len(content.values) if scan.dataset in LABELLED_MASKS else content.n_components
+    return 0
+
+
+def cmb_level(n_cmb: int) -> str:
+    """``"none"`` (0 CMBs), ``"low"`` (1 or 2) or ``"high"`` (3 and more); section 7.1.2.1."""
+    return "none" if n_cmb == 0 else "low" if n_cmb < 3 else "high"
+
+
+def scan_table(scans: list[Scan]) -> pd.DataFrame:
+    """One row per scan.
+
+    Returns
+    -------
+    DataFrame
+        uid, dataset, patient, scan, sequence, field_strength (tesla as text), te_ms,
+        in_plane_mm (the smaller one), slice_thickness_mm, resolution_level ("low" or "high"),
+        n_cmb, cmb_level.
+    """
+    rows = []
+    for scan in scans:
+        acquired, count = scan.acquisition, count_microbleeds(scan)
+        values = [scan.uid, scan.dataset, scan.patient, scan.scan, scan.sequence]
+        values += [acquired.field_strength, acquired.te_ms, min(acquired.in_plane_mm)]
+        values += [acquired.slice_thickness_mm, acquired.resolution_level]
+        rows.append([*values, count, cmb_level(count)])
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"te_ms": float, "n_cmb": int})

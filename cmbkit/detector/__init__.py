@@ -1,0 +1,1 @@
+"""Network, training, inference: the only package that imports a deep-learning library."""

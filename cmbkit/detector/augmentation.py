@@ -1,0 +1,181 @@
+"""Random deformations of training patches (section 6.3).
+
+Spatial, intensity and blur transformations follow each other, each with its own probability.
+Spatial ones read a larger region than the patch, so that no border is made up. After intensity
+and blur the patch gets back the mean and standard deviation it came with, which stands for the
+z-scoring of the whole scan before and after augmentation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from cmbkit.params import Augmentation
+
+THESIS_SPACING_MM = 0.5
+ELASTIC_NODES = 4
+ELASTIC_SD_VOXELS = 2.0
+GAMMA_SD = 0.4
+
+
+def margin(patch_size, params: Augmentation | None) -> int:
+    """Voxels that `augment` wants on each side of the patch (0 without spatial ones)."""
+    if params is None or params.spatial == 0:
+        return 0
+    half = max(patch_size) / 2
+    stretch = params.scaling + 2 * params.shear + np.sqrt(2) * np.sin(params.rotation_rad)
+    return int(np.ceil(half * stretch)) + 2
+
+
+def affine_matrix(params: Augmentation, rng: np.random.Generator, patch_size) -> np.ndarray:
+    """Random 3x3 matrix: scaling, shearing, rotation and, if asked, quarter turns.
+
+    Quarter turns only exchange axes along which the patch has equal sizes.
+    """
+    angles = rng.uniform(-params.rotation_rad, params.rotation_rad, 3)
+    matrix = np.diag(rng.uniform(1 - params.scaling, 1 + params.scaling, 3))
+    shear = np.eye(3)
+    shear[~np.eye(3, dtype=bool)] = rng.uniform(-params.shear, params.shear, 6)
+    matrix = matrix @ shear
+    for axis, angle in enumerate(angles):
+        first, second = (k for k in range(3) if k != axis)
+        matrix = matrix @ _rotation(first, second, angle)
+        if params.rotate90:
+            turns = int(rng.integers(4))
+            if patch_size[first] != patch_size[second]:
+                turns -= turns % 2
+            matrix = matrix @ np.rint(_rotation(first, second, turns * np.pi / 2))
+    return matrix
+
+
+def _rotation(first: int, second: int, angle: float) -> np.ndarray:
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = np.cos(angle)
+    matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
+    starts = [(n - m) // 2 for n, m in zip(region.shape, shape, strict=True)]
+    return region[tuple(slice(s, s + m) for s, m in zip(starts, shape, strict=True))]
+
+
+def _elastic_offsets(shape, rng: np.random.Generator) -> np.ndarray:
+    """Smooth random displacements in voxels, shape (3, *shape)."""
+    sd = rng.uniform(0, ELASTIC_SD_VOXELS)
+    nodes = rng.normal(0, sd, (3, *[ELASTIC_NODES] * 3)).astype(np.float32)
+    grid = [
+        _interpolation_matrix(n, ELASTIC_NODES) for n in shape
+    ]  # linear along each axis, so three small products give the dense field
+    return np.einsum("cijk,xi,yj,zk->cxyz", nodes, *grid, optimize=True)
+
+
+def _interpolation_matrix(n: int, nodes: int) -> np.ndarray:
+    places = np.linspace(0, nodes - 1, n, dtype=np.float32)[:, None]
+    return np.maximum(0, 1 - np.abs(places - np.arange(nodes, dtype=np.float32)))
+
+
+def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator):
+    """Affine and elastic deformation of a region; returns patches of ``shape``.
+
+    The image is interpolated linearly, the mask by nearest neighbour. With neither
+    transformation drawn, it is the central crop.
+    """
+    affine = rng.random() < params.affine
+    elastic = rng.random() < params.elastic
+    if not affine and not elastic:
+        return _centre_crop(image, shape), _centre_crop(mask, shape)
+    matrix = affine_matrix(params, rng, shape) if affine else np.eye(3)
+    centre_in = (np.array(image.shape) - 1) / 2
+    offset = centre_in - matrix @ ((np.array(shape) - 1) / 2)
+    if not elastic:
+        apply = dict(matrix=matrix, offset=offset, output_shape=shape, mode="nearest")
+        image = ndimage.affine_transform(image, order=1, **apply)
+        return image, ndimage.affine_transform(mask, order=0, **apply)
+    axes = np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij", sparse=True)
+    grid = np.empty((3, *shape), np.float32)
+    for k in range(3):
+        grid[k] = sum(np.float32(matrix[k, m]) * axes[m] for m in range(3)) + np.float32(offset[k])
+    grid += _elastic_offsets(shape, rng)
+    image = ndimage.map_coordinates(image, grid, order=1, mode="nearest", prefilter=False)
+    mask = ndimage.map_coordinates(mask, grid, order=0, mode="nearest", prefilter=False)
+    return image, mask
+
+
+def change_intensity(image, params: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian noise, salt and pepper, gamma and contrast inversion, each if drawn."""
+    image = image.copy()
+    if rng.random() < params.noise:
+        sd = np.float32(rng.uniform(0, params.noise_sd_max))
+        image += sd * rng.standard_normal(image.shape, dtype=np.float32)
+    if rng.random() < params.salt_pepper:
+        share = rng.uniform(0, params.salt_pepper_max)
+        low, high = float(image.min()), float(image.max())
+        places = rng.integers(image.size, size=int(share * image.size))
+        image.ravel()[places] = np.where(rng.random(places.size) < 0.5, low, high)
+    if rng.random() < params.gamma:
+        low, high = float(image.min()), float(image.max())
+        gamma = np.float32(np.exp(rng.normal(0, GAMMA_SD)))
+        if high > low:
+            unit = (image - low) / (high - low)
+            image = low + (high - low) * unit**gamma
+    if rng.random() < params.inversion:
+        image = image.max() + image.min() - image
+    return image
+
+
+def _standardize_like(image: np.ndarray, mean: float, sd: float) -> np.ndarray:
+    now = float(image.std())
+    if now < 1e-6 or sd < 1e-6:
+        return image
+    return (image - image.mean()) * np.float32(sd / now) + np.float32(mean)
+
+
+def augment(
+    image: np.ndarray,
+    mask: np.ndarray,
+    shape,
+    params: Augmentation | None,
+    rng: np.random.Generator,
+    *,
+    spacing_mm: float = THESIS_SPACING_MM,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Augment one region around a patch (section 6.3) and crop it to the patch.
+
+    Parameters
+    ----------
+    image : ndarray, float32
+        z-scored, ``shape`` plus `margin` on every side (any larger region will do).
+    mask : ndarray, uint8
+        0/1, same shape as ``image``.
+    shape : 3 int
+        Of the patch, in voxels.
+    params : Augmentation or None
+        None: only the central crop.
+    rng : numpy Generator
+    spacing_mm : float
+        Voxel size; the blur's standard deviation is in voxels of the thesis's 0.5 mm grid.
+
+    Returns
+    -------
+    image, mask : ndarrays of ``shape``, float32 and uint8
+    """
+    shape = tuple(shape)
+    image = image.astype(np.float32, copy=False)
+    if params is None:
+        return _centre_crop(image, shape), _centre_crop(mask, shape)
+    if rng.random() < params.spatial:
+        image, mask = deform(image, mask, shape, params, rng)
+    else:
+        image, mask = _centre_crop(image, shape), _centre_crop(mask, shape)
+    mean, sd = float(image.mean()), float(image.std())
+    changed = image
+    if rng.random() < params.intensity:
+        changed = change_intensity(changed, params, rng)
+    if rng.random() < params.blur:
+        sigma = rng.uniform(*params.blur_sigma) * THESIS_SPACING_MM / spacing_mm
+        changed = ndimage.gaussian_filter(changed, sigma, mode="nearest", truncate=3)
+    if changed is not image:
+        changed = _standardize_like(changed, mean, sd)
+    return changed, mask

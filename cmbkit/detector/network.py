@@ -1,0 +1,259 @@
+"""UNetApollo3D, the 3D U-Net of section 6.2 and Figure A.7, in Keras 3.
+
+Choices where the thesis is open (the parameter count, 36,302,116, is the same either way):
+the *last* convolution of an encoder level carries the stride (414 instead of 496 GFLOP per
+96^3 patch), the skip connection leaves just before it; a block is convolution, normalisation,
+activation; the 33rd normalisation is on the input patch; ``residual_conv_index`` names the
+convolution of each block whose input is added to its output (where both have one shape).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cmbkit.detector.backend import use_keras
+from cmbkit.params import Network
+
+PROBABILITY = "probability"
+LOGITS = "logits"
+
+
+@lru_cache(maxsize=1)
+def instance_normalization():
+    """Return the layer class (made on first use, because importing Keras is slow)."""
+    keras = use_keras()
+    ops = keras.ops
+
+    @keras.saving.register_keras_serializable("cmbkit", name="InstanceNormalization")
+    class InstanceNormalization(keras.layers.Layer):
+        """Subtract the mean of each patch and divide by its standard deviation.
+
+        ``axis=None``: statistics over all voxels and channels of a patch, one scalar scale and
+        one scalar offset are learnt. ``axis="channel"``: all of it per channel.
+        """
+
+        def __init__(self, axis=None, epsilon=1e-5, **kwargs):
+            super().__init__(**kwargs)
+            self.axis = axis
+            self.epsilon = epsilon
+
+        def build(self, input_shape):
+            shape = (input_shape[-1],) if self.axis == "channel" else ()
+            self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
+            self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
+
+        def call(self, x):
+            axes = (1, 2, 3) if self.axis == "channel" else (1, 2, 3, 4)
+            mean, variance = ops.moments(x, axes, keepdims=True)
+            factor = self.scale * ops.rsqrt(variance + self.epsilon)
+            return x * factor + (self.offset - mean * factor)
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+        def get_config(self):
+            return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+    return InstanceNormalization
+
+
+def levels(params: Network) -> list[dict]:
+    """Describe the network level by level, from the input to the output.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``side`` ("encoder", "bottom", "decoder", "head"), ``depth`` (0 = full
+        resolution), ``size`` (voxels per axis where the level's convolutions work), ``filters``
+        (output channels of each convolution) and ``strides``; enough to draw Figure 6.1.
+    """
+    depths = len(params.filters_per_depth)
+    strided = params.down_sampling == "strided"
+
+    def row(name, side, depth, filters, strides):
+        size = [n // 2**depth for n in params.patch_size]
+        return dict(name=name, side=side, depth=depth, size=size, filters=filters, strides=strides)
+
+    rows = []
+    for depth, filters in enumerate(params.filters_per_depth):
+        n = params.n_conv_per_depth
+        strides = [1] * (n - 1) + [2 if strided else 1]
+        rows.append(row(f"encoder{depth}", "encoder", depth, [filters] * n, strides))
+    n = params.n_conv_bottom
+    rows.append(row("bottom", "bottom", depths, [params.filters_out_bottom_conv] * n, [1] * n))
+    for depth in reversed(range(depths)):
+        n = params.n_conv_per_depth_upsampling
+        filters = [params.filters_per_depth[depth]] * n
+        rows.append(row(f"decoder{depth}", "decoder", depth, filters, [1] * n))
+    rows.append(row("head", "head", 0, [params.n_classes], [1]))
+    return rows
+
+
+class _Builder:
+    """Layers with the settings of one `Network`."""
+
+    def __init__(self, params: Network):
+        self.keras = use_keras()
+        self.layers = self.keras.layers
+        self.params = params
+
+    def normalize(self, x, name):
+        layer = instance_normalization()
+        return layer(self.params.normalization_axis, self.params.normalization_epsilon, name=name)(
+            x
+        )
+
+    def activate(self, x, name):
+        params = self.params
+        kind = {
+            "LeakyReLU": lambda: self.layers.LeakyReLU(params.activation_slope, name=name),
+            "ReLU": lambda: self.layers.ReLU(name=name),
+            "ELU": lambda: self.layers.ELU(name=name),
+        }[params.hidden_activation]
+        return kind()(x)
+
+    def regularizer(self):
+        return self.keras.regularizers.L2(self.params.l2) if self.params.l2 else None
+
+    def convolve(self, x, filters, stride, name, residual=False):
+        y = self.layers.Conv3D(
+            filters,
+            self.params.kernel_size,
+            strides=stride,
+            padding="same",
+            kernel_regularizer=self.regularizer(),
+            name=name,
+        )(x)
+        y = self.normalize(y, f"{name}_norm")
+        if residual and y.shape == x.shape:
+            y = self.layers.Add(name=f"{name}_residual")([x, y])
+        return self.activate(y, f"{name}_act")
+
+    def block(self, x, row, start=0, stop=None):
+        """Convolutions ``start`` to ``stop`` of one level."""
+        numbers = range(len(row["filters"]))[start:stop]
+        for i in numbers:
+            residual = i > 0 and i == self.params.residual_conv_index
+            name = f"{row['name']}_conv{i}"
+            x = self.convolve(x, row["filters"][i], row["strides"][i], name, residual)
+        return x
+
+    def encode(self, x, row):
+        """One encoder level: returns what goes down and what goes across."""
+        if self.params.down_sampling == "strided":
+            skip = self.block(x, row, stop=-1)
+            return self.block(skip, row, start=-1), skip
+        skip = self.block(x, row)
+        pool = "MaxPooling3D" if self.params.down_sampling == "max" else "AveragePooling3D"
+        return getattr(self.layers, pool)(2, name=f"{row['name']}_pool")(skip), skip
+
+    def decode(self, x, skip, row):
+        """One decoder level: up, concatenate (skip first), convolve."""
+        name = f"{row['name']}_up"
+        if self.params.up_sampling == "transposed":
+            x = self.layers.Conv3DTranspose(
+                row["filters"][0],
+                2,
+                strides=2,
+                padding="same",
+                kernel_regularizer=self.regularizer(),
+                name=name,
+            )(x)
+            x = self.activate(self.normalize(x, f"{name}_norm"), f"{name}_act")
+        else:
+            x = self.layers.UpSampling3D(2, name=name)(x)
+        x = self.layers.Concatenate(name=f"{row['name']}_concat")([skip, x])
+        return self.block(x, row)
+
+
+def build(
+    params: Network,
+    *,
+    n_channels: int | None = None,
+    n_classes: int | None = None,
+    patch_size: list[int] | None = None,
+    seed: int = 0,
+):
+    """Build UNetApollo3D.
+
+    Parameters
+    ----------
+    params : Network
+    n_channels, n_classes : int, optional
+        Replace those of ``params`` (the source network of section 6.2.2 has 3 and 5).
+    patch_size : list of 3 int, optional
+        Input size in voxels; default that of ``params``. Weights do not depend on it.
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Input (batch, x, y, z, channels); output softmax probabilities
+        (batch, x, y, z, classes). `logits_model` gives the same network without softmax.
+    """
+    changes = {"n_channels": n_channels, "n_classes": n_classes, "patch_size": patch_size}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    params = Network.model_validate({**params.model_dump(), **changes})
+    keras = use_keras()
+    keras.utils.set_random_seed(seed)
+    builder = _Builder(params)
+    *encoder, bottom = levels(params)[: len(params.filters_per_depth) + 1]
+    decoder = levels(params)[len(encoder) + 1 : -1]
+    inputs = keras.Input((*params.patch_size, params.n_channels), name="patch")
+    x = builder.normalize(inputs, "input_norm")
+    skips = []
+    for row in encoder:
+        x, skip = builder.encode(x, row)
+        skips.append(skip)
+    x = builder.block(x, bottom)
+    for row, skip in zip(decoder, reversed(skips), strict=True):
+        x = builder.decode(x, skip, row)
+    x = keras.layers.Conv3D(
+        params.n_classes, 1, kernel_regularizer=builder.regularizer(), name=LOGITS
+    )(x)
+    outputs = keras.layers.Softmax(name=PROBABILITY, dtype="float32")(x)
+    model = keras.Model(inputs, outputs, name="UNetApollo3D")
+    model.jit_compile = False
+    return model
+
+
+def logits_model(model):
+    """Return the network up to the layer before softmax; weights are shared with ``model``."""
+    keras = use_keras()
+    logits = keras.Model(model.input, model.get_layer(LOGITS).output, name="logits")
+    logits.jit_compile = False
+    return logits
+
+
+def compile_for_training(model, learning_rate: float, loss) -> None:
+    """Attach Adam and the loss; the optimizer's variables are made now, which spares a trace."""
+    adam = use_keras().optimizers.Adam(learning_rate)
+    adam.build(model.trainable_variables)
+    model.compile(optimizer=adam, loss=loss, jit_compile=False)
+
+
+def save_weights(model, path) -> None:
+    """Write the weights alone, without the optimizer's state (twice their size)."""
+    plain = use_keras().Model(model.input, model.output, name=model.name)
+    plain.save_weights(path)
+
+
+def sampling_factor(model) -> int:
+    """How much smaller the bottom level is than the patch; tile sizes are multiples of it."""
+    return model.input_shape[1] // model.get_layer("bottom_conv0").input.shape[1]
+
+
+def resized(model, patch_size):
+    """Return the same network, with a copy of the weights, for patches of another size."""
+    patch_size = tuple(patch_size)
+    if tuple(model.input_shape[1:4]) == patch_size:
+        return model
+    factor = sampling_factor(model)
+    if any(n % factor for n in patch_size):
+        raise ValueError(f"tile size {list(patch_size)}: expected multiples of {factor}")
+    keras = use_keras()
+    inputs = keras.Input((*patch_size, model.input_shape[-1]), name="patch")
+    other = keras.models.clone_model(model, input_tensors=inputs)
+    other.set_weights(model.get_weights())
+    return other

@@ -1,0 +1,1 @@
+"""Matching, metrics, statistics and subgroups; knows no network."""

@@ -1,0 +1,234 @@
+"""Detection, segmentation and scan-classification metrics, averaged two ways (section 6.7).
+
+A scan table has one row per scan with tp, fp and fn (and dice_tp where masks were compared).
+``scan_`` metrics are means over scans that skip NaN; ``glob_`` metrics come from summed counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+FROC_LEVELS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+POSITIVE = ("at_least", "fewer_than")
+
+
+def divide(numerator, denominator) -> np.ndarray:
+    """Quotient, NaN where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(
+        np.asarray(numerator, float), np.asarray(denominator, float)
+    )
+    quotient = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
+
+
+def harmonic_mean(precision, recall, nan_rule: str = "text") -> np.ndarray:
+    """F1 of precision and recall; NaN when either is NaN.
+
+    Parameters
+    ----------
+    precision, recall : array-like of the same shape
+    nan_rule : {"text", "code"}
+        When both are 0: ``text`` (thesis, section 6.7.4) gives 0; ``code`` (the thesis's
+        released code) gives NaN, so that such scans leave the mean.
+    """
+    if nan_rule not in ("text", "code"):
+        raise ValueError(f"nan_rule: expected 'text' or 'code', found {nan_rule!r}")
+    precision, recall = np.asarray(precision, float), np.asarray(recall, float)
+    f1 = divide(2 * precision * recall, precision + recall)
+    if nan_rule == "text":
+        f1 = np.where((precision == 0) & (recall == 0), 0.0, f1)
+    return f1
+
+
+def per_scan(scans: pd.DataFrame, nan_rule: str = "text") -> pd.DataFrame:
+    """Return the scan table with precision, recall, f1 and fp_cmb computed from its counts.
+
+    Precision is NaN without predictions; recall and fp_cmb are NaN without annotated CMBs.
+    """
+    tp, fp, fn = (scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))
+    precision, recall = divide(tp, tp + fp), divide(tp, tp + fn)
+    return scans.assign(
+        precision=precision,
+        recall=recall,
+        f1=harmonic_mean(precision, recall, nan_rule),
+        fp_cmb=divide(fp, tp + fn),
+    )
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    return divide(weights @ np.where(known, values, 0.0), weights @ known.astype(float))
+
+
+def aggregate(
+    scans: pd.DataFrame, weights: np.ndarray | None = None, nan_rule: str = "text"
+) -> dict[str, np.ndarray]:
+    """All averaged metrics of a scan table, for one or many weightings of its scans.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Columns tp, fp, fn and, for Dice, dice_tp (mean over the scan's TPs).
+    weights : ndarray, shape (samples, scans), optional
+        How often each scan counts, e.g. in bootstrap samples; once each by default.
+    nan_rule : {"text", "code"}
+        See `harmonic_mean`.
+
+    Returns
+    -------
+    dict of name to ndarray, shape (samples,)
+        scan_precision, scan_recall, scan_f1, scan_f1_star (harmonic mean of the two scan
+        averages), scan_fp_cmb, fp_scan, glob_precision, glob_recall, glob_f1, glob_fp_cmb,
+        and scan_dice_tp, glob_dice_tp (mean over all TPs) where the table has dice_tp.
+    """
+    scans = per_scan(scans, nan_rule)
+    weights = np.ones((1, len(scans))) if weights is None else np.asarray(weights, float)
+    tp, fp, fn = (weights @ scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))
+    found = {
+        f"scan_{name}": _weighted_mean(scans[name].to_numpy(float), weights)
+        for name in ("precision", "recall", "f1", "fp_cmb")
+    }
+    found["scan_f1_star"] = harmonic_mean(found["scan_precision"], found["scan_recall"])
+    found["fp_scan"] = divide(fp, weights.sum(axis=1))
+    found["glob_precision"], found["glob_recall"] = divide(tp, tp + fp), divide(tp, tp + fn)
+    found["glob_f1"] = divide(2 * tp, 2 * tp + fp + fn)
+    found["glob_fp_cmb"] = divide(fp, tp + fn)
+    if "dice_tp" in scans:
+        dice = scans["dice_tp"].to_numpy(float)
+        total = weights @ np.where(np.isfinite(dice), dice * scans["tp"].to_numpy(float), 0.0)
+        found["scan_dice_tp"] = _weighted_mean(dice, weights)
+        found["glob_dice_tp"] = divide(total, tp)
+    return found
+
+
+def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
+    """Mean over scans (Tables 7.2 and 8.1), with sample standard deviations.
+
+    Returns
+    -------
+    Series
+        precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp, each with ``_sd``
+        (n - 1 in the denominator, NaN for one scan) and ``_n`` (scans that are not NaN);
+        f1_star; n_scans.
+    """
+    table = per_scan(scans, nan_rule).assign(fp_scan=scans["fp"].astype(float))
+    names = ["precision", "recall", "f1", "fp_cmb", "fp_scan"]
+    names += ["dice_tp"] if "dice_tp" in table else []
+    result = {"n_scans": len(table)}
+    for name in names:
+        values = table[name].astype(float)
+        result |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}
+    result["f1_star"] = float(harmonic_mean(result["precision"], result["recall"]))
+    return pd.Series(result)
+
+
+def glob_averages(scans: pd.DataFrame) -> pd.Series:
+    """Rates of the summed counts (Table 7.3).
+
+    Returns
+    -------
+    Series
+        n_scans, tp, fp, fn, precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp.
+    """
+    found = {name: float(values[0]) for name, values in aggregate(scans).items()}
+    counts = {name: int(scans[name].sum()) for name in ("tp", "fp", "fn")}
+    rates = {k.removeprefix("glob_"): v for k, v in found.items() if k.startswith("glob_")}
+    return pd.Series({"n_scans": len(scans), **counts, **rates, "fp_scan": found["fp_scan"]})
+
+
+def scan_classification(n_gt, n_pred, threshold: int, positive: str = "at_least") -> dict:
+    """Sort scans by their number of CMBs (section 6.7.3, Table 7.5).
+
+    Parameters
+    ----------
+    n_gt, n_pred : array-like of int, shape (scans,)
+        Annotated and predicted CMBs of each scan.
+    threshold : int
+        3, 5 and 11 in the thesis; 1 separates scans with and without CMBs.
+    positive : {"at_least", "fewer_than"}
+        The positive group: scans with ``threshold`` or more CMBs (the thesis's text), or
+        scans with fewer (what the numbers printed in Table 7.5 are).
+
+    Returns
+    -------
+    dict
+        threshold, positive, tp, fp, tn, fn, precision, recall, f1, specificity (NaN where a
+        group is empty).
+    """
+    if positive not in POSITIVE:
+        raise ValueError(f"positive: expected one of {POSITIVE}, found {positive!r}")
+    truth = np.asarray(n_gt) >= threshold
+    said = np.asarray(n_pred) >= threshold
+    if positive == "fewer_than":
+        truth, said = ~truth, ~said
+    tp, fp = int((truth & said).sum()), int((~truth & said).sum())
+    fn, tn = int((truth & ~said).sum()), int((~truth & ~said).sum())
+    return {
+        "threshold": threshold,
+        "positive": positive,
+        "tp": tp,
+        "fp": fp,
+        "tn": tn,
+        "fn": fn,
+        "precision": float(divide(tp, tp + fp)),
+        "recall": float(divide(tp, tp + fn)),
+        "f1": float(divide(2 * tp, 2 * tp + fp + fn)),
+        "specificity": float(divide(tn, tn + fp)),
+    }
+
+
+def froc(calls: pd.DataFrame, n_scans: int) -> pd.DataFrame:
+    """Free-response curve: what is found, and at how many false positives, per score threshold.
+
+    The calls keep the pairing that was made with all candidates; raising the threshold only
+    removes candidates.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Columns call and score (of the predicted CMB; needed for TP and FP rows).
+    n_scans : int
+        Evaluated scans, those without any call included.
+
+    Returns
+    -------
+    DataFrame
+        threshold (descending, first row infinity: nothing is called), sensitivity,
+        fp_per_scan, precision; one row per distinct score.
+    """
+    candidates = calls[calls["call"] != "FN"]
+    if candidates["score"].isna().any():
+        raise ValueError(
+            "score: expected a score for every predicted CMB, "
+            f"found none for {int(candidates['score'].isna().sum())} of {len(candidates)}"
+        )
+    n_gt = int((calls["call"] != "FP").sum())
+    counts = (
+        candidates.assign(tp=candidates["call"] == "TP", fp=candidates["call"] == "FP")
+        .groupby("score")[["tp", "fp"]]
+        .sum()
+        .sort_index(ascending=False)
+        .cumsum()
+    )
+    tp = np.concatenate([[0], counts["tp"]])
+    fp = np.concatenate([[0], counts["fp"]])
+    return pd.DataFrame(
+        {
+            "threshold": np.concatenate([[np.inf], counts.index]),
+            "sensitivity": divide(tp, n_gt),
+            "fp_per_scan": divide(fp, n_scans),
+            "precision": divide(tp, tp + fp),
+        }
+    )
+
+
+def sensitivity_at(curve: pd.DataFrame, levels=FROC_LEVELS) -> pd.Series:
+    """Highest sensitivity of a FROC curve at no more than so many false positives per scan.
+
+    No interpolation: only thresholds that exist count. Levels beyond the curve's end repeat
+    its last value.
+    """
+    values = [curve.loc[curve["fp_per_scan"] <= level, "sensitivity"].max() for level in levels]
+    return pd.Series(values, index=pd.Index(levels, name="fp_per_scan"), name="sensitivity")

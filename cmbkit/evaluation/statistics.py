@@ -1,0 +1,189 @@
+"""Uncertainty: intervals by resampling patients, Wilson's interval, a paired test."""
+
+from __future__ import annotations
+
+from itertools import product
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation.metrics import aggregate, scan_averages
+from cmbkit.params import Evaluation
+
+SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp")
+
+
+def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    successes, trials : array-like of int, of the same shape
+    confidence : float
+
+    Returns
+    -------
+    low, high : ndarray
+        NaN where there are no trials.
+    """
+    k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = k / n
+        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def patient_codes(scans: pd.DataFrame) -> np.ndarray:
+    """One integer per scan, the same for scans of the same patient.
+
+    Patients are told apart by ``patient`` and by ``source`` (the dataset a scan comes from
+    when ``dataset`` names a group such as "Valid"), or else ``dataset``.
+    """
+    names = [name for name in ("source", "dataset") if name in scans][:1]
+    return scans.groupby([*names, "patient"], sort=False).ngroup().to_numpy()
+
+
+def bootstrap_weights(patients, samples: int, seed: int) -> np.ndarray:
+    """How often each scan is in each bootstrap sample of patients.
+
+    Parameters
+    ----------
+    patients : array-like of int, shape (scans,)
+        0 to number of patients - 1; all scans of a drawn patient are in.
+    samples, seed : int
+
+    Returns
+    -------
+    ndarray, shape (samples, scans)
+    """
+    patients = np.asarray(patients, int)
+    if patients.size == 0:
+        return np.zeros((samples, 0))
+    n = int(patients.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=samples)
+    return drawn[:, patients].astype(float)
+
+
+def bootstrap(
+    scans: pd.DataFrame,
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+    nan_rule: str = "text",
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Every averaged metric with its percentile interval over patients.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        One group of scans of one model: dataset, patient, tp, fp, fn (and dice_tp).
+    samples, seed : int
+    nan_rule : {"text", "code"}
+        See `metrics.harmonic_mean`.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        Index: the names that `metrics.aggregate` gives; columns value, low, high. Samples
+        in which a metric is undefined are left out; NaN if that is every one.
+    """
+    weights = bootstrap_weights(patient_codes(scans), samples, seed)
+    resampled = aggregate(scans, weights, nan_rule)
+    tail = (1 - confidence) / 2
+    rows = {}
+    for name, value in aggregate(scans, None, nan_rule).items():
+        known = resampled[name][np.isfinite(resampled[name])]
+        low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
+        rows[name] = {"value": float(value[0]), "low": low, "high": high}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
+    """All numbers of one group of scans: counts, averages, standard deviations, intervals.
+
+    Returns
+    -------
+    dict
+        n_scans, tp, fp, fn; every name of `metrics.aggregate`, with _low and _high, and, for
+        means over scans, _sd.
+    """
+    found = {"n_scans": len(scans)} | {c: int(scans[c].sum()) for c in ("tp", "fp", "fn")}
+    intervals = bootstrap(
+        scans, samples=params.bootstrap_samples, seed=seed, nan_rule=params.nan_rule
+    )
+    for name, row in intervals.iterrows():
+        found |= {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+    spread = scan_averages(scans, params.nan_rule)
+    for name in spread.index[spread.index.str.endswith("_sd")]:
+        found[name if name == "fp_scan_sd" else f"scan_{name}"] = spread[name]
+    return found
+
+
+def paired_permutation(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    metrics: tuple[str, ...] = ("glob_f1", "glob_recall", "fp_scan", "scan_f1_star"),
+    samples: int = 10000,
+    seed: int = 0,
+    nan_rule: str = "text",
+) -> pd.DataFrame:
+    """Test whether two models differ, by exchanging their results patient by patient.
+
+    Under the null hypothesis the two models' results of a patient could be swapped. All
+    2^patients exchanges are tried when they are no more than ``samples``, else that many
+    random ones.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Scan rows of two models on the same scans: uid, dataset, patient, tp, fp, fn
+        (and dice_tp).
+    metrics : tuple of str
+        Names from `metrics.aggregate`.
+    samples, seed : int
+    nan_rule : {"text", "code"}
+
+    Returns
+    -------
+    DataFrame
+        Index: metric; columns first, second, difference (first - second), p_value
+        (two-sided), n_patients, exact.
+    """
+    if sorted(first["uid"]) != sorted(second["uid"]):
+        odd = sorted(set(first["uid"]) ^ set(second["uid"]))
+        raise ValueError(f"paired test: expected the same scans once each, found {odd} unpaired")
+    second = second.set_index("uid").loc[first["uid"]].reset_index()
+    columns = [name for name in SCORE_COLUMNS if name in first and name in second]
+    both = pd.concat([first[columns], second[columns]], ignore_index=True)
+    patients = patient_codes(first)
+    n = int(patients.max()) + 1
+    exact = 2**n <= samples
+    if exact:
+        swap = np.array(list(product([0, 1], repeat=n)), float)
+    else:
+        swap = np.random.default_rng(seed).integers(0, 2, (samples, n)).astype(float)
+        swap[0] = 0  # the observed arrangement is one of them
+    swap = swap[:, patients]
+    ours = aggregate(both, np.hstack([1 - swap, swap]), nan_rule)
+    theirs = aggregate(both, np.hstack([swap, 1 - swap]), nan_rule)
+    rows = {}
+    for name in metrics:
+        differences = ours[name] - theirs[name]
+        as_extreme = np.abs(differences) >= np.abs(differences[0]) - 1e-12
+        known = np.isfinite(differences)
+        p_value = as_extreme[known].mean() if known[0] else np.nan
+        rows[name] = {
+            "first": ours[name][0],
+            "second": theirs[name][0],
+            "difference": differences[0],
+            "p_value": p_value,
+            "n_patients": n,
+            "exact": exact,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

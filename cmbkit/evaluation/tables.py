@@ -1,0 +1,271 @@
+"""Tables 7.2 to 8.4 from scan rows, calls and features, beside what the thesis prints.
+
+Every builder returns text ready for display, or, with ``numeric=True``, one column per number
+(see `table_layout.Measure`). Scan rows and calls hold all models in a column ``model``; own
+values carry 95 % intervals in brackets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation.audit import integer_solutions
+from cmbkit.evaluation.audit_cohort import AT_LEAST, N_SCANS
+from cmbkit.evaluation.metrics import scan_classification
+from cmbkit.evaluation.published import literature
+from cmbkit.evaluation.statistics import summary, wilson
+from cmbkit.evaluation.subgroup_tables import table_8_1, table_8_2, table_8_3, table_by
+from cmbkit.evaluation.table_layout import (
+    DATASET_ORDER,
+    MODEL_ORDER,
+    Measure,
+    lay_out,
+    ordered,
+    printed_values,
+)
+from cmbkit.params import Evaluation
+from cmbkit.reporting.style import MODEL_NAMES
+
+__all__ = [
+    "table_7_2",
+    "table_7_3",
+    "table_7_4",
+    "table_7_5",
+    "table_8_1",
+    "table_8_2",
+    "table_8_3",
+    "table_8_4",
+    "table_by",
+]
+DATASET_MODEL = {"dataset": "Dataset", "model": "Model"}
+
+
+def _groups(scans: pd.DataFrame):
+    for dataset in ordered(scans["dataset"], DATASET_ORDER):
+        for model in ordered(scans["model"], MODEL_ORDER):
+            group = scans[(scans["dataset"] == dataset) & (scans["model"] == model)]
+            if len(group):
+                yield dataset, model, group
+
+
+def _by_dataset_and_model(number, measures, scans, params, seed, numeric, note) -> pd.DataFrame:
+    rows = []
+    for dataset, model, group in _groups(scans):
+        keys = {"dataset": dataset, "model": model}
+        own = summary(group, params or Evaluation(), seed)
+        rows.append(keys | own | printed_values(number, keys, measures))
+    return lay_out(rows, DATASET_MODEL, measures, numeric=numeric, within=["Dataset"], note=note)
+
+
+def table_7_2(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    seed: int = 0,
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Detection averaged over scans.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows: dataset, patient, model, tp, fp, fn, ... (source where dataset is a group).
+    params : Evaluation, optional
+        NaN rule and bootstrap samples.
+    seed : int
+        Of the bootstrap.
+    numeric : bool
+        Numbers instead of text.
+    """
+    measures = [
+        Measure("scan_precision", "Precision", "precision", "max"),
+        Measure("scan_recall", "Recall", "recall", "max"),
+        Measure("scan_f1", "F1", "f1", "max"),
+        Measure("scan_f1_star", "F1*", "f1_star", "max"),
+        Measure("scan_fp_cmb", "FPcmb", "fp_cmb", "min"),
+        Measure("fp_scan", "FPscan", "fp_scan", "min"),
+    ]
+    note = "Mean ± SD over scans [95 % interval, patients resampled]; undefined rates are left out."
+    return _by_dataset_and_model("7.2", measures, scans, params, seed, numeric, note)
+
+
+def table_7_3(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    seed: int = 0,
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Detection from summed counts (parameters as in `table_7_2`)."""
+    measures = [
+        *(Measure(name.lower(), name) for name in ("TP", "FP", "FN")),
+        Measure("glob_precision", "Precision", "precision", "max"),
+        Measure("glob_recall", "Recall", "recall", "max"),
+        Measure("glob_f1", "F1", "f1", "max"),
+        Measure("glob_fp_cmb", "FPcmb", "fp_cmb", "min"),
+    ]
+    note = "From summed counts [95 % interval, patients resampled]."
+    return _by_dataset_and_model("7.3", measures, scans, params, seed, numeric, note)
+
+
+def table_7_4(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    seed: int = 0,
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Dice of the true positives; needs dice_tp (parameters as in `table_7_2`)."""
+    measures = [
+        Measure("scan_dice_tp", "scanDSC_TP", "scan_dsc_tp", "max", 2),
+        Measure("glob_dice_tp", "globDSC_TP", "glob_dsc_tp", "max", 2),
+    ]
+    note = "scan: mean ± SD over scans; glob: mean over all TPs [95 % interval]."
+    return _by_dataset_and_model("7.4", measures, scans, params, seed, numeric, note)
+
+
+def _thesis_classification(dataset, threshold, model, positive, measures) -> dict:
+    """Return the printed values; for "at_least", what the same counts give that way."""
+    keys = {"dataset": dataset, "threshold": threshold, "model": model}
+    printed = printed_values("7.5", keys, measures)
+    if positive == "fewer_than" or pd.isna(printed["recall_thesis"]):
+        return printed
+    high = AT_LEAST[dataset][(3, 5, 11).index(threshold)]
+    rates = (printed[f"{name}_thesis"] for name in ("precision", "recall", "specificity"))
+    ((tp, fp, tn, fn),) = integer_solutions(*rates, N_SCANS[dataset] - high, high)
+    n_gt = [0] * (tp + fn) + [threshold] * (tn + fp)
+    n_pred = [0] * tp + [threshold] * (fn + tn) + [0] * fp
+    found = scan_classification(n_gt, n_pred, threshold, "at_least")
+    return {f"{m.key}_thesis": found.get(m.key, np.nan) for m in measures}
+
+
+def table_7_5(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    positive: str = "fewer_than",
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Classification of scans by their number of CMBs, with Wilson intervals.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows: dataset, model, n_gt, n_pred.
+    params : Evaluation, optional
+        Thresholds.
+    positive : {"fewer_than", "at_least"}
+        The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
+        `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its
+        counts give that way.
+    numeric : bool
+    """
+    measures = [
+        Measure("n_positive", "Positive scans"),
+        *(
+            Measure(name.lower(), name, name.lower(), "max")
+            for name in ("Precision", "Recall", "F1", "Specificity")
+        ),
+    ]
+    rows = []
+    for threshold in (params or Evaluation()).scan_thresholds:
+        for dataset, model, group in _groups(scans):
+            own = scan_classification(group["n_gt"], group["n_pred"], threshold, positive)
+            tp, fp, tn, fn = (own.pop(name) for name in ("tp", "fp", "tn", "fn"))
+            for name, k, n in (
+                ("precision", tp, tp + fp),
+                ("recall", tp, tp + fn),
+                ("specificity", tn, tn + fp),
+            ):
+                low, high = wilson(k, n)
+                own |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+            rows.append(
+                {"dataset": dataset, "model": model, "n_positive": tp + fn}
+                | own
+                | _thesis_classification(dataset, threshold, model, positive, measures)
+            )
+    rank = {name: i for i, name in enumerate(ordered(scans["dataset"], DATASET_ORDER))}
+    rows.sort(key=lambda row: rank[row["dataset"]])
+    sign = "fewer CMBs than the threshold" if positive == "fewer_than" else "threshold or more CMBs"
+    keys = {"dataset": "Dataset", "threshold": "Threshold", "model": "Model"}
+    return lay_out(
+        rows,
+        keys,
+        measures,
+        numeric=numeric,
+        within=["Dataset", "Threshold"],
+        note=f"Positive group: scans with {sign}. Intervals: Wilson, 95 %.",
+    )
+
+
+def table_8_4(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    synthetic: bool,
+    seed: int = 0,
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Published results and, below them, this run's, from summed counts.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows; rows of the test datasets are used.
+    params : Evaluation, optional
+        Names the test datasets and the matching rule, which each row states.
+    synthetic : bool
+        Whether the scans come from the embedded cohort: the data column then says so.
+    seed : int
+    numeric : bool
+    """
+    params = params or Evaluation()
+    rule = "overlap of 1 voxel"
+    if params.matching == "distance":
+        rule = f"centre distance < {params.max_distance_mm:g} mm"
+    tested = scans[scans["dataset"].isin(params.test_datasets)]
+    rows = literature().to_dict("records")
+    for row in rows:
+        row["rule"] = row.pop("matching")
+    for dataset, model, group in _groups(tested):
+        own = summary(group, params, seed)
+        renamed = {name.removeprefix("glob_"): value for name, value in own.items()}
+        rows.append(
+            renamed
+            | {
+                "method": f"this run, {MODEL_NAMES.get(model, model)}",
+                "data": f"{dataset} (synthetic cohort)" if synthetic else dataset,
+                "n_scans": len(group),
+                "rule": f"{rule}, {params.assignment}, one to one",
+                "averaging": "glob",
+                "fp_scan_sd": np.nan,
+                "note": "",
+            }
+        )
+    for row in rows:
+        row["note"] = row["note"] if isinstance(row["note"], str) else ""
+        row["n_scans"] = "–" if pd.isna(row["n_scans"]) else str(int(row["n_scans"]))
+    keys = {
+        "method": "Method",
+        "data": "Data",
+        "n_scans": "Scans",
+        "rule": "Matching",
+        "averaging": "Averaging",
+    }
+    measures = [
+        Measure("precision", "Precision"),
+        Measure("recall", "Recall"),
+        Measure("f1", "F1"),
+        Measure("fp_scan", "FP per scan"),
+        Measure("fp_cmb", "FP per CMB"),
+    ]
+    table = lay_out(
+        rows,
+        keys,
+        measures,
+        numeric=numeric,
+        note="Rows with other data, matching or averaging are not comparable.",
+    )
+    table["note" if numeric else "Note"] = [row["note"] for row in rows]
+    return table.rename(columns={"rule": "matching"})

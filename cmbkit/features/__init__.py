@@ -1,0 +1,1 @@
+"""Shape, intensity and location of each microbleed."""

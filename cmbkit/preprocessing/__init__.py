@@ -1,0 +1,1 @@
+"""From a raw scan and its annotation to the standard grid."""

@@ -1,0 +1,218 @@
+"""The standard grid of a scan (RAS, isotropic, along the scanner's axes) and the way back.
+
+Images are interpolated linearly, masks and labels take the nearest voxel (section 5.2, step 4).
+Where the scan's axes are those of the scanner, which is the rule, the work is done axis by
+axis; oblique scans go through a general affine resampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from cmbkit.volume import Volume
+
+DRIFT_VOXELS = 1e-3
+
+
+def bounding_box(*masks: np.ndarray) -> tuple[slice, slice, slice]:
+    """Smallest box that holds every voxel > 0 of all masks (same shape)."""
+    box = []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        used = np.flatnonzero(np.any([m.any(axis=others) for m in masks], axis=0))
+        if not len(used):
+            raise ValueError("brain mask: expected voxels > 0, found none")
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(box)
+
+
+def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
+    """Part of a volume; the affine moves along."""
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_mm([s.start for s in box])
+    return Volume(volume.data[box], affine, volume.path)
+
+
+def standard_grid(volume: Volume, spacing_mm: float) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Shape and affine of the isotropic grid that covers a volume's voxel centres.
+
+    The first voxel lies on the lowest corner of the bounding box in RAS mm; voxels beyond the
+    last voxel centre, if any, are outside the volume.
+    """
+    ends = np.array(np.meshgrid(*[(0, n - 1) for n in volume.shape])).reshape(3, -1).T
+    corners = volume.to_mm(ends)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    shape = np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1
+    affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
+    affine[:3, 3] = low
+    return tuple(int(n) for n in shape), affine
+
+
+def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
+    """Source position of each target index per axis, or None if the axes are not parallel."""
+    matrix = np.linalg.inv(volume.affine) @ affine
+    drift = np.abs(matrix[:3, :3] - np.diag(np.diag(matrix[:3, :3]))) * np.asarray(shape)
+    if drift.max() > DRIFT_VOXELS:
+        return None
+    return [
+        np.arange(n) * step + start
+        for n, step, start in zip(shape, np.diag(matrix), matrix[:3, 3], strict=False)
+    ]
+
+
+def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
+    """Linear interpolation on another grid; positions outside get ``fill``. Returns float32."""
+    positions = _along_axes(volume, shape, affine)
+    if positions is None:
+        data = ndimage.affine_transform(
+            volume.data.astype(np.float32, copy=False),
+            np.linalg.inv(volume.affine) @ affine,
+            output_shape=tuple(shape),
+            output=np.float32,
+            order=1,
+            cval=fill,
+        )
+        return Volume(data, affine, volume.path)
+    data = volume.data.astype(np.float32, copy=False)
+    growth = [len(p) / n for p, n in zip(positions, volume.shape, strict=True)]
+    for axis in np.argsort(growth, kind="stable"):
+        data = _interpolate_axis(data, positions[axis], int(axis))
+    for axis, position in enumerate(positions):
+        last = volume.shape[axis] - 1
+        outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
+        data[(slice(None),) * axis + (outside,)] = fill
+    return Volume(data, affine, volume.path)
+
+
+def _interpolate_axis(data: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
+    last = data.shape[axis] - 1
+    position = np.clip(position, 0, last)
+    below = np.minimum(np.floor(position).astype(int), max(last - 1, 0))
+    part = (position - below).astype(np.float32)
+    part = part.reshape([-1 if a == axis else 1 for a in range(3)])
+    result = data.take(below, axis)
+    step = data.take(np.minimum(below + 1, last), axis)
+    step -= result
+    step *= part
+    result += step
+    return result
+
+
+def resample_nearest(volume: Volume, shape, affine) -> Volume:
+    """Nearest voxel on another grid; positions outside get 0. Keeps the dtype."""
+    positions = _along_axes(volume, shape, affine)
+    if positions is None:
+        data = ndimage.affine_transform(
+            volume.data,
+            np.linalg.inv(volume.affine) @ affine,
+            output_shape=tuple(shape),
+            output=volume.data.dtype,
+            order=0,
+            mode="grid-constant",
+        )
+        return Volume(data, affine, volume.path)
+    index = [np.floor(p + 0.5).astype(int) for p in positions]
+    inside = [(i >= 0) & (i < n) for i, n in zip(index, volume.shape, strict=True)]
+    data = np.zeros(shape, volume.data.dtype)
+    target = tuple(slice(*_span(ok)) for ok in inside)
+    data[target] = volume.data[np.ix_(*[i[ok] for i, ok in zip(index, inside, strict=True)])]
+    return Volume(data, affine, volume.path)
+
+
+def _span(inside: np.ndarray) -> tuple[int, int]:
+    used = np.flatnonzero(inside)
+    return (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+
+
+def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
+    """Every label that occurs, ascending, with its bounding box."""
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is not None:
+            yield label, box
+
+
+def resample_labels(labels: Volume, shape, affine) -> Volume:
+    """Nearest voxel on another grid, label by label within its box: for few small labels."""
+    result = np.zeros(shape, labels.data.dtype)
+    forward = np.linalg.inv(affine) @ labels.affine
+    back = np.linalg.inv(forward)
+    for label, box in label_boxes(labels.data):
+        ends = [(s.start - 0.5, s.stop - 0.5) for s in box]
+        corners = np.array(np.meshgrid(*ends)).reshape(3, -1)
+        corners = forward[:3, :3] @ corners + forward[:3, 3:]
+        low = np.clip(np.floor(corners.min(axis=1)), 0, shape).astype(int)
+        high = np.clip(np.ceil(corners.max(axis=1)) + 1, 0, shape).astype(int)
+        steps = np.indices(high - low).reshape(3, -1) + low[:, None]
+        source = np.floor(back[:3, :3] @ steps + back[:3, 3:] + 0.5).astype(int)
+        inside = ((source >= 0) & (source < np.array(labels.shape)[:, None])).all(axis=0)
+        hit = inside.copy()
+        hit[inside] = labels.data[tuple(source[:, inside])] == label
+        result[tuple(steps[:, hit])] = label
+    return Volume(result, affine, labels.path)
+
+
+def mark_voxel(labels: np.ndarray, centre, label: int) -> tuple[int, int, int]:
+    """Write a label into the voxel nearest to ``centre`` that no other label has.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+        Changed in place.
+    centre : 3 floats
+        Voxel indices; moved into the array if outside.
+    label : int
+
+    Returns
+    -------
+    tuple of int
+        The voxel, within one step of the nearest one.
+    """
+    centre = np.clip(np.asarray(centre, float), 0, np.array(labels.shape) - 1)
+    steps = np.rint(centre).astype(int) + np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    steps = steps[((steps >= 0) & (steps < labels.shape)).all(axis=1)]
+    steps = steps[np.argsort(np.linalg.norm(steps - centre, axis=1), kind="stable")]
+    for voxel in map(tuple, steps.tolist()):
+        if labels[voxel] == 0:
+            labels[voxel] = label
+            return voxel
+    raise ValueError(f"label {label}: expected a free voxel near {steps[0].tolist()}, found none")
+
+
+def to_native(labels: Volume, record: dict) -> Volume:
+    """Bring labels on the standard grid back to the scan's own grid.
+
+    Parameters
+    ----------
+    labels : Volume of int
+        On the standard grid (masks, instances or a parcellation).
+    record : dict
+        `StandardScan.record()`; its ``native`` holds shape and affine.
+
+    Returns
+    -------
+    Volume
+        Array order, shape and affine of the raw image. A label that falls between thick
+        slices, so that no native voxel has it as nearest, is written to the native voxels
+        that its own voxels lie in: no microbleed disappears on the way.
+    """
+    shape, affine = tuple(record["native"]["shape"]), np.array(record["native"]["affine"], float)
+    native = Volume(np.broadcast_to(np.zeros((), labels.data.dtype), shape), affine)
+    axes = native.reoriented("RAS")
+    found = resample_nearest(labels, axes.shape, axes.affine).reoriented(native.orientation).data
+    for label in _lost(labels.data, found):
+        where = native.to_voxels(labels.to_mm(np.argwhere(labels.data == label)))
+        voxels = np.unique(np.clip(np.rint(where).astype(int), 0, np.array(shape) - 1), axis=0)
+        free = voxels[found[tuple(voxels.T)] == 0]
+        if len(free):
+            found[tuple(free.T)] = label
+        else:
+            mark_voxel(found, where.mean(axis=0), label)
+    return Volume(found, affine)
+
+
+def _lost(before: np.ndarray, after: np.ndarray) -> list[int]:
+    kept = {label for label, _ in label_boxes(after)}
+    return [label for label, _ in label_boxes(before) if label not in kept]

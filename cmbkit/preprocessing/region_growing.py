@@ -1,0 +1,234 @@
+"""Region growing from a seed, with the tolerance found at the elbow (section 5.1, Algorithm 1).
+
+A microbleed annotated by its centre or by a scribble gets a region, and from the region only
+its size is used (`labels` draws the sphere). For one setting (connectivity, reference,
+difference) the region is grown at rising tolerances until it exceeds the size of the largest
+possible microbleed; the elbow of the curve is the last tolerance before it leaks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from cmbkit.params import Preprocessing
+from cmbkit.volume import Volume
+
+SIX = ndimage.generate_binary_structure(3, 1)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What "similar" means while growing.
+
+    ``connectivity`` is 6 or 26; ``reference`` is ``"parent"`` (the voxel grown from) or
+    ``"running"`` (mean of the region so far); ``difference`` is ``"absolute"`` (image units)
+    or ``"relative"`` (percent of the reference).
+    """
+
+    connectivity: int
+    reference: str
+    difference: str
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The region that one microbleed grew to.
+
+    ``region`` is boolean in a box whose first voxel is ``origin`` in the image; ``n_voxels``
+    its size. ``elbow`` tells whether the curve had one; without it the tolerance is the one
+    before the last, and 0 (the seeds alone) if the first already leaked. ``tolerances`` and
+    ``sizes`` are the curve the elbow was looked for in; ``sizes`` counts voxels added to the
+    seeds.
+    """
+
+    setting: Setting
+    tolerance: float
+    elbow: bool
+    n_voxels: int
+    region: np.ndarray
+    origin: tuple[int, int, int]
+    tolerances: np.ndarray
+    sizes: np.ndarray
+
+
+def tolerance_grid(difference: str) -> np.ndarray:
+    """Tolerances that are tried, ascending (image units, or percent)."""
+    if difference == "absolute":
+        return np.arange(0.001, 100, 0.05)
+    steps = (np.arange(0.001, 20, 0.05), np.arange(20, 100, 1), np.arange(100, 10001, 100))
+    return np.concatenate(steps).astype(float)
+
+
+def size_cap(voxel_volume_mm3: float, radius_mm: float) -> int:
+    """Voxels in a sphere of the largest radius a microbleed has."""
+    return max(1, round(4 / 3 * np.pi * radius_mm**3 / voxel_volume_mm3))
+
+
+def neighbour_offsets(connectivity: int) -> np.ndarray:
+    """Steps to the 6 or 26 neighbours, shape (connectivity, 3), in lexicographic order."""
+    if connectivity not in (6, 26):
+        raise ValueError(f"connectivity: expected 6 or 26, found {connectivity}")
+    steps = [s for s in itertools.product((-1, 0, 1), repeat=3) if any(s)]
+    if connectivity == 6:
+        steps = [s for s in steps if sum(map(abs, s)) == 1]
+    return np.array(steps, np.int64)
+
+
+def _box(image: np.ndarray, seeds, spacing, distance_mm):
+    """Part of the image within the distance cap: values, permitted voxels, seeds, origin."""
+    seeds = np.atleast_2d(np.asarray(seeds, np.int64))
+    if (seeds < 0).any() or (seeds >= image.shape).any():
+        outside = seeds[((seeds < 0) | (seeds >= image.shape)).any(axis=1)][0].tolist()
+        raise ValueError(f"seed: expected a voxel inside {image.shape}, found {outside}")
+    reach = np.ceil(distance_mm / np.asarray(spacing)).astype(int)
+    low = np.maximum(seeds.min(axis=0) - reach, 0)
+    high = np.minimum(seeds.max(axis=0) + reach + 1, image.shape)
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    values = np.ascontiguousarray(image[box], np.float64)
+    local = np.ascontiguousarray(seeds - low)
+    away = np.ones(values.shape, bool)
+    away[tuple(local.T)] = False
+    allowed = ndimage.distance_transform_edt(away, sampling=spacing) < distance_mm
+    return values, allowed, local, tuple(int(v) for v in low)
+
+
+def grow(
+    image: np.ndarray,
+    seeds,
+    tolerance: float,
+    setting: Setting,
+    *,
+    spacing=(1.0, 1.0, 1.0),
+    max_voxels: int,
+    max_distance_mm: float = 10.0,
+) -> np.ndarray:
+    """Algorithm 1 at one tolerance.
+
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+    seeds : array-like of int, shape (3,) or (n, 3)
+    tolerance : float
+        A neighbour joins when its difference is smaller.
+    spacing : 3 floats
+        Voxel size in mm, for the distance cap.
+    max_voxels : int
+        Growing stops as soon as more voxels than this were added to the seeds.
+
+    Returns
+    -------
+    ndarray of bool, shape (i, j, k)
+    """
+    from cmbkit.preprocessing.growing_kernels import breadth_first
+
+    values, allowed, local, origin = _box(image, seeds, spacing, max_distance_mm)
+    offsets = neighbour_offsets(setting.connectivity)
+    running, relative = setting.reference == "running", setting.difference == "relative"
+    region, _, _ = breadth_first(
+        values, allowed, local, offsets, float(tolerance), running, relative, max_voxels
+    )
+    full = np.zeros(image.shape, bool)
+    full[tuple(slice(o, o + n) for o, n in zip(origin, region.shape, strict=True))] = region
+    return full
+
+
+def pick_tolerance(tolerances: np.ndarray, sizes: np.ndarray) -> tuple[float, bool]:
+    """Tolerance at the elbow of size against tolerance, and whether there is one.
+
+    The last point of the curve is never picked: it is where the region leaked.
+    """
+    elbow = None
+    if len(sizes) > 2 and sizes[0] != sizes[-1]:
+        from kneed import KneeLocator
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            elbow = KneeLocator(tolerances, sizes, curve="convex", direction="increasing").elbow
+    if elbow is not None and elbow < tolerances[-1]:
+        return float(elbow), True
+    return (float(tolerances[-2]) if len(sizes) > 1 else 0.0), False
+
+
+def _grow_to_elbow(box, setting: Setting, max_voxels: int) -> Growth:
+    from cmbkit.preprocessing import growing_kernels as kernels
+
+    values, allowed, seeds, origin = box
+    offsets = neighbour_offsets(setting.connectivity)
+    relative = setting.difference == "relative"
+    tolerances = tolerance_grid(setting.difference)
+    if setting.reference == "parent":
+        reached, order = kernels.bottlenecks(values, allowed, seeds, offsets, relative, max_voxels)
+        sizes = np.searchsorted(order, tolerances, side="left")
+        leaked = np.flatnonzero(sizes > max_voxels)
+        sizes = sizes[: leaked[0] + 1] if len(leaked) else sizes
+    else:
+        sizes = kernels.running_sizes(
+            values, allowed, seeds, offsets, tolerances, relative, max_voxels
+        )
+    tolerances = tolerances[: len(sizes)]
+    tolerance, elbow = pick_tolerance(tolerances, sizes)
+    if setting.reference == "parent":
+        region = reached < tolerance
+    else:
+        region, _, _ = kernels.breadth_first(
+            values, allowed, seeds, offsets, tolerance, True, relative, max_voxels
+        )
+    region = largest_component(region)
+    return Growth(setting, tolerance, elbow, int(region.sum()), region, origin, tolerances, sizes)
+
+
+def largest_component(region: np.ndarray) -> np.ndarray:
+    """Largest 6-connected component of a boolean array (the first of equals)."""
+    labels, count = ndimage.label(region, SIX)
+    if count <= 1:
+        return region
+    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
+
+
+def settings(params: Preprocessing) -> list[Setting]:
+    """Return every combination of connectivity, reference and difference to be tried."""
+    return [
+        Setting(*combination)
+        for combination in itertools.product(
+            params.growing_connectivities,
+            params.growing_references,
+            params.growing_differences,
+        )
+    ]
+
+
+def grow_each_setting(image: Volume, seeds: Sequence, params: Preprocessing) -> list[list[Growth]]:
+    """Grow every microbleed of one scan with every setting; parameters as in `grow_study`."""
+    cap = size_cap(image.voxel_volume_mm3, params.growing_max_radius_mm)
+    boxes = [_box(image.data, s, image.spacing, params.growing_max_distance_mm) for s in seeds]
+    return [[_grow_to_elbow(box, s, cap) for box in boxes] for s in settings(params)]
+
+
+def grow_study(image: Volume, seeds: Sequence, params: Preprocessing) -> list[Growth]:
+    """Grow every microbleed of one scan with the setting that suits the scan (5.1, step 1).
+
+    Each microbleed has its own tolerance; connectivity, reference and difference are chosen
+    once per scan: those with which the regions together are biggest.
+
+    Parameters
+    ----------
+    image : Volume
+        Native grid, finite values.
+    seeds : sequence of array-like, each shape (3,) or (n, 3)
+        Seed voxels (0-based) of each microbleed.
+
+    Returns
+    -------
+    list of Growth
+        In the order of ``seeds``.
+    """
+    if not len(seeds):
+        return []
+    trials = grow_each_setting(image, seeds, params)
+    return max(trials, key=lambda trial: sum(growth.n_voxels for growth in trial))

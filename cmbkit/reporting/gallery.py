@@ -1,0 +1,219 @@
+"""The gallery: one folder with every table and figure of a run and a page that shows them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.reporting.canvas import SYNTHETIC_LABEL, label_synthetic
+from cmbkit.reporting.gallery_page import REQUIRED, order, page, table_of
+
+SCREEN_DPI = 110
+PNG_LIMIT_BYTES = 150_000
+_NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
+
+
+class GalleryError(ValueError):
+    """A number or a folder that the gallery cannot use."""
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure as the gallery stored it; Jupyter shows the very bytes of the file."""
+
+    number: str
+    caption: str
+    path: Path
+    figure: Figure
+
+    def __repr__(self) -> str:
+        return f"Figure {self.number} ({self.path.name})"
+
+    def _repr_png_(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as the gallery stored it."""
+
+    number: str
+    caption: str
+    path: Path
+    table: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Table {self.number} ({self.path.name}, {len(self.table)} rows)"
+
+    def _repr_html_(self) -> str:
+        return table_of(self.path.with_suffix(".html").read_text(encoding="utf-8"))
+
+
+class Gallery:
+    """Writes numbered tables and figures into one folder; several processes may share it.
+
+    Parameters
+    ----------
+    folder : path-like
+        For instance ``figures/demo``; made when missing.
+    profile : str
+        Name of the parameter file's profile.
+    synthetic : bool
+        Whether results come from the embedded cohort; each picture and table then says so.
+    note : str
+        One line for the head of the index, e.g. what the profile reduces.
+    """
+
+    def __init__(self, folder, profile: str, synthetic: bool, note: str = ""):
+        self.folder = Path(folder)
+        self.profile = profile
+        self.synthetic = bool(synthetic)
+        self.note = note
+        (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
+
+    def add_figure(
+        self,
+        number: str,
+        fig: Figure,
+        caption: str,
+        data: pd.DataFrame | None = None,
+        *,
+        synthetic: bool | None = None,
+    ) -> ShownFigure:
+        """Write figure_<number>.png and, when ``data`` is given, figure_<number>.csv.
+
+        ``synthetic`` overrides the gallery's own setting, for figures that show no results
+        (a diagram).
+        """
+        synthetic = self.synthetic if synthetic is None else synthetic
+        path = self._stem("figure", number).with_suffix(".png")
+        if synthetic:
+            label_synthetic(fig)
+        _write(path, png_bytes(fig))
+        files = [path.name]
+        if data is not None:
+            _write(path.with_suffix(".csv"), csv_text(data, synthetic).encode())
+            files.append(path.with_suffix(".csv").name)
+        self._record("figure", number, caption, files, synthetic)
+        return ShownFigure(str(number), caption, path, fig)
+
+    def add_table(
+        self,
+        number: str,
+        df: pd.DataFrame,
+        caption: str,
+        note: str = "",
+        *,
+        synthetic: bool | None = None,
+    ) -> ShownTable:
+        """Write table_<number>.csv, .html and .tex."""
+        from cmbkit.reporting import tables
+
+        synthetic = self.synthetic if synthetic is None else synthetic
+        path = self._stem("table", number).with_suffix(".csv")
+        full_note = " ".join(filter(None, [note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
+        titled = f"Table {number}. {caption}"
+        _write(path, csv_text(df, synthetic).encode())
+        rendered = tables.render_html(df, titled, full_note)
+        head = f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>Table {number}</title>\n'
+        _write(path.with_suffix(".html"), (head + rendered).encode())
+        tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
+        _write(path.with_suffix(".tex"), tables.render_latex(df, tex_caption).encode())
+        files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
+        self._record("table", number, caption, files, synthetic)
+        return ShownTable(str(number), caption, path, df)
+
+    def _stem(self, kind: str, number: str) -> Path:
+        if not _NUMBER.match(str(number)):
+            raise GalleryError(f"{kind}: expected a number like 4.2, A.1 or S3, found {number!r}")
+        return self.folder / f"{kind}_{str(number).replace('.', '_')}"
+
+    def _record(self, kind, number, caption, files, synthetic):
+        entry = {
+            "kind": kind,
+            "number": str(number),
+            "caption": caption,
+            "files": files,
+            "synthetic": synthetic,
+            "profile": self.profile,
+            "note": self.note,
+        }
+        name = f"{kind}_{str(number).replace('.', '_')}.json"
+        text = json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        _write(self.folder / ".entries" / name, text.encode())
+
+
+def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
+    """Encode a figure without software name or date; 256 colours where it would be large."""
+    from PIL import Image
+
+    raw = io.BytesIO()
+    fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
+    image = Image.open(raw).convert("RGB")
+    packed = io.BytesIO()
+    image.save(packed, format="PNG", optimize=True)
+    if packed.tell() > PNG_LIMIT_BYTES:
+        packed = io.BytesIO()
+        image.quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
+def csv_text(df: pd.DataFrame, synthetic: bool) -> str:
+    """CSV with 6 significant digits; a last column names the synthetic cohort where it applies.
+
+    A table that already has a column ``cohort`` says so itself and is left as it is.
+    """
+    named = [name for name in df.index.names if name is not None]
+    table = df.reset_index() if named else df
+    if synthetic and "cohort" not in table.columns:
+        table = table.assign(cohort=SYNTHETIC_LABEL)
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def missing(folder) -> list[tuple[str, str]]:
+    """Return (kind, number) of the thesis's tables and figures that a folder lacks."""
+    found = {(entry["kind"], entry["number"]) for entry in read_entries(folder)}
+    return [item for item in REQUIRED if item not in found]
+
+
+def read_entries(folder) -> list[dict]:
+    """Entries of a gallery in the thesis's order: chapters, in each tables and then figures."""
+    paths = (Path(folder) / ".entries").glob("*.json")
+    entries = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(entries, key=lambda entry: order(entry["kind"], entry["number"]))
+
+
+def write_index(folder) -> Path:
+    """Build index.html from the entries of a folder.
+
+    Returns
+    -------
+    Path
+        The page. Links are relative, so the folder can be moved or sent as it is.
+    """
+    folder = Path(folder)
+    entries = read_entries(folder)
+    if not entries:
+        raise GalleryError(f"{folder}: expected entries of tables and figures, found none")
+    path = folder / "index.html"
+    _write(path, page(folder, entries, missing(folder)).encode())
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,256 @@
+"""3D renders of masks: VTK off screen where it works, else the same mesh drawn by matplotlib."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import lru_cache
+
+import numpy as np
+
+WINDOW_CLASSES = ("vtkEGLRenderWindow", None, "vtkOSOpenGLRenderWindow")
+_VARIABLE = "VTK_DEFAULT_OPENGL_WINDOW"
+_PROBE = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkFiltersSources import vtkSphereSource
+from vtkmodules.vtkRenderingCore import (
+    vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
+)
+source, mapper, actor = vtkSphereSource(), vtkPolyDataMapper(), vtkActor()
+mapper.SetInputConnection(source.GetOutputPort())
+actor.SetMapper(mapper)
+scene, screen, grab = vtkRenderer(), vtkRenderWindow(), vtkWindowToImageFilter()
+scene.AddActor(actor)
+screen.SetOffScreenRendering(1)
+screen.SetSize(32, 32)
+screen.AddRenderer(scene)
+screen.Render()
+grab.SetInput(screen)
+grab.ReadFrontBufferOff()
+grab.Update()
+pixels = vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())
+raise SystemExit(0 if pixels.max() > 100 else 3)
+"""
+_VIEW = (25.0, -60.0)  # elevation and azimuth in degrees
+_MARGIN = 1.15
+
+
+@lru_cache(maxsize=1)
+def working_window() -> str | None:
+    """Find a VTK window class that draws, in processes of their own (a bad one crashes).
+
+    Returns
+    -------
+    str or None
+        ``"default"``, a class name, or None where no class draws anything.
+    """
+    chosen = os.environ.get(_VARIABLE)
+    for name in dict.fromkeys((*filter(None, [chosen]), *WINDOW_CLASSES)):
+        environment = {key: value for key, value in os.environ.items() if key != _VARIABLE}
+        if name:
+            environment[_VARIABLE] = name
+        try:
+            probe = subprocess.run(
+                [sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        if probe.returncode == 0:
+            return name or "default"
+    return None
+
+
+def renderer_name() -> str:
+    """``"VTK"`` or ``"matplotlib"``: what `render_mask` draws with here; for captions."""
+    return "VTK" if working_window() else "matplotlib"
+
+
+def mesh(mask, spacing, smoothing: int = 8):
+    """Surface of a mask by marching cubes, smoothed without shrinking (Taubin).
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+        Voxels > 0 are inside.
+    spacing : float or (3,)
+        mm.
+    smoothing : int
+        Rounds of smoothing; 0 leaves the stair steps.
+
+    Returns
+    -------
+    vertices : ndarray, shape (n, 3)
+        mm, centred on the middle of the bounding box.
+    faces : ndarray of int, shape (m, 3)
+    """
+    from skimage.measure import marching_cubes
+
+    inside = np.asarray(mask) > 0
+    if not inside.any():
+        raise ValueError("mesh: expected a mask with voxels, found none")
+    spacing = tuple(np.broadcast_to(np.asarray(spacing, float), 3))
+    box = tuple(slice(v.min(), v.max() + 1) for v in np.nonzero(inside))
+    vertices, faces, _, _ = marching_cubes(np.pad(inside[box], 1).astype(np.float32), 0.5,
+                                           spacing=spacing)  # fmt: skip
+    vertices = _taubin(vertices.astype(float), faces, smoothing)
+    return vertices - (vertices.max(axis=0) + vertices.min(axis=0)) / 2, faces.astype(int)
+
+
+def width_mm(mask, spacing) -> float:
+    """Width in mm of a view that holds the mask from any side."""
+    vertices, _ = mesh(mask, spacing, smoothing=0)
+    return float(2 * np.linalg.norm(vertices, axis=1).max() * _MARGIN)
+
+
+def render_mask(mask, spacing, colour="#D55E00", size_px: int = 160, view_mm=None, renderer=None):
+    """Draw one mask in 3D.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+    spacing : float or (3,)
+        mm.
+    colour : matplotlib colour
+    size_px : int
+        Width and height of the picture.
+    view_mm : float, optional
+        Width of the view in mm (default: the mask fits). Give the same to compare sizes.
+    renderer : {"VTK", "matplotlib"}, optional
+        Default: `renderer_name`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size_px, size_px, 3)
+        On white.
+    """
+    from matplotlib.colors import to_rgb
+
+    vertices, faces = mesh(mask, spacing)
+    view_mm = view_mm or width_mm(mask, spacing)
+    renderer = renderer or renderer_name()
+    draw = {"VTK": _draw_vtk, "matplotlib": _draw_matplotlib}[renderer]
+    return draw(vertices, faces, to_rgb(colour), int(size_px), float(view_mm))
+
+
+def _direction():
+    elevation, azimuth = np.deg2rad(_VIEW)
+    return np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
+
+
+def _taubin(vertices, faces, rounds):
+    from scipy.sparse import coo_matrix, diags
+
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    n = len(vertices)
+    joined = coo_matrix((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr()
+    joined.data[:] = 1
+    mean = diags(1 / np.maximum(np.asarray(joined.sum(axis=1)).ravel(), 1)) @ joined
+    for _ in range(rounds):
+        for step in (0.5, -0.53):
+            vertices = vertices + step * (mean @ vertices - vertices)
+    return vertices
+
+
+def _draw_vtk(vertices, faces, rgb, size_px, view_mm):
+    window = working_window()
+    if window and window != "default":
+        os.environ[_VARIABLE] = window
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (registers the window classes)
+    from vtkmodules import vtkRenderingCore as rendering
+    from vtkmodules.util.numpy_support import (
+        numpy_to_vtk,
+        numpy_to_vtkIdTypeArray,
+        vtk_to_numpy,
+    )
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+    from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
+
+    points, cells, surface = vtkPoints(), vtkCellArray(), vtkPolyData()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices), deep=True))
+    packed = np.hstack([np.full((len(faces), 1), 3), faces]).astype(np.int64).ravel()
+    cells.SetCells(len(faces), numpy_to_vtkIdTypeArray(packed, deep=True))
+    surface.SetPoints(points)
+    surface.SetPolys(cells)
+    normals = vtkPolyDataNormals()
+    mapper, actor = rendering.vtkPolyDataMapper(), rendering.vtkActor()
+    normals.SetInputData(surface)
+    normals.SplittingOff()
+    mapper.SetInputConnection(normals.GetOutputPort())
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetColor(*rgb)
+    actor.GetProperty().SetAmbient(0.25)
+    actor.GetProperty().SetDiffuse(0.75)
+    scene, screen = rendering.vtkRenderer(), rendering.vtkRenderWindow()
+    grab = rendering.vtkWindowToImageFilter()
+    scene.SetBackground(1, 1, 1)
+    scene.AddActor(actor)
+    screen.SetOffScreenRendering(1)
+    screen.SetMultiSamples(0)
+    screen.SetSize(2 * size_px, 2 * size_px)
+    screen.AddRenderer(scene)
+    camera = scene.GetActiveCamera()
+    camera.ParallelProjectionOn()
+    camera.SetFocalPoint(0, 0, 0)
+    camera.SetPosition(*(_direction() * 10 * view_mm))
+    camera.SetViewUp(0, 0, 1)
+    camera.SetParallelScale(view_mm / 2)
+    scene.ResetCameraClippingRange()
+    screen.Render()
+    grab.SetInput(screen)
+    grab.ReadFrontBufferOff()
+    grab.Update()
+    image = grab.GetOutput()
+    width, height, _ = image.GetDimensions()
+    pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)
+    pixels = pixels[::-1, :, :3].astype(float)
+    screen.Finalize()
+    return _halve(pixels)
+
+
+def _draw_matplotlib(vertices, faces, rgb, size_px, view_mm):
+    """Project along the view, paint triangles from back to front, shade by their normal."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
+
+    towards = _direction()
+    right = np.cross([0, 0, 1], towards)
+    right /= np.linalg.norm(right)
+    up = np.cross(towards, right)
+    corners = vertices[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    smooth = np.zeros_like(vertices)
+    for column in range(3):
+        np.add.at(smooth, faces[:, column], normals)
+    smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-12)
+    order = np.argsort(corners.mean(axis=1) @ towards, kind="stable")
+    light = 0.25 + 0.75 * np.abs(smooth @ towards)[faces].mean(axis=1)
+    colours = np.clip(light[:, None] * np.asarray(rgb), 0, 1)[order]
+    flat = np.stack([corners @ right, corners @ up], axis=-1)[order]
+    figure = Figure(figsize=(2, 2), dpi=size_px)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(-view_mm / 2, view_mm / 2)
+    axes.set_ylim(-view_mm / 2, view_mm / 2)
+    axes.add_collection(
+        PolyCollection(flat, facecolors=colours, edgecolors=colours, linewidths=0.4)
+    )
+    canvas.draw()
+    return _halve(np.asarray(canvas.buffer_rgba())[..., :3].astype(float))
+
+
+def _halve(pixels):
+    """Mean of 2 x 2 pixels: smooth edges whatever the renderer."""
+    small = (pixels[::2, ::2] + pixels[1::2, ::2] + pixels[::2, 1::2] + pixels[1::2, 1::2]) / 4
+    return np.rint(small).astype(np.uint8)

@@ -1,0 +1,100 @@
+"""The study: every stage from raw scans to tables, computed once and kept in the cache.
+
+A notebook makes one `Study` from its parameters and asks it for what a cell shows; what is
+not in the cache is computed then, so each notebook runs alone.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from cmbkit import __version__
+from cmbkit.cache import Cache
+from cmbkit.params import check_parameters
+from cmbkit.study.cohort import CohortStage
+from cmbkit.study.models import ModelStage
+from cmbkit.study.realscan import RealScanStage
+from cmbkit.study.results import ResultStage
+
+
+def find_root() -> Path:
+    """The folder that holds data/ and figures/: $CMBKIT_ROOT, or the nearest with params/."""
+    if "CMBKIT_ROOT" in os.environ:
+        return Path(os.environ["CMBKIT_ROOT"]).resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params").is_dir():
+            return folder
+    return here
+
+
+class Study:
+    """All stages of one run.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Where ``data/`` and ``figures/`` are; found from the working directory by default.
+    **values
+        The keys of a parameter file (see `cmbkit.params.Parameters`).
+
+    Attributes
+    ----------
+    cohort : CohortStage
+        Scans, splits, standard grid, microbleed features (notebooks 01-03).
+    models : ModelStage
+        Source network, training phases, transfer (notebook 04).
+    results : ResultStage
+        Predictions, calls, metrics (notebooks 05-07).
+    real : RealScanStage
+        The real T2*-weighted scan that nibabel carries.
+    """
+
+    def __init__(self, root=None, **values):
+        self.params = check_parameters(values)
+        self.root = Path(root).resolve() if root else find_root()
+        data = self.root / self.params.data_dir
+        self.cache = Cache(data / "derivatives" / self.params.profile)
+        self.raw = Cache(data / "raw" / self.params.profile)
+        self.cache.describe(__version__)
+        self.cohort = CohortStage(self)
+        self.models = ModelStage(self)
+        self.results = ResultStage(self)
+        self.real = RealScanStage(self)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any scan comes from the embedded synthetic cohort."""
+        return self.params.cohort.synthetic
+
+    @property
+    def note(self) -> str:
+        """What every table and figure of this run must say about itself."""
+        p = self.params
+        filters = ", ".join(map(str, p.network.filters_per_depth))
+        origin = "synthetic cohort" if self.synthetic else "real data"
+        return (
+            f"{origin}; profile {p.profile}: {p.preprocessing.spacing_mm:g} mm grid, "
+            f"network of {filters} filters"
+        )
+
+    @cached_property
+    def gallery(self):
+        """Where tables and figures are saved under their thesis numbers."""
+        from cmbkit.reporting.gallery import Gallery
+
+        folder = self.root / self.params.figures_dir / self.params.profile
+        return Gallery(folder, self.params.profile, self.synthetic, self.note)
+
+    def table(self, number: str, table, caption: str, note: str = "", **options):
+        """Save a table under its thesis number and return it for display."""
+        return self.gallery.add_table(number, table, caption, note, **options)
+
+    def figure(self, number: str, figure, caption: str, data=None, **options):
+        """Save a figure under its thesis number and return it for display."""
+        return self.gallery.add_figure(number, figure, caption, data, **options)
+
+    def _repr_html_(self) -> str:
+        return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -1,0 +1,165 @@
+"""From raw datasets to standard scans and their described microbleeds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.cache import Cache
+from cmbkit.compute import map_scans
+from cmbkit.params import Preprocessing
+from cmbkit.records import Scan, StandardScan
+
+
+def scan_inputs(scan: Scan) -> dict:
+    """What a scan's preprocessed form depends on: image and annotation by content."""
+    annotation = asdict(scan.annotation)
+    annotation["mask_path"] = scan.annotation.mask_path
+    return {"uid": scan.uid, "image": scan.image, "annotation": annotation}
+
+
+def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
+    """Preprocess one scan unless a valid result is there; returns its folder."""
+    from cmbkit.preprocessing import pipeline
+
+    inputs = {"scan": scan_inputs(scan), "preprocessing": params}
+    return cache.get(
+        "preproc",
+        scan.uid,
+        pipeline.VERSION,
+        inputs,
+        lambda folder: pipeline.preprocess(scan, params, folder),
+    )
+
+
+def describe_cached(cache: Cache, standard: StandardScan) -> pd.DataFrame:
+    """Features of a scan's annotated CMBs, one row each."""
+    from cmbkit.features.describe import VERSION, describe_lesions
+
+    def compute(folder: Path) -> None:
+        table = describe_lesions(
+            standard.image(),
+            standard.lesions(),
+            standard.labels(),
+            uid=standard.scan.uid,
+            dataset=standard.scan.dataset,
+        )
+        table.to_csv(folder / "features.tsv", sep="\t", index=False)
+
+    inputs = {"preproc": standard.folder / "provenance.json"}
+    folder = cache.get("features", standard.scan.uid, VERSION, inputs, compute)
+    return pd.read_csv(folder / "features.tsv", sep="\t")
+
+
+class CohortStage:
+    """Scans, splits, standard grid and features of a study."""
+
+    def __init__(self, study):
+        self._study = study
+
+    @property
+    def _params(self):
+        return self._study.params
+
+    def folder(self, dataset: str) -> Path:
+        """Raw folder of a dataset; the synthetic one is made on first use."""
+        root = self._params.cohort.roots.get(dataset)
+        if root:
+            return self._study.root / root
+        return self._synthetic_folder(dataset)
+
+    def _synthetic_folder(self, dataset: str) -> Path:
+        from cmbkit.datasets import phantom
+
+        count = self._params.cohort.phantom_scans[dataset]
+        momeni = self.folder("MOMENI") if dataset == "sMOMENI" else None
+        inputs = {"scans": count, "seed": self._params.seed}
+        if momeni:
+            inputs["momeni"] = momeni / "provenance.json"
+        return self._study.raw.get(
+            "synthetic",
+            dataset,
+            phantom.VERSION,
+            inputs,
+            lambda folder: phantom.build(
+                dataset,
+                count,
+                self._params.seed,
+                folder,
+                momeni_folder=momeni,
+                workers=self._params.workers,
+            ),
+        )
+
+    @cached_property
+    def scans(self) -> list[Scan]:
+        """All scans, as the readers found them."""
+        from cmbkit.datasets.registry import read_dataset
+
+        names = sorted(self._params.cohort.datasets, key=lambda name: (name == "sMOMENI", name))
+        return [scan for name in names for scan in read_dataset(name, self.folder(name))]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per scan, with its split; CMBs counted after label refinement."""
+        from cmbkit.datasets.registry import scan_table
+        from cmbkit.datasets.splits import assign_splits
+
+        table = scan_table(self.scans)
+        table["n_cmb"] = [len(s.microbleeds()) for s in self.standard]
+        table["cmb_level"] = pd.cut(
+            table["n_cmb"], [-1, 0, 2, 10**6], labels=["none", "low", "high"]
+        ).astype(str)
+        fraction = self._params.cohort.validation_fraction
+        return assign_splits(table, fraction, self._params.seed)
+
+    @cached_property
+    def standard(self) -> list[StandardScan]:
+        """All scans on the standard grid, in the order of `scans`."""
+        function = partial(preprocess_cached, self._study.cache, self._params.preprocessing)
+        folders = map_scans(
+            function,
+            self.scans,
+            step="preprocessing",
+            workers=self._params.workers if self._missing() > 1 else 1,
+            name=lambda scan: scan.uid,
+        )
+        return [StandardScan(s, f) for s, f in zip(self.scans, folders, strict=True)]
+
+    def _missing(self) -> int:
+        folder = self._study.cache.folder
+        return sum(not (folder("preproc", s.uid) / "provenance.json").exists() for s in self.scans)
+
+    @cached_property
+    def by_uid(self) -> dict[str, StandardScan]:
+        """Standard scans by uid."""
+        return {s.scan.uid: s for s in self.standard}
+
+    def split(self, *names: str, datasets=None) -> list[StandardScan]:
+        """Standard scans of the named splits, optionally of some datasets only."""
+        chosen = self.table[self.table["split"].isin(names)]
+        if datasets is not None:
+            chosen = chosen[chosen["dataset"].isin(datasets)]
+        return [self.by_uid[uid] for uid in chosen["uid"]]
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """One row per annotated CMB of every scan."""
+        tables = map_scans(
+            partial(describe_cached, self._study.cache),
+            self.standard,
+            step="features",
+            name=lambda standard: standard.scan.uid,
+        )
+        return pd.concat([t for t in tables if len(t)], ignore_index=True)
+
+    @cached_property
+    def microbleeds(self) -> pd.DataFrame:
+        """One row per annotated CMB with its way through preprocessing."""
+        tables = [
+            s.microbleeds().assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard
+        ]
+        return pd.concat([t for t in tables if len(t)], ignore_index=True)

@@ -1,0 +1,169 @@
+"""Training: the source network, two phases from scratch and two from carried weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.params import Phase
+
+PHASES = ("pretrain", "finetune")
+
+
+class ModelStage:
+    """Trained networks of a study, each phase a folder in the cache."""
+
+    def __init__(self, study):
+        self._study = study
+
+    @property
+    def _training(self):
+        return self._study.params.training
+
+    def phase(self, model: str, phase: str) -> Phase:
+        """Parameters of one phase of one model (``"scratch"`` or ``"tl"``)."""
+        name = phase if model == "scratch" else f"{phase}_tl"
+        return getattr(self._training, name)
+
+    def source(self) -> Path:
+        """Folder of the source network (3 inputs, 5 classes) that stands in for Apollo."""
+        from cmbkit.detector import source_task
+
+        params = self._study.params
+        inputs = {
+            "network": params.network,
+            "steps": params.training.source_steps,
+            "spacing": params.training.source_spacing_mm,
+            "seed": params.seed,
+        }
+        return self._study.cache.get(
+            "models",
+            "source",
+            source_task.VERSION,
+            inputs,
+            lambda folder: source_task.train_source(
+                params.network,
+                params.training,
+                folder,
+                seed=params.seed,
+                step="training source",
+            ),
+        )
+
+    def folder(self, model: str, phase: str) -> Path:
+        """Folder of a trained phase; trains it first if it is not in the cache."""
+        from cmbkit.detector import training
+
+        study, params = self._study, self._study.params
+        settings = self.phase(model, phase)
+        train_scans = study.cohort.split("train", datasets=settings.datasets)
+        valid_scans = study.cohort.split("valid")
+        start = self._start(model, phase)
+        shared = params.training.model_dump(exclude={*PHASES, *(f"{p}_tl" for p in PHASES)})
+        inputs = {
+            "train": [s.folder / "provenance.json" for s in train_scans],
+            "valid": [s.folder / "provenance.json" for s in valid_scans],
+            "network": params.network,
+            "phase": settings,
+            "training": shared,
+            "start": start / "provenance.json" if start else None,
+            "seed": params.seed,
+        }
+
+        def compute(folder: Path) -> None:
+            network = self._initial(model, phase, start, folder)
+            training.train(
+                network,
+                train_scans,
+                valid_scans,
+                settings,
+                params.training,
+                params.inference,
+                folder,
+                seed=params.seed,
+                step=f"training {model} {phase}",
+                snapshots=self.watched(),
+            )
+
+        return study.cache.get("models", f"{model}-{phase}", training.VERSION, inputs, compute)
+
+    def _start(self, model: str, phase: str) -> Path | None:
+        if phase == "finetune":
+            return self.folder(model, "pretrain")
+        return self.source() if model == "tl" else None
+
+    def _initial(self, model: str, phase: str, start: Path | None, folder: Path):
+        """The network at the start of a phase; writes the transfer report when it applies."""
+        from cmbkit.detector import network, source_task, training, transfer
+
+        params = self._study.params
+        if phase == "finetune":
+            return training.load(start, params.network, self.phase(model, "pretrain").keep)
+        fresh = network.build(params.network, seed=params.seed)
+        if model == "tl":
+            report = transfer.carry_weights(source_task.load(start, params.network), fresh)
+            report.to_csv(folder / "transfer.csv", index=False)
+        return fresh
+
+    def watched(self, count: int = 2) -> list[tuple[str, int]]:
+        """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2)."""
+        chosen = []
+        for standard in self._study.cohort.split("valid"):
+            table = standard.microbleeds().sort_values("n_voxels", ascending=False)
+            if len(table):
+                chosen.append((standard.scan.uid, int(table["id"].iloc[0])))
+        order = sorted(chosen, key=lambda pair: (not pair[0].startswith("MOMENI"), pair))
+        return order[:count]
+
+    def load(self, model: str):
+        """The final network of ``"scratch"`` or ``"tl"`` (after fine-tuning)."""
+        from cmbkit.detector import training
+
+        keep = self.phase(model, "finetune").keep
+        folder = self.folder(model, "finetune")
+        return training.load(folder, self._study.params.network, keep)
+
+    def weights(self, model: str) -> Path:
+        """Weight file that `load` reads."""
+        return (
+            self.folder(model, "finetune") / f"best_{self.phase(model, 'finetune').keep}.weights.h5"
+        )
+
+    def history(self, model: str, phase: str) -> pd.DataFrame:
+        """One row per epoch of a phase."""
+        return pd.read_csv(self.folder(model, phase) / "history.csv")
+
+    def transfer_report(self) -> pd.DataFrame:
+        """What became of each tensor of the source network."""
+        return pd.read_csv(self.folder("tl", "pretrain") / "transfer.csv")
+
+    def runs(self) -> pd.DataFrame:
+        """One row per training run, beside the thesis's epochs and days (section 7.2)."""
+        published = {
+            ("scratch", "pretrain"): (197, 17),
+            ("tl", "pretrain"): (108, 8),
+            ("scratch", "finetune"): (187, 17),
+            ("tl", "finetune"): (99, 8),
+        }
+        rows = []
+        for model in self._training.models:
+            for phase in PHASES:
+                history, keep = self.history(model, phase), self.phase(model, phase).keep
+                column = "val_loss" if keep == "loss" else keep
+                best = history[column].min() if keep == "loss" else history[column].max()
+                epochs, days = published[model, phase]
+                rows.append(
+                    {
+                        "model": model,
+                        "phase": phase,
+                        "epochs": len(history),
+                        "epochs (thesis)": epochs,
+                        "gradient steps": int(history["step"].max()),
+                        "minutes": round(history["seconds"].sum() / 60, 1),
+                        "days (thesis)": days,
+                        "kept by": keep,
+                        "best value": best,
+                    }
+                )
+        return pd.DataFrame(rows)

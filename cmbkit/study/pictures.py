@@ -1,0 +1,98 @@
+"""Figures of chapters 7 and 8 that need predictions beside images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.reporting import cuts, render_panels
+from cmbkit.reporting.canvas import new_figure
+from cmbkit.study import examples
+from cmbkit.study.results import predicted_file
+from cmbkit.volume import Volume
+
+
+def nothing_to_show(reason: str) -> Figure:
+    """A figure that says why there is no example of its kind in this run."""
+    figure = new_figure(6, 1.2)
+    figure.text(0.5, 0.5, reason, ha="center", va="center")
+    return figure
+
+
+def comparison(study, models=("scratch", "tl")) -> Figure:
+    """Figure 7.5: one annotated CMB and what each model outlined."""
+    call = examples.model_comparison(study, models)
+    if call is None:
+        return nothing_to_show("No microbleed was found by both models in this run.")
+    rows = examples.patch_rows(study, call.uid, examples.centre_of_call(study, call), models)
+    spacing = study.params.preprocessing.spacing_mm
+    return cuts.orthogonal_cuts(rows, spacing, centre=_middle(rows), title=call.uid)
+
+
+def call_cuts(study, call: str, dataset: str, model: str = "scratch") -> Figure:
+    """Figures 8.1 and 8.2: examples of false positives (``"FP"``) or misses (``"FN"``)."""
+    chosen = examples.call_examples(study, call, model, dataset)
+    if not chosen:
+        return nothing_to_show(f"No {call} of {model} in this run.")
+    shown = []
+    for number, row in enumerate(chosen, 1):
+        rows = examples.patch_rows(study, row.uid, examples.centre_of_call(study, row), [model])
+        title = f"{number}: {row.uid}"
+        if np.isfinite(row.score):
+            title += f", probability {row.score:.2f}"
+        shown.append((title, rows, _middle(rows)))
+    return cuts.cut_examples(shown, study.params.preprocessing.spacing_mm)
+
+
+def pairs(study, dataset: str, model: str = "scratch") -> Figure:
+    """Figure 8.3: annotated CMBs and their predictions in 3D, blanks where missed."""
+    found = examples.paired_shapes(study, model, dataset)
+    if not found:
+        return nothing_to_show(f"No annotated microbleed of {dataset} in this run.")
+    return render_panels.render_pairs(found)
+
+
+def _middle(rows) -> tuple[int, int, int]:
+    return tuple(size // 2 for size in rows[0][1].shape)
+
+
+def comparison_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 8.4 as `comparison_bars` takes it: numbers without their intervals."""
+    names = {"Precision": "precision", "Recall": "recall", "F1": "f1", "FP per scan": "fp_per_scan"}
+    rows = table.rename(columns={**names, "Method": "method", "Data": "data"})
+    for name in names.values():
+        text = rows[name].astype(str).str.extract(r"^([0-9.]+)")[0]
+        rows[name] = pd.to_numeric(text)
+    own = rows["method"].str.startswith("this run")
+    return rows.assign(own=own)[["method", "data", *names.values(), "own"]]
+
+
+def real_scan(study, model: str = "scratch", slices: int = 6) -> Figure:
+    """The real scan with implants: axial slices through each, implants and candidates outlined."""
+    standard = study.real.standard("implanted")
+    folder = study.results.predict(model, standard)
+    file = predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz")
+    image, truth = standard.image(), standard.lesions().data
+    predicted = Volume.read(file, "uint16").data
+    lesions = standard.microbleeds().sort_values("radius_mm").head(slices)
+    figure = new_figure(9, 6.4)
+    axes = figure.subplots(2, int(np.ceil(len(lesions) / 2)), squeeze=False).ravel()
+    window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
+    for panel, lesion in zip(axes, lesions.itertuples(), strict=False):
+        centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)
+        shared = {"window": window, "letters": False}
+        spacing = image.spacing
+        cuts.show_cut(
+            panel, image.data, truth, spacing, "axial", centre, colour="#E69F00", **shared
+        )
+        mask = cuts.take_cut(predicted > 0, "axial", centre[2])
+        cuts.draw_outline(panel, mask, spacing[:2], "#56B4E9")
+        panel.set_title(f"implant of {lesion.radius_mm:.1f} mm radius", fontsize=9)
+    for panel in axes[len(lesions) :]:
+        panel.axis("off")
+    figure.suptitle(
+        "Real scan; orange: implanted, blue: candidates. The network has seen phantoms only.",
+        fontsize=9,
+    )
+    return figure

@@ -1,0 +1,232 @@
+"""Predictions of the trained networks and of the untrained baseline, and their calls."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.cache import Cache
+from cmbkit.compute import map_scans
+from cmbkit.params import Evaluation
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
+
+BASELINE = "dark blobs"
+
+
+def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
+    """Path of one of a prediction's files, e.g. ``desc-cmbpred_dseg.nii.gz``."""
+    return folder / f"{standard.scan.bids_name}_{ending}"
+
+
+def evaluate_cached(
+    cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
+) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
+    """Calls, scan row and features of the candidates of one predicted scan."""
+    from cmbkit.evaluation import evaluate
+    from cmbkit.features.describe import describe_lesions
+
+    model, standard, prediction = item
+    scan = standard.scan
+
+    def compute(folder: Path) -> None:
+        predicted = Volume.read(
+            predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz"), "uint16"
+        )
+        table = pd.read_csv(
+            predicted_file(prediction, standard, "desc-cmbpred_table.tsv"), sep="\t"
+        )
+        scores = dict(zip(table["id"], table["score"], strict=True))
+        calls, row = evaluate.evaluate_scan(
+            standard.lesions(),
+            predicted,
+            uid=scan.uid,
+            dataset=scan.dataset,
+            patient=scan.patient,
+            scores=scores,
+            params=params,
+        )
+        calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
+        (folder / "scan.json").write_text(json.dumps(row))
+        features = describe_lesions(
+            standard.image(),
+            predicted,
+            standard.labels(),
+            uid=scan.uid,
+            dataset=scan.dataset,
+            type="Pred",
+        )
+        features.to_csv(folder / "features.tsv", sep="\t", index=False)
+
+    inputs = {"prediction": prediction / "provenance.json", "evaluation": params}
+    folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
+    read = partial(pd.read_csv, sep="\t")
+    row = json.loads((folder / "scan.json").read_text())
+    return read(folder / "calls.tsv"), row, read(folder / "features.tsv")
+
+
+class ResultStage:
+    """What the detectors found on the validation and test scans of a study."""
+
+    def __init__(self, study):
+        self._study = study
+        self._network = lru_cache(maxsize=1)(study.models.load)
+
+    @property
+    def _params(self):
+        return self._study.params
+
+    @property
+    def models(self) -> list[str]:
+        """Trained models, then the untrained baseline."""
+        return [*self._params.training.models, BASELINE]
+
+    @cached_property
+    def scans(self) -> list[StandardScan]:
+        """Validation and test scans."""
+        return self._study.cohort.split("valid", "test")
+
+    def _inputs(self, model: str, standard: StandardScan) -> dict:
+        inputs = {"scan": standard.folder / "provenance.json", "inference": self._params.inference}
+        if model != BASELINE:
+            inputs["weights"] = self._study.models.weights(model)
+            inputs["network"] = self._params.network
+        return inputs
+
+    def predict(self, model: str, standard: StandardScan) -> Path:
+        """Folder with the candidates of one model on one scan; predicts unless it is there."""
+        from cmbkit.detector import dark_blob, predict
+
+        def compute(folder: Path) -> None:
+            if model == BASELINE:
+                dark_blob.predict_scan(standard, folder)
+            else:
+                network, inference = self._network(model), self._params.inference
+                predict.predict_scan(network, standard, inference, inference.tile_size, folder)
+
+        return self._study.cache.get(
+            f"predictions/{model}",
+            standard.scan.uid,
+            predict.VERSION,
+            self._inputs(model, standard),
+            compute,
+        )
+
+    def predictions(self, model: str) -> list[Path]:
+        """Prediction folders of one model, in the order of `scans`."""
+        return map_scans(
+            partial(self.predict, model),
+            self.scans,
+            step=f"prediction {model}",
+            name=lambda standard: standard.scan.uid,
+        )
+
+    @cached_property
+    def _evaluated(self) -> dict[str, list]:
+        evaluated = {}
+        for model in self.models:
+            folders = self.predictions(model)
+            items = [(model, s, f) for s, f in zip(self.scans, folders, strict=True)]
+            evaluated[model] = map_scans(
+                partial(evaluate_cached, self._study.cache, self._params.evaluation),
+                items,
+                step=f"evaluation {model}",
+                name=lambda item: item[1].scan.uid,
+            )
+        return evaluated
+
+    def _gather(self, position: int) -> pd.DataFrame:
+        tables = []
+        for model, results in self._evaluated.items():
+            parts = [result[position] for result in results]
+            if position == 1:
+                table = pd.DataFrame(parts)
+            else:
+                table = pd.concat([p for p in parts if len(p)], ignore_index=True)
+            tables.append(table.assign(model=model))
+        table = pd.concat(tables, ignore_index=True)
+        return self._with_group(table)
+
+    def _with_group(self, table: pd.DataFrame) -> pd.DataFrame:
+        """As the thesis groups them: validation scans of any dataset count as Valid."""
+        split = self._study.cohort.table.set_index("uid")["split"]
+        valid = table["uid"].map(split) == "valid"
+        return table.assign(source=table["dataset"], dataset=table["dataset"].mask(valid, "Valid"))
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """One row per true positive, false positive and false negative."""
+        return self._gather(0)
+
+    @cached_property
+    def scan_rows(self) -> pd.DataFrame:
+        """One row per model and scan: counts and rates, with the scan's acquisition."""
+        rows = self._gather(1)
+        columns = ["uid", "sequence", "slice_thickness_mm", "in_plane_mm", "resolution_level"]
+        scans = self._study.cohort.table[[*columns, "cmb_level", "n_cmb"]]
+        return rows.merge(scans, on="uid", how="left", validate="many_to_one")
+
+    @cached_property
+    def predicted_features(self) -> pd.DataFrame:
+        """One row per candidate of every model."""
+        return self._gather(2)
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """Features of annotated CMBs and, with their ``model``, of all candidates."""
+        return pd.concat([self._study.cohort.features, self.predicted_features], ignore_index=True)
+
+    def baseline(self) -> pd.DataFrame:
+        """Detection of every model and of the untrained baseline, from summed counts.
+
+        Returns
+        -------
+        DataFrame
+            dataset, model, tp, fp, fn and the rates with 95 % intervals over patients.
+        """
+        from cmbkit.evaluation.statistics import summary
+
+        rows = []
+        for (dataset, model), scans in self.scan_rows.groupby(["dataset", "model"]):
+            found = summary(scans, self._params.evaluation, self._params.seed)
+            counts = {name: found[name] for name in ("tp", "fp", "fn")}
+            names = ("glob_precision", "glob_recall", "glob_f1", "fp_scan")
+            texts = {n.removeprefix("glob_"): _interval(found, n) for n in names}
+            rows.append({"dataset": dataset, "model": model, **counts, **texts})
+        return pd.DataFrame(rows)
+
+    def forest(self, model: str = "scratch") -> pd.DataFrame:
+        """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
+
+        Returns
+        -------
+        DataFrame
+            factor, subgroup, dataset, n (annotated CMBs), scans, f1, f1_low, f1_high.
+        """
+        from cmbkit.evaluation.tables import table_by
+
+        parts = []
+        for factor in ("sequence", "slice thickness", "in-plane resolution", "many CMBs"):
+            table = table_by(
+                factor,
+                self.scan_rows,
+                self._params.evaluation,
+                model=model,
+                seed=self._params.seed,
+                numeric=True,
+            )
+            parts.append(table.assign(factor=factor, n=table["tp"] + table["fn"]))
+        table = pd.concat(parts, ignore_index=True).rename(
+            columns={"glob_f1": "f1", "glob_f1_low": "f1_low", "glob_f1_high": "f1_high"}
+        )
+        table = table[table["n"] > 0].rename(columns={"n_scans": "scans"})
+        return table[["factor", "subgroup", "dataset", "scans", "n", "f1", "f1_low", "f1_high"]]
+
+
+def _interval(found: dict, name: str) -> str:
+    value, low, high = found[name], found[f"{name}_low"], found[f"{name}_high"]
+    return f"{value:.3f} [{low:.2f}, {high:.2f}]" if np.isfinite(value) else "-"

@@ -1,0 +1,154 @@
+"""A 3D image with its affine: the one way in which cmbkit reads and writes NIfTI files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+AFFINE_TOLERANCE_MM = 1e-3
+
+
+class VolumeError(ValueError):
+    """A file is not the 3D image that was expected; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3D array on a grid in scanner space.
+
+    Attributes
+    ----------
+    data : ndarray, shape (i, j, k)
+        Voxel values, in the array order of the file.
+    affine : ndarray, shape (4, 4)
+        Maps voxel indices (0-based) to RAS millimetres.
+    path : Path or None
+        Where it was read from; used in error messages.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    path: Path | None = None
+
+    def __post_init__(self):
+        where = self.path or "volume"
+        if self.data.ndim != 3:
+            raise VolumeError(f"{where}: expected a 3D image, found shape {self.data.shape}")
+        if np.shape(self.affine) != (4, 4) or not np.isfinite(self.affine).all():
+            raise VolumeError(f"{where}: expected a finite 4x4 affine, found {self.affine}")
+
+    @classmethod
+    def read(cls, path, dtype=np.float32) -> Volume:
+        """Read a .nii or .nii.gz file; a 4D file with one volume counts as 3D.
+
+        Parameters
+        ----------
+        path : path-like
+        dtype : numpy dtype
+            Of the returned array; floats apply the header's scaling, integers
+            require that the scaled values are integers.
+
+        Raises
+        ------
+        VolumeError
+            If the file is missing, unreadable, truncated, or not one 3D image.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise VolumeError(f"{path}: expected a NIfTI file, found nothing")
+        try:
+            image = nib.load(path)
+            data = np.asanyarray(image.dataobj)
+        except Exception as error:
+            raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
+        if data.ndim == 4 and data.shape[3] == 1:
+            data = data[..., 0]
+        if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
+            if not np.array_equal(np.nan_to_num(data), np.rint(np.nan_to_num(data))):
+                raise VolumeError(f"{path}: expected integer labels, found fractional values")
+            data = np.rint(np.nan_to_num(data))
+        return cls(data.astype(dtype, copy=False), np.asarray(image.affine, float), path)
+
+    def write(self, path, *, dtype=None) -> Path:
+        """Write to ``path`` (.nii or .nii.gz) through a temporary name, so no half file stays.
+
+        ``dtype=np.int16`` for float data stores scaled integers (about 1e-4 of the range).
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = self.data.astype(np.uint8) if self.data.dtype == bool else self.data
+        image = nib.Nifti1Image(data, self.affine, dtype=dtype or data.dtype)
+        image.header.set_xyzt_units("mm")
+        suffix = ".nii.gz" if path.name.endswith(".gz") else ".nii"
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
+        os.close(handle)
+        try:
+            nib.openers.Opener.default_compresslevel = 1
+            nib.save(image, temporary)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return path
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Voxel size in mm along the three array axes, shape (3,)."""
+        return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along the three array axes."""
+        return self.data.shape
+
+    @property
+    def orientation(self) -> str:
+        """Direction in which each axis increases, e.g. ``"RAS"`` or ``"LPS"``."""
+        return "".join(nib.aff2axcodes(self.affine))
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel in mm^3."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def with_data(self, data) -> Volume:
+        """Return another array on the same grid (shape must match)."""
+        if data.shape != self.data.shape:
+            raise VolumeError(f"expected shape {self.data.shape}, found {data.shape}")
+        return replace(self, data=data)
+
+    def reoriented(self, axes="RAS") -> Volume:
+        """Flip and permute axes so that they increase towards ``axes``; no resampling."""
+        source = nib.io_orientation(self.affine)
+        transform = nib.orientations.ornt_transform(source, nib.orientations.axcodes2ornt(axes))
+        data = nib.apply_orientation(self.data, transform)
+        affine = self.affine @ nib.orientations.inv_ornt_aff(transform, self.data.shape)
+        return Volume(np.ascontiguousarray(data), affine, self.path)
+
+    def to_mm(self, voxels) -> np.ndarray:
+        """Voxel indices, shape (n, 3) or (3,), to RAS mm."""
+        return nib.affines.apply_affine(self.affine, np.asarray(voxels, float))
+
+    def to_voxels(self, mm) -> np.ndarray:
+        """RAS mm, shape (n, 3) or (3,), to fractional voxel indices."""
+        return nib.affines.apply_affine(np.linalg.inv(self.affine), np.asarray(mm, float))
+
+    def require_same_grid(self, other: Volume) -> None:
+        """Raise VolumeError unless shape and affine (to 1e-3 mm) agree."""
+        if self.shape != other.shape:
+            raise VolumeError(
+                f"{other.path or 'volume'}: expected shape {self.shape} as in "
+                f"{self.path or 'the image'}, found {other.shape}"
+            )
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
+        shift = np.abs(self.to_mm(corners) - other.to_mm(corners)).max()
+        if shift > AFFINE_TOLERANCE_MM:
+            raise VolumeError(
+                f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
+                f"found corners up to {shift:.3g} mm away"
+            )

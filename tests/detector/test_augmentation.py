@@ -1,0 +1,99 @@
+import time
+
+import numpy as np
+import pytest
+
+from cmbkit.detector.augmentation import affine_matrix, augment, margin
+from cmbkit.params import Augmentation
+
+NOTHING = dict(spatial=0.0, intensity=0.0, blur=0.0)
+
+
+def region(size, border, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=[size + 2 * border] * 3).astype(np.float32)
+
+
+def test_without_transformations_it_is_the_central_crop():
+    image = region(8, 3)
+    mask = (image > 1).astype(np.uint8)
+    for params in (None, Augmentation(**NOTHING)):
+        out = augment(image, mask, (8, 8, 8), params, np.random.default_rng(0))
+        np.testing.assert_array_equal(out[0], image[3:-3, 3:-3, 3:-3])
+        np.testing.assert_array_equal(out[1], mask[3:-3, 3:-3, 3:-3])
+
+
+def test_the_margin_holds_every_affine_patch():
+    params, size = Augmentation(rotate90=False), [48, 48, 48]
+    border, rng = margin(size, params), np.random.default_rng(0)
+    corners = np.array(np.meshgrid(*[(-23.5, 23.5)] * 3)).reshape(3, -1)
+    reach = max(np.abs(affine_matrix(params, rng, size) @ corners).max() for _ in range(300))
+    assert reach <= 23.5 + border
+
+
+def test_image_and_mask_move_together():
+    """A mask that marks the bright ball still marks it after deformation."""
+    params = Augmentation(spatial=1.0, affine=1.0, elastic=1.0, intensity=0.0, blur=0.0)
+    border = margin((24, 24, 24), params)
+    side = 24 + 2 * border
+    axes = np.ogrid[:side, :side, :side]
+    mask = sum((x - side / 2 - 2) ** 2 for x in axes) <= 25
+    image, mask = mask.astype(np.float32), mask.astype(np.uint8)
+    for seed in range(5):
+        out, marked = augment(image, mask, (24, 24, 24), params, np.random.default_rng(seed))
+        assert marked.sum() > 300
+        assert 2 * ((out > 0.5) & (marked > 0)).sum() / ((out > 0.5).sum() + marked.sum()) > 0.95
+
+
+def test_quarter_turns_spare_patches_with_unequal_sides():
+    params = Augmentation(rotation_rad=0.0, scaling=0.0, shear=0.0)
+    for seed in range(20):
+        matrix = affine_matrix(params, np.random.default_rng(seed), (16, 16, 32))
+        assert abs(matrix[2, 2]) == pytest.approx(1)
+
+
+def test_intensity_and_blur_keep_mean_and_spread_and_leave_the_mask():
+    params = Augmentation(
+        spatial=0, intensity=1, noise=1, salt_pepper=1, gamma=1, inversion=1, blur=1
+    )
+    image = region(16, 0)
+    mask = (image > 2).astype(np.uint8)
+    out, same = augment(image, mask, (16, 16, 16), params, np.random.default_rng(3))
+    assert not np.allclose(out, image)
+    np.testing.assert_array_equal(same, mask)
+    assert out.mean() == pytest.approx(image.mean(), abs=1e-3)
+    assert out.std() == pytest.approx(image.std(), abs=1e-3)
+
+
+def test_inversion_turns_dark_into_bright():
+    params = Augmentation(
+        spatial=0, blur=0, intensity=1, noise=0, salt_pepper=0, gamma=0, inversion=1
+    )
+    image = region(12, 0)
+    out, _ = augment(image, image > 9, (12, 12, 12), params, np.random.default_rng(0))
+    assert np.corrcoef(out.ravel(), image.ravel())[0, 1] == pytest.approx(-1, abs=1e-4)
+
+
+def test_a_constant_patch_stays_finite_and_seeds_repeat():
+    flat = np.full((12, 12, 12), -1.5, np.float32)
+    image = region(12, 0)
+    params = Augmentation(spatial=1, intensity=1, blur=1)
+    for seed in range(10):
+        out, _ = augment(flat, flat > 0, (12, 12, 12), params, np.random.default_rng(seed))
+        assert np.isfinite(out).all()
+        twice = [
+            augment(image, image > 1, (12, 12, 12), params, np.random.default_rng(seed))
+            for _ in range(2)
+        ]
+        np.testing.assert_array_equal(twice[0][0], twice[1][0])
+
+
+def test_it_keeps_pace_with_training():
+    params = Augmentation()
+    border = margin((48, 48, 48), params)
+    image, rng = region(48, border), np.random.default_rng(0)
+    mask = (image > 3).astype(np.uint8)
+    started = time.process_time()
+    for _ in range(40):
+        augment(image, mask, (48, 48, 48), params, rng)
+    assert (time.process_time() - started) / 40 < 0.05  # 0.015 s expected; slack for slow machines

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from cmbkit.detector.dark_blob import dark_blob_candidates, laplacian, smallest_curvature
+
+AXES = np.ogrid[-20:21, -20:21, -20:21]
+
+
+def test_curvatures_of_a_gaussian_dip_by_formula():
+    """-exp(-r^2 / 2 s^2) has second derivative 1 / s^2 in every direction at its centre."""
+    s, spacing = 6.0, (0.5, 1.0, 1.0)
+    x, y, z = AXES
+    dip = -np.exp(-((0.5 * x) ** 2 + y**2 + z**2) / (2 * s**2))
+    centre = np.zeros(dip.shape, bool)
+    centre[20, 20, 20] = True
+    assert laplacian(dip, spacing)[20, 20, 20] == pytest.approx(3 / s**2, rel=0.02)
+    assert smallest_curvature(dip, centre, spacing)[0] == pytest.approx(1 / s**2, rel=0.02)
+
+
+def test_a_slanted_tube_has_no_curvature_along_it():
+    x, y, z = AXES
+    across = (x - y) ** 2 / 2 + z**2
+    tube = -np.exp(-across / 18)
+    centre = np.zeros(tube.shape, bool)
+    centre[20, 20, 20] = True
+    assert smallest_curvature(tube, centre, (1, 1, 1))[0] == pytest.approx(0, abs=0.03 / 9)
+
+
+def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():
+    rng = np.random.default_rng(0)
+    image = rng.normal(0, 0.2, (40, 40, 40)).astype(np.float32)
+    axes = np.ogrid[:40, :40, :40]
+
+    def ball(*centre):
+        return sum((x - c) ** 2 for x, c in zip(axes, centre, strict=True)) <= 4
+
+    image[ball(12, 12, 12)] -= 3
+    image[ball(28, 28, 28)] += 3
+    image[:, :, 34:] -= 3
+    brain = np.ones(image.shape, np.uint8)
+    instances, table = dark_blob_candidates(image, brain, 0.75, threshold=12)
+    assert len(table) == 1 and table["kept"].all()
+    centre = np.mean(np.nonzero(instances), axis=1)
+    np.testing.assert_allclose(centre, 12, atol=0.5)
+    assert 0.5 <= table["score"].iloc[0] < 1
+
+
+def test_an_empty_brain_has_no_blob():
+    instances, table = dark_blob_candidates(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0)
+    assert not instances.any() and len(table) == 0

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.network import build
+from cmbkit.detector.predict import predict_scan, read_probability
+from cmbkit.params import Inference
+from cmbkit.volume import Volume
+
+
+@pytest.fixture
+def model(small_network):
+    return build(small_network, seed=3)
+
+
+def test_overlapping_logits_are_summed_before_softmax(model):
+    """Two tiles of 16 over 24 voxels at overlap 0.5: the middle 8 voxels see both."""
+    image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
+    found = predict_probability(Predictor(model, Inference(overlap=0.5)), image, background=0.0)
+    tiles = [model.predict_on_batch(image[None, s : s + 16, ..., None])[0] for s in (0, 8)]
+    left, right = (np.log(p[..., 1]) - np.log(p[..., 0]) for p in tiles)
+    expected = np.concatenate([left[:8], left[8:] + right[:8], right[8:]])
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-expected)), atol=1e-4)
+
+
+def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
+    image = np.random.default_rng(0).normal(size=(40, 40, 40)).astype(np.float32)
+    brain = np.zeros(image.shape, np.uint8)
+    brain[3:14, 20:38, 5:30] = 1
+    settings = Inference(overlap=0.4, batch_size=4)
+    predictor = Predictor(model, settings)
+    everywhere = predict_probability(predictor, image, background=0.0)
+    skipping = predict_probability(predictor, image, brain=brain, background=0.0)
+    inside = brain > 0
+    np.testing.assert_allclose(skipping[inside], everywhere[inside], atol=1e-6)
+    assert (skipping[32:] == 0).all() and everywhere[32:].any()
+
+
+def test_an_image_smaller_than_a_tile_is_padded(model):
+    image = np.zeros((10, 16, 20), np.float32)
+    assert (
+        predict_probability(Predictor(model, Inference()), image, background=-1).shape
+        == image.shape
+    )
+
+
+def test_three_classes_are_refused(small_network):
+    with pytest.raises(ValueError, match="2 classes, found 3"):
+        Predictor(build(small_network, n_classes=3), Inference())
+
+
+def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, tmp_path):
+    scan = standard_scan("one", dark=[(12, 12, 12)])
+    predict_scan(model, scan, Inference(), None, tmp_path)
+    names = sorted(path.name.split("_", 1)[1] for path in tmp_path.iterdir() if path.is_file())
+    assert names[0] == "desc-cmb_probseg.nii.gz"
+    assert names[1:] == ["desc-cmbpred_dseg.nii.gz", "desc-cmbpred_table.tsv"]
+    stem = tmp_path / f"{scan.scan.bids_name}_desc-cmb"
+    probability = read_probability(f"{stem}_probseg.nii.gz")
+    scan.image().require_same_grid(probability)
+    assert probability.data.min() >= 0 and probability.data.max() <= 1
+    instances = Volume.read(f"{stem}pred_dseg.nii.gz", "uint16")
+    scan.image().require_same_grid(instances)

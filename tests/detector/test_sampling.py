@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from cmbkit.detector.sampling import (
+    Prefetched,
+    SampledScan,
+    batches,
+    region,
+    sample_patch,
+    start_around,
+)
+
+
+def test_region_beyond_the_image_is_filled():
+    array = np.arange(27).reshape(3, 3, 3)
+    cut = region(array, (-1, 0, 2), (2, 3, 3), -5)
+    np.testing.assert_array_equal(cut[1, :, 0], array[0, :, 2])
+    assert (cut[0] == -5).all() and (cut[:, :, 1:] == -5).all()
+    assert (region(array, (9, 9, 9), (2, 2, 2), 7) == 7).all()
+
+
+def test_the_shifted_centre_stays_in_the_patch_and_moves():
+    rng = np.random.default_rng(0)
+    offsets = np.array(
+        [[20, 30, 40] - start_around((20, 30, 40), (16, 16, 16), rng) for _ in range(200)]
+    )
+    assert offsets.min() >= 1 and offsets.max() <= 15
+    assert (offsets.std(axis=0) > 2).all()
+
+
+def test_class_proportions_decide_how_often_a_patch_holds_a_microbleed(
+    standard_scan, small_training
+):
+    """One CMB in a corner: patches at random places rarely reach it, chosen ones always do."""
+    scan = SampledScan.load(standard_scan("corner", dark=[(4, 4, 4)]))
+    rng = np.random.default_rng(0)
+    for share, low, high in (([0.0, 1.0], 1.0, 1.0), ([0.5, 0.5], 0.4, 0.7)):
+        masks = [sample_patch(scan, (8, 8, 8), share, None, rng)[1] for _ in range(100)]
+        assert low <= np.mean([mask.any() for mask in masks]) <= high
+
+
+def test_a_healthy_scan_gives_background_patches(standard_scan):
+    scan = SampledScan.load(standard_scan("healthy", dark=[]))
+    image, mask = sample_patch(scan, (8, 8, 8), [0.1, 0.9], None, np.random.default_rng(0))
+    assert image.shape == (8, 8, 8) and not mask.any()
+
+
+def test_an_image_smaller_than_the_patch_is_padded_with_its_background(standard_scan):
+    scan = SampledScan.load(standard_scan("small", dark=[(8, 8, 8)], side=16))
+    image, mask = sample_patch(scan, (32, 32, 32), [1.0, 0.0], None, np.random.default_rng(0))
+    assert (image[:8] == -3).all() and (image[24:] == -3).all()
+    assert mask.sum() == 33  # lattice points within 2 of the origin: 1 + 6 + 12 + 8 + 6
+
+
+def test_batches_repeat_from_the_seed_also_through_the_thread(standard_scan, small_training):
+    scans = [standard_scan(f"s{i}", dark=[(12, 12, 12)], seed=i) for i in range(3)]
+
+    def first(seed, n=6):
+        with Prefetched(batches(scans, small_training, (16, 16, 16), 2, seed)) as stream:
+            return [next(stream) for _ in range(n)]
+
+    one, same, other = first(1), first(1), first(2)
+    for (a, b), (c, d) in zip(one, same, strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, d)
+    assert not np.array_equal(one[0][0], other[0][0])
+    image, mask = one[0]
+    assert image.shape == (2, 16, 16, 16, 1) and image.dtype == np.float32
+    assert mask.shape == (2, 16, 16, 16) and set(np.unique(mask)) <= {0, 1}
+
+
+def test_an_error_in_the_background_thread_reaches_the_caller():
+    def broken():
+        yield 1
+        raise OSError("disk gone")
+
+    with Prefetched(broken()) as stream:
+        assert next(stream) == 1
+        with pytest.raises(OSError, match="disk gone"):
+            next(stream)
+
+
+def test_no_scans_is_an_error(small_training):
+    with pytest.raises(ValueError, match="at least one scan"):
+        next(batches([], small_training, (8, 8, 8), 1, 0))

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from cmbkit.detector.tiling import axis_starts, holds_any, tile_starts
+
+
+@pytest.mark.parametrize(("overlap", "count"), [(0.4, 343), (0.0, 125)])
+def test_counts_of_the_thesis(overlap, count):
+    assert len(tile_starts((400,) * 3, (96,) * 3, overlap)) == count
+
+
+def test_tiles_cover_everything_stay_inside_and_overlap_enough():
+    for size in range(16, 70):
+        starts = np.array(axis_starts(size, 16, 0.25))
+        assert starts[0] == 0 and starts[-1] + 16 == size
+        assert (np.diff(starts) <= 12).all() and (np.diff(starts) > 0).all()
+
+
+def test_a_short_axis_has_one_tile():
+    assert tile_starts((10, 16, 17), (16, 16, 16), 0).tolist() == [[0, 0, 0], [0, 0, 1]]
+
+
+def test_overlap_out_of_range_is_named():
+    with pytest.raises(ValueError, match="found 1"):
+        axis_starts(20, 10, 1.0)
+
+
+def test_which_tiles_hold_brain():
+    brain = np.zeros((8, 4, 4))
+    brain[5, 1, 1] = 1
+    starts = tile_starts(brain.shape, (4, 4, 4), 0)
+    assert holds_any(brain, starts, (4, 4, 4)).tolist() == [False, True]

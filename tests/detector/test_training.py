@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.network import build
+from cmbkit.detector.postprocessing import candidates
+from cmbkit.detector.training import load, train
+from cmbkit.detector.validation import Tally
+from cmbkit.params import Inference
+
+
+@pytest.fixture
+def cohort(random_scan):
+    return [random_scan(f"t{i}", i) for i in range(6)], [
+        random_scan(f"v{i}", 50 + i) for i in range(2)
+    ]
+
+
+def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
+    cohort, small_network, small_training, small_phase, random_scan, tmp_path
+):
+    train_scans, valid_scans = cohort
+    model = build(small_network, seed=0)
+    followed = [(valid_scans[0].scan.uid, 2)]
+    train(
+        model,
+        train_scans,
+        valid_scans,
+        small_phase,
+        small_training,
+        Inference(),
+        tmp_path,
+        seed=1,
+        step="test",
+        snapshots=followed,
+    )
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["step"].tolist() == [40, 80]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+    best = load(tmp_path, small_network, "count_f1")
+    tally = Tally()
+    for seed in (90, 91):
+        scan = random_scan(f"new{seed}", seed)
+        predictor = Predictor(best, Inference())
+        probability = predict_probability(
+            predictor, scan.image().data, brain=scan.brain().data, background=-3.0
+        )
+        found, _ = candidates(probability, None, 0.75, Inference(minimum_voxels=3))
+        tally.add(scan.lesions().data, found, 0.75)
+    assert tally.metrics()["count_f1"] > 0.6
+    snapshot = np.load(tmp_path / "snapshots" / f"{followed[0][0]}_cmb2_epoch002.npz")
+    assert snapshot["lesion"][8, 8, 8] and snapshot["probability"].shape == (16, 16, 16)
+
+
+def test_the_same_seed_gives_the_same_weights(
+    cohort, tiny_network, small_training, small_phase, tmp_path
+):
+    """Two runs with one seed agree to the last bit, another seed differs."""
+    phase = small_phase.model_copy(update={"epochs": 1, "steps_per_epoch": 2})
+    weights = []
+    for seed in (5, 5, 6):
+        model = build(tiny_network, seed=0)
+        train(model, *cohort, phase, small_training, Inference(), tmp_path, seed=seed, step="test")
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_it_stops_when_nothing_improves_and_validates_whole_scans(
+    cohort, tiny_network, small_training, small_phase, tmp_path
+):
+    """With next to no learning rate, patience 1 ends the phase early."""
+    phase = small_phase.model_copy(
+        update={"epochs": 30, "steps_per_epoch": 1, "patience_epochs": 1, "learning_rate": 1e-12}
+    )
+    training = small_training.model_copy(update={"validation_patches_per_scan": None})
+    model = build(tiny_network, seed=0)
+    train(model, *cohort, phase, training, Inference(overlap=0), tmp_path, seed=0, step="test")
+    assert len(pd.read_csv(tmp_path / "history.csv")) < 30
+
+
+def test_missing_weights_are_named(small_network, tmp_path):
+    with pytest.raises(FileNotFoundError, match="best_dice"):
+        load(tmp_path, small_network, "dice")

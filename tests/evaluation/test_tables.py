@@ -1,0 +1,165 @@
+"""Tables from scan rows whose sums are the thesis's printed counts."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.evaluation import tables
+from cmbkit.params import Evaluation
+from cmbkit.reporting.tables import render_html, render_latex
+
+PARAMS = Evaluation(bootstrap_samples=200)
+
+
+def rows(dataset, model, tp, fp, fn, n_scans, sequence="SWI"):
+    """Spread counts over scans, all of the remainder on the first."""
+    table = pd.DataFrame({"uid": [f"{dataset}-{i}" for i in range(n_scans)]})
+    for name, total in (("tp", tp), ("fp", fp), ("fn", fn)):
+        each = total // n_scans
+        table[name] = [total - each * (n_scans - 1)] + [each] * (n_scans - 1)
+    return table.assign(
+        dataset=dataset,
+        patient=table["uid"],
+        model=model,
+        sequence=sequence,
+        dice_tp=np.where(table["tp"] > 0, 0.5, np.nan),
+        n_gt=table["tp"] + table["fn"],
+        n_pred=table["tp"] + table["fp"],
+        slice_thickness_mm=1.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def scans():
+    return pd.concat(
+        [
+            rows("DOU", "tl", 52, 23, 22, 20),
+            rows("DOU", "scratch", 51, 10, 23, 20),
+            rows("DOU", "my detector", 10, 900, 64, 20),
+            rows("CRB", "scratch", 38, 16, 89, 18),
+        ],
+        ignore_index=True,
+    )
+
+
+def test_table_7_3_prints_what_the_thesis_prints(scans):
+    table = tables.table_7_3(scans, PARAMS)
+    assert table[["Dataset", "Model"]].to_numpy().tolist() == [
+        ["CRB", "Scratch"], ["DOU", "Scratch"], ["DOU", "TL"], ["DOU", "my detector"],
+    ]  # fmt: skip
+    for measure in ("Precision", "Recall", "F1", "FPcmb"):
+        own = table[measure].str.split(" ").str[0]
+        printed = table[f"{measure} (thesis)"]
+        assert own[:3].tolist() == printed[:3].tolist()
+        assert printed[3] == "–"
+    assert "[" in table.loc[1, "F1"]
+
+
+def test_numbers_instead_of_text(scans):
+    table = tables.table_7_3(scans, PARAMS, numeric=True)
+    row = table.query("dataset == 'DOU' and model == 'scratch'").iloc[0]
+    assert row["glob_f1"] == pytest.approx(102 / (102 + 33))
+    assert row["glob_f1_thesis"] == 0.756
+    assert row["glob_f1_low"] <= row["glob_f1"] <= row["glob_f1_high"]
+
+
+def test_the_best_model_is_bold_within_its_dataset(scans):
+    table = tables.table_7_3(scans, PARAMS)
+    html = render_html(table, "x")
+    assert f"<b>{table.loc[1, 'F1']}</b>" in html
+    assert f"<b>{table.loc[0, 'F1']}</b>" not in html
+    assert r"\textbf" in render_latex(table, "x")
+
+
+def test_table_7_2_and_7_4_carry_deviation_and_the_thesis(scans):
+    table = tables.table_7_2(scans, PARAMS).query("Dataset == 'DOU' and Model == 'Scratch'")
+    assert table["FPscan"].iloc[0].startswith("0.500 ± ")
+    assert table["FPscan (thesis)"].iloc[0] == "0.500 ± 1.235"
+    dice = tables.table_7_4(scans, PARAMS).query("Dataset == 'DOU' and Model == 'Scratch'")
+    assert dice["scanDSC_TP"].iloc[0].startswith("0.50 ± 0.00")
+    assert dice["scanDSC_TP (thesis)"].iloc[0] == "0.56 ± 0.20"
+
+
+def classification_rows():
+    """CRB at 3 CMBs as the integers behind Table 7.5 say: TP 6, FP 6, TN 5, FN 1."""
+    n_gt = [1] * 7 + [4] * 11
+    n_pred = [0] * 6 + [5] + [1] * 6 + [4] * 5
+    return pd.DataFrame({"dataset": "CRB", "model": "scratch", "n_gt": n_gt, "n_pred": n_pred})
+
+
+@pytest.mark.parametrize("positive", ["fewer_than", "at_least"])
+def test_table_7_5_agrees_with_the_thesis_under_both_conventions(positive):
+    table = tables.table_7_5(
+        classification_rows(), Evaluation(scan_thresholds=[3]), positive=positive, numeric=True
+    )
+    row = table.iloc[0]
+    for name in ("precision", "recall", "f1", "specificity"):
+        assert row[name] == pytest.approx(row[f"{name}_thesis"], abs=0.0006)
+    assert row["n_positive"] == {"fewer_than": 7, "at_least": 11}[positive]
+    assert row["recall"] == pytest.approx({"fewer_than": 6 / 7, "at_least": 5 / 11}[positive])
+
+
+def test_table_8_1_has_rows_for_scans_without_cmbs():
+    scans = pd.concat(
+        [
+            rows("DOU", "scratch", 33, 7, 21, 6),
+            rows("DOU", "scratch", 0, 4, 0, 4).assign(uid=list("wxyz"), patient=list("wxyz")),
+        ]
+    )
+    table = tables.table_8_1(scans, PARAMS)
+    assert table[["Dataset", "Sequence", "CMBs"]].to_numpy().tolist() == [
+        ["DOU", "SWI", ">=3"], ["DOU", "SWI", "0"],
+    ]  # fmt: skip
+    assert table.loc[0, "globF1"].split(" ")[0] == table.loc[0, "globF1 (thesis)"] == "0.702"
+    assert table.loc[0, ["TP", "TP (thesis)", "FN (thesis)"]].tolist() == ["33", "33", "21"]
+    assert table.loc[1, ["TP", "FP", "FN", "FP (thesis)"]].tolist() == ["0", "4", "0", "–"]
+
+
+def _cases():
+    """Scans, calls and features of test_subgroups (tests are no package)."""
+    path = Path(__file__).with_name("test_subgroups.py")
+    spec = importlib.util.spec_from_file_location("cases_of_subgroups", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_table_8_2_and_8_3_from_calls_and_features():
+    cases = _cases()
+    table = tables.table_8_2(cases.SCANS, cases.CALLS, cases.FEATURES, PARAMS, numeric=True)
+    assert table[["location", "tp", "fp", "fn"]].to_numpy().tolist() == [
+        ["Cortical", 1, 0, 2], ["Deep", 2, 0, 0], ["Subcortical", 0, 0, 0],
+        ["Elsewhere", 0, 1, 0],
+    ]  # fmt: skip
+    assert table["tp_thesis"].tolist()[:3] == [21, 14, 14]
+    shapes = cases.FEATURES.assign(**dict.fromkeys(tables_shapes(), 0.5))
+    table = tables.table_8_3(cases.CALLS, shapes)
+    missed = table.query("Call == 'FN'").iloc[0]
+    assert missed["n"] == "2"
+    assert missed["Volume (mm³)"] == "7.00 ± 1.41"
+    assert missed["Volume (mm³) (thesis)"] == "15.46 ± 10.82"
+
+
+def tables_shapes():
+    return ["inv_elongation", "inv_flatness", "max_diameter_mm", "sphericity"]
+
+
+def test_table_8_4_names_data_and_rule_of_every_row(scans):
+    table = tables.table_8_4(scans, PARAMS, synthetic=True)
+    own = table[table["Method"].str.startswith("this run")]
+    assert len(own) == 4
+    assert own["Data"].str.endswith("(synthetic cohort)").all()
+    assert own["Matching"].eq("centre distance < 5 mm, greedy, one to one").all()
+    dou = table[table["Method"] == "Dou et al. 2016"].iloc[0]
+    assert (dou["FP per scan"], dou["Scans"]) == ("7.700", "20")
+
+
+def test_any_other_split_of_the_scans(scans):
+    table = tables.table_by("slice thickness", scans, PARAMS)
+    assert table["Slice thickness"].unique().tolist() == ["<3 mm"]
+    assert not any("thesis" in name for name in table)
+    with pytest.raises(ValueError, match="expected one of sequence, number of CMBs"):
+        tables.table_by("age", scans, PARAMS)

@@ -1,0 +1,120 @@
+"""The standard grid and the way back, on images whose values are known in millimetres."""
+
+import numpy as np
+import pytest
+from nibabel.eulerangles import euler2mat
+from scipy import ndimage
+
+from cmbkit.preprocessing import grid
+from cmbkit.volume import Volume
+
+
+def ramp(affine, shape, slope=(2.0, -1.0, 0.5), offset=7.0):
+    """An image whose value is a linear function of RAS mm."""
+    volume = Volume(np.zeros(shape, np.float32), np.asarray(affine, float))
+    mm = volume.to_mm(np.indices(shape).reshape(3, -1).T)
+    return volume.with_data((mm @ slope + offset).reshape(shape).astype(np.float32))
+
+
+LPS = np.array([[-0.9, 0, 0, 80], [0, -1.1, 0, 60], [0, 0, 2.5, -30], [0, 0, 0, 1]])
+SWAPPED = np.array([[0, 0, 2.5, -30], [-0.9, 0, 0, 80], [0, 1.1, 0, 5], [0, 0, 0, 1.0]])
+OBLIQUE = LPS.copy()
+OBLIQUE[:3, :3] = euler2mat(0.1, 0.2, -0.15) @ LPS[:3, :3]
+
+
+@pytest.mark.parametrize("affine", [LPS, SWAPPED, OBLIQUE], ids=["LPS", "swapped", "oblique"])
+def test_a_ramp_in_mm_stays_that_ramp(affine):
+    image = ramp(affine, (14, 13, 9)).reoriented("RAS")
+    shape, target = grid.standard_grid(image, 0.5)
+    found = grid.resample_linear(image, shape, target, fill=-1000.0)
+    expected = ramp(target, shape)
+    inside = found.data != -1000.0
+    np.testing.assert_allclose(found.data[inside], expected.data[inside], atol=1e-3)
+    assert found.orientation == "RAS" and np.allclose(found.spacing, 0.5)
+    if affine is not OBLIQUE:
+        assert inside[:-1, :-1, :-1].all()
+
+
+def test_axis_by_axis_equals_scipy():
+    rng = np.random.default_rng(2)
+    image = Volume(rng.normal(size=(7, 8, 6)).astype(np.float32), np.diag([1.0, 0.7, 3.0, 1.0]))
+    shape, target = grid.standard_grid(image, 0.4)
+    matrix = np.linalg.inv(image.affine) @ target
+    expected = ndimage.affine_transform(
+        image.data, matrix, output_shape=shape, order=1, cval=image.data.min()
+    )
+    found = grid.resample_linear(image, shape, target, float(image.data.min()))
+    np.testing.assert_allclose(found.data, expected, atol=1e-5)
+
+
+def test_standard_grid_covers_the_voxel_centres():
+    """9 mm and 8 mm at 2 mm spacing: 6 voxels (0 to 10 mm) and 5 voxels (0 to 8 mm)."""
+    shape, affine = grid.standard_grid(Volume(np.zeros((10, 9, 1)), np.eye(4)), 2.0)
+    assert shape == (6, 5, 1) and np.array_equal(affine[:3, 3], [0, 0, 0])
+
+
+def test_crop_keeps_every_voxel_in_its_place():
+    image = ramp(OBLIQUE, (9, 9, 9))
+    part = grid.crop(image, (slice(2, 6), slice(1, 9), slice(3, 4)))
+    np.testing.assert_allclose(part.data, ramp(part.affine, part.shape).data, atol=1e-4)
+
+
+def test_bounding_box_of_two_masks_and_of_none():
+    a, b = np.zeros((5, 6, 7), bool), np.zeros((5, 6, 7), bool)
+    a[1, 2, 3] = b[3, 2, 6] = True
+    assert grid.bounding_box(a, b) == (slice(1, 4), slice(2, 3), slice(3, 7))
+    with pytest.raises(ValueError, match="expected voxels > 0"):
+        grid.bounding_box(np.zeros((2, 2, 2), bool))
+
+
+@pytest.mark.parametrize("affine", [LPS, OBLIQUE], ids=["LPS", "oblique"])
+def test_labels_in_their_boxes_equal_the_whole_volume(affine):
+    labels = np.zeros((14, 13, 9), np.uint16)
+    labels[2:5, 3:5, 1:4], labels[5, 3:8, 3], labels[12, 11, 8] = 1, 2, 5
+    source = Volume(labels, affine).reoriented("RAS")
+    shape, target = grid.standard_grid(source, 0.5)
+    found = grid.resample_labels(source, shape, target)
+    whole = grid.resample_nearest(source, shape, target)
+    differ = found.data != whole.data
+    assert differ.mean() < 1e-4
+    assert set(np.unique(found.data)) == {0, 1, 2, 5}
+
+
+def test_volume_of_a_mask_survives_resampling():
+    """A block of 4 x 4 x 2 voxels of 0.9 x 1.1 x 2.5 mm is 79.2 mm^3."""
+    labels = np.zeros((14, 13, 9), np.uint16)
+    labels[5:9, 5:9, 4:6] = 1
+    source = Volume(labels, LPS).reoriented("RAS")
+    found = grid.resample_labels(source, *grid.standard_grid(source, 0.1))
+    assert found.data.sum() * 0.1**3 == pytest.approx(79.2, rel=0.05)
+
+
+@pytest.mark.parametrize("affine", [LPS, SWAPPED], ids=["LPS", "swapped"])
+def test_to_native_undoes_resampling(affine):
+    """Finer standard grid: every native voxel gets back the label it had."""
+    rng = np.random.default_rng(0)
+    native = Volume(rng.integers(0, 4, (11, 12, 7)).astype(np.uint16), affine)
+    record = {"native": {"shape": list(native.shape), "affine": affine.tolist()}}
+    ras = native.reoriented("RAS")
+    standard = grid.resample_nearest(ras, *grid.standard_grid(ras, 0.45))
+    found = grid.to_native(standard, record)
+    np.testing.assert_array_equal(found.data, native.data)
+    np.testing.assert_array_equal(found.affine, affine)
+
+
+def test_to_native_keeps_a_microbleed_between_two_slices():
+    """Slices at 0, 6, 12 mm; labels at 2.5 to 3.5 mm and at 8 mm have no slice centre."""
+    native = {"shape": [5, 5, 3], "affine": np.diag([1.0, 1, 6, 1]).tolist()}
+    standard = Volume(np.zeros((9, 9, 25), np.uint16), np.diag([0.5, 0.5, 0.5, 1.0]))
+    standard.data[4:7, 4, 4:6] = 1
+    standard.data[1, 1, 16] = 2
+    found = grid.to_native(standard, {"native": native}).data
+    assert np.argwhere(found == 1).tolist() == [[2, 2, 0], [3, 2, 0]]
+    assert len(np.argwhere(found == 2)) == 1 and found[:, :, 1].max() == 2
+
+
+def test_mark_voxel_takes_the_nearest_free_one():
+    labels = np.zeros((3, 3, 3), np.uint16)
+    labels[1, 1, 1] = 4
+    assert grid.mark_voxel(labels, (1.0, 1.0, 1.3), 5) == (1, 1, 2)
+    assert labels[1, 1, 1] == 4 and labels[1, 1, 2] == 5

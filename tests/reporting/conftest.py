@@ -1,0 +1,53 @@
+"""Checks that hold for any figure."""
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+
+def drawn_texts(figure, monkeypatch) -> list[Text]:
+    """Texts that are really drawn (tick labels beyond the limits of an axis are not)."""
+    drawn = []
+    draw = Text.draw
+
+    def remember(text, renderer, *args, **kwargs):
+        if text.get_visible() and text.get_text().strip():
+            drawn.append(text)
+        return draw(text, renderer, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", remember)
+        FigureCanvasAgg(figure).draw()
+    return drawn
+
+
+def texts_outside(figure, texts) -> list[str]:
+    """Texts that reach over the edge of the figure by more than a pixel."""
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.bbox.width, figure.bbox.height
+    outside = []
+    for text in texts:
+        box = text.get_window_extent(renderer)
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1:
+            outside.append(text.get_text())
+    return outside
+
+
+@pytest.fixture
+def readable(monkeypatch):
+    """Assert that no text of a figure is clipped or smaller than 8 points."""
+
+    def check(figure):
+        texts = drawn_texts(figure, monkeypatch)
+        assert texts_outside(figure, texts) == []
+        assert [text.get_text() for text in texts if text.get_fontsize() < 8] == []
+        assert 7 <= figure.get_figwidth() <= 10
+        return figure
+
+    return check
+
+
+@pytest.fixture
+def words():
+    """Return all texts of a figure, joined."""
+    return lambda figure: "\n".join(text.get_text() for text in figure.findobj(Text))

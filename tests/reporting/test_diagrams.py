@@ -1,0 +1,64 @@
+"""The drawings say what the thesis prints."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.reporting import diagrams
+
+
+@pytest.fixture
+def thesis_levels():
+    filters = [32, 64, 128, 256, 320]
+    sides = [("encoder", d, [f] * 3) for d, f in enumerate(filters)]
+    sides += [("bottom", 5, [320] * 2)]
+    sides += [("decoder", d, [filters[d]] * 2) for d in range(4, -1, -1)]
+    sides += [("head", 0, [2])]
+    return [
+        {"side": s, "depth": d, "size": [96 // 2**d] * 3, "filters": f, "strides": [1] * len(f)}
+        for s, d, f in sides
+    ]
+
+
+def test_network_of_the_thesis(thesis_levels, readable, words):
+    figure = readable(diagrams.network_diagram(thesis_levels, 36_302_116))
+    said = words(figure)
+    assert "5 levels, 28 convolutions, 36,302,116 parameters" in said
+    assert "3×320\n6³" in said and "2×320\n3³" in said and "MRI patch\n96³" in said
+    # one rectangle per convolution, and two volumes
+    rectangles = [p for p in figure.axes[0].patches if hasattr(p, "get_width")]
+    assert len(rectangles) == 28 + 2
+
+
+def test_tiles_of_the_thesis(readable, words):
+    starts = np.array([0, 57, 114, 171, 228, 285, 304])
+    tiles = np.array(np.meshgrid(starts, starts, starts)).reshape(3, -1).T
+    boxes = [((10, 20, 30), True), ((100, 120, 130), False), ((5, 5, 5), False)]
+    figure = readable(
+        diagrams.patch_sampling((400,) * 3, (96,) * 3, boxes, tiles, lesions=[(50, 60, 70)])
+    )
+    assert "343 tiles of 96³" in words(figure)
+    assert "1 placed on a CMB, 2 anywhere" in words(figure)
+    assert "share 39 voxels along x (41 %)" in words(figure)
+
+
+def test_workflow_names_both_tracks_their_epochs_and_the_datasets(readable, words):
+    figure = readable(diagrams.workflow(epochs={("scratch", "pretraining"): 197}))
+    said = words(figure)
+    assert "Scratch-PreTrained\n197 epochs" in said and "TL-PreTrained-\nFineTuned" in said
+    assert "CRBneg" in said and "CRB, DOU, Valid" in said
+
+
+def test_configuration_is_written_out(readable, words):
+    config = {"patch_size": [96, 96, 96], "normalization": {"epsilon": 1e-5}, "l2": 1e-5}
+    figure = readable(diagrams.configuration_panel(config, "Network"))
+    assert "patch_size = [96, 96, 96]\nnormalization:\n  epsilon = 1e-05" in words(figure)
+
+
+@pytest.mark.parametrize(("rows", "panels"), [(5, 1), (60, 2)])
+def test_long_tables_run_on_in_a_second_block(rows, panels, readable):
+    table = pd.DataFrame({"Column": ["Dataset"] * rows, "Share": np.linspace(0, 1, rows)})
+    figure = readable(diagrams.data_configuration(table, "Strata", synthetic=True))
+    assert len(figure.axes) == panels
+    cells = [cell for axes in figure.axes for cell in axes.tables[0].get_celld().values()]
+    assert [cell.get_text().get_text() for cell in cells].count("Dataset") == rows

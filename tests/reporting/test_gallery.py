@@ -1,0 +1,157 @@
+"""The gallery: files written, the page, and what it says of the synthetic cohort."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.reporting.canvas import is_labelled, label_synthetic, new_figure
+from cmbkit.reporting.gallery import (
+    REQUIRED,
+    Gallery,
+    GalleryError,
+    csv_text,
+    missing,
+    png_bytes,
+    read_entries,
+    write_index,
+)
+
+
+def line_figure():
+    figure = new_figure(3, 2)
+    figure.subplots().plot([0, 1, 2], [0.1, 0.5, 0.3])
+    return figure
+
+
+@pytest.fixture
+def filled(tmp_path):
+    gallery = Gallery(tmp_path / "demo", "demo", synthetic=True, note="Reduced network.")
+    gallery.add_figure("8.1", line_figure(), "False positives.")
+    gallery.add_figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
+    gallery.add_table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
+    return gallery
+
+
+def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
+    # counted by hand in the thesis: Tables 2.1, 4.1-2, 5.1, 7.1-5, 8.1-4, B.1 and Figures 2.1,
+    # 4.1-4, 5.1, 6.1-2, 7.1-5, 8.1-3, A.1-8
+    kinds = [kind for kind, _ in REQUIRED]
+    assert kinds.count("table") == 1 + 2 + 1 + 5 + 4 + 1
+    assert kinds.count("figure") == 1 + 4 + 1 + 2 + 5 + 3 + 8
+    assert len(set(REQUIRED)) == len(REQUIRED)
+
+
+def test_files_carry_the_number(filled):
+    names = {path.name for path in filled.folder.iterdir() if path.is_file()}
+    assert names == {
+        "figure_8_1.png", "figure_4_2.png", "figure_4_2.csv",
+        "table_7_2.csv", "table_7_2.html", "table_7_2.tex",
+    }  # fmt: skip
+
+
+def test_csv_has_six_significant_digits_and_names_the_synthetic_cohort(filled):
+    text = (filled.folder / "figure_4_2.csv").read_text()
+    assert text == "radius_mm,cohort\n0.333333,synthetic cohort\n2,synthetic cohort\n"
+
+
+def test_csv_of_real_data_has_no_extra_column_and_keeps_a_named_index():
+    table = pd.DataFrame({"n": [3]}, index=pd.Index(["DOU"], name="dataset"))
+    assert csv_text(table, synthetic=False) == "dataset,n\nDOU,3\n"
+
+
+def test_a_table_that_names_its_cohorts_is_left_as_it_is():
+    table = pd.DataFrame({"f1": [0.5, 0.25], "cohort": ["published", "synthetic cohort"]})
+    assert csv_text(table, synthetic=True).splitlines()[1] == "0.5,published"
+
+
+def test_every_table_and_figure_says_synthetic_cohort(filled):
+    for ending in (".csv", ".html", ".tex"):
+        assert "synthetic cohort" in (filled.folder / f"table_7_2{ending}").read_text()
+    shown = filled.add_figure("A.1", line_figure(), "Loss.")
+    assert is_labelled(shown.figure)
+
+
+def test_a_diagram_may_say_that_it_shows_no_results(filled):
+    shown = filled.add_figure("6.1", line_figure(), "Network.", synthetic=False)
+    assert not is_labelled(shown.figure)
+    assert read_entries(filled.folder)[1]["synthetic"] is False
+
+
+def test_entries_follow_the_thesis_whatever_the_order_of_writing(filled):
+    for number in ("A.1", "7.10", "7.2", "S1"):
+        filled.add_figure(number, line_figure(), "Later.")
+    order = [f"{entry['kind']} {entry['number']}" for entry in read_entries(filled.folder)]
+    assert order == [
+        "figure 4.2", "table 7.2", "figure 7.2", "figure 7.10", "figure 8.1", "figure A.1",
+        "figure S1",
+    ]  # fmt: skip
+
+
+def test_index_shows_everything_with_relative_links_and_lists_what_is_missing(filled):
+    page = write_index(filled.folder).read_text()
+    assert 'src="figure_4_2.png"' in page and 'href="table_7_2.csv"' in page
+    assert "Scores &lt;all&gt;." in page and "Reduced network." in page
+    assert page.count("<caption") == 0 and "0.667" in page
+    assert "http" not in page and str(filled.folder) not in page
+    assert "Table 2.1, Table 4.1" in page and "3 of 38" in page
+    assert len(missing(filled.folder)) == 38 - 3
+    assert page.index("figure-4-2") < page.index("table-7-2") < page.index("figure-8-1")
+
+
+def test_second_run_writes_the_same_bytes(filled, tmp_path):
+    write_index(filled.folder)
+    first = {p.name: p.read_bytes() for p in filled.folder.rglob("*") if p.is_file()}
+    again = Gallery(filled.folder, "demo", synthetic=True, note="Reduced network.")
+    again.add_table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
+    again.add_figure("8.1", line_figure(), "False positives.")
+    again.add_figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
+    write_index(filled.folder)
+    assert first == {p.name: p.read_bytes() for p in filled.folder.rglob("*") if p.is_file()}
+
+
+def test_two_galleries_share_a_folder(filled):
+    other = Gallery(filled.folder, "demo", synthetic=False)
+    other.add_table("2.1", pd.DataFrame({"mimic": ["calcification"]}), "Mimics.")
+    assert len(read_entries(filled.folder)) == 4
+
+
+def test_png_is_small_and_without_metadata_even_for_noise():
+    from io import BytesIO
+
+    from PIL import Image
+
+    figure = new_figure(9, 4)
+    noise = np.random.default_rng(0).normal(size=(200, 200))
+    figure.subplots().imshow(noise, cmap="gray")
+    encoded = png_bytes(figure)
+    image = Image.open(BytesIO(encoded))
+    assert image.size == (990, 440)
+    assert "Software" not in image.info and len(encoded) < 150_000
+
+
+def test_shown_objects_display_what_was_stored(filled):
+    table = filled.add_table("8.4", pd.DataFrame({"F1": [0.5]}), "Literature.")
+    assert table._repr_html_().startswith("<table") and "Literature." in table._repr_html_()
+    figure = filled.add_figure("8.3", line_figure(), "Renders.")
+    assert figure._repr_png_() == (filled.folder / "figure_8_3.png").read_bytes()
+    assert repr(figure) == "Figure 8.3 (figure_8_3.png)"
+
+
+def test_label_is_written_once():
+    figure = label_synthetic(label_synthetic(line_figure()))
+    assert [text.get_text() for text in figure.texts] == ["synthetic cohort"]
+
+
+def test_bad_number_and_empty_folder_are_errors(tmp_path):
+    gallery = Gallery(tmp_path, "demo", synthetic=True)
+    with pytest.raises(GalleryError, match=r"found '\.\./x'"):
+        gallery.add_figure("../x", line_figure(), "")
+    with pytest.raises(GalleryError, match="found none"):
+        write_index(tmp_path)
+
+
+def test_entry_is_plain_json(filled):
+    entry = json.loads((filled.folder / ".entries" / "table_7_2.json").read_text())
+    assert entry["number"] == "7.2" and entry["files"][0] == "table_7_2.csv"

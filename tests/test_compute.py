@@ -1,0 +1,29 @@
+"""Mapping over scans: order, failures, progress."""
+
+import json
+import operator
+from functools import partial
+
+import pytest
+
+from cmbkit.compute import PROGRESS_FILE, ScanFailures, map_scans
+
+invert = partial(operator.truediv, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_keep_their_order_and_one_bad_scan_does_not_stop_the_others(workers, tmp_path):
+    assert map_scans(invert, [1, 2, 4], step="s", workers=workers) == [1, 0.5, 0.25]
+    with pytest.raises(ScanFailures, match=r"1 of 3 failed:\n  scan 0: ZeroDivisionError"):
+        map_scans(invert, [1, 0, 4], step="s", workers=workers, name=lambda n: f"scan {n}")
+
+
+def test_progress_counts_up_to_the_total(tmp_path, monkeypatch):
+    monkeypatch.setenv(PROGRESS_FILE, str(tmp_path / "progress"))
+    map_scans(invert, [1, 2], step="halving")
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [(e["step"], e["done"], e["total"]) for e in events] == [
+        ("halving", 0, 2),
+        ("halving", 1, 2),
+        ("halving", 2, 2),
+    ]

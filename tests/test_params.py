@@ -1,0 +1,76 @@
+"""Parameter files are checked before anything runs; each problem is one line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cmbkit.params import ParameterError, Parameters, check_parameters, read_parameters
+
+ROOT = Path(__file__).parents[1]
+PROFILES = sorted((ROOT / "params").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)
+def test_every_profile_passes_and_is_named_after_its_file(path):
+    assert read_parameters(path).profile == path.stem
+
+
+def test_thesis_profile_spells_out_every_setting():
+    values = yaml.safe_load((ROOT / "params/thesis.yaml").read_text())
+    assert values == Parameters.model_validate(values).model_dump(mode="json")
+
+
+def test_thesis_profile_holds_the_published_values():
+    p = read_parameters(ROOT / "params/thesis.yaml")
+    assert p.preprocessing.spacing_mm == 0.5 and p.preprocessing.pad_voxels == 400
+    assert p.network.filters_per_depth == [32, 64, 128, 256, 320]
+    assert p.network.activation_slope == 0.01  # Figure A.7, not the text's 0.001
+    t = p.training
+    assert [t.pretrain.epochs, t.finetune.epochs] == [197, 187]
+    assert [t.pretrain_tl.epochs, t.finetune_tl.epochs] == [108, 99]
+    assert t.pretrain.steps_per_epoch == 5000 and t.pretrain.learning_rate == 5e-5
+    assert t.tversky_gamma == 3 and t.cross_entropy_weights == [0.1, 5]
+    assert p.inference.overlap == 0.4 and p.evaluation.max_distance_mm == 5
+
+
+def test_public_profile_uses_the_public_datasets_alone():
+    p = read_parameters(ROOT / "params/public.yaml")
+    assert sorted(p.cohort.datasets) == ["DOU", "MOMENI", "VALDO"]
+    assert sorted(p.cohort.roots) == ["DOU", "MOMENI", "VALDO"]
+    for phase in (p.training.pretrain, p.training.finetune):
+        assert set(phase.datasets) == {"MOMENI", "VALDO"}
+    assert p.evaluation.test_datasets == ["DOU"]
+
+
+def minimal(**changes):
+    return {"profile": "x", "cohort": {"phantom_scans": {"DOU": 1}, "datasets": ["DOU"]}} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sead": 1}, ["sead", "no such parameter"]),
+        ({"seed": "1"}, ["seed", "integer", "'1'"]),
+        ({"preprocessing": {"spacing_mm": "1e-3"}}, ["preprocessing.spacing_mm", "1.0e-3"]),
+        ({"inference": {"overlap": 1.0}}, ["inference.overlap", "less than 1"]),
+        ({"network": {"patch_size": [90, 96, 96]}}, ["patch_size", "multiples of 32"]),
+        ({"cohort": {"datasets": ["DOU"]}}, ["DOU", "roots", "phantom_scans"]),
+        ({"profile": "a/b"}, ["profile"]),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_file_key_and_value(changes, words):
+    with pytest.raises(ParameterError) as caught:
+        check_parameters(minimal(**changes), "my.yaml")
+    message = str(caught.value)
+    assert message.startswith("my.yaml: ") and "\n" not in message
+    assert all(word in message for word in words), message
+
+
+def test_missing_and_broken_files_are_named(tmp_path):
+    with pytest.raises(ParameterError, match=r"nowhere\.yaml"):
+        read_parameters(tmp_path / "nowhere.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1")
+    with pytest.raises(ParameterError, match=r"broken\.yaml: expected YAML"):
+        read_parameters(broken)

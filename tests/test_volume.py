@@ -1,0 +1,63 @@
+"""Reading, writing and reorienting NIfTI volumes."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from cmbkit.volume import Volume, VolumeError
+
+
+def lps(shape=(3, 4, 5)):
+    affine = np.diag([-0.5, -0.75, 2.0, 1.0])
+    affine[:3, 3] = [10, 20, -30]
+    return Volume(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), affine)
+
+
+def test_a_voxel_keeps_its_place_in_mm_when_reoriented():
+    volume = lps()
+    ras = volume.reoriented("RAS")
+    assert volume.orientation == "LPS" and ras.orientation == "RAS"
+    # voxel (0, 1, 2) is at x = 10 - 0, y = 20 - 0.75, z = -30 + 4
+    np.testing.assert_allclose(volume.to_mm([0, 1, 2]), [10, 19.25, -26])
+    i, j, k = np.rint(ras.to_voxels([10, 19.25, -26])).astype(int)
+    assert ras.data[i, j, k] == volume.data[0, 1, 2]
+
+
+def test_spacing_and_voxel_volume():
+    np.testing.assert_allclose(lps().spacing, [0.5, 0.75, 2.0])
+    assert lps().voxel_volume_mm3 == pytest.approx(0.75)
+
+
+def test_scaled_integers_keep_values_to_a_tenth_of_a_permille_of_the_range(tmp_path):
+    volume = lps()
+    back = Volume.read(volume.write(tmp_path / "v.nii.gz", dtype=np.int16))
+    assert np.abs(back.data - volume.data).max() <= 1e-4 * 60
+    assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
+
+
+def test_4d_with_one_volume_is_3d_and_with_two_is_an_error(tmp_path):
+    for count in (1, 2):
+        data = np.zeros((2, 3, 4, count), np.int16)
+        nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / f"{count}.nii")
+    assert Volume.read(tmp_path / "1.nii").shape == (2, 3, 4)
+    with pytest.raises(VolumeError, match=r"2\.nii.*expected a 3D image"):
+        Volume.read(tmp_path / "2.nii")
+
+
+def test_truncated_file_and_fractional_labels_are_named(tmp_path):
+    path = lps().write(tmp_path / "cut.nii")
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(VolumeError, match=r"cut\.nii"):
+        Volume.read(path)
+    half = lps().with_data(lps().data + 0.5).write(tmp_path / "half.nii")
+    with pytest.raises(VolumeError, match="fractional"):
+        Volume.read(half, "uint8")
+
+
+def test_a_grid_that_differs_by_a_hundredth_of_a_mm_is_refused():
+    volume = lps()
+    affine = volume.affine.copy()
+    affine[0, 3] += 0.01
+    with pytest.raises(VolumeError, match="affine"):
+        volume.require_same_grid(Volume(volume.data, affine))
+    volume.require_same_grid(Volume(volume.data, volume.affine + 1e-7))
