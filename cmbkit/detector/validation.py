@@ -115,7 +115,7 @@ def _loss_of(probability: np.ndarray, truth: np.ndarray, loss) -> float:
 
 
 def add_scan(tally: Tally, predictor: Predictor, scan: StandardScan, loss) -> None:
-    """Predict a whole scan, as at inference, and count; the loss is the mean over groups of tiles."""
+    """Predict a whole scan, as at inference, and count; the loss is a mean over tiles."""
     image, lesions = scan.image(), scan.lesions().data
     brain, background = scan.brain().data, float(scan.record()["background_value"])
     probability = predict_probability(predictor, image.data, brain=brain, background=background)
