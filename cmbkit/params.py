@@ -192,6 +192,7 @@ class Inference(Section):
     """Sections 6.4.2 and 6.6: tiling and post-processing."""
 
     tile_size: list[int] | None = Field(None, min_length=3, max_length=3)
+    engine: Literal["auto", "keras", "openvino"] = "auto"
     overlap: float = Field(0.4, ge=0, lt=1)
     batch_size: int = Field(6, gt=0)
     skip_outside_brain: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmbkit.detector import engines
 from cmbkit.detector.network import logits_model, resized
 from cmbkit.detector.sampling import region
 from cmbkit.detector.tiling import holds_any, tile_starts
@@ -18,7 +19,12 @@ class Predictor:
     model : keras.Model
         Two classes, from `cmbkit.detector.network.build`.
     params : Inference
-        ``tile_size`` None means the model's own patch size.
+        ``tile_size`` None means the model's own patch size; ``engine`` as in `engines.choose`.
+
+    Attributes
+    ----------
+    engine, reason : str
+        What computes the tiles, and why that.
     """
 
     def __init__(self, model, params: Inference):
@@ -27,37 +33,29 @@ class Predictor:
         self.tile = list(params.tile_size or model.input_shape[1:4])
         self.params = params
         self.model = model
+        self.engine, self.reason = engines.choose(params.engine)
         self._sized = resized(model, self.tile)
-        self.logits = logits_model(self._sized)
+        self._logits = logits_model(self._sized)
+        self._run = engines.ENGINES[self.engine](self._logits)
 
     def refresh(self) -> None:
         """Take over the model's weights after more training."""
         if self._sized is not self.model:
             self._sized.set_weights(self.model.get_weights())
+        self._run = engines.ENGINES[self.engine](self._logits)
 
     def evidence(self, patches: np.ndarray) -> np.ndarray:
         """Logit of CMB minus logit of background; (n, *tile) in, (n, *tile) float32 out."""
         found = np.empty(patches.shape, np.float32)
         for first in range(0, len(patches), self.params.batch_size):
             batch = slice(first, first + self.params.batch_size)
-            logits = np.asarray(self.logits.predict_on_batch(patches[batch, ..., None]), np.float32)
+            logits = self._run(patches[batch, ..., None])
             found[batch] = logits[..., 1] - logits[..., 0]
         return found
 
     def patch_probability(self, patches: np.ndarray) -> np.ndarray:
         """Probability of CMB in single patches, (n, *tile) in and out."""
         return _sigmoid(self.evidence(patches))
-
-
-_latest: list[Predictor] = []
-
-
-def predictor_for(model, params: Inference) -> Predictor:
-    """Return a `Predictor`, reused from the last call if model and parameters are the same."""
-    if not (_latest and _latest[0].model is model and _latest[0].params == params):
-        _latest[:] = [Predictor(model, params)]
-    _latest[0].refresh()
-    return _latest[0]
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -254,6 +254,7 @@ def resized(model, patch_size):
         raise ValueError(f"tile size {list(patch_size)}: expected multiples of {factor}")
     keras = use_keras()
     inputs = keras.Input((*patch_size, model.input_shape[-1]), name="patch")
-    other = keras.models.clone_model(model, input_tensors=inputs)
+    plain = keras.Model(model.input, model.output, name=model.name)  # without optimizer and loss
+    other = keras.models.clone_model(plain, input_tensors=inputs)
     other.set_weights(model.get_weights())
     return other

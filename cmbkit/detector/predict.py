@@ -7,37 +7,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.detector.inference import predict_probability, predictor_for
+from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.postprocessing import candidates
-from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 1
+VERSION = 2
 PROBABILITY_STEPS = 255
 
 
-def predict_scan(
-    model, scan: StandardScan, params: Inference, tile: list[int] | None, folder: Path
-) -> None:
+def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
     """Predict the microbleeds of ``scan`` and write them into ``folder`` (see `write`).
 
     Parameters
     ----------
-    model : keras.Model
-        From `cmbkit.detector.training.load`.
+    predictor : Predictor
+        A trained network with its inference parameters.
     scan : StandardScan
-    params : Inference
-    tile : list of 3 int or None
-        Tile size in voxels; None means ``params.tile_size`` or the model's patch size.
     folder : Path
     """
-    params = params.model_copy(update={"tile_size": list(tile)}) if tile else params
+    params = predictor.params
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     image.require_same_grid(brain)
     image.require_same_grid(labels)
     background = float(scan.record()["background_value"])
-    predictor = predictor_for(model, params)
     probability = predict_probability(
         predictor, image.data, brain=brain.data, background=background
     )

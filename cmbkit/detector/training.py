@@ -145,10 +145,13 @@ def _one_epoch(model, stream, phase: Phase, step: str, epoch: int, total: int) -
 
 
 def _for_validation(inference: Inference, training: Training) -> Inference:
-    """Patches are validated at the training patch size; whole scans as at inference."""
+    """Patches are validated at the training patch size and by Keras; scans as at inference.
+
+    For a few patches per epoch, converting the network to another engine would not pay.
+    """
     if training.validation_patches_per_scan is None:
         return inference
-    return inference.model_copy(update={"tile_size": None})
+    return inference.model_copy(update={"tile_size": None, "engine": "keras"})
 
 
 def load(folder: Path, params: Network, which: str = "final"):

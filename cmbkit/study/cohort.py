@@ -54,6 +54,11 @@ def describe_cached(cache: Cache, standard: StandardScan) -> pd.DataFrame:
     return pd.read_csv(folder / "features.tsv", sep="\t")
 
 
+def concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table from many; empty ones are left out, unless all are (the columns stay)."""
+    return pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+
+
 class CohortStage:
     """Scans, splits, standard grid and features of a study."""
 
@@ -154,7 +159,7 @@ class CohortStage:
             step="features",
             name=lambda standard: standard.scan.uid,
         )
-        return pd.concat([t for t in tables if len(t)], ignore_index=True)
+        return concatenated(tables)
 
     @cached_property
     def microbleeds(self) -> pd.DataFrame:
@@ -162,4 +167,4 @@ class CohortStage:
         tables = [
             s.microbleeds().assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard
         ]
-        return pd.concat([t for t in tables if len(t)], ignore_index=True)
+        return concatenated(tables)

@@ -124,6 +124,12 @@ class ModelStage:
         folder = self.folder(model, "finetune")
         return training.load(folder, self._study.params.network, keep)
 
+    def predictor(self, model: str):
+        """The final network of a model, set up with the study's inference parameters."""
+        from cmbkit.detector.inference import Predictor
+
+        return Predictor(self.load(model), self._study.params.inference)
+
     def weights(self, model: str) -> Path:
         """Weight file that `load` reads."""
         return (

@@ -13,6 +13,7 @@ from cmbkit.cache import Cache
 from cmbkit.compute import map_scans
 from cmbkit.params import Evaluation
 from cmbkit.records import StandardScan
+from cmbkit.study.cohort import concatenated
 from cmbkit.volume import Volume
 
 BASELINE = "dark blobs"
@@ -74,7 +75,7 @@ class ResultStage:
 
     def __init__(self, study):
         self._study = study
-        self._network = lru_cache(maxsize=1)(study.models.load)
+        self._predictor = lru_cache(maxsize=1)(study.models.predictor)
 
     @property
     def _params(self):
@@ -105,8 +106,7 @@ class ResultStage:
             if model == BASELINE:
                 dark_blob.predict_scan(standard, folder)
             else:
-                network, inference = self._network(model), self._params.inference
-                predict.predict_scan(network, standard, inference, inference.tile_size, folder)
+                predict.predict_scan(self._predictor(model), standard, folder)
 
         return self._study.cache.get(
             f"predictions/{model}",
@@ -143,10 +143,7 @@ class ResultStage:
         tables = []
         for model, results in self._evaluated.items():
             parts = [result[position] for result in results]
-            if position == 1:
-                table = pd.DataFrame(parts)
-            else:
-                table = pd.concat([p for p in parts if len(p)], ignore_index=True)
+            table = pd.DataFrame(parts) if position == 1 else concatenated(parts)
             tables.append(table.assign(model=model))
         table = pd.concat(tables, ignore_index=True)
         return self._with_group(table)

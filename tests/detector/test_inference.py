@@ -36,6 +36,36 @@ def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
     assert (skipping[32:] == 0).all() and everywhere[32:].any()
 
 
+@pytest.mark.parametrize("tile", [16, 24])
+def test_engines_give_the_same_probabilities(model, tile):
+    """OpenVINO against Keras, also on tiles of another size than the network was built for."""
+    patches = np.random.default_rng(0).normal(size=(3, tile, tile, tile)).astype(np.float32)
+    found = {}
+    for engine in ("keras", "openvino"):
+        settings = Inference(tile_size=[tile] * 3, batch_size=2, engine=engine)
+        predictor = Predictor(model, settings)
+        predictor.refresh()
+        found[engine] = predictor.evidence(patches)
+    assert np.ptp(found["keras"]) > 0.1
+    np.testing.assert_allclose(found["openvino"], found["keras"], atol=1e-4)
+
+
+def test_openvino_does_not_report_its_use(model):
+    Predictor(model, Inference(engine="openvino"))
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_a_refreshed_predictor_has_the_new_weights(model):
+    patches = np.ones((1, 16, 16, 16), np.float32)
+    predictor = Predictor(model, Inference(engine="openvino"))
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel * 0, bias * 0 + [0, 1]])
+    predictor.refresh()
+    np.testing.assert_allclose(predictor.evidence(patches), 1, atol=1e-5)
+
+
 def test_an_image_smaller_than_a_tile_is_padded(model):
     image = np.zeros((10, 16, 20), np.float32)
     assert (
@@ -51,7 +81,7 @@ def test_three_classes_are_refused(small_network):
 
 def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, tmp_path):
     scan = standard_scan("one", dark=[(12, 12, 12)])
-    predict_scan(model, scan, Inference(), None, tmp_path)
+    predict_scan(Predictor(model, Inference()), scan, tmp_path)
     names = sorted(path.name.split("_", 1)[1] for path in tmp_path.iterdir() if path.is_file())
     assert names[0] == "desc-cmb_probseg.nii.gz"
     assert names[1:] == ["desc-cmbpred_dseg.nii.gz", "desc-cmbpred_table.tsv"]
