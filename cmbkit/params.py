@@ -68,7 +68,11 @@ class Preprocessing(Section):
 
 
 class Network(Section):
-    """Figure A.7: UNetApollo3D."""
+    """Figure A.7: UNetApollo3D.
+
+    ``lesion_prior`` is the probability that the untrained network gives to the lesion classes
+    together (None: even odds, as zero biases give them).
+    """
 
     patch_size: list[int] = Field([96, 96, 96], min_length=3, max_length=3)
     n_channels: int = Field(1, gt=0)
@@ -87,6 +91,7 @@ class Network(Section):
     normalization_axis: Literal["channel"] | None = None
     normalization_epsilon: float = Field(1.0e-5, gt=0)
     l2: float = Field(1.0e-5, ge=0)
+    lesion_prior: float | None = Field(None, gt=0, lt=0.5)
 
     @model_validator(mode="after")
     def _patch_divides(self):
@@ -121,13 +126,19 @@ class Augmentation(Section):
 
 
 class Phase(Section):
-    """One training phase. An epoch is a number of gradient steps (section 6.5.3)."""
+    """One training phase. An epoch is a number of gradient steps (section 6.5.3).
+
+    The learning rate is constant, as in the thesis, or falls along a cosine to 2 % of its
+    value at the phase's last step; before either it rises over ``warmup_steps``.
+    """
 
     datasets: list[DatasetName]
     epochs: int = Field(gt=0)
     steps_per_epoch: int = Field(5000, gt=0)
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(5.0e-5, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(0, ge=0)
     patience_epochs: int = Field(50, gt=0)
     keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"]
 

@@ -16,18 +16,17 @@ def use_keras():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _muted():
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    with muted():
         import keras
 
     return keras
 
 
 @contextmanager
-def _muted():
-    """Drop what C++ libraries write to standard error while they load; exceptions stay."""
-    if "keras" in sys.modules:
-        yield
-        return
+def muted():
+    """Drop what C++ libraries write to standard error; exceptions stay."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmbkit.detector.backend import use_keras
+from cmbkit.detector.backend import muted, use_keras
 
 Engine = Callable[[np.ndarray], np.ndarray]
 """Takes patches (n, x, y, z, channels), float32; returns logits (n, x, y, z, classes), float32."""
@@ -63,7 +63,8 @@ def openvino_engine(logits) -> Engine:
     openvino = use_openvino()
     with tempfile.TemporaryDirectory(prefix="cmbkit-openvino-") as folder:
         path = Path(folder) / "logits.xml"
-        logits.export(str(path), format="openvino", verbose=False)
+        with muted():
+            logits.export(str(path), format="openvino", verbose=False)
         core = openvino.Core()
         network = core.read_model(path)
         network.reshape([-1, *logits.input_shape[1:]])

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from cmbkit.detector.backend import use_keras
 from cmbkit.params import Network
 
@@ -166,6 +168,17 @@ class _Builder:
         return self.block(x, row)
 
 
+def _output_bias(params: Network):
+    """Initial biases of the logits: zeros, or such that the lesion classes share the prior."""
+    if params.lesion_prior is None:
+        return "zeros"
+    lesions = params.n_classes - 1
+    odds = params.lesion_prior / lesions / (1 - params.lesion_prior)
+    values = [0.0] + [float(np.log(odds))] * lesions
+    keras = use_keras()
+    return lambda shape, dtype=None: keras.ops.convert_to_tensor(values, dtype or "float32")
+
+
 def build(
     params: Network,
     *,
@@ -210,7 +223,11 @@ def build(
     for row, skip in zip(decoder, reversed(skips), strict=True):
         x = builder.decode(x, skip, row)
     x = keras.layers.Conv3D(
-        params.n_classes, 1, kernel_regularizer=builder.regularizer(), name=LOGITS
+        params.n_classes,
+        1,
+        kernel_regularizer=builder.regularizer(),
+        bias_initializer=_output_bias(params),
+        name=LOGITS,
     )(x)
     outputs = keras.layers.Softmax(name=PROBABILITY, dtype="float32")(x)
     model = keras.Model(inputs, outputs, name="UNetApollo3D")
@@ -226,8 +243,11 @@ def logits_model(model):
     return logits
 
 
-def compile_for_training(model, learning_rate: float, loss) -> None:
-    """Attach Adam and the loss; the optimizer's variables are made now, which spares a trace."""
+def compile_for_training(model, learning_rate, loss) -> None:
+    """Attach Adam and the loss; the optimizer's variables are made now, which spares a trace.
+
+    ``learning_rate`` is a number or a Keras schedule.
+    """
     adam = use_keras().optimizers.Adam(learning_rate)
     adam.build(model.trainable_variables)
     model.compile(optimizer=adam, loss=loss, jit_compile=False)

@@ -19,9 +19,10 @@ from cmbkit.detector.validation import balanced_subset, validate
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 1
+VERSION = 2
 METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 PROGRESS_EVERY = 10
+FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
 
 
 class _Best:
@@ -93,7 +94,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
     loss = combined_loss(training)
-    compile_for_training(model, phase.learning_rate, loss)
+    compile_for_training(model, learning_rate(phase), loss)
     _write_config(folder, model, train_scans, valid_scans, phase, training, inference, seed)
     shown = _snapshot_patches([*valid_scans, *train_scans], snapshots, model.input_shape[1:4])
     memory, best, history = ScanMemory(), _Best(phase.keep), []
@@ -120,7 +121,7 @@ def train(
                     "train_loss": train_loss,
                     "val_loss": metrics.pop("loss"),
                     **metrics,
-                    "learning_rate": phase.learning_rate,
+                    "learning_rate": float(model.optimizer.learning_rate),
                     "seconds": time.perf_counter() - started,
                 }
             )
@@ -129,6 +130,25 @@ def train(
                 break
     save_weights(model, folder / "final.weights.h5")
     report_progress(step, total, total)
+
+
+def learning_rate(phase: Phase):
+    """Learning rate of a phase: a number, or a Keras schedule over its gradient steps."""
+    if phase.schedule == "constant" and not phase.warmup_steps:
+        return phase.learning_rate
+    falling = phase.epochs * phase.steps_per_epoch - phase.warmup_steps
+    if falling < 1:
+        raise ValueError(
+            f"warmup_steps: expected fewer than the phase's {falling + phase.warmup_steps} steps, "
+            f"found {phase.warmup_steps}"
+        )
+    return use_keras().optimizers.schedules.CosineDecay(
+        phase.learning_rate / (phase.warmup_steps + 1),
+        falling,
+        alpha=FINAL_SHARE if phase.schedule == "cosine" else 1.0,
+        warmup_target=phase.learning_rate if phase.warmup_steps else None,
+        warmup_steps=phase.warmup_steps,
+    )
 
 
 def _one_epoch(model, stream, phase: Phase, step: str, epoch: int, total: int) -> float:

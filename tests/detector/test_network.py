@@ -80,3 +80,12 @@ def test_another_tile_size_keeps_the_weights_and_must_fit(small_network):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="multiples of 4"):
         resized(model, [18, 16, 16])
+
+
+def test_an_untrained_network_starts_at_the_lesion_prior(small_network):
+    """On a constant patch every normalised feature is 0, so the biases alone decide."""
+    params = small_network.model_copy(update={"lesion_prior": 0.1})
+    patch = np.ones((1, 16, 16, 16, 1), np.float32)
+    for classes in (2, 5):
+        found = build(params, n_classes=classes).predict_on_batch(patch)[0, 8, 8, 8]
+        np.testing.assert_allclose(found, [0.9] + [0.1 / (classes - 1)] * (classes - 1), atol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.network import build
 from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.training import load, train
+from cmbkit.detector.training import learning_rate, load, train
 from cmbkit.detector.validation import Tally
 from cmbkit.params import Inference
 
@@ -54,6 +54,17 @@ def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
     assert tally.metrics()["count_f1"] > 0.6
     snapshot = np.load(tmp_path / "snapshots" / f"{followed[0][0]}_cmb2_epoch002.npz")
     assert snapshot["lesion"][8, 8, 8] and snapshot["probability"].shape == (16, 16, 16)
+
+
+def test_learning_rate_rises_and_falls_along_a_cosine(small_phase):
+    """80 steps, 16 of them warm-up: full after these, half of the way down in the middle."""
+    changes = {"learning_rate": 0.1, "schedule": "cosine", "warmup_steps": 16}
+    rate = learning_rate(small_phase.model_copy(update=changes))
+    found = [float(rate(step)) for step in (0, 8, 16, 48, 80)]
+    np.testing.assert_allclose(found, [0.1 / 17, 0.9 / 17, 0.1, 0.051, 0.002], rtol=1e-5)
+    assert learning_rate(small_phase) == small_phase.learning_rate
+    with pytest.raises(ValueError, match="expected fewer than the phase's 80 steps, found 80"):
+        learning_rate(small_phase.model_copy(update={"warmup_steps": 80}))
 
 
 def test_the_same_seed_gives_the_same_weights(
