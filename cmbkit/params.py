@@ -187,6 +187,7 @@ class Training(Section):
     source_spacing_mm: float = Field(1.0, gt=0)
     patches_per_scan: int = Field(30, gt=0)
     class_proportions: list[float] = Field([0.1, 0.9], min_length=2, max_length=2)
+    dark_background: float = Field(0.0, ge=0, le=1)
     queue_patches: int = Field(300, gt=0)
     validation_share: float = Field(0.5, gt=0, le=1)
     validation_patches_per_scan: int | None = Field(None, gt=0)

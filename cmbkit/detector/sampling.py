@@ -41,6 +41,8 @@ class SampledScan:
         The z-score of voxels outside the brain; fills patches beyond the image.
     spacing_mm : float
         Of the isotropic grid.
+    dark : ndarray (m, 3)
+        Dark spots that are no CMB, in voxels (see `dark_spots`).
     """
 
     image: np.ndarray
@@ -49,10 +51,11 @@ class SampledScan:
     centres: np.ndarray
     background: float
     spacing_mm: float
+    dark: np.ndarray
 
     @classmethod
-    def load(cls, scan: StandardScan) -> SampledScan:
-        """Read a standardised scan from its folder."""
+    def load(cls, scan: StandardScan, *, dark: bool = False) -> SampledScan:
+        """Read a standardised scan from its folder, and look for dark spots if asked."""
         image, lesions = scan.image(), scan.lesions()
         image.require_same_grid(lesions)
         boxes = {n: box for n, box in enumerate(ndimage.find_objects(lesions.data), 1) if box}
@@ -62,13 +65,18 @@ class SampledScan:
             for n, box in boxes.items()
         ]
         centres = np.array(middles).reshape(-1, 3)
+        spacing = float(image.spacing.mean())
+        spots = np.empty((0, 3))
+        if dark:
+            spots = dark_spots(image.data, scan.brain().data, centres, spacing)
         return cls(
             image.data.astype(np.float16),
             lesions.data,
             ids,
             centres,
             float(scan.record()["background_value"]),
-            float(image.spacing.mean()),
+            spacing,
+            spots,
         )
 
     @property
@@ -84,18 +92,52 @@ class SampledScan:
         return self.centres[found[0]]
 
 
+def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> np.ndarray:
+    """Local minima in the brain that are no CMB: mostly vessels, sulci and calcifications.
+
+    Parameters
+    ----------
+    image, brain : ndarray (x, y, z)
+        Standard grid; brain is 0 or 1.
+    centres : ndarray (n, 3)
+        CMBs, in voxels; spots nearer than 5 mm to one are left out.
+    spacing_mm : float
+    most : int
+        Only the spots that are darkest against their surroundings (5 mm) are returned.
+
+    Returns
+    -------
+    ndarray (m, 3), voxels
+    """
+    inside = brain > 0
+    if not inside.any():
+        return np.empty((0, 3))
+    filled = np.where(inside, image, np.median(image[inside])).astype(np.float32)
+    smooth = ndimage.gaussian_filter(filled, 0.7 / spacing_mm, truncate=3)
+    reach = 2 * round(1.5 / spacing_mm) + 1
+    lowest = (smooth == ndimage.minimum_filter(smooth, reach)) & inside
+    around = ndimage.uniform_filter(filled, 2 * round(2.5 / spacing_mm) + 1)
+    places = np.argwhere(lowest).astype(float)
+    depth = (around - smooth)[lowest]
+    for centre in centres:
+        far = np.linalg.norm(places - centre, axis=1) * spacing_mm >= 5
+        places, depth = places[far], depth[far]
+    return places[np.argsort(-depth, kind="stable")[:most]]
+
+
 class ScanMemory:
     """The most recently used scans, up to a number of bytes."""
 
-    def __init__(self, maximum_bytes: int = MEMORY_BYTES):
+    def __init__(self, maximum_bytes: int = MEMORY_BYTES, *, dark: bool = False):
         self.maximum_bytes = maximum_bytes
+        self.dark = dark
         self._kept: OrderedDict[str, SampledScan] = OrderedDict()
 
     def get(self, scan: StandardScan) -> SampledScan:
         """Return the scan, read again if it was dropped."""
         key = str(scan.folder)
         if key not in self._kept:
-            loaded = SampledScan.load(scan)
+            loaded = SampledScan.load(scan, dark=self.dark)
             while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
                 self._kept.popitem(last=False)
             self._kept[key] = loaded
@@ -141,8 +183,11 @@ def sample_patch(
     class_proportions,
     augmentation: Augmentation | None,
     rng: np.random.Generator,
+    dark_background: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One patch: around a random CMB or anywhere, in ``class_proportions`` [background, CMB].
+
+    Of the patches anywhere, the share ``dark_background`` holds one of the scan's dark spots.
 
     Returns
     -------
@@ -153,6 +198,8 @@ def sample_patch(
     wants_lesion = rng.random() < share[1] / share.sum()
     if wants_lesion and len(scan.ids):
         start = start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
+    elif dark_background and rng.random() < dark_background and len(scan.dark):
+        start = start_around(scan.dark[rng.integers(len(scan.dark))], patch, rng)
     else:
         start = random_start(scan.image.shape, patch, rng)
     border = margin(patch, augmentation)
@@ -168,7 +215,7 @@ def patches(
     """Endless patches through the shuffled queue of section 6.4.1."""
     if not scans:
         raise ValueError("expected at least one scan to sample from, found none")
-    memory = ScanMemory()
+    memory = ScanMemory(dark=training.dark_background > 0)
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
     order: list[int] = []
     while True:
@@ -178,7 +225,12 @@ def patches(
             scan = memory.get(scans[order.pop()])
             for _ in range(training.patches_per_scan):
                 drawn = sample_patch(
-                    scan, patch, training.class_proportions, training.augmentation, rng
+                    scan,
+                    patch,
+                    training.class_proportions,
+                    training.augmentation,
+                    rng,
+                    training.dark_background,
                 )
                 waiting.append((drawn[0].astype(np.float16), drawn[1]))
         pick = int(rng.integers(len(waiting)))

@@ -75,7 +75,8 @@ def real_scan(study, model: str = "scratch", slices: int = 6) -> Figure:
     file = predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz")
     image, truth = standard.image(), standard.lesions().data
     predicted = Volume.read(file, "uint16").data
-    lesions = standard.microbleeds().sort_values("radius_mm").head(slices)
+    lesions = standard.microbleeds().sort_values("id").head(slices)
+    implanted_mm = study.real.implanted["radius_mm"].to_numpy()
     figure = new_figure(9, 6.4)
     axes = figure.subplots(2, int(np.ceil(len(lesions) / 2)), squeeze=False).ravel()
     window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
@@ -88,7 +89,8 @@ def real_scan(study, model: str = "scratch", slices: int = 6) -> Figure:
         )
         mask = cuts.take_cut(predicted > 0, "axial", centre[2])
         cuts.draw_outline(panel, mask, spacing[:2], "#56B4E9")
-        panel.set_title(f"implant of {lesion.radius_mm:.1f} mm radius", fontsize=9)
+        true = implanted_mm[lesion.id - 1]  # points become labels 1, 2, ... in their order
+        panel.set_title(f"radius {true:.1f} mm, refined {lesion.radius_mm:.1f} mm", fontsize=9)
     for panel in axes[len(lesions) :]:
         panel.axis("off")
     figure.suptitle(

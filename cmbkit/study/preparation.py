@@ -93,7 +93,8 @@ def growth_figure(study) -> Figure:
         unit = "image units" if difference == "absolute" else "%"
         panel.set_xlabel(f"tolerance ({difference}, {unit})")
         panel.set_ylabel("voxels added to the seed")
-    panels["absolute"].legend(fontsize=8)
+    keys = panels["absolute"].get_legend_handles_labels()
+    figure.legend(*keys, loc="outside lower center", ncols=4)
     figure.suptitle(f"{standard.scan.uid}, first annotated point; rings: tolerance picked")
     return figure
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from cmbkit.detector.sampling import (
     Prefetched,
     SampledScan,
     batches,
+    dark_spots,
     region,
     sample_patch,
     start_around,
@@ -37,6 +40,31 @@ def test_class_proportions_decide_how_often_a_patch_holds_a_microbleed(
     for share, low, high in (([0.0, 1.0], 1.0, 1.0), ([0.5, 0.5], 0.4, 0.7)):
         masks = [sample_patch(scan, (8, 8, 8), share, None, rng)[1] for _ in range(100)]
         assert low <= np.mean([mask.any() for mask in masks]) <= high
+
+
+def test_dark_spots_are_minima_that_are_no_microbleed():
+    """Three dark balls in noise-free tissue: a CMB, a mimic, and one outside the brain."""
+    shape, brain = (40, 40, 40), np.zeros((40, 40, 40), np.uint8)
+    brain[4:-4, 4:-4, 4:-4] = 1
+    image = np.zeros(shape, np.float32)
+    axes = np.ogrid[:40, :40, :40]
+    for centre in ((10, 10, 10), (28, 20, 12), (2, 20, 20)):
+        away = np.sqrt(sum((x - c) ** 2 for x, c in zip(axes, centre, strict=True)))
+        image -= np.clip(3 - away, 0, None)
+    found = dark_spots(image, brain, np.array([[10.0, 10, 10]]), 0.75, most=1)
+    np.testing.assert_array_equal(found, [[28, 20, 12]])
+    assert dark_spots(image, brain * 0, np.empty((0, 3)), 0.75).shape == (0, 3)
+
+
+def test_background_patches_seek_dark_spots_as_often_as_asked(standard_scan):
+    """A spot in the corner: patches around it nearly always reach the brain's border (2 voxels);
+    of patches anywhere, 1 - (21/25)^3 = 41 % do (25 starts per axis, 4 of them at a border)."""
+    scan = SampledScan.load(standard_scan("spot", dark=[]), dark=True)
+    scan = replace(scan, dark=np.array([[4.0, 4, 4]]))
+    rng = np.random.default_rng(0)
+    for share, low, high in ((1.0, 0.9, 1.0), (0.0, 0.3, 0.52)):
+        drawn = [sample_patch(scan, (8, 8, 8), [1, 0], None, rng, share)[0] for _ in range(200)]
+        assert low <= np.mean([(image == scan.background).any() for image in drawn]) <= high
 
 
 def test_a_healthy_scan_gives_background_patches(standard_scan):
