@@ -105,11 +105,10 @@ def lesion_boxes(labels: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]
     values = flat[where]
     sort = np.argsort(values, kind="stable")
     values, voxels = values[sort], voxels[sort]
-    found, starts = np.unique(values, return_index=True)
-    ends = [*starts[1:], len(values)]
+    found, starts, counts = np.unique(values, return_index=True, return_counts=True)
     return {
         int(label): (voxels[a:b].min(axis=0), voxels[a:b].max(axis=0) + 1)
-        for label, a, b in zip(found, starts, ends, strict=True)
+        for label, a, b in zip(found, starts, starts + counts, strict=True)
     }
 
 
@@ -127,13 +126,15 @@ def _describe(image, lesions, labels, brain, label, box, grouping, bin_width) ->
         others |= (brain.data[box] == 0) & ~mask
     form = shape.shape_features(mask, image.spacing)
     bright = intensity.intensity_features(image.data[box], mask, others, image.spacing, bin_width)
-    reasons = (form.pop("shape_reason"), bright.pop("intensity_reason"))
+    axes = shape.axis_directions(mask, image.affine)
+    found = ((form, "shape_reason"), (axes, "direction_reason"), (bright, "intensity_reason"))
+    reasons = [part.pop(key) for part, key in found]
     return {
         "n_voxels": len(voxels),
         "volume_mm3": volume,
         "radius_mm": (3 * volume / (4 * np.pi)) ** (1 / 3),
         **form,
-        **shape.axis_directions(mask, image.affine),
+        **axes,
         **bright,
         **place,
         **dict(zip(("x_mm", "y_mm", "z_mm"), image.to_mm(middle), strict=True)),

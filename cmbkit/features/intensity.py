@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -53,7 +54,8 @@ def first_order(
     -------
     dict
         Keys of `FIRST_ORDER`. Skewness and kurtosis (3 for a Gaussian) of equal values are 0,
-        as in pyradiomics.
+        as in pyradiomics; robust_mad_intensity is NaN where no value lies between the 10th and
+        the 90th percentile (2 voxels).
 
     Notes
     -----
@@ -63,10 +65,12 @@ def first_order(
     """
     values = np.asarray(image[np.asarray(mask, bool)], float)
     found = _first_order_of()(values, spacing, bin_width)
-    return {
-        column: float(np.squeeze(getattr(found, f"get{name}FeatureValue")()))
-        for column, name in FIRST_ORDER.items()
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # nothing between the percentiles
+        return {
+            column: float(np.squeeze(getattr(found, f"get{name}FeatureValue")()))
+            for column, name in FIRST_ORDER.items()
+        }
 
 
 @lru_cache(maxsize=1)
@@ -124,6 +128,8 @@ def intensity_features(
     reasons = []
     if np.isfinite(values).all():
         found = first_order(image[box], mask[box], spacing, bin_width)
+        if np.isnan(found["robust_mad_intensity"]):
+            reasons.append("robust_mad_intensity: no voxel between the percentiles 10 and 90")
     else:
         bad = int((~np.isfinite(values)).sum())
         reasons.append(f"intensity: {bad} of {len(values)} voxels are not finite")

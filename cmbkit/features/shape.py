@@ -20,7 +20,7 @@ def ratio(smaller: float, larger: float) -> float:
     return float(np.sqrt(max(smaller, 0.0) / larger)) if larger > 1e-12 else float("nan")
 
 
-def shape_features(mask: np.ndarray, spacing) -> dict[str, float]:
+def shape_features(mask: np.ndarray, spacing) -> dict:
     """Shape of one lesion (section 4.9.2).
 
     Parameters
@@ -75,7 +75,7 @@ def shape_features(mask: np.ndarray, spacing) -> dict[str, float]:
     }
 
 
-def axis_directions(mask: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+def axis_directions(mask: np.ndarray, affine: np.ndarray) -> dict:
     """Directions of the longest and the shortest principal axis in RAS.
 
     Parameters
@@ -89,7 +89,7 @@ def axis_directions(mask: np.ndarray, affine: np.ndarray) -> dict[str, float]:
     dict
         `DIRECTIONS`: two unit vectors, their largest component positive. NaN where the axis
         is as long as the middle one (a ball, a cube, a single voxel), so that it has no
-        direction of its own.
+        direction of its own; ``direction_reason`` says so.
     """
     points = np.argwhere(mask) @ np.asarray(affine, float)[:3, :3].T
     points -= points.mean(axis=0)
@@ -102,7 +102,10 @@ def axis_directions(mask: np.ndarray, affine: np.ndarray) -> dict[str, float]:
     ):
         sign = np.sign(vector[np.argmax(np.abs(vector) > np.abs(vector).max() - ROUND)])
         found.extend(sign * vector if gap > apart else np.full(3, np.nan))
-    return {name: float(value) for name, value in zip(DIRECTIONS, found, strict=True)}
+    directions = {name: float(value) for name, value in zip(DIRECTIONS, found, strict=True)}
+    without = [name for name in ("major", "least") if np.isnan(directions[f"{name}_x"])]
+    reason = f"direction of {', '.join(without)} axis: another is as long" if without else ""
+    return {**directions, "direction_reason": reason}
 
 
 def _tight(mask: np.ndarray) -> np.ndarray:

@@ -51,6 +51,21 @@ def test_boxes_are_those_of_each_label_in_either_memory_order():
         assert [list(end) for end in boxes[2]] == [[6, 7, 8], [7, 8, 9]]
 
 
+def test_a_scan_without_lesions_has_an_empty_table_with_all_columns():
+    image = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    nothing, brain = image.with_data(np.zeros((4, 4, 4), np.uint16)), ball_of_brain()
+    table = describe_lesions(image, nothing, None, uid="u", dataset="DOU", brain=nothing)
+    assert len(table) == 0 and list(table.columns) == COLUMNS
+    assert lesion_boxes(brain.data * 0) == {}
+
+
+def test_two_voxels_have_no_robust_deviation_and_say_so():
+    image = np.array([[[1.0, 2.0]]])
+    found = intensity_features(image, image > 0, image < 0, (1, 1, 1))
+    assert np.isnan(found["robust_mad_intensity"]) and found["mad_intensity"] == 0.5
+    assert "robust_mad_intensity" in found["intensity_reason"]
+
+
 def test_surroundings_end_at_the_brain_and_at_other_lesions():
     image = np.full((9, 9, 9), 5.0)
     mask, others = np.zeros(image.shape, bool), np.zeros(image.shape, bool)
@@ -167,7 +182,7 @@ def test_both_grids_describe_the_same_microbleeds(tmp_path):
     # the brain fills the array of 19 slices, -0.5 to 18.5: its upper end is nearest to 9.5
     assert standard.loc[0, "edge_mm"] == pytest.approx(18.5 - 9.5)
     # one voxel of the standard grid: 2 x 2 voxels in one thick slice, flat but not undefined
-    assert "single voxel" in standard.loc[1, "reason"] and native.loc[1, "reason"] == ""
+    assert "single voxel" in standard.loc[1, "reason"] and "voxel" not in native.loc[1, "reason"]
     assert native.loc[1, "inv_flatness"] == 0 and native.loc[1, "inv_elongation"] == 1
 
 
@@ -187,4 +202,4 @@ def test_without_brain_and_labels_the_rest_is_there():
     image = Volume(np.random.default_rng(0).normal(size=data.shape), np.eye(4))
     table = describe_lesions(image, image.with_data(data), None, uid="u", dataset="DOU")
     assert table.loc[0, "region"] is None and np.isnan(table.loc[0, "edge_mm"])
-    assert table.loc[0, "reason"] == ""
+    assert table.loc[0, "reason"] == "direction of major, least axis: another is as long"

@@ -163,8 +163,12 @@ def test_directions_of_a_bar_and_a_plate_are_those_of_the_scanner():
     plate = axis_directions(np.ones((4, 9, 1), bool), affine)
     assert [plate[f"major_{a}"] for a in "xyz"] == pytest.approx([0, 0, 1])
     assert [plate[f"least_{a}"] for a in "xyz"] == pytest.approx([0, 1, 0])
+    assert plate["direction_reason"] == ""
     ball = axis_directions(analytic.digitise("ball", (3, 3, 3), (1, 1, 1)), np.eye(4))
+    assert ball.pop("direction_reason") == "direction of major, least axis: another is as long"
     assert np.isnan(list(ball.values())).all()
+    line = axis_directions(np.ones((1, 3, 1), bool), affine)
+    assert line["major_z"] == 1 and line["direction_reason"].startswith("direction of least axis")
 
 
 def test_an_empty_mask_is_refused():
