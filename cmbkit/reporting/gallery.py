@@ -20,7 +20,9 @@ from cmbkit.reporting.gallery_page import REQUIRED, order, page, table_of
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
-SVG_LIMIT_BYTES = 200_000
+SVG_LIMIT_BYTES = 150_000
+_PATH = re.compile(rb'\b(?:d|x|y)="[^"]*"')
+_DECIMALS = re.compile(rb"(\d+\.\d\d)\d+")
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 
@@ -178,11 +180,14 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
 
 
 def svg_bytes(fig: Figure) -> bytes:
-    """Encode a figure as vectors without date or software name; text stays text."""
+    """Encode a figure as vectors without date or software name; text stays text.
+
+    Paths are rounded to a hundredth of a point.
+    """
     raw = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
         fig.savefig(raw, format="svg", metadata={"Date": None, "Creator": None})
-    return raw.getvalue()
+    return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
 
 
 def csv_text(df: pd.DataFrame, synthetic: bool) -> str:
