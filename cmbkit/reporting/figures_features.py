@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter
 
 from cmbkit.reporting.canvas import datasets_in, new_figure
 from cmbkit.reporting.figures_cohort import ORDER
@@ -65,7 +66,8 @@ def thickness_effect(points, trends, synthetic: bool = False):
     points : DataFrame
         One row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
     trends : dict of str to DataFrame
-        x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`).
+        x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`); without
+        one the title says that there is none.
     """
     names = datasets_in(points["dataset"], ORDER)
     figure = new_figure(9, 4.2, synthetic=synthetic)
@@ -75,14 +77,9 @@ def thickness_effect(points, trends, synthetic: bool = False):
             part = points[points["dataset"] == name]
             shift = 0.05 * (number - (len(names) - 1) / 2)
             _dots(axes, part["slice_thickness_mm"] + shift, part[feature], name)
-        line = trends[feature]
-        axes.fill_between(line["x"], line["low"], line["high"], color="black", alpha=0.18, lw=0)
-        axes.plot(line["x"], line["fit"], color="black")
-        a = line.attrs
-        axes.set_title(
-            f"{label}: {a['slope']:+.3f} [{a['slope_low']:+.3f}, {a['slope_high']:+.3f}] per mm\n"
-            f"n = {a['n']} CMBs in {a['groups']} scans".replace("-", "−")
-        )
+        axes.set_title(f"{label}\none slice thickness only: no trend")
+        if feature in trends:
+            axes.set_title(f"{label}: {_draw_trend(axes, trends[feature])}")
         axes.set_xlabel("Slice thickness (mm)")
         axes.set_ylim(-0.04, 1.04)
         axes.grid(axis="y")
@@ -111,7 +108,7 @@ def discretisation_floor(features, floor, synthetic: bool = False):
     names = datasets_in(features["dataset"], ORDER)
     bands = floor_bands(floor)
     figure = new_figure(9, 4.2, synthetic=synthetic)
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, (feature, label) in zip(panels, FLOOR.items(), strict=True):
         part = bands[bands["feature"] == feature]
         axes.fill_between(
@@ -123,6 +120,7 @@ def discretisation_floor(features, floor, synthetic: bool = False):
             chosen = features[features["dataset"] == name]
             _dots(axes, chosen["n_voxels"], chosen[feature], name)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel("Voxels of the CMB")
         axes.set_title(label)
         axes.set_ylim(-0.04, 1.04)
@@ -135,14 +133,14 @@ def discretisation_floor(features, floor, synthetic: bool = False):
 
 
 def floor_bands(floor) -> pd.DataFrame:
-    """Median, 5 and 95 % of digitised balls in bins of equal width in log n_voxels.
+    """Median, 5 and 95 % of digitised balls, in bins from one power of 2 to the next.
 
     Returns
     -------
     DataFrame
         feature, n_voxels (geometric mean of a bin), median, low, high, balls.
     """
-    binned = floor.assign(step=np.round(3 * np.log2(floor["n_voxels"].astype(float))) / 3)
+    binned = floor.assign(step=np.round(np.log2(floor["n_voxels"].astype(float))))
     rows = []
     for feature in FLOOR:
         for _, part in binned.dropna(subset=[feature]).groupby("step"):
@@ -150,6 +148,14 @@ def floor_bands(floor) -> pd.DataFrame:
             middle = float(np.exp(np.log(part["n_voxels"]).mean()))
             rows.append((feature, middle, median, low, high, len(part)))
     return pd.DataFrame(rows, columns=["feature", "n_voxels", "median", "low", "high", "balls"])
+
+
+def _draw_trend(axes, line) -> str:
+    axes.fill_between(line["x"], line["low"], line["high"], color="black", alpha=0.18, lw=0)
+    axes.plot(line["x"], line["fit"], color="black")
+    a = line.attrs
+    slope = f"{a['slope']:+.3f} [{a['slope_low']:+.3f}, {a['slope_high']:+.3f}] per mm"
+    return f"{slope}\nn = {a['n']} CMBs in {a['groups']} scans".replace("-", "−")
 
 
 def _dots(axes, x, y, dataset):

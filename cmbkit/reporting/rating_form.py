@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.anatomy.rating_scales import FORMS, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.anatomy.rating_scales import FORMS, LOBE_NOT_TOLD, NOT_TOLD, OUTSIDE, group_of
 from cmbkit.reporting.tables import render_html, render_latex
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
@@ -29,8 +29,9 @@ class RatingForm:
         How lines are grouped: the scale's own groups, or the thesis's two.
     table : DataFrame
         Columns group, region and a count for each certainty, size (BOMBS only) and side, then
-        total. <NA> on lines that a parcellation has no label for. Lines "total" sum a group,
-        the last line sums everything, places outside brain tissue included.
+        total. <NA> on lines that a parcellation has no label for, and on lobes without a count
+        while some CMB's lobe is not told. Lines "total" sum a group, the last line sums
+        everything, places outside brain tissue included.
 
     Notes
     -----
@@ -228,11 +229,14 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
         groups = {"Lobar": [], "Deep": []}
         for region in regions:
             groups["Deep" if region in NOT_TOLD else group_of(region, "thesis")].append(region)
-    counts = counts.reindex(columns=columns, fill_value=0)
+    counts = counts.reindex(columns=columns, fill_value=0).rename_axis(columns=None)
+    unknown = set(NOT_TOLD)
+    if LOBE_NOT_TOLD in counts.index:
+        unknown |= {line for line in FORMS["mars"]["Lobar"] if line not in counts.index}
     rows = []
     for group, regions in [*groups.items(), (OUTSIDE, (OUTSIDE,))]:
         part = counts.reindex(list(regions), fill_value=0).astype("Int64")
-        part.loc[part.index.isin(NOT_TOLD)] = pd.NA
+        part.loc[part.index.isin(unknown)] = pd.NA
         rows.append(part.assign(group=group))
         if len(regions) > 1:
             rows.append(part.sum().to_frame("total").T.astype("Int64").assign(group=group))
@@ -244,7 +248,7 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
 
 
 def _note(rows, scale: str) -> str:
-    parts = ["“not told”: the parcellation has no label for this line."]
+    parts = ["“not told”: the parcellation has no labels that tell this line."]
     if "certainty" not in rows:
         parts.append("Certainty was not rated: all count as " + CERTAINTIES[scale][0] + ".")
     if (rows["side"] == "midline").any():

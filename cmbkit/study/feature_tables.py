@@ -18,7 +18,7 @@ SHAPES = {
     "volume_mm3": "volume mm³",
     "sphericity": "sphericity",
 }
-FLOOR_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
 PLACES = {
     "Cortical": ("Cortex / Grey-White Junction",),
     "Subcortical": ("Subcortical White Matter",),
@@ -60,7 +60,7 @@ def size_summary(study) -> pd.DataFrame:
     printed = thesis_table("7.1")[["dataset", "total_cmb", "cmb_radius_mm", "cmb_per_scan"]]
     names = {"total_cmb": "CMBs", "cmb_radius_mm": "radius mm", "cmb_per_scan": "CMBs per scan"}
     table = beside(pd.DataFrame(rows), printed.rename(columns=names), ["dataset"])
-    return table.dropna(subset=["CMBs"])
+    return table.dropna(subset=["CMBs"]).astype({"CMBs": int})
 
 
 def shape_summary(study) -> pd.DataFrame:
@@ -128,6 +128,14 @@ def grid_summary(study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def reason_summary(study) -> pd.DataFrame:
+    """How many CMBs lack a value, on either grid, by the reason given."""
+    tables = {"standard": study.cohort.features, "native": study.cohort.native_features}
+    counts = {f"CMBs, {grid} grid": t["reason"].value_counts() for grid, t in tables.items()}
+    table = pd.DataFrame(counts).fillna(0).astype(int).rename(index={"": "all values are there"})
+    return table.rename_axis("reason").sort_values(list(table), ascending=False)
+
+
 def analytic_summary() -> pd.DataFrame:
     """Digitised shapes at 0.5 mm against their closed form (`cmbkit.features.analytic`)."""
     table = analytic.analytic_table(spacings=((0.5, 0.5, 0.5),))
@@ -155,6 +163,7 @@ def thickness_figure(study):
     lines = {
         feature: trends.linear_trend(x, points[feature], points["uid"], at, seed=study.params.seed)
         for feature in figures_features.RATIOS
+        if x.max() > x.min()
     }
     data = [points[["uid", "dataset", "id", "slice_thickness_mm", *figures_features.RATIOS]]]
     data += [line.assign(line=feature) for feature, line in lines.items()]
@@ -164,17 +173,19 @@ def thickness_figure(study):
 def floor_figure(study):
     """Sphericity and flatness against the number of voxels, and the values behind them."""
     features = study.cohort.features
-    floor = analytic.ball_floor(FLOOR_SIZES, seed=study.params.seed)
+    floor = analytic.ball_floor(FLOOR_SIZES, draws=25, seed=study.params.seed)
     columns = ["uid", "dataset", "id", "n_voxels", *figures_features.FLOOR]
     bands = figures_features.floor_bands(floor).assign(dataset="perfect balls")
     data = pd.concat([features[columns], bands], ignore_index=True)
     return figures_features.discretisation_floor(features, floor), data
 
 
-def busiest_form(study, scale: str = "bombs", dataset: str = "CRB", **options) -> RatingForm:
-    """The form of the scan of a dataset with most CMBs (the first of equals)."""
+def busiest_form(study, scale: str = "bombs", **options) -> RatingForm:
+    """The form of the scan with most CMBs (the first of equals).
+
+    sMOMENI's scans, made with about ten CMBs each, count only when there are no others.
+    """
     features = study.cohort.features
-    counts = features.loc[features["dataset"] == dataset, "uid"].value_counts(sort=False)
-    if counts.empty:
-        counts = features["uid"].value_counts(sort=False)
+    rated = features[features["dataset"] != "sMOMENI"]
+    counts = (rated if len(rated) else features)["uid"].value_counts(sort=False)
     return rating_form(features, counts.idxmax(), scale, **options)

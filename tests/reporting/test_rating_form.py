@@ -55,6 +55,11 @@ def test_mars_knows_lobes_where_the_labels_do(features):
     totals = form.table[form.table["region"] == "total"].set_index("group")["total"]
     assert totals.to_dict() == {"Infratentorial": 1, "Deep": 2, "Lobar": 2, "All": 6}
     assert not any("mm" in column for column in form.table)
+    # one CMB's lobe is not told: it may be parietal, so no zero can be given there
+    parietal = form.table.set_index("region")["total"]["Parietal"]
+    assert parietal is pd.NA
+    told = rating_form(features[features["mars_region"] != "Lobe not told"], "DOU-1", "mars")
+    assert told.table.set_index("region")["total"]["Parietal"] == 0
 
 
 def test_certainty_is_used_where_it_was_rated(features):
