@@ -186,7 +186,7 @@ class ResultStage:
                 step=step,
                 name=lambda item: item[0].scan.uid,
             )
-            tables.extend(t.assign(model=model) for t in found if len(t))
+            tables.append(concatenated(found).assign(model=model))
         return self._with_group(pd.concat(tables, ignore_index=True))
 
     @cached_property
