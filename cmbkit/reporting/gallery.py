@@ -95,15 +95,16 @@ class Gallery:
     ) -> ShownFigure:
         """Write figure_<number>.png and .svg and, when ``data`` is given, figure_<number>.csv.
 
-        A large vector file (image panels) is written compressed, as .svgz. ``synthetic``
-        overrides the gallery's own setting, for figures that show no results (a diagram).
+        A large vector file is written compressed, as .svgz; one that stays large even so holds
+        pictures rather than vectors and is left out. ``synthetic`` overrides the gallery's own
+        setting, for figures that show no results (a diagram).
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
         _write(path, png_bytes(fig))
-        files = [path.name, self._write_vector(path, fig)]
+        files = [path.name, *self._write_vector(path, fig)]
         if data is not None:
             _write(path.with_suffix(".csv"), csv_text(data, synthetic).encode())
             files.append(path.with_suffix(".csv").name)
@@ -136,13 +137,16 @@ class Gallery:
         self._record("table", number, caption, files, synthetic)
         return ShownTable(str(number), caption, path, df)
 
-    def _write_vector(self, path: Path, fig: Figure) -> str:
-        content, ending, other = svg_bytes(fig), ".svg", ".svgz"
+    def _write_vector(self, path: Path, fig: Figure) -> list[str]:
+        content, ending = svg_bytes(fig), ".svg"
         if len(content) > SVG_LIMIT_BYTES:
-            content, ending, other = gzip.compress(content, 9, mtime=0), other, ending
-        path.with_suffix(other).unlink(missing_ok=True)
+            content, ending = gzip.compress(content, 9, mtime=0), ".svgz"
+        for old in (".svg", ".svgz"):
+            path.with_suffix(old).unlink(missing_ok=True)
+        if len(content) > SVG_LIMIT_BYTES:
+            return []
         _write(path.with_suffix(ending), content)
-        return path.with_suffix(ending).name
+        return [path.with_suffix(ending).name]
 
     def _stem(self, kind: str, number: str) -> Path:
         if not _NUMBER.match(str(number)):

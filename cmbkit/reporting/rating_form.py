@@ -249,6 +249,10 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
 
 def _note(rows, scale: str) -> str:
     parts = ["“not told”: the parcellation has no labels that tell this line."]
+    if scale == "mars" and (rows["mars_region"] == LOBE_NOT_TOLD).any():
+        parts.append(
+            "Lobe not told: white matter, deep and periventricular included, and plain cortex."
+        )
     if "certainty" not in rows:
         parts.append("Certainty was not rated: all count as " + CERTAINTIES[scale][0] + ".")
     if (rows["side"] == "midline").any():

@@ -138,13 +138,17 @@ def test_vector_file_keeps_text_has_no_date_and_is_packed_where_it_is_large(fill
     assert "<text" in text and ">synthetic cohort<" in text
     assert "<dc:date>" not in text and "matplotlib.org" not in text.split("<g id", 1)[1]
     figure = new_figure(9, 4)
-    figure.subplots().imshow(np.random.default_rng(0).normal(size=(400, 400)))
-    shown = filled.add_figure("S5", figure, "Noise.")
-    packed = shown.path.with_suffix(".svgz")
-    assert not shown.path.with_suffix(".svg").exists()
-    assert gzip.decompress(packed.read_bytes()).startswith(b"<?xml")
+    axes = figure.subplots()
+    for shift in range(9):
+        axes.plot(np.arange(1000), np.random.default_rng(shift).normal(size=1000))
+    shown = filled.add_figure("S5", figure, "Many lines.")
+    plain, packed = (shown.path.with_suffix(ending) for ending in (".svg", ".svgz"))
+    assert not plain.exists() and gzip.decompress(packed.read_bytes()).startswith(b"<?xml")
     filled.add_figure("S5", line_figure(), "A line again.")
-    assert shown.path.with_suffix(".svg").exists() and not packed.exists()
+    assert plain.exists() and not packed.exists()
+    figure.subplots().imshow(np.random.default_rng(0).normal(size=(800, 800)))
+    filled.add_figure("S5", figure, "A picture has no vectors.")
+    assert not plain.exists() and not packed.exists() and shown.path.exists()
 
 
 def test_shown_objects_display_what_was_stored(filled):
