@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
+from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas
 
 REGIONS = {
     "Cortex / Grey-White Junction": ("Cerebral Cortex", "Hippocampus", "Amygdala"),
@@ -36,13 +37,65 @@ GROUPINGS = {
 }
 """High-level groups; the thesis puts brainstem and cerebellum in Deep, BOMBS does not."""
 
+LOBE_NOT_TOLD = "Lobe not told"
+FORMS = {
+    "bombs": {
+        "Lobar": ("Cortex / Grey-White Junction", "Subcortical White Matter"),
+        "Deep": ("Basal Ganglia Grey Matter", "Internal and External Capsule", "Thalamus"),
+        "Posterior fossa": ("Brainstem", "Cerebellum"),
+    },
+    "mars": {
+        "Infratentorial": ("Brainstem", "Cerebellum"),
+        "Deep": (
+            *("Basal Ganglia", "Thalamus", "Internal Capsule", "External Capsule"),
+            *("Corpus Callosum", "Deep and Periventricular White Matter"),
+        ),
+        "Lobar": ("Frontal", "Parietal", "Temporal", "Occipital", "Insula", LOBE_NOT_TOLD),
+    },
+}
+"""Lines of the two rating forms by group.
+
+White matter and cortex without areas are lobar on the MARS form, their lobe not told.
+"""
+NOT_TOLD = frozenset(
+    {
+        *("Internal and External Capsule", "Internal Capsule", "External Capsule"),
+        *("Corpus Callosum", "Deep and Periventricular White Matter"),
+    }
+)
+"""Lines of the forms for which SynthSeg has no label, so that no count can be given."""
+
+_MARS_OF_STRUCTURE = {
+    **dict.fromkeys(REGIONS["Basal Ganglia Grey Matter"], "Basal Ganglia"),
+    **{name: name for name in ("Thalamus", "Brainstem")},
+    **dict.fromkeys(REGIONS["Cerebellum"], "Cerebellum"),
+    **dict.fromkeys(("Hippocampus", "Amygdala"), "Temporal"),
+    **dict.fromkeys(("Cerebral Cortex", "Cerebral White Matter"), LOBE_NOT_TOLD),
+}
 _REGION_OF_STRUCTURE = {name: region for region, names in REGIONS.items() for name in names}
 _LEFT, _RIGHT = "Left ", "Right "
 
 
 def structure_of(label: int) -> str:
-    """Name of a SynthSeg label without its side, e.g. ``"Thalamus"`` for 10 and 49."""
-    return SYNTHSEG_LABELS.get(int(label), "").removeprefix(_LEFT).removeprefix(_RIGHT)
+    """Name of a SynthSeg label without its side, e.g. ``"Thalamus"`` for 10 and 49.
+
+    Cortical areas (1001 to 2035, option ``--parc``) are cerebral cortex.
+
+    Raises
+    ------
+    ValueError
+        If SynthSeg has no such label.
+    """
+    return _name(label).removeprefix(_LEFT).removeprefix(_RIGHT)
+
+
+def _name(label: int) -> str:
+    name = SYNTHSEG_LABELS.get(without_areas(int(label)))
+    if name is None:
+        raise ValueError(
+            f"parcellation: expected SynthSeg labels (0 to 60, areas 1001 to 2035), found {label}"
+        )
+    return name
 
 
 def region_of(label: int) -> str:
@@ -52,10 +105,21 @@ def region_of(label: int) -> str:
 
 def side_of(label: int) -> str:
     """``"left"``, ``"right"`` or ``"midline"``."""
-    name = SYNTHSEG_LABELS.get(int(label), "")
+    name = _name(label)
     if name.startswith(_LEFT):
         return "left"
     return "right" if name.startswith(_RIGHT) else "midline"
+
+
+def mars_region_of(label: int) -> str:
+    """Line of the MARS form for a SynthSeg label; `OUTSIDE` for what is no brain tissue.
+
+    A cortical area (option ``--parc``) tells its lobe, hippocampus and amygdala are temporal;
+    for plain cortex and white matter the lobe is not told.
+    """
+    if int(label) in LOBE_OF_LABEL:
+        return LOBE_OF_LABEL[int(label)]
+    return _MARS_OF_STRUCTURE.get(structure_of(label), OUTSIDE)
 
 
 def group_of(region: str, grouping: str = "thesis") -> str:

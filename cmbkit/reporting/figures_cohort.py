@@ -22,10 +22,10 @@ TABLE_4_2 = tuple(name for name in BOMBS_REGIONS if "Capsule" not in name)
 """Regions that the parcellation can tell (Table 4.2)."""
 ORDER = ("CRB", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI")
 SHAPE_FEATURES = {
-    "sphericity": "Sphericity",
+    "sphericity": "Sphericity (0 to 1)",
     "max_diameter_mm": "Maximum 3D diameter (mm)",
-    "inv_flatness": "Inverse flatness",
-    "inv_elongation": "Inverse elongation",
+    "inv_flatness": "Inverse flatness (0 to 1)",
+    "inv_elongation": "Inverse elongation (0 to 1)",
 }
 
 
@@ -70,7 +70,27 @@ def radius_and_counts(features, scans, synthetic: bool = False):
         grid[1, column].set_title(f"{unit[0].upper()}{unit[1:]} within 1.5 IQR")
         grid[0, column].set_yscale("log")
         _plain_log(grid[0, column])
+    grid[1, 1].yaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def radius_and_counts_data(features, scans) -> pd.DataFrame:
+    """The values behind Figure 4.2.
+
+    Returns
+    -------
+    DataFrame
+        quantity ("radius_mm" or "n_cmb"), dataset, uid, value, outlier (beyond 1.5
+        interquartile ranges of its dataset, so not in the violin).
+    """
+    parts = []
+    for table, name in ((_truth(features), "radius_mm"), (scans[scans["n_cmb"] > 0], "n_cmb")):
+        part = table[["dataset", "uid", name]].rename(columns={name: "value"}).dropna()
+        inside = part.groupby("dataset")["value"].transform(
+            lambda values: values.isin(within_fences(values))
+        )
+        parts.append(part.assign(quantity=name, outlier=~inside.astype(bool)))
+    return pd.concat(parts, ignore_index=True)[["quantity", "dataset", "uid", "value", "outlier"]]
 
 
 def shape_violins(features, synthetic: bool = False):
@@ -144,13 +164,16 @@ def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
     rows = -(-len(names) // columns)
-    figure = new_figure(10, 1.4 + 2.2 * rows, synthetic=synthetic)
+    figure = new_figure(10, 0.3 + 2.9 * rows, synthetic=synthetic)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for index, (axes, dataset) in enumerate(zip(grid, names, strict=False)):
         part = counts[counts["dataset"] == dataset]
         total = int(part["n"].sum())
-        axes.bar(range(len(part)), part["n"], color=_colour(dataset), edgecolor="black", lw=0.5)
-        top = max(1.0, 1.12 * part["n"].max())
+        bars = axes.bar(
+            range(len(part)), part["n"], color=_colour(dataset), edgecolor="black", lw=0.5
+        )
+        axes.bar_label(bars, fontsize=8, padding=1)
+        top = max(1.0, 1.2 * part["n"].max())
         axes.set_ylim(0, top)
         percent = axes.twinx()
         percent.set_ylim(0, 100 * top / max(total, 1))
@@ -158,9 +181,8 @@ def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
         percent.tick_params(labelsize=8)
         axes.set_title(f"{dataset} (n = {total})")
         axes.yaxis.get_major_locator().set_params(integer=True)
-        last_in_column = index + columns >= len(names)
-        labels = [_short(region) for region in part["region"]] if last_in_column else []
-        axes.set_xticks(range(len(part)), labels or [""] * len(part), rotation=90)
+        labels = [_short(region) for region in part["region"]]
+        axes.set_xticks(range(len(part)), labels, rotation=90)
         if index % columns == 0:
             axes.set_ylabel("CMBs")
         if index % columns == columns - 1 or index == len(names) - 1:
@@ -221,5 +243,6 @@ __all__ = [
     "location_counts",
     "mimic_panels",
     "radius_and_counts",
+    "radius_and_counts_data",
     "shape_violins",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -18,6 +20,9 @@ from cmbkit.reporting.gallery_page import REQUIRED, order, page, table_of
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
+SVG_LIMIT_BYTES = 150_000
+_PATH = re.compile(rb'\b(?:d|x|y)="[^"]*"')
+_DECIMALS = re.compile(rb"(\d+\.\d\d)\d+")
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 
@@ -88,17 +93,18 @@ class Gallery:
         *,
         synthetic: bool | None = None,
     ) -> ShownFigure:
-        """Write figure_<number>.png and, when ``data`` is given, figure_<number>.csv.
+        """Write figure_<number>.png and .svg and, when ``data`` is given, figure_<number>.csv.
 
-        ``synthetic`` overrides the gallery's own setting, for figures that show no results
-        (a diagram).
+        A large vector file is written compressed, as .svgz; one that stays large even so holds
+        pictures rather than vectors and is left out. ``synthetic`` overrides the gallery's own
+        setting, for figures that show no results (a diagram).
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
         _write(path, png_bytes(fig))
-        files = [path.name]
+        files = [path.name, *self._write_vector(path, fig)]
         if data is not None:
             _write(path.with_suffix(".csv"), csv_text(data, synthetic).encode())
             files.append(path.with_suffix(".csv").name)
@@ -130,6 +136,17 @@ class Gallery:
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         self._record("table", number, caption, files, synthetic)
         return ShownTable(str(number), caption, path, df)
+
+    def _write_vector(self, path: Path, fig: Figure) -> list[str]:
+        content, ending = svg_bytes(fig), ".svg"
+        if len(content) > SVG_LIMIT_BYTES:
+            content, ending = gzip.compress(content, 9, mtime=0), ".svgz"
+        for old in (".svg", ".svgz"):
+            path.with_suffix(old).unlink(missing_ok=True)
+        if len(content) > SVG_LIMIT_BYTES:
+            return []
+        _write(path.with_suffix(ending), content)
+        return [path.with_suffix(ending).name]
 
     def _stem(self, kind: str, number: str) -> Path:
         if not _NUMBER.match(str(number)):
@@ -164,6 +181,17 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
         packed = io.BytesIO()
         image.quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
     return packed.getvalue()
+
+
+def svg_bytes(fig: Figure) -> bytes:
+    """Encode a figure as vectors without date or software name; text stays text.
+
+    Paths are rounded to a hundredth of a point.
+    """
+    raw = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
+        fig.savefig(raw, format="svg", metadata={"Date": None, "Creator": None})
+    return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
 
 
 def csv_text(df: pd.DataFrame, synthetic: bool) -> str:

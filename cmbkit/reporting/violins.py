@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def density(values, cut: float = 0.0, points: int = 200):
+def density(values, cut: float = 0.0, points: int = 100):
     """Gaussian kernel density estimate of a sample, bandwidth by Scott's rule.
 
     Parameters

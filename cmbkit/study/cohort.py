@@ -12,6 +12,7 @@ from cmbkit.cache import Cache
 from cmbkit.compute import map_scans
 from cmbkit.params import Preprocessing
 from cmbkit.records import Scan, StandardScan
+from cmbkit.volume import Volume
 
 
 def scan_inputs(scan: Scan) -> dict:
@@ -35,23 +36,42 @@ def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
     )
 
 
-def describe_cached(cache: Cache, standard: StandardScan) -> pd.DataFrame:
-    """Features of a scan's annotated CMBs, one row each."""
-    from cmbkit.features.describe import VERSION, describe_lesions
+def describe_cached(
+    cache: Cache,
+    grid: str,
+    item: tuple[StandardScan, Path | None, str],
+) -> pd.DataFrame:
+    """Features of a scan's CMBs, one row each.
+
+    Parameters
+    ----------
+    cache : Cache
+    grid : {"standard", "native"}
+    item : (StandardScan, Path or None, str)
+        The scan; a file of predicted CMBs on the standard grid, or None for the annotated ones;
+        the folder in the cache, e.g. ``"features"``.
+    """
+    from cmbkit.features.describe import VERSION
+    from cmbkit.features.grids import describe_scan
+
+    standard, predicted, step = item
+    inputs = {"preproc": standard.folder / "provenance.json", "grid": grid}
+    if predicted is not None:
+        inputs["predicted"] = predicted
 
     def compute(folder: Path) -> None:
-        table = describe_lesions(
-            standard.image(),
-            standard.lesions(),
-            standard.labels(),
-            uid=standard.scan.uid,
-            dataset=standard.scan.dataset,
-        )
+        lesions = Volume.read(predicted, "uint16") if predicted is not None else None
+        kind = "GT" if predicted is None else "Pred"
+        table = describe_scan(standard, lesions, grid=grid, type=kind)
         table.to_csv(folder / "features.tsv", sep="\t", index=False)
 
-    inputs = {"preproc": standard.folder / "provenance.json"}
-    folder = cache.get("features", standard.scan.uid, VERSION, inputs, compute)
-    return pd.read_csv(folder / "features.tsv", sep="\t")
+    folder = cache.get(step, standard.scan.uid, VERSION, inputs, compute)
+    return read_features(folder / "features.tsv")
+
+
+def read_features(path: Path) -> pd.DataFrame:
+    """A features table from disk; nothing to say in ``reason`` is an empty text, as written."""
+    return pd.read_csv(path, sep="\t").fillna({"reason": ""})
 
 
 def concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -152,12 +172,20 @@ class CohortStage:
 
     @cached_property
     def features(self) -> pd.DataFrame:
-        """One row per annotated CMB of every scan."""
+        """One row per annotated CMB of every scan, on the standard grid."""
+        return self._features("standard", "features")
+
+    @cached_property
+    def native_features(self) -> pd.DataFrame:
+        """One row per annotated CMB of every scan, on the scan's own grid."""
+        return self._features("native", "features-native")
+
+    def _features(self, grid: str, step: str) -> pd.DataFrame:
         tables = map_scans(
-            partial(describe_cached, self._study.cache),
-            self.standard,
-            step="features",
-            name=lambda standard: standard.scan.uid,
+            partial(describe_cached, self._study.cache, grid),
+            [(standard, None, step) for standard in self.standard],
+            step=step,
+            name=lambda item: item[0].scan.uid,
         )
         return concatenated(tables)
 

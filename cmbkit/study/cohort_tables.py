@@ -56,16 +56,6 @@ def table_4_2() -> pd.DataFrame:
     return own.assign(**{"as printed (thesis)": ["yes" if s else "no" for s in same]})
 
 
-def radius_summary(study) -> pd.DataFrame:
-    """Mean and standard deviation of the CMB radius by dataset, beside Table 7.1's column."""
-    grouped = study.cohort.features.groupby("dataset")["radius_mm"]
-    own = grouped.agg(["size", "mean", "std", "median"]).reset_index()
-    own = own.rename(columns={"size": "CMBs", "std": "sd"})
-    printed = thesis_table("7.1")[["dataset", "cmb_radius_mm"]]
-    table = beside(own, printed.rename(columns={"cmb_radius_mm": "mean ± sd"}), ["dataset"])
-    return table.dropna(subset=["CMBs"])
-
-
 def split_figure(log: pd.DataFrame) -> Figure:
     """The log of the stratified split as a picture (Figure A.8)."""
     return data_configuration(log, "Strata of the training and validation split")

@@ -13,7 +13,7 @@ from cmbkit.cache import Cache
 from cmbkit.compute import map_scans
 from cmbkit.params import Evaluation
 from cmbkit.records import StandardScan
-from cmbkit.study.cohort import concatenated
+from cmbkit.study.cohort import concatenated, describe_cached, read_features
 from cmbkit.volume import Volume
 
 BASELINE = "dark blobs"
@@ -29,7 +29,8 @@ def evaluate_cached(
 ) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
     """Calls, scan row and features of the candidates of one predicted scan."""
     from cmbkit.evaluation import evaluate
-    from cmbkit.features.describe import describe_lesions
+    from cmbkit.features import describe
+    from cmbkit.features.grids import describe_scan
 
     model, standard, prediction = item
     scan = standard.scan
@@ -53,21 +54,18 @@ def evaluate_cached(
         )
         calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
         (folder / "scan.json").write_text(json.dumps(row))
-        features = describe_lesions(
-            standard.image(),
-            predicted,
-            standard.labels(),
-            uid=scan.uid,
-            dataset=scan.dataset,
-            type="Pred",
-        )
+        features = describe_scan(standard, predicted, type="Pred")
         features.to_csv(folder / "features.tsv", sep="\t", index=False)
 
-    inputs = {"prediction": prediction / "provenance.json", "evaluation": params}
+    inputs = {
+        "prediction": prediction / "provenance.json",
+        "evaluation": params,
+        "features": describe.VERSION,
+    }
     folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
-    read = partial(pd.read_csv, sep="\t")
     row = json.loads((folder / "scan.json").read_text())
-    return read(folder / "calls.tsv"), row, read(folder / "features.tsv")
+    calls = pd.read_csv(folder / "calls.tsv", sep="\t")
+    return calls, row, read_features(folder / "features.tsv")
 
 
 class ResultStage:
@@ -171,6 +169,25 @@ class ResultStage:
     def predicted_features(self) -> pd.DataFrame:
         """One row per candidate of every model."""
         return self._gather(2)
+
+    @cached_property
+    def native_predicted_features(self) -> pd.DataFrame:
+        """One row per candidate of every model, on the scan's own grid."""
+        tables = []
+        for model in self.models:
+            files = [
+                predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz")
+                for standard, folder in zip(self.scans, self.predictions(model), strict=True)
+            ]
+            step = f"features-native-predicted/{model}"
+            found = map_scans(
+                partial(describe_cached, self._study.cache, "native"),
+                [(s, file, step) for s, file in zip(self.scans, files, strict=True)],
+                step=step,
+                name=lambda item: item[0].scan.uid,
+            )
+            tables.append(concatenated(found).assign(model=model))
+        return self._with_group(pd.concat(tables, ignore_index=True))
 
     @cached_property
     def features(self) -> pd.DataFrame:

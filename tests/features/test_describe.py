@@ -54,7 +54,9 @@ def test_tiny_lesions_in_one_line_have_defined_values_or_nan(voxels):
     mask = np.zeros((6, 3, 3), bool)
     mask[1 : 1 + voxels, 1, 1] = True
     found = shape_features(mask, (0.5, 0.5, 0.5))
+    reason = found.pop("shape_reason")
     assert all(isinstance(value, float) for value in found.values())
+    assert bool(reason) == (voxels == 1)
     if voxels == 1:
         assert np.isnan(found["inv_elongation"]) and np.isnan(found["inv_flatness"])
     else:

@@ -46,7 +46,7 @@ def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
 def test_files_carry_the_number(filled):
     names = {path.name for path in filled.folder.iterdir() if path.is_file()}
     assert names == {
-        "figure_8_1.png", "figure_4_2.png", "figure_4_2.csv",
+        "figure_8_1.png", "figure_8_1.svg", "figure_4_2.png", "figure_4_2.svg", "figure_4_2.csv",
         "table_7_2.csv", "table_7_2.html", "table_7_2.tex",
     }  # fmt: skip
 
@@ -129,6 +129,26 @@ def test_png_is_small_and_without_metadata_even_for_noise():
     image = Image.open(BytesIO(encoded))
     assert image.size == (990, 440)
     assert "Software" not in image.info and len(encoded) < 150_000
+
+
+def test_vector_file_keeps_text_has_no_date_and_is_packed_where_it_is_large(filled):
+    import gzip
+
+    text = (filled.folder / "figure_8_1.svg").read_text()
+    assert "<text" in text and ">synthetic cohort<" in text
+    assert "<dc:date>" not in text and "matplotlib.org" not in text.split("<g id", 1)[1]
+    figure = new_figure(9, 4)
+    axes = figure.subplots()
+    for shift in range(9):
+        axes.plot(np.arange(1000), np.random.default_rng(shift).normal(size=1000))
+    shown = filled.add_figure("S5", figure, "Many lines.")
+    plain, packed = (shown.path.with_suffix(ending) for ending in (".svg", ".svgz"))
+    assert not plain.exists() and gzip.decompress(packed.read_bytes()).startswith(b"<?xml")
+    filled.add_figure("S5", line_figure(), "A line again.")
+    assert plain.exists() and not packed.exists()
+    figure.subplots().imshow(np.random.default_rng(0).normal(size=(800, 800)))
+    filled.add_figure("S5", figure, "A picture has no vectors.")
+    assert not plain.exists() and not packed.exists() and shown.path.exists()
 
 
 def test_shown_objects_display_what_was_stored(filled):

@@ -1,0 +1,260 @@
+"""A filled-in BOMBS or MARS form for the microbleeds of one scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.anatomy.rating_scales import FORMS, LOBE_NOT_TOLD, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.reporting.tables import render_html, render_latex
+
+SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
+SIDES = ("left", "right", "midline")
+CERTAINTIES = {"bombs": ("certain", "uncertain"), "mars": ("definite", "possible")}
+NAMES = {"bombs": "BOMBS", "mars": "MARS"}
+
+
+@dataclass(frozen=True)
+class RatingForm:
+    """Counts of one scan's microbleeds, line by line as a rater would note them.
+
+    Attributes
+    ----------
+    uid : str
+    scale : {"bombs", "mars"}
+    grouping : str
+        How lines are grouped: the scale's own groups, or the thesis's two.
+    table : DataFrame
+        Columns group, region and a count for each certainty, size (BOMBS only) and side, then
+        total. <NA> on lines that a parcellation has no label for, and on lobes without a count
+        while some CMB's lobe is not told. Lines "total" sum a group, the last line sums
+        everything, places outside brain tissue included.
+
+    Notes
+    -----
+    Shown by Jupyter as HTML; `to_csv`, `to_html` and `to_latex` return text, `save` writes
+    all three.
+    """
+
+    uid: str
+    scale: str
+    grouping: str
+    table: pd.DataFrame = field(repr=False)
+    note: str = field(default="", repr=False)
+
+    @property
+    def title(self) -> str:
+        """Name of the form with the scan."""
+        return f"{NAMES[self.scale]}, scan {self.uid}"
+
+    @property
+    def total(self) -> int:
+        """All microbleeds of the scan."""
+        return int(self.table["total"].iloc[-1])
+
+    def count(self, region: str, **where) -> int:
+        """Microbleeds on one line, in all columns that match.
+
+        Parameters
+        ----------
+        region : str
+        **where : str
+            side, size or certainty.
+
+        Raises
+        ------
+        KeyError
+            If the form has no such line, or no column with these words.
+        """
+        line = self.table[(self.table["region"] == region)]
+        if line.empty:
+            known = sorted(set(self.table["region"]) - {"total"})
+            raise KeyError(f"{NAMES[self.scale]} line: expected one of {known}, found {region!r}")
+        wanted = [c for c in self._counts() if set(where.values()) <= set(c.split(", "))]
+        if not wanted:
+            raise KeyError(f"expected words of the columns {self._counts()}, found {where}")
+        return int(line[wanted].fillna(0).to_numpy().sum())
+
+    def _counts(self) -> list[str]:
+        return [c for c in self.table if c not in ("group", "region", "total")]
+
+    def shown(self) -> pd.DataFrame:
+        """The form as text: columns without a microbleed left out except for left and right."""
+        keep = [
+            column
+            for column in self._counts()
+            if self.table[column].fillna(0).any()
+            or (column.split(", ")[0] == CERTAINTIES[self.scale][0] and self._usual(column))
+        ]
+        table = self.table[["group", "region", *keep, "total"]].copy()
+        table["group"] = table["group"].mask(table["group"].duplicated(), "")
+        counts = table[[*keep, "total"]].astype(object)
+        table[[*keep, "total"]] = counts.where(counts.notna(), "not told").astype(str)
+        return table
+
+    @staticmethod
+    def _usual(column: str) -> bool:
+        return column.endswith(("left", "right")) and SIZES[2] not in column
+
+    def to_csv(self) -> str:
+        """All columns; a line that cannot be told is empty."""
+        return self.table.assign(uid=self.uid, scale=self.scale).to_csv(
+            index=False, lineterminator="\n"
+        )
+
+    def to_html(self) -> str:
+        """HTML table."""
+        return render_html(self.shown(), self.title, self.note)
+
+    def to_latex(self) -> str:
+        """LaTeX table."""
+        return render_latex(self.shown(), f"{self.title}. {self.note}".strip())
+
+    def save(self, stem) -> list[Path]:
+        """Write ``<stem>.csv``, ``.html`` and ``.tex``; returns the paths."""
+        stem = Path(stem)
+        texts = {".csv": self.to_csv(), ".html": self.to_html(), ".tex": self.to_latex()}
+        paths = []
+        for ending, text in texts.items():
+            path = stem.with_name(stem.name + ending)
+            path.write_text(text, encoding="utf-8")
+            paths.append(path)
+        return paths
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def rating_form(
+    features: pd.DataFrame,
+    uid: str,
+    scale: str = "bombs",
+    *,
+    grouping: str | None = None,
+    diameter: str = "max_diameter_mm",
+) -> RatingForm:
+    """Fill in the form of one scan.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Of `cmbkit.features.describe`: uid, region, mars_region, side and, for BOMBS, a
+        diameter. A column ``certainty`` ("certain" or "definite"; "uncertain" or "possible")
+        is used where there is one; without it every microbleed counts as certain.
+    uid : str
+        Scan; it may have no row (a form of zeros).
+    scale : {"bombs", "mars"}
+        Table 2.1 of the thesis.
+    grouping : {"bombs", "thesis"}, optional
+        Only for BOMBS: "thesis" counts brainstem and cerebellum as deep (Table 4.2).
+    diameter : str
+        Column in mm by which BOMBS divides sizes at 5 and 10 mm.
+
+    Returns
+    -------
+    RatingForm
+
+    Raises
+    ------
+    ValueError
+        If the scale or grouping is not known, a microbleed has no region, or a certainty is
+        none of the scale's words.
+    """
+    if scale not in FORMS:
+        raise ValueError(f"scale: expected one of {sorted(FORMS)}, found {scale!r}")
+    grouping = scale if grouping is None else grouping
+    if grouping not in (scale, "thesis") or (scale, grouping) == ("mars", "thesis"):
+        raise ValueError(f"grouping: expected one that fits {NAMES[scale]}, found {grouping!r}")
+    rows = features[features["uid"] == uid]
+    place = rows["region" if scale == "bombs" else "mars_region"]
+    if place.isna().any():
+        raise ValueError(f"{uid}: expected a region for every microbleed, found none for some")
+    columns = _column_of_each(rows, scale, uid, diameter)
+    counts = pd.crosstab(place.to_numpy(), columns.to_numpy()) if len(rows) else pd.DataFrame()
+    table = _lines(counts, scale, grouping)
+    note = _note(rows, scale)
+    return RatingForm(uid, scale, grouping, table, note)
+
+
+def rating_forms(
+    features: pd.DataFrame, uids=None, scale: str = "bombs", **options
+) -> dict[str, RatingForm]:
+    """Forms of several scans by uid; of all in the table by default (see `rating_form`)."""
+    names = list(dict.fromkeys(features["uid"])) if uids is None else list(uids)
+    return {uid: rating_form(features, uid, scale, **options) for uid in names}
+
+
+def forms_table(forms: dict[str, RatingForm]) -> pd.DataFrame:
+    """One row per scan: microbleeds on each line of its form and in all.
+
+    Lines that no label tells are <NA>.
+    """
+    rows = []
+    for uid, form in forms.items():
+        lines = form.table[form.table["region"] != "total"]
+        row = dict(zip(lines["region"], lines["total"], strict=True))
+        rows.append({"uid": uid, **row, "total": form.total})
+    return pd.DataFrame(rows)
+
+
+def _column_of_each(rows, scale, uid, diameter) -> pd.Series:
+    first, second = CERTAINTIES[scale]
+    words = {"certain": first, "definite": first, "uncertain": second, "possible": second}
+    given = rows["certainty"] if "certainty" in rows else pd.Series(first, rows.index)
+    certainty = given.fillna(first).map(words)
+    if certainty.isna().any():
+        wrong = sorted(set(given[certainty.isna()]))
+        raise ValueError(f"{uid}: certainty: expected one of {sorted(words)}, found {wrong}")
+    column = certainty
+    if scale == "bombs":
+        size = np.digitize(rows[diameter].to_numpy(float), [5.0, 10.0 + 1e-9])
+        column = column + ", " + pd.Series([SIZES[s] for s in size], rows.index, dtype=object)
+    return column + ", " + rows["side"]
+
+
+def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
+    sizes = SIZES if scale == "bombs" else (None,)
+    columns = [
+        ", ".join(filter(None, (certainty, size, side)))
+        for certainty in CERTAINTIES[scale]
+        for size in sizes
+        for side in SIDES
+    ]
+    groups = FORMS[scale]
+    if grouping == "thesis":
+        regions = [region for lines in groups.values() for region in lines]
+        groups = {"Lobar": [], "Deep": []}
+        for region in regions:
+            groups["Deep" if region in NOT_TOLD else group_of(region, "thesis")].append(region)
+    counts = counts.reindex(columns=columns, fill_value=0).rename_axis(columns=None)
+    unknown = set(NOT_TOLD)
+    if LOBE_NOT_TOLD in counts.index:
+        unknown |= {line for line in FORMS["mars"]["Lobar"] if line not in counts.index}
+    rows = []
+    for group, regions in [*groups.items(), (OUTSIDE, (OUTSIDE,))]:
+        part = counts.reindex(list(regions), fill_value=0).astype("Int64")
+        part.loc[part.index.isin(unknown)] = pd.NA
+        rows.append(part.assign(group=group))
+        if len(regions) > 1:
+            rows.append(part.sum().to_frame("total").T.astype("Int64").assign(group=group))
+    table = pd.concat(rows).rename_axis("region").reset_index()
+    everything = table.loc[table["region"] != "total", columns].sum()
+    table.loc[len(table)] = {"region": "total", "group": "All", **everything}
+    table["total"] = table[columns].sum(axis=1, min_count=1).astype("Int64")
+    return table[["group", "region", *columns, "total"]]
+
+
+def _note(rows, scale: str) -> str:
+    parts = ["“not told”: the parcellation has no labels that tell this line."]
+    if scale == "mars" and (rows["mars_region"] == LOBE_NOT_TOLD).any():
+        parts.append(
+            "Lobe not told: white matter, deep and periventricular included, and plain cortex."
+        )
+    if "certainty" not in rows:
+        parts.append("Certainty was not rated: all count as " + CERTAINTIES[scale][0] + ".")
+    if (rows["side"] == "midline").any():
+        parts.append("Midline: the label has no side (brainstem).")
+    return " ".join(parts)
