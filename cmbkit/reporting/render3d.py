@@ -130,8 +130,20 @@ def render_mask(mask, spacing, colour="#D55E00", size_px: int = 160, view_mm=Non
     vertices, faces = mesh(mask, spacing)
     view_mm = view_mm or width_mm(mask, spacing)
     renderer = renderer or renderer_name()
-    draw = {"VTK": _draw_vtk, "matplotlib": _draw_matplotlib}[renderer]
-    return draw(vertices, faces, to_rgb(colour), int(size_px), float(view_mm))
+    request = (vertices, faces, to_rgb(colour), int(size_px), float(view_mm))
+    if renderer == "VTK":
+        return _vtk_process().submit(_draw_vtk, *request).result()
+    return _draw_matplotlib(*request)
+
+
+@lru_cache(maxsize=1)
+def _vtk_process():
+    """Process in which VTK draws: beside TensorFlow's libraries its drawing crashes."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    window = working_window()
+    environment = {_VARIABLE: window} if window and window != "default" else {}
+    return ProcessPoolExecutor(1, env=environment)
 
 
 def _direction():
@@ -161,9 +173,6 @@ def _taubin(vertices, faces, rounds):
 
 
 def _draw_vtk(vertices, faces, rgb, size_px, view_mm):
-    window = working_window()
-    if window and window != "default":
-        os.environ[_VARIABLE] = window
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (registers the window classes)
     from vtkmodules import vtkRenderingCore as rendering
     from vtkmodules.util.numpy_support import (
