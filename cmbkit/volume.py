@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 AFFINE_TOLERANCE_MM = 1e-3
+LABEL_TOLERANCE = 1e-4
 
 
 class VolumeError(ValueError):
@@ -51,7 +52,7 @@ class Volume:
         path : path-like
         dtype : numpy dtype
             Of the returned array; floats apply the header's scaling, integers
-            require that the scaled values are integers.
+            require that the scaled values are integers (NaN counts as 0).
 
         Raises
         ------
@@ -69,9 +70,7 @@ class Volume:
         if data.ndim == 4 and data.shape[3] == 1:
             data = data[..., 0]
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
-            if not np.array_equal(np.nan_to_num(data), np.rint(np.nan_to_num(data))):
-                raise VolumeError(f"{path}: expected integer labels, found fractional values")
-            data = np.rint(np.nan_to_num(data))
+            data = _whole(data, path)
         return cls(data.astype(dtype, copy=False), np.asarray(image.affine, float), path)
 
     def write(self, path, *, dtype=None) -> Path:
@@ -152,3 +151,14 @@ class Volume:
                 f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
                 f"found corners up to {shift:.3g} mm away"
             )
+
+
+def _whole(data: np.ndarray, path: Path) -> np.ndarray:
+    """Scaled label values as integers; a scale factor such as 1/255 costs a little precision."""
+    data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    if not np.isfinite(data).all():
+        raise VolumeError(f"{path}: expected integer labels, found infinity")
+    whole = np.rint(data)
+    if not np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE):
+        raise VolumeError(f"{path}: expected integer labels, found fractional values")
+    return whole

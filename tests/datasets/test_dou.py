@@ -55,7 +55,7 @@ def test_pairs_are_complete(tmp_path, scan):
     scan("01", np.array([[1, 1, 1]]))
     scan("02", np.array([[1, 1, 1]]))
     (tmp_path / "nii" / "02.nii").unlink()
-    with pytest.raises(DatasetError, match="expected images 02"):
+    with pytest.raises(DatasetError, match=r"02.mat: expected an image 02.nii, found none"):
         dou.read(tmp_path)
     (tmp_path / "ground_truth" / "01.mat").rename(tmp_path / "ground_truth" / "02.mat")
     (tmp_path / "nii" / "01.nii").rename(tmp_path / "nii" / "03.nii")
