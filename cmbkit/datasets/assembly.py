@@ -80,7 +80,10 @@ def _resolution(header: Header) -> tuple[tuple[float, float], float]:
 
 def mask_annotation(mask: Path, labelled: bool = False) -> Annotation:
     """Kind "mask", or "none" where the mask is empty."""
-    kind = "mask" if mask_content(mask).values else "none"
+    try:
+        kind = "mask" if mask_content(mask).values else "none"
+    except DatasetError as error:
+        raise DatasetError(str(error), [Annotation("unknown", mask_path=mask)]) from None
     return Annotation(kind, mask_path=mask, labelled=labelled)
 
 
@@ -98,7 +101,8 @@ def make_scan(
     header : Header
         Of the image.
     annotate : callable
-        Reads the annotation; may raise DatasetError.
+        Reads the annotation; may raise DatasetError, whose ``readable`` may hold an Annotation
+        without what was at fault.
     published, fields
         See `acquisition`.
     **identity
@@ -119,6 +123,7 @@ def make_scan(
         annotation = annotate()
     except DatasetError as error:
         problems.append(str(error))
+        annotation = next(iter(error.readable), annotation)
     scan = Scan(image=header.path, annotation=annotation, acquisition=acquired, **identity)
     if problems:
         raise DatasetError("\n".join(problems), [scan])

@@ -162,7 +162,8 @@ def _annotation(
         mask = masks[0] if masks else None
         annotation = Annotation("scribbles", mask_path=mask, findings=findings, mimics=mimics)
     if problems:
-        raise DatasetError("\n".join(problems))
+        partly = Annotation("unknown", mask_path=annotation.mask_path, mimics=mimics)
+        raise DatasetError("\n".join(problems), [partly])
     return annotation
 
 

@@ -129,7 +129,9 @@ def _raw_panel(axes, kind, standard, size_mm):
     crop, extent = examples.axial_crop(raw, place, size_mm)
     outline, _ = examples.axial_crop(marked, place, size_mm)
     show_slice(axes, crop, extent)
-    draw_outline(axes, outline > 0, raw.spacing[:2], DATASET_COLOURS[scan.dataset])
+    draw_outline(
+        axes, outline > 0, raw.spacing[:2], DATASET_COLOURS.get(scan.dataset, OKABE_ITO["black"])
+    )
     spacing = " x ".join(f"{s:.2g}" for s in raw.spacing)
     axes.set_title(f"{scan.uid}: {kind}\nraw, {spacing} mm")
 
@@ -140,6 +142,6 @@ def _standard_panel(axes, standard, size_mm):
     crop, extent = examples.axial_crop(image, place, size_mm)
     outline, _ = examples.axial_crop(lesions, place, size_mm)
     show_slice(axes, crop, extent)
-    colour = DATASET_COLOURS[standard.scan.dataset]
+    colour = DATASET_COLOURS.get(standard.scan.dataset, OKABE_ITO["black"])
     draw_outline(axes, outline > 0, image.spacing[:2], colour)
     axes.set_title(f"standard grid, {image.spacing[0]:g} mm")
