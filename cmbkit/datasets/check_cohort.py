@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -65,6 +66,7 @@ def check_cohort(
             scans[name] = error.readable
             problems += str(error).splitlines()
         tell(f"{name}: {len(scans[name])} scans")
+        problems += check_sums(_folder(cohort, root, name))
         looked = map_scans(
             inspect, scans[name], step=f"check {name}", workers=workers, name=lambda s: s.uid
         )
@@ -78,14 +80,43 @@ def check_cohort(
     return CohortCheck(list(dict.fromkeys(problems)), counts, synthetic)
 
 
+def check_sums(folder: Path) -> list[str]:
+    """Files that are not what ``SHA256SUMS`` or ``MD5SUMS`` in a dataset's folder says.
+
+    The files have the format of ``sha256sum`` and ``md5sum``, with paths from the folder.
+    """
+    problems = []
+    for method in ("sha256", "md5"):
+        listing = folder / f"{method.upper()}SUMS"
+        for line in listing.read_text().splitlines() if listing.is_file() else []:
+            expected, _, name = line.partition(" ")
+            path = folder / name.strip().removeprefix("*")
+            if not name:
+                continue
+            found = "nothing"
+            if path.is_file():
+                with path.open("rb") as stream:
+                    found = hashlib.file_digest(stream, method).hexdigest()
+            if found != expected.lower():
+                problems.append(
+                    f"{path}: expected {method} {expected} ({listing.name}), found {found}; "
+                    "download it again"
+                )
+    return problems
+
+
+def _folder(cohort: Cohort, root: Path, name: str) -> Path:
+    return root / (cohort.bids[name].root if name in cohort.bids else cohort.roots[name])
+
+
 def _readers(cohort: Cohort, root: Path) -> dict[str, Callable[[], list[Scan]]]:
     readers = {}
     for name in cohort.names:
         if name in cohort.bids:
-            own = cohort.bids[name]
-            readers[name] = partial(read_own, name, root / own.root, own.leave_out)
+            left_out = cohort.bids[name].leave_out
+            readers[name] = partial(read_own, name, _folder(cohort, root, name), left_out)
         elif name in cohort.roots:
-            readers[name] = partial(read_dataset, name, root / cohort.roots[name])
+            readers[name] = partial(read_dataset, name, _folder(cohort, root, name))
     return readers
 
 
