@@ -318,6 +318,15 @@ class Parameters(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _own_test_data_are_tested(self):
+        """Own datasets of the test split join ``test_datasets``, unless that is given."""
+        own = [name for name, split in self.cohort.own_splits.items() if split == "test"]
+        if own and "test_datasets" not in self.evaluation.model_fields_set:
+            tested = {"test_datasets": [*self.evaluation.test_datasets, *own]}
+            object.__setattr__(self, "evaluation", self.evaluation.model_copy(update=tested))
+        return self
+
 
 def _explain(source, error: ValidationError) -> str:
     lines = []

@@ -78,12 +78,17 @@ def test_missing_and_broken_files_are_named(tmp_path):
 
 def test_datasets_of_ones_own_are_named_by_path_or_in_full():
     bids = {"MINE": "data/raw/MINE", "MORE": {"root": "x", "split": "train", "leave_out": ["07"]}}
-    values = minimal(evaluation={"test_datasets": ["MINE"]})
+    values = minimal()
     values["cohort"] = values["cohort"] | {"bids": bids}
-    cohort = check_parameters(values).cohort
+    params = check_parameters(values)
+    cohort = params.cohort
     assert cohort.names == ["DOU", "MINE", "MORE"]
     assert cohort.bids["MINE"].root == "data/raw/MINE"
     assert cohort.own_splits == {"MINE": "test", "MORE": "train"}
+    assert params.evaluation.test_datasets == ["CRB", "DOU", "MINE"]
+    assert check_parameters(params.model_dump()) == params
+    values["evaluation"] = {"test_datasets": ["DOU"]}
+    assert check_parameters(values).evaluation.test_datasets == ["DOU"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def strata(table: pd.DataFrame) -> pd.DataFrame:
         },
         index=table.index,
     )
-    result["stratify_label"] = result[list(STRATA)].agg("-".join, axis=1)
+    rows = result[list(STRATA)].itertuples(index=False, name=None)
+    result["stratify_label"] = pd.Series(["-".join(row) for row in rows], result.index, dtype=str)
     return result
 
 

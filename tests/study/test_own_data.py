@@ -64,4 +64,5 @@ def test_results_hold_the_annotated_scans_alone(study):
     assert list(rows.index) == ["MINE-01_swi", "MINE-02_swi"]
     assert rows.loc["MINE-01_swi", ["tp", "fn"]].tolist() == [2, 0]
     assert rows.loc["MINE-02_swi", ["tp", "fp", "fn"]].tolist() == [0, 2, 0]
+    assert study.params.evaluation.test_datasets[-1] == "MINE"
     assert not study.synthetic and study.results.baseline()["dataset"].tolist() == ["MINE"]
