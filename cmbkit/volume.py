@@ -69,6 +69,8 @@ class Volume:
             raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
         if data.ndim == 4 and data.shape[3] == 1:
             data = data[..., 0]
+        if data.dtype.kind not in "biuf":
+            raise VolumeError(f"{path}: expected real numbers, found voxels of {data.dtype}")
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
             data = _whole(data, path)
         return cls(data.astype(dtype, copy=False), np.asarray(image.affine, float), path)

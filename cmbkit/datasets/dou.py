@@ -82,7 +82,7 @@ def read(root: Path) -> list[Scan]:
     root = require_folder(Path(root))
     synthetic = is_synthetic(root)
     images = images_in(require_folder(root / "nii"))
-    truth = require_folder(root / "ground_truth")
+    truth = root / "ground_truth"
     if not images:
         raise DatasetError(
             f"{root / 'nii'}: expected images NN.nii, found none; "

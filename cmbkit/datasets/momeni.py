@@ -178,7 +178,8 @@ def read(root: Path) -> list[Scan]:
             f"{folder}: expected images in {WITH_CMB} or {WITHOUT_CMB}, found none; "
             "place them as data/README.md shows"
         )
-    centres = Centres(folder / WORKBOOK, annotated) if annotated else None
+    workbook = folder / WORKBOOK
+    centres = Centres(workbook, annotated) if annotated or workbook.is_file() else None
 
     def read_one(image: Path) -> Scan:
         header = read_header(image)

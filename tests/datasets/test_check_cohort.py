@@ -224,3 +224,25 @@ def test_sums_beside_the_files(tmp_path):
     changed, missing = check_sums(tmp_path)
     assert "a.nii: expected md5 000" in changed and "900150983cd24fb0d6963f7d28e17f72" in changed
     assert "b.nii" in missing and "found nothing" in missing
+
+
+def test_the_embedded_cohort_is_not_made_to_be_looked_through(tmp_path, monkeypatch):
+    monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
+    file = tmp_path / "my.yaml"
+    file.write_text("profile: x\ncohort: {datasets: [CRB], phantom_scans: {CRB: 1}}\n")
+    result = CliRunner().invoke(app, ["check", str(file)])
+    assert result.exit_code == 0 and list(tmp_path.iterdir()) == [file]
+    assert result.stdout == "no problems in 0 scans of 0 datasets\n"
+    assert "CRB: from the embedded synthetic cohort" in result.stderr
+
+
+def test_a_missing_folder_keeps_no_other_from_being_looked_at(tmp_path, cohort):
+    values = parameters(cohort)
+    values["roots"]["DOU"] = "nowhere"
+    values["bids"]["MORE"] = "nowhere, either"
+    found = check_cohort(Cohort.model_validate(values), tmp_path)
+    assert [line.partition(",")[0] for line in found.problems] == [
+        f"{tmp_path / 'nowhere'}: expected the folder of DOU",
+        f"{tmp_path / 'nowhere'}",
+    ]
+    assert found.scans["VALDO"] == 6 and found.scans["DOU"] == 0

@@ -90,6 +90,14 @@ def test_headers_that_pandas_wrote_and_plain_nifti_files(tmp_path, write_nifti, 
     assert two.annotation.points == ((3, 4, 5), (5, 6, 7))
 
 
+def test_rows_whose_images_are_all_gone(tmp_path, share):
+    for name in (WITH, LATER):
+        (tmp_path / "PublicDataShare_2020" / "rCMB_DefiniteSubject" / name).unlink()
+    with pytest.raises(DatasetError, match="found none for 122_T1") as caught:
+        momeni.read(tmp_path)
+    assert [scan.scan for scan in caught.value.readable] == ["7_T1"]
+
+
 def test_every_row_at_fault_is_a_line_of_its_own(tmp_path, share):
     share([[WITH, 1, "two", 3], [LATER, 1, 1], ["8_T1", 1, 1, 1], ["9_T1", 1, 1, 1]])
     with pytest.raises(DatasetError) as caught:

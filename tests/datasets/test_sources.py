@@ -84,3 +84,10 @@ def test_packed_or_plain_but_not_both(tmp_path):
     save(tmp_path / "a.nii.gz", np.zeros((2, 3, 4), np.int16))
     with pytest.raises(DatasetError, match=r"expected one file, found a\.nii beside it"):
         nifti_file(tmp_path, "a")
+
+
+def test_colours_and_complex_values_are_no_scan(tmp_path):
+    colour = np.zeros((2, 3, 4), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    for name, data in (("c.nii", colour), ("z.nii", VALUES.astype(np.complex64))):
+        with pytest.raises(VolumeError, match="expected real numbers"):
+            Volume.read(save(tmp_path / name, data))
