@@ -91,7 +91,7 @@ def make_scan(
     header: Header,
     annotate: Callable[[], Annotation],
     published: Published,
-    fields: dict | None = None,
+    fields: Callable[[], dict] | None = None,
     **identity,
 ) -> Scan:
     """Put a scan together from its header, its annotation and its acquisition.
@@ -103,8 +103,9 @@ def make_scan(
     annotate : callable
         Reads the annotation; may raise DatasetError, whose ``readable`` may hold an Annotation
         without what was at fault.
-    published, fields
-        See `acquisition`.
+    published : Published
+    fields : callable, optional
+        Reads what `acquisition` takes as fields; may raise DatasetError.
     **identity
         dataset, patient, scan, sequence, synthetic.
 
@@ -116,7 +117,7 @@ def make_scan(
     problems = []
     acquired, annotation = Acquisition(*_resolution(header)), Annotation("unknown")
     try:
-        acquired = acquisition(header, published, fields)
+        acquired = acquisition(header, published, fields() if fields else None)
     except DatasetError as error:
         problems.append(str(error))
     try:

@@ -116,13 +116,11 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
         named = entities_of(image)
         _require_folders(image, named)
         header = read_header(image)
-        fields = _fields(root, image, sidecars)
-        fields.setdefault("InstitutionAddress", fields.get("InstitutionName"))
         return make_scan(
             header,
             lambda: _annotation(belonging[image], header),
             Published(),
-            fields,
+            lambda: _fields(root, image, sidecars),
             dataset=dataset,
             patient=named["sub"],
             scan=stem(image).removeprefix("sub-"),
@@ -271,4 +269,4 @@ def _fields(root: Path, image: Path, sidecars: dict[Path, dict]) -> dict:
         for path, (entities, about) in sidecars[folder].items():
             if about == suffix and entities <= set(parts):
                 fields |= read_fields(path)
-    return fields
+    return {"InstitutionAddress": fields.get("InstitutionName")} | fields

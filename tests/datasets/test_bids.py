@@ -116,6 +116,14 @@ def test_sidecars_are_inherited_and_the_nearer_wins(tmp_path, put):
     assert (two.te_ms, two.tr_ms, two.field_strength, two.site) == (20, None, "3", None)
 
 
+def test_a_broken_sidecar_keeps_the_image_readable(tmp_path, put):
+    put("sub-01/sub-01_swi.nii.gz")
+    (tmp_path / "swi.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"swi\.json: expected JSON") as caught:
+        bids.read(tmp_path, "MINE")
+    assert [scan.patient for scan in caught.value.readable] == ["01"]
+
+
 def test_which_of_two_images_an_annotation_belongs_to(tmp_path, put):
     put("sub-01/anat/sub-01_T2starw.nii.gz")
     put("sub-01/swi/sub-01_swi.nii.gz")
