@@ -18,6 +18,17 @@ class VolumeError(ValueError):
     """A file is not the 3D image that was expected; the message names the file."""
 
 
+def _whole(data: np.ndarray, path: Path) -> np.ndarray:
+    """Scaled label values as integers; a scale factor such as 1/255 costs a little precision."""
+    data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    if not np.isfinite(data).all():
+        raise VolumeError(f"{path}: expected integer labels, found infinity")
+    whole = np.rint(data)
+    if not np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE):
+        raise VolumeError(f"{path}: expected integer labels, found fractional values")
+    return whole
+
+
 @dataclass(frozen=True)
 class Volume:
     """A 3D array on a grid in scanner space.
@@ -153,14 +164,3 @@ class Volume:
                 f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
                 f"found corners up to {shift:.3g} mm away"
             )
-
-
-def _whole(data: np.ndarray, path: Path) -> np.ndarray:
-    """Scaled label values as integers; a scale factor such as 1/255 costs a little precision."""
-    data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    if not np.isfinite(data).all():
-        raise VolumeError(f"{path}: expected integer labels, found infinity")
-    whole = np.rint(data)
-    if not np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE):
-        raise VolumeError(f"{path}: expected integer labels, found fractional values")
-    return whole
