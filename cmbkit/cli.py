@@ -1,4 +1,4 @@
-"""The command line: cmbkit reproduce, cmbkit params."""
+"""The command line: cmbkit check, cmbkit reproduce, cmbkit params."""
 
 from __future__ import annotations
 
@@ -34,6 +34,37 @@ def reproduce(
     except (ParameterError, NotebookFailed) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+def check(parameter_file: ParameterFile) -> None:
+    """Look through every scan that a parameter file names; list all problems, write nothing.
+
+    The exit code is 1 if there is a problem.
+    """
+    from cmbkit.datasets.check_cohort import check_cohort
+    from cmbkit.params import ParameterError, read_parameters
+    from cmbkit.study import find_root
+
+    try:
+        values = read_parameters(parameter_file)
+    except ParameterError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    found = check_cohort(
+        values.cohort, find_root(), values.workers, tell=lambda line: typer.echo(line, err=True)
+    )
+    for line in found.problems:
+        typer.echo(line)
+    for name in found.synthetic:
+        typer.echo(f"{name}: from the embedded synthetic cohort, nothing to look through", err=True)
+    count = len(found.problems)
+    typer.echo(
+        f"{count or 'no'} problem{'s' * (count != 1)} in {sum(found.scans.values())} scans of "
+        f"{len(found.scans)} datasets"
+    )
+    if count:
+        raise typer.Exit(1)
 
 
 @app.command()

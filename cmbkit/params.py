@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 DatasetName = Literal["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
+AnyDataset = str
+"""One of the seven, or a name in ``cohort.bids`` (checked in `Parameters`)."""
+
+OwnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
+RESERVED_NAMES = (*get_args(DatasetName), "Valid", "All", "REAL", "thesis")
 
 
 class ParameterError(ValueError):
@@ -21,16 +33,45 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class OwnDataset(Section):
+    """A dataset of one's own in BIDS (see `cmbkit.datasets.bids`).
+
+    Attributes
+    ----------
+    root : str
+        Its folder. A path alone may stand for the whole section.
+    split : {"test", "train", "valid", "train-valid"}
+        Where its scans go; "train-valid" draws validation patients as from MOMENI, RODEJA and
+        VALDO. Scans that nobody has annotated are excluded whatever the split.
+    leave_out : list of str
+        Labels of subjects that are not read.
+    labels : {"shared", "own"}
+        "shared": a subject label names the same person in every such dataset; "own": the labels
+        of this one name people of its own.
+    """
+
+    root: str = Field(min_length=1)
+    split: Literal["test", "train", "valid", "train-valid"] = "test"
+    leave_out: list[str] = []
+    labels: Literal["shared", "own"] = "shared"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, values):
+        return {"root": values} if isinstance(values, str) else values
+
+
 class Cohort(Section):
     """Which datasets, and where they are.
 
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
-    ``phantom_scans`` scans of it.
+    ``phantom_scans`` scans of it. ``bids`` adds datasets of one's own under names of one's own.
     """
 
     datasets: list[DatasetName] = ["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
     roots: dict[DatasetName, str] = {}
     phantom_scans: dict[DatasetName, int] = {}
+    bids: dict[OwnName, OwnDataset] = {}
     validation_fraction: float = Field(0.15, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -41,6 +82,24 @@ class Cohort(Section):
                     f"{name} has neither a folder in roots nor a number in phantom_scans"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _own_names_are_free(self):
+        taken = sorted(set(self.bids) & set(RESERVED_NAMES))
+        if taken:
+            raise ValueError(f"bids: expected names of your own, found {', '.join(taken)}")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """All datasets of the cohort, sMOMENI after the dataset that it is made from."""
+        published = sorted(self.datasets, key=lambda name: (name == "sMOMENI", name))
+        return [*published, *sorted(self.bids)]
+
+    @property
+    def own_splits(self) -> dict[str, str]:
+        """Split of each dataset in ``bids``."""
+        return {name: own.split for name, own in self.bids.items()}
 
     @property
     def synthetic(self) -> bool:
@@ -62,8 +121,8 @@ class Preprocessing(Section):
     growing_max_radius_mm: float = Field(5.0, gt=0)
     growing_max_distance_mm: float = Field(10.0, gt=0)
     scribble_link_mm: float = Field(5.0, gt=0)
-    prune_datasets: list[DatasetName] = ["RODEJA", "CRB", "DOU"]
-    prune_tolerance_voxels: dict[DatasetName, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}
+    prune_datasets: list[AnyDataset] = ["RODEJA", "CRB", "DOU"]
+    prune_tolerance_voxels: dict[AnyDataset, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}
     closing_iterations: int = Field(2, ge=0)
 
 
@@ -132,7 +191,7 @@ class Phase(Section):
     value at the phase's last step; before either it rises over ``warmup_steps``.
     """
 
-    datasets: list[DatasetName]
+    datasets: list[AnyDataset]
     epochs: int = Field(gt=0)
     steps_per_epoch: int = Field(5000, gt=0)
     batch_size: int = Field(gt=0)
@@ -146,7 +205,7 @@ class Phase(Section):
 class Pretrain(Phase):
     """Pre-training: the real sets, the synthetic lesions and the negative scans."""
 
-    datasets: list[DatasetName] = ["RODEJA", "MOMENI", "VALDO", "sMOMENI", "CRBneg"]
+    datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO", "sMOMENI", "CRBneg"]
     epochs: int = Field(197, gt=0)
     batch_size: int = Field(5, gt=0)
     keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "count_f1"
@@ -155,7 +214,7 @@ class Pretrain(Phase):
 class Finetune(Phase):
     """Fine-tuning: the real sets alone."""
 
-    datasets: list[DatasetName] = ["RODEJA", "MOMENI", "VALDO"]
+    datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO"]
     epochs: int = Field(187, gt=0)
     batch_size: int = Field(6, gt=0)
     keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "loss"
@@ -223,7 +282,7 @@ class Evaluation(Section):
     scan_thresholds: list[int] = [1, 3, 5, 11]
     nan_rule: Literal["text", "code"] = "text"
     bootstrap_samples: int = Field(1000, gt=0)
-    test_datasets: list[DatasetName] = ["CRB", "DOU"]
+    test_datasets: list[AnyDataset] = ["CRB", "DOU"]
 
 
 class Parameters(Section):
@@ -240,6 +299,33 @@ class Parameters(Section):
     training: Training = Training()
     inference: Inference = Inference()
     evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _datasets_are_known(self):
+        known = {*get_args(DatasetName), *self.cohort.bids}
+        named = {
+            f"training.{name}.datasets": getattr(self.training, name).datasets
+            for name in ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
+        }
+        named["preprocessing.prune_datasets"] = self.preprocessing.prune_datasets
+        named["preprocessing.prune_tolerance_voxels"] = self.preprocessing.prune_tolerance_voxels
+        named["evaluation.test_datasets"] = self.evaluation.test_datasets
+        for key, names in named.items():
+            unknown = sorted(set(names) - known)
+            if unknown:
+                raise ValueError(
+                    f"{key}: expected one of {', '.join(sorted(known))}; found {unknown[0]!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _own_test_data_are_tested(self):
+        """Own datasets of the test split join ``test_datasets``, unless that is given."""
+        own = [name for name, split in self.cohort.own_splits.items() if split == "test"]
+        if own and "test_datasets" not in self.evaluation.model_fields_set:
+            tested = {"test_datasets": [*self.evaluation.test_datasets, *own]}
+            object.__setattr__(self, "evaluation", self.evaluation.model_copy(update=tested))
+        return self
 
 
 def _explain(source, error: ValidationError) -> str:

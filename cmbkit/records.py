@@ -12,6 +12,8 @@ from cmbkit.volume import Volume
 
 DATASETS = ("CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI")
 SEQUENCES = ("SWI", "T2S")
+LABELLED_MASKS = ("RODEJA",)
+"""Datasets whose masks hold one value per CMB."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,17 @@ class Annotation:
 
     Attributes
     ----------
-    kind : {"mask", "points", "scribbles", "none"}
+    kind : {"mask", "points", "scribbles", "none", "unknown"}
         ``mask``: every voxel of every CMB in ``mask_path``; ``points``: centres only;
-        ``scribbles``: sparse labelled voxels in ``mask_path``; ``none``: no CMB annotated.
+        ``scribbles``: sparse labelled voxels in ``mask_path``; ``none``: raters found no CMB;
+        ``unknown``: nobody has looked (such a scan is neither trained on nor evaluated).
     mask_path : Path or None
     points : tuple of (i, j, k)
         Centres in 0-based voxel indices of the image's own array order.
     findings, mimics : tuples
         CRB only.
+    labelled : bool
+        Whether each value of the mask is one CMB.
     """
 
     kind: str
@@ -79,6 +84,7 @@ class Annotation:
     points: tuple[tuple[int, int, int], ...] = ()
     findings: tuple[Finding, ...] = ()
     mimics: tuple[Mimic, ...] = ()
+    labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,11 @@ class Scan:
     def uid(self) -> str:
         """Unique over all datasets, fit for a file name: ``DOU-07``."""
         return f"{self.dataset}-{self.scan}"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether each mask value is one CMB; otherwise each connected component is."""
+        return self.annotation.labelled or self.dataset in LABELLED_MASKS
 
     @property
     def bids_name(self) -> str:

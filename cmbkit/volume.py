@@ -11,10 +11,22 @@ import nibabel as nib
 import numpy as np
 
 AFFINE_TOLERANCE_MM = 1e-3
+LABEL_TOLERANCE = 1e-4
 
 
 class VolumeError(ValueError):
     """A file is not the 3D image that was expected; the message names the file."""
+
+
+def _whole(data: np.ndarray, path: Path) -> np.ndarray:
+    """Scaled label values as integers; a scale factor such as 1/255 costs a little precision."""
+    data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    if not np.isfinite(data).all():
+        raise VolumeError(f"{path}: expected integer labels, found infinity")
+    whole = np.rint(data)
+    if not np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE):
+        raise VolumeError(f"{path}: expected integer labels, found fractional values")
+    return whole
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Volume:
         path : path-like
         dtype : numpy dtype
             Of the returned array; floats apply the header's scaling, integers
-            require that the scaled values are integers.
+            require that the scaled values are integers (NaN counts as 0).
 
         Raises
         ------
@@ -68,10 +80,10 @@ class Volume:
             raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
         if data.ndim == 4 and data.shape[3] == 1:
             data = data[..., 0]
+        if data.dtype.kind not in "biuf":
+            raise VolumeError(f"{path}: expected real numbers, found voxels of {data.dtype}")
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
-            if not np.array_equal(np.nan_to_num(data), np.rint(np.nan_to_num(data))):
-                raise VolumeError(f"{path}: expected integer labels, found fractional values")
-            data = np.rint(np.nan_to_num(data))
+            data = _whole(data, path)
         return cls(data.astype(dtype, copy=False), np.asarray(image.affine, float), path)
 
     def write(self, path, *, dtype=None) -> Path:

@@ -74,3 +74,42 @@ def test_missing_and_broken_files_are_named(tmp_path):
     broken.write_text("a: [1")
     with pytest.raises(ParameterError, match=r"broken\.yaml: expected YAML"):
         read_parameters(broken)
+
+
+def test_datasets_of_ones_own_are_named_by_path_or_in_full():
+    bids = {"MINE": "data/raw/MINE", "MORE": {"root": "x", "split": "train", "leave_out": ["07"]}}
+    values = minimal()
+    values["cohort"] = values["cohort"] | {"bids": bids}
+    params = check_parameters(values)
+    cohort = params.cohort
+    assert cohort.names == ["DOU", "MINE", "MORE"]
+    assert cohort.bids["MINE"].root == "data/raw/MINE"
+    assert cohort.own_splits == {"MINE": "test", "MORE": "train"}
+    assert params.evaluation.test_datasets == ["CRB", "DOU", "MINE"]
+    assert check_parameters(params.model_dump()) == params
+    values["evaluation"] = {"test_datasets": ["DOU"]}
+    assert check_parameters(values).evaluation.test_datasets == ["DOU"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("VALDO", "x", ["names of your own", "VALDO"]),
+        ("my data", "x", ["cohort.bids.my data", "'my data'"]),
+        ("MINE", {"root": "x", "split": "half"}, ["cohort.bids.MINE.split", "'half'"]),
+        ("MINE", {"root": "x", "leave_out": [7]}, ["leave_out.0", "string", "found 7"]),
+        ("MINE", {"split": "test"}, ["cohort.bids.MINE.root", "required"]),
+    ],
+)
+def test_a_dataset_of_ones_own_that_does_not_fit(name, source, words):
+    values = minimal()
+    values["cohort"] = values["cohort"] | {"bids": {name: source}}
+    with pytest.raises(ParameterError) as caught:
+        check_parameters(values, "my.yaml")
+    message = str(caught.value)
+    assert "\n" not in message and all(word in message for word in words), message
+
+
+def test_a_dataset_that_nobody_knows_is_named_with_its_key():
+    with pytest.raises(ParameterError, match=r"training.pretrain.datasets: .* found 'VALD'"):
+        check_parameters(minimal(training={"pretrain": {"datasets": ["VALD"]}}))

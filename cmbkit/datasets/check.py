@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -25,84 +26,149 @@ def check_scan(scan: Scan) -> list[str]:
     Returns
     -------
     list of str
-        One line per problem (file, expected, found), empty when there is none: unreadable
-        file, unit other than mm, no variation, NaN or infinity, mask on another grid, not of
-        integers or empty, negative labels, point or landmark outside the image, point listed
-        twice. NaN outside the brain is how VALDO is published and no problem there.
+        One line per problem (file, expected, found, what to do), empty when there is none:
+        unreadable file, unit other than mm, no variation, NaN or infinity, mask on another
+        grid, not of integers or empty, negative labels, point or landmark outside the image,
+        point listed twice. NaN outside the brain is how VALDO is published and no problem there.
     """
+    return inspect(scan)[0]
+
+
+def inspect(scan: Scan) -> tuple[list[str], str | None]:
+    """Problems of a scan (see `check_scan`), and a fingerprint of its image's voxels.
+
+    Two images with the same voxels have the same fingerprint; it is None where there is nothing
+    to tell images apart by (unreadable, or one value everywhere).
+    """
+    problems = _check_header(scan.image)
     try:
         image = Volume.read(scan.image)
     except VolumeError as error:
-        return [str(error)]
-    problems = _check_header(scan.image) + _check_values(scan, image)
+        unread = f"{error}; copy it again from the source"
+        return [*problems, unread, *_check_mask(scan, None)], None
+    wrong, varies = _check_values(scan, image)
+    problems += wrong
     problems += _check_voxels(scan, image, "points", scan.annotation.points)
     landmarks = [mimic.voxel for mimic in scan.annotation.mimics]
     problems += _check_voxels(scan, image, "landmarks", landmarks)
-    return problems + _check_mask(scan, image)
+    problems += _check_mask(scan, image)
+    return problems, _fingerprint(image) if varies else None
+
+
+def _fingerprint(image: Volume) -> str:
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image.data.T))  # the order in which files store voxels
+    return digest.hexdigest()
 
 
 def _check_header(path: Path) -> list[str]:
     import nibabel as nib
 
-    unit = nib.load(path).header.get_xyzt_units()[0]
+    try:
+        unit = nib.load(path).header.get_xyzt_units()[0]
+    except Exception:  # said when the voxels are read
+        return []
     # many published files leave the unit open; nothing but mm is meant then
-    return [] if unit in ("mm", "unknown") else [f"{path}: expected units of mm, found {unit}"]
+    if unit in ("mm", "unknown"):
+        return []
+    return [f"{path}: expected units of mm, found {unit}; convert affine and unit to mm"]
 
 
-def _check_values(scan: Scan, image: Volume) -> list[str]:
+def _check_values(scan: Scan, image: Volume) -> tuple[list[str], bool]:
+    """Problems of the voxel values, and whether these vary."""
     finite = np.isfinite(image.data)
     problems = []
     if not finite.any():
-        return [f"{scan.image}: expected voxel values, found none that is finite"]
+        return [
+            f"{scan.image}: expected voxel values, found none that is finite; "
+            "copy it again from the source"
+        ], False
     wrong = ~finite
     if scan.dataset in NAN_OUTSIDE_BRAIN:
         wrong &= ~np.isnan(image.data)
     if wrong.any():
         problems.append(
             f"{scan.image}: expected finite values, found NaN or infinity in "
-            f"{wrong.sum()} voxels ({wrong.mean():.2%})"
+            f"{wrong.sum()} voxels ({wrong.mean():.2%}); replace them, or convert the image again"
         )
     values = image.data[finite]
-    if values.min() == values.max():
-        problems.append(f"{scan.image}: expected an image, found {values[0]:g} in every voxel")
-    return problems
+    varies = bool(values.min() != values.max())
+    if not varies:
+        problems.append(
+            f"{scan.image}: expected an image, found {values[0]:g} in every voxel; "
+            "copy it again from the source"
+        )
+    return problems, varies
 
 
 def _check_voxels(scan: Scan, image: Volume, what: str, voxels) -> list[str]:
     counts = Counter(tuple(voxel) for voxel in voxels)
     problems = [
-        f"{scan.image}: expected {what} within {image.shape}, found {voxel}"
+        f"{scan.image}: expected {what} within {image.shape}, found {voxel}; "
+        "correct the coordinate, or check that the image is whole"
         for voxel in counts
         if any(not 0 <= index < size for index, size in zip(voxel, image.shape, strict=True))
     ]
     problems += [
-        f"{scan.image}: expected {what} once, found {voxel} {count} times"
+        f"{scan.image}: expected {what} once, found {voxel} {count} times; remove the repetition"
         for voxel, count in counts.items()
         if count > 1
     ]
     return problems
 
 
-def _check_mask(scan: Scan, image: Volume) -> list[str]:
+def _check_mask(scan: Scan, image: Volume | None) -> list[str]:
     annotation = scan.annotation
     needed = annotation.kind in ("mask", "scribbles")
     if annotation.mask_path is None:
-        return [f"{scan.image}: expected a {annotation.kind} file, found none"] if needed else []
+        if not needed:
+            return []
+        return [f"{scan.image}: expected a {annotation.kind} file, found none; add it"]
+    path = annotation.mask_path
+    problems = _check_header(path)
     try:
-        mask = Volume.read(annotation.mask_path, np.int32)
+        mask = Volume.read(path, np.int32)
     except VolumeError as error:
-        return [str(error)]
-    problems = _check_header(mask.path)
+        problems.append(f"{error}; save the mask with whole numbers, or copy it again")
+        return problems + _check_grid(image, path)
+    problems += _check_grid(image, mask)
+    unknown = 0 if scan.dataset in NAN_OUTSIDE_BRAIN else _nan_voxels(path)
+    if unknown:
+        problems.append(f"{path}: expected labels, found NaN in {unknown} voxels; set them to 0")
+    labels = mask.data
+    if (labels < 0).any():
+        problems.append(f"{path}: expected labels from 0, found {labels.min()}; correct the label")
+    if needed and not (labels > 0).any():
+        problems.append(
+            f"{path}: expected annotated voxels, found an empty mask; draw or export it again"
+        )
+    missing = {finding.segment for finding in annotation.findings} - set(np.unique(labels).tolist())
+    if missing:
+        problems.append(
+            f"{path}: expected segments {sorted(missing)}, found none of them; "
+            "export segmentation and findings together"
+        )
+    return problems
+
+
+def _check_grid(image: Volume | None, mask: Volume | Path) -> list[str]:
+    if image is None:
+        return []
+    if isinstance(mask, Path):
+        try:
+            mask = Volume.read(mask)
+        except VolumeError:  # said before
+            return []
     try:
         image.require_same_grid(mask)
     except VolumeError as error:
-        problems.append(str(error))
-    if (mask.data < 0).any():
-        problems.append(f"{mask.path}: expected labels from 0, found {mask.data.min()}")
-    if needed and not (mask.data > 0).any():
-        problems.append(f"{mask.path}: expected annotated voxels, found an empty mask")
-    drawn = set(np.unique(mask.data).tolist())
-    missing = {finding.segment for finding in annotation.findings} - drawn
-    if missing:
-        problems.append(f"{mask.path}: expected segments {sorted(missing)}, found none of them")
-    return problems
+        return [f"{error}; resample the mask to the image, or correct its header"]
+    return []
+
+
+def _nan_voxels(path: Path) -> int:
+    import nibabel as nib
+
+    if not np.issubdtype(nib.load(path).get_data_dtype(), np.floating):
+        return 0
+    return int(np.isnan(Volume.read(path).data).sum())

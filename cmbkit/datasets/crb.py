@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cmbkit.datasets.assembly import Published, make_scan
 from cmbkit.datasets.sources import (
     DatasetError,
     Header,
-    Published,
-    acquisition,
     images_in,
     is_synthetic,
     mask_content,
+    nifti_file,
     read_each,
     read_header,
     require_file,
@@ -54,39 +54,54 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     synthetic = is_synthetic(root)
     folders = sorted(path for path in root.glob("*/images/*") if path.is_dir())
     if not folders:
-        raise DatasetError(f"{root}: expected <study>/images/<sequence>, found none")
+        raise DatasetError(
+            f"{root}: expected <study>/images/<sequence>, found none; "
+            "place them as data/README.md shows"
+        )
     tasks = root / "tasks.json"
-    described = _series_by_image(tasks) if dataset == "CRB" or tasks.is_file() else {}
+    described, problems = {}, []
+    if dataset == "CRB" or tasks.is_file():
+        try:
+            described = _series_by_image(tasks)
+        except DatasetError as error:
+            problems.append(str(error))
 
     def read_one(folder: Path) -> Scan:
         image = _only_image(folder)
         header = read_header(image)
         study, sequence = folder.parent.parent, folder.name
-        series = described.get(image.relative_to(root).as_posix(), {})
-        if dataset == "CRB" and not series:
-            raise DatasetError(f"{tasks}: expected a series with {image.name}, found none")
-        mask = study / "segmentations" / f"{sequence}.nii.gz"
-        annotation = _annotation(series, mask, header, tasks, dataset)
-        return Scan(
+        series = described.get(image.relative_to(root).as_posix())
+
+        def annotate() -> Annotation:
+            if problems:  # tasks.json is at fault, which is said once
+                return Annotation("unknown")
+            return _annotation(series, study / "segmentations", sequence, header, tasks, dataset)
+
+        return make_scan(
+            header,
+            annotate,
+            PUBLISHED,
             dataset=dataset,
             patient=study.name,
             scan=f"{study.name}_{sequence}",
             sequence=sequence,
-            image=image,
-            annotation=annotation,
-            acquisition=acquisition(header, PUBLISHED),
             synthetic=synthetic,
         )
 
-    return read_each(read_one, folders)
+    return read_each(read_one, folders, problems)
 
 
 def _only_image(folder: Path) -> Path:
     if folder.name not in SEQUENCES:
-        raise DatasetError(f"{folder}: expected a folder SWI or T2S, found {folder.name}")
+        raise DatasetError(
+            f"{folder}: expected a folder SWI or T2S, found {folder.name}; "
+            "other sequences are not supported, so take it away"
+        )
     images = images_in(folder)
     if len(images) != 1:
-        raise DatasetError(f"{folder}: expected one image, found {len(images)}")
+        raise DatasetError(
+            f"{folder}: expected one image, found {len(images)}; keep one image for each sequence"
+        )
     return images[0]
 
 
@@ -99,48 +114,86 @@ def _series_by_image(path: Path) -> dict[str, dict]:
                 items = series["items"]
                 for item in [items] if isinstance(items, str) else items:
                     found["/".join(item.split("/")[-4:])] = series
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DatasetError):
+            raise
         raise DatasetError(
-            f"{path}: expected RedBrick tasks with series and items, found: {error!r}"
+            f"{path}: expected RedBrick tasks with series and items, found: {error!r}; "
+            "export the project again"
         ) from None
     return found
 
 
-def _annotation(series: dict, mask: Path, header: Header, tasks: Path, dataset: str) -> Annotation:
-    mimics = tuple(_mimic(landmark, header, tasks) for landmark in series.get("landmarks3d") or [])
+def _annotation(
+    series: dict | None, folder: Path, sequence: str, header: Header, tasks: Path, dataset: str
+) -> Annotation:
+    if series is None and dataset == "CRB":
+        raise DatasetError(
+            f"{tasks}: expected a series with {header.path.name}, found none; "
+            "export the project again, or remove the image"
+        )
+    series, problems = series or {}, []
+
+    def gather(read_one, items) -> tuple:
+        try:
+            return tuple(read_each(read_one, items))
+        except DatasetError as error:
+            problems.append(str(error))
+            return tuple(error.readable)
+
+    landmarks = series.get("landmarks3d") or []
+    mimics = gather(lambda landmark: _mimic(landmark, header, tasks), landmarks)
     if dataset == "CRBneg":
+        mask = folder / f"{sequence}.nii.gz"
         if mask.is_file():
-            raise DatasetError(f"{mask}: expected no segmentation in CRBneg, found one")
-        return Annotation("none", mimics=mimics)
-    findings = _findings(series, tasks)
+            problems.append(
+                f"{mask}: expected no segmentation in CRBneg, found one; "
+                "move the study to CRB, or remove the file"
+            )
+        annotation = Annotation("none", mimics=mimics)
+    else:
+        segments = (series.get("segmentMap") or {}).items()
+        findings = gather(lambda item: _finding(*item, tasks), segments)
+        findings = tuple(sorted(findings, key=lambda finding: finding.segment))
+        faulty = bool(problems)
+        masks = gather(lambda name: nifti_file(folder, name), [sequence])
+        if masks and not faulty:
+            gather(lambda mask: _require_drawn(mask, findings), masks)
+        mask = masks[0] if masks else None
+        annotation = Annotation("scribbles", mask_path=mask, findings=findings, mimics=mimics)
+    if problems:
+        partly = Annotation("unknown", mask_path=annotation.mask_path, mimics=mimics)
+        raise DatasetError("\n".join(problems), [partly])
+    return annotation
+
+
+def _require_drawn(mask: Path, findings: tuple[Finding, ...]) -> None:
     drawn, named = set(mask_content(mask).values), {finding.segment for finding in findings}
     if not drawn:
-        raise DatasetError(f"{mask}: expected scribbles, found an empty mask")
+        raise DatasetError(
+            f"{mask}: expected scribbles, found an empty mask; export the segmentation again"
+        )
     if drawn != named:
         raise DatasetError(
-            f"{mask}: expected the labels of segmentMap {sorted(named)}, found {sorted(drawn)}"
+            f"{mask}: expected the labels of segmentMap {sorted(named)}, found {sorted(drawn)}; "
+            "export segmentation and tasks.json together"
         )
-    return Annotation("scribbles", mask_path=mask, findings=findings, mimics=mimics)
 
 
-def _findings(series: dict, tasks: Path) -> tuple[Finding, ...]:
-    findings = []
-    for segment, entry in (series.get("segmentMap") or {}).items():
-        attributes = {
-            str(name).lower(): value
-            for name, value in ((entry or {}).get("attributes") or {}).items()
-        }
-        try:
-            number = int(segment)
-        except ValueError:
-            raise DatasetError(
-                f"{tasks}: segmentMap: expected integer labels, found {segment!r}"
-            ) from None
-        words = {
-            name: _text(attributes.get(name)) for name in ("certainty", "cause", "size", "location")
-        }
-        findings.append(Finding(number, _flag(attributes.get("multiple")), **words))
-    return tuple(sorted(findings, key=lambda finding: finding.segment))
+def _finding(segment: str, entry: dict | None, tasks: Path) -> Finding:
+    try:
+        number = int(segment)
+        given = ((entry or {}).get("attributes") or {}).items()
+    except (ValueError, AttributeError):
+        raise DatasetError(
+            f"{tasks}: segmentMap: expected integer labels with attributes, found "
+            f"{segment!r}: {entry!r}; export the project again"
+        ) from None
+    attributes = {str(name).strip().lower(): value for name, value in given}
+    words = {
+        name: _text(attributes.get(name)) for name in ("certainty", "cause", "size", "location")
+    }
+    return Finding(number, _flag(attributes.get("multiple")), **words)
 
 
 def _flag(value) -> bool:
@@ -160,10 +213,11 @@ def _mimic(landmark: dict, header: Header, tasks: Path) -> Mimic:
     except (KeyError, TypeError, ValueError):
         raise DatasetError(
             f"{tasks}: {header.path.name}: expected a landmark with category and point i, j, k, "
-            f"found {landmark}"
+            f"found {landmark}; export the project again"
         ) from None
     if any(not 0 <= index < size for index, size in zip(voxel, header.shape, strict=True)):
         raise DatasetError(
-            f"{tasks}: {header.path.name}: expected landmarks within {header.shape}, found {voxel}"
+            f"{tasks}: {header.path.name}: expected landmarks within {header.shape}, "
+            f"found {voxel}; correct the landmark, or check that the image is whole"
         )
     return Mimic(voxel, kind)

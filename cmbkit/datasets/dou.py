@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.datasets.assembly import Published, make_scan
 from cmbkit.datasets.sources import (
     DatasetError,
-    Published,
-    acquisition,
+    Header,
     images_in,
     is_synthetic,
     read_each,
@@ -37,15 +37,27 @@ def read_centres(path: Path) -> np.ndarray:
     try:
         content = loadmat(path)
     except Exception as error:
-        raise DatasetError(f"{path}: expected a readable .mat file, found: {error}") from error
+        raise DatasetError(
+            f"{path}: expected a readable .mat file, found: {error}; copy it again from the source"
+        ) from error
     if "cen" not in content:
         names = [name for name in content if not name.startswith("__")]
-        raise DatasetError(f"{path}: expected a variable cen, found {names}")
-    centres = np.asarray(content["cen"], float)
+        raise DatasetError(
+            f"{path}: expected a variable cen, found {names}; store the centres under that name"
+        )
+    try:
+        centres = np.asarray(content["cen"], float)
+    except (TypeError, ValueError):
+        raise DatasetError(
+            f"{path}: cen: expected numbers, found {content['cen'].dtype}; store rows x, y, z"
+        ) from None
     if centres.size == 0:
         return np.empty((0, 3))
     if centres.ndim != 2 or centres.shape[1] != 3:
-        raise DatasetError(f"{path}: cen: expected rows x, y, z, found shape {centres.shape}")
+        raise DatasetError(
+            f"{path}: cen: expected rows x, y, z, found shape {centres.shape}; "
+            "store one row per microbleed"
+        )
     return centres
 
 
@@ -70,26 +82,35 @@ def read(root: Path) -> list[Scan]:
     root = require_folder(Path(root))
     synthetic = is_synthetic(root)
     images = images_in(require_folder(root / "nii"))
-    truth = require_folder(root / "ground_truth")
+    truth = root / "ground_truth"
     if not images:
-        raise DatasetError(f"{root / 'nii'}: expected images NN.nii, found none")
+        raise DatasetError(
+            f"{root / 'nii'}: expected images NN.nii, found none; "
+            "place them as data/README.md shows"
+        )
     alone = sorted({path.stem for path in truth.glob("*.mat")} - {stem(path) for path in images})
-    if alone:
-        raise DatasetError(f"{root / 'nii'}: expected images {', '.join(alone)}, found none")
+    problems = [
+        f"{truth / name}.mat: expected an image {name}.nii, found none; add it, or remove this file"
+        for name in alone
+    ]
 
     def read_one(image: Path) -> Scan:
         header = read_header(image)
-        source = truth / f"{stem(image)}.mat"
-        points = zero_based(read_centres(source), header, source)
-        return Scan(
+        name = stem(image)
+        return make_scan(
+            header,
+            lambda: _annotation(truth / f"{name}.mat", header),
+            PUBLISHED,
             dataset="DOU",
-            patient=stem(image),
-            scan=stem(image),
+            patient=name,
+            scan=name,
             sequence="SWI",
-            image=image,
-            annotation=Annotation("points" if points else "none", points=points),
-            acquisition=acquisition(header, PUBLISHED),
             synthetic=synthetic,
         )
 
-    return read_each(read_one, images)
+    return read_each(read_one, images, problems)
+
+
+def _annotation(source: Path, header: Header) -> Annotation:
+    points = zero_based(read_centres(source), header, source)
+    return Annotation("points" if points else "none", points=points)

@@ -12,16 +12,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cmbkit.datasets.assembly import Published, make_scan
 from cmbkit.datasets.sources import (
     DatasetError,
-    Published,
-    acquisition,
+    Header,
     images_in,
     is_synthetic,
     read_each,
     read_header,
     require_file,
     require_folder,
+    stem,
     zero_based,
 )
 from cmbkit.records import Annotation, Scan
@@ -43,23 +44,27 @@ def patient_and_time(image: Path) -> tuple[str, str]:
     """Patient and time point of a file name: ``("122", "T1")``."""
     match = _NAME.match(image.name)
     if not match:
-        raise DatasetError(f"{image}: expected a name like 122_T1_..., found {image.name}")
+        raise DatasetError(
+            f"{image}: expected a name like 122_T1_..., found {image.name}; "
+            "give the file its published name"
+        )
     return match["patient"], match["time"]
 
 
-def read_workbook(path: Path) -> dict[str, list[list[float]]]:
+def read_workbook(path: Path) -> tuple[dict[str, list[list[float]] | None], list[str]]:
     """Read the centres of a MOMENI or sMOMENI workbook.
 
     Returns
     -------
-    dict of str to list of [x, y, z]
-        File name without extension to 1-based voxel coordinates.
+    centres : dict of str to list of [x, y, z]
+        File name without extension to 1-based voxel coordinates; None where a row is at fault.
+    problems : list of str
+        One line per row that is at fault: triplet incomplete or not numeric, file listed twice.
 
     Raises
     ------
     DatasetError
-        If the first column is no file name, a triplet is incomplete or not numeric, or a
-        file is listed twice.
+        If the workbook is missing, unreadable, or its first column holds no file names.
     """
     from openpyxl import load_workbook
 
@@ -68,27 +73,35 @@ def read_workbook(path: Path) -> dict[str, list[list[float]]]:
         sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
         header, *rows = [list(row) for row in sheet.iter_rows(values_only=True)] or [[]]
     except Exception as error:
-        raise DatasetError(f"{path}: expected a readable workbook, found: {error}") from error
+        raise DatasetError(
+            f"{path}: expected a readable workbook, found: {error}; copy it again from the source"
+        ) from error
     titles = [str(cell or "").strip() for cell in header]
     if not titles or "file name" not in titles[0].lower():
         raise DatasetError(
-            f"{path}: expected a first column 'NIFTI File Name', found {titles[:1] or 'no columns'}"
+            f"{path}: expected a first column 'NIFTI File Name', found "
+            f"{titles[:1] or 'no columns'}; copy the workbook again from the source"
         )
     extra = [n for n, title in enumerate(titles) if title.startswith("LocationCirclewholeReal")]
     end = extra[0] if extra else None
-    found: dict[str, list[list[float]]] = {}
+    found: dict[str, list[list[float]] | None] = {}
+    problems = []
     for row in rows:
-        name = str(row[0] or "").strip()
+        name = str(row[0] or "").strip().removesuffix(".gz").removesuffix(".nii")
         if not name:
             continue
-        name = name.removesuffix(".gz").removesuffix(".nii")
         if name in found:
-            raise DatasetError(f"{path}: {name}: expected one row, found two")
-        found[name] = _triplets([*row[1:end]], f"{path}: {name}")
-    return found
+            problems.append(f"{path}: {name}: expected one row, found two; remove one")
+            continue
+        try:
+            found[name] = _triplets([*row[1:end]])
+        except ValueError as error:
+            found[name] = None
+            problems.append(f"{path}: {name}: {error}; correct the row")
+    return found, problems
 
 
-def _triplets(cells: list, where: str) -> list[list[float]]:
+def _triplets(cells: list) -> list[list[float]]:
     cells = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
     points = []
     for start in range(0, len(cells), 3):
@@ -98,21 +111,44 @@ def _triplets(cells: list, where: str) -> list[list[float]]:
         try:
             point = [float(cell) for cell in triplet]
         except (TypeError, ValueError):
-            raise DatasetError(f"{where}: expected numbers, found {triplet}") from None
+            raise ValueError(f"expected numbers, found {triplet}") from None
         if len(point) != 3:
-            raise DatasetError(f"{where}: expected x, y, z, found {triplet}")
+            raise ValueError(f"expected x, y, z, found {triplet}")
         points.append(point)
     return points
 
 
-def require_all_listed_exist(centres: dict, images: list[Path], workbook: Path) -> None:
-    """Raise DatasetError if the workbook lists files that are not in the folder."""
-    missing = sorted(set(centres) - {path.name.removesuffix(".nii.gz") for path in images})
-    if missing:
-        raise DatasetError(
-            f"{workbook}: expected an image for each row, found none for {', '.join(missing[:5])}"
-            + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        )
+class Centres:
+    """Centres of the images of one folder, from the workbook that lists them.
+
+    ``problems`` holds a line for each thing that is wrong with the workbook itself, rows
+    without an image among them.
+    """
+
+    def __init__(self, workbook: Path, images: list[Path]):
+        self.workbook = workbook
+        self._rows: dict[str, list[list[float]] | None] | None = None
+        try:
+            self._rows, self.problems = read_workbook(workbook)
+        except DatasetError as error:
+            self.problems = [str(error)]
+        self.problems += [
+            f"{workbook}: expected an image for each row, found none for {name}; "
+            "add the image, or remove the row"
+            for name in sorted(set(self._rows or ()) - {stem(path) for path in images})
+        ]
+
+    def of(self, header: Header) -> tuple[tuple[int, int, int], ...]:
+        """0-based voxels of an image; none where ``problems`` names its row or the workbook."""
+        name = stem(header.path)
+        if self._rows is None or (name in self._rows and self._rows[name] is None):
+            return ()
+        if not self._rows.get(name):
+            raise DatasetError(
+                f"{self.workbook}: {header.path.name}: expected coordinates, found none; "
+                "add its row, or move the image to the folder of scans without CMBs"
+            )
+        return zero_based(self._rows[name], header, self.workbook)
 
 
 def read(root: Path) -> list[Scan]:
@@ -138,31 +174,28 @@ def read(root: Path) -> list[Scan]:
     folder = share_folder(root)
     annotated, healthy = images_in(folder / WITH_CMB), images_in(folder / WITHOUT_CMB)
     if not annotated and not healthy:
-        raise DatasetError(f"{folder}: expected images in {WITH_CMB} or {WITHOUT_CMB}, found none")
-    centres = {}
+        raise DatasetError(
+            f"{folder}: expected images in {WITH_CMB} or {WITHOUT_CMB}, found none; "
+            "place them as data/README.md shows"
+        )
     workbook = folder / WORKBOOK
-    if annotated:
-        centres = read_workbook(workbook)
-        require_all_listed_exist(centres, annotated, workbook)
+    centres = Centres(workbook, annotated) if annotated or workbook.is_file() else None
 
     def read_one(image: Path) -> Scan:
         header = read_header(image)
         patient, time = patient_and_time(image)
-        annotation = Annotation("none")
-        if image.parent.name == WITH_CMB:
-            rows = centres.get(image.name.removesuffix(".nii.gz"))
-            if not rows:
-                raise DatasetError(f"{workbook}: {image.name}: expected coordinates, found none")
-            annotation = Annotation("points", points=zero_based(rows, header, workbook))
-        return Scan(
+        with_cmb = image.parent.name == WITH_CMB
+        return make_scan(
+            header,
+            lambda: (
+                Annotation("points", points=centres.of(header)) if with_cmb else Annotation("none")
+            ),
+            PUBLISHED,
             dataset="MOMENI",
             patient=patient,
             scan=f"{patient}_{time}",
             sequence="SWI",
-            image=image,
-            annotation=annotation,
-            acquisition=acquisition(header, PUBLISHED),
             synthetic=synthetic,
         )
 
-    return read_each(read_one, [*annotated, *healthy])
+    return read_each(read_one, [*annotated, *healthy], centres.problems if centres else [])

@@ -82,18 +82,15 @@ def table_5_1(scans: list[Scan]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per dataset: raw_annotation, step_0, step_1, step_2, steps_3_6; "✓" done,
-        "✗" skipped, "n/a" not applicable.
+        One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2,
+        steps_3_6; "✓" done, "✗" skipped, "n/a" not applicable.
     """
     rows = []
     for dataset in sorted({scan.dataset for scan in scans}):
-        kinds = {scan.annotation.kind for scan in scans if scan.dataset == dataset} - {"none"}
-        if len(kinds) > 1:
-            raise ValueError(f"{dataset}: expected one kind of annotation, found {sorted(kinds)}")
-        name, refined = NOT_APPLICABLE, NOT_APPLICABLE
-        for kind in kinds:
-            name, refined = RAW_ANNOTATION[kind]
-        rows.append([dataset, name, DONE, refined, refined, DONE])
+        kinds = {scan.annotation.kind for scan in scans if scan.dataset == dataset}
+        found = [RAW_ANNOTATION[kind] for kind in sorted(kinds & set(RAW_ANNOTATION))]
+        for name, refined in found or [(NOT_APPLICABLE, NOT_APPLICABLE)]:
+            rows.append([dataset, name, DONE, refined, refined, DONE])
     return pd.DataFrame(rows, columns=COLUMNS_5_1)
 
 

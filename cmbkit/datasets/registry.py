@@ -1,4 +1,4 @@
-"""The seven datasets by name, and one table of all scans."""
+"""The seven datasets by name, people's own in BIDS, and one table of all scans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.datasets import crb, dou, momeni, rodeja, smomeni, valdo
+from cmbkit.datasets import bids, crb, dou, momeni, rodeja, smomeni, valdo
 from cmbkit.datasets.sources import DatasetError, mask_content
 from cmbkit.records import Scan
 
@@ -24,10 +24,9 @@ READERS: dict[str, Callable[[Path], list[Scan]]] = {
 }
 """Reader of each dataset: takes the dataset's root folder, returns its scans."""
 
-LABELLED_MASKS = ("RODEJA",)
 COLUMNS = [
     *("uid", "dataset", "patient", "scan", "sequence", "field_strength", "te_ms"),
-    *("in_plane_mm", "slice_thickness_mm", "resolution_level", "n_cmb", "cmb_level"),
+    *("in_plane_mm", "slice_thickness_mm", "resolution_level", "n_cmb", "cmb_level", "annotated"),
 ]
 
 
@@ -49,18 +48,46 @@ def read_dataset(name: str, root) -> list[Scan]:
     Raises
     ------
     DatasetError
-        One line per problem: file, expected, found.
+        One line per problem: file, expected, found, what to do. Its ``readable`` holds the
+        scans that can be read all the same.
     """
     if name not in READERS:
-        raise DatasetError(f"dataset: expected one of {', '.join(READERS)}, found {name!r}")
-    root = Path(root)
+        raise DatasetError(
+            f"dataset: expected one of {', '.join(READERS)}, found {name!r}; "
+            "data of your own are read by read_own"
+        )
+    return _read(name, Path(root), READERS[name])
+
+
+def read_own(name: str, root, leave_out=()) -> list[Scan]:
+    """Read a dataset of one's own in BIDS (see `cmbkit.datasets.bids`), as `read_dataset` does.
+
+    ``leave_out`` are subject labels that are not read.
+    """
+    return _read(name, Path(root), lambda root: bids.read(root, name, leave_out))
+
+
+def _read(name: str, root: Path, reader: Callable[[Path], list[Scan]]) -> list[Scan]:
     if not root.is_dir():
-        raise DatasetError(f"{root}: expected the folder of {name}, found nothing")
-    scans = sorted(READERS[name](root), key=lambda scan: scan.scan)
+        raise DatasetError(
+            f"{root}: expected the folder of {name}, found nothing; "
+            "place it there, or correct the parameter file"
+        )
+    problems: list[str] = []
+    try:
+        scans = reader(root)
+    except DatasetError as error:
+        scans = error.readable
+        problems.append(str(error))
+    scans = sorted(scans, key=lambda scan: (scan.scan, str(scan.image)))
     for uid, count in Counter(scan.uid for scan in scans).items():
         if count > 1:
             paths = ", ".join(str(s.image) for s in scans if s.uid == uid)
-            raise DatasetError(f"{root}: expected one scan {uid}, found {count}: {paths}")
+            problems.append(
+                f"{root}: expected one scan {uid}, found {count}: {paths}; keep one of them"
+            )
+    if problems:
+        raise DatasetError("\n".join(problems), scans)
     return scans
 
 
@@ -68,7 +95,8 @@ def count_microbleeds(scan: Scan) -> int:
     """Number of annotated CMBs before label refinement.
 
     Points count one each; of masks the 6-connected components count (VALDO) or the label
-    values (RODEJA); a scribble counts once, also one that is flagged to cover several CMBs.
+    values (RODEJA, BIDS dseg); a scribble counts once, also one that is flagged to cover
+    several CMBs.
     """
     annotation = scan.annotation
     if annotation.kind == "points":
@@ -77,7 +105,7 @@ def count_microbleeds(scan: Scan) -> int:
         return len(mask_content(annotation.mask_path).values)
     if annotation.kind == "mask":
         content = mask_content(annotation.mask_path)
-        return len(content.values) if scan.dataset in LABELLED_MASKS else content.n_components
+        return len(content.values) if scan.labelled else content.n_components
     return 0
 
 
@@ -94,7 +122,7 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
     DataFrame
         uid, dataset, patient, scan, sequence, field_strength (tesla as text), te_ms,
         in_plane_mm (the smaller one), slice_thickness_mm, resolution_level ("low" or "high"),
-        n_cmb, cmb_level.
+        n_cmb, cmb_level, annotated (False where nobody has looked for CMBs).
     """
     rows = []
     for scan in scans:
@@ -102,6 +130,6 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
         values = [scan.uid, scan.dataset, scan.patient, scan.scan, scan.sequence]
         values += [acquired.field_strength, acquired.te_ms, min(acquired.in_plane_mm)]
         values += [acquired.slice_thickness_mm, acquired.resolution_level]
-        rows.append([*values, count, cmb_level(count)])
+        rows.append([*values, count, cmb_level(count), scan.annotation.kind != "unknown"])
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"te_ms": float, "n_cmb": int})

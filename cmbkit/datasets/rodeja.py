@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
 from cmbkit.datasets.sources import (
     DatasetError,
-    Published,
-    acquisition,
     images_in,
     is_synthetic,
-    mask_content,
     read_each,
     read_header,
     require_folder,
     stem,
 )
-from cmbkit.records import Annotation, Scan
+from cmbkit.records import Scan
 
 PUBLISHED = Published("1.5/3", site="Denmark")
 SUBFOLDERS = ("cph_annotated", "cph_annotated_mip")
@@ -49,39 +47,49 @@ def read(root: Path) -> list[Scan]:
     synthetic = is_synthetic(root)
     images = [path for name in SUBFOLDERS for path in images_in(base / name / "images")]
     if not images:
-        raise DatasetError(f"{base}: expected images in {' or '.join(SUBFOLDERS)}, found none")
+        raise DatasetError(
+            f"{base}: expected images in {' or '.join(SUBFOLDERS)}, found none; "
+            "place them as data/README.md shows"
+        )
     masks = {name: images_in(base / "Annotations" / name) for name in SUBFOLDERS}
-    paired = read_each(lambda image: (image, _mask_of(image, masks, base)), images)
-    alone = {path for paths in masks.values() for path in paths} - {mask for _, mask in paired}
-    if alone:
-        raise DatasetError("\n".join(f"{path}: expected an image, found none" for path in alone))
-    return read_each(lambda pair: _read_pair(*pair, synthetic), paired)
+    problems = [
+        f"{mask}: expected an image, found none; add it, or remove the mask"
+        for name in SUBFOLDERS
+        for mask in masks[name]
+        if not any(_belongs(mask, image) for image in images if _subfolder(image) == name)
+    ]
+
+    def read_one(image: Path) -> Scan:
+        return make_scan(
+            read_header(image),
+            lambda: mask_annotation(_mask_of(image, masks, base), labelled=True),
+            PUBLISHED,
+            dataset="RODEJA",
+            patient=stem(image),
+            scan=stem(image),
+            sequence="SWI",
+            synthetic=synthetic,
+        )
+
+    return read_each(read_one, images, problems)
+
+
+def _subfolder(image: Path) -> str:
+    return image.parent.parent.name
+
+
+def _belongs(mask: Path, image: Path) -> bool:
+    """Whether a mask's name ends in the image's number (and not in a longer one)."""
+    ending = f"{stem(image)}mask"
+    return stem(mask).endswith(ending) and not stem(mask).removesuffix(ending)[-1:].isdigit()
 
 
 def _mask_of(image: Path, masks: dict[str, list[Path]], base: Path) -> Path:
-    name = image.parent.parent.name
-    ending = f"{stem(image)}mask"
-    found = [
-        path
-        for path in masks[name]
-        if stem(path).endswith(ending) and not stem(path).removesuffix(ending)[-1:].isdigit()
-    ]
+    name = _subfolder(image)
+    found = [path for path in masks[name] if _belongs(path, image)]
     if len(found) != 1:
         raise DatasetError(
-            f"{base / 'Annotations' / name}: expected one mask *{ending}.nii, found {len(found)}"
+            f"{base / 'Annotations' / name}: expected one mask *{stem(image)}mask.nii, "
+            f"found {len(found)}; keep one mask for each image"
         )
     return found[0]
-
-
-def _read_pair(image: Path, mask: Path, synthetic: bool) -> Scan:
-    kind = "mask" if mask_content(mask).values else "none"
-    return Scan(
-        dataset="RODEJA",
-        patient=stem(image),
-        scan=stem(image),
-        sequence="SWI",
-        image=image,
-        annotation=Annotation(kind, mask_path=mask),
-        acquisition=acquisition(read_header(image), PUBLISHED),
-        synthetic=synthetic,
-    )

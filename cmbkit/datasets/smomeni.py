@@ -12,21 +12,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cmbkit.datasets.assembly import make_scan
 from cmbkit.datasets.momeni import (
     PUBLISHED,
+    Centres,
     patient_and_time,
-    read_workbook,
-    require_all_listed_exist,
     share_folder,
 )
 from cmbkit.datasets.sources import (
     DatasetError,
-    acquisition,
     images_in,
     is_synthetic,
     read_each,
     read_header,
-    zero_based,
 )
 from cmbkit.records import Annotation, Scan
 
@@ -51,7 +49,10 @@ def without_neighbours(points: tuple[Point, ...]) -> tuple[Point, ...]:
 def _variant(image: Path) -> str:
     match = _VARIANT.search(image.name)
     if not match:
-        raise DatasetError(f"{image}: expected a name with _rsCMB_Vn or _sCMB_Vn, found none")
+        raise DatasetError(
+            f"{image}: expected a name with _rsCMB_Vn or _sCMB_Vn, found none; "
+            "give the file its published name"
+        )
     return f"{match['kind']}{match['version']}"
 
 
@@ -82,35 +83,32 @@ def read(root: Path) -> list[Scan]:
     folder = share_folder(root)
     groups = [folder / name for name in WORKBOOKS if (folder / name).is_dir()]
     if not groups:
-        raise DatasetError(f"{folder}: expected {' or '.join(WORKBOOKS)}, found neither")
-    per_group = read_each(lambda group: _read_group(group, synthetic), groups)
-    return [scan for scans in per_group for scan in scans]
-
-
-def _read_group(group: Path, synthetic: bool) -> list[Scan]:
-    images = images_in(group)
-    if not images:
-        raise DatasetError(f"{group}: expected images, found none")
-    workbook = _workbook(group, WORKBOOKS[group.name])
-    centres = read_workbook(workbook)
-    require_all_listed_exist(centres, images, workbook)
-
-    def read_one(image: Path) -> Scan:
-        header = read_header(image)
-        patient, time = patient_and_time(image)
-        rows = centres.get(image.name.removesuffix(".nii.gz"))
-        if not rows:
-            raise DatasetError(f"{workbook}: {image.name}: expected coordinates, found none")
-        points = without_neighbours(zero_based(rows, header, workbook))
-        return Scan(
-            dataset="sMOMENI",
-            patient=patient,
-            scan=f"{patient}_{time}_{_variant(image)}",
-            sequence="SWI",
-            image=image,
-            annotation=Annotation("points", points=points),
-            acquisition=acquisition(header, PUBLISHED),
-            synthetic=synthetic,
+        raise DatasetError(
+            f"{folder}: expected {' or '.join(WORKBOOKS)}, found neither; "
+            "place them as data/README.md shows"
         )
+    listed, problems = [], []
+    for group in groups:
+        images = images_in(group)
+        if not images:
+            problems.append(f"{group}: expected images, found none; add them, or remove the folder")
+            continue
+        centres = Centres(_workbook(group, WORKBOOKS[group.name]), images)
+        problems += centres.problems
+        listed += [(image, centres) for image in images]
+    return read_each(lambda pair: _read_one(*pair, synthetic), listed, problems)
 
-    return read_each(read_one, images)
+
+def _read_one(image: Path, centres: Centres, synthetic: bool) -> Scan:
+    header = read_header(image)
+    patient, time = patient_and_time(image)
+    return make_scan(
+        header,
+        lambda: Annotation("points", points=without_neighbours(centres.of(header))),
+        PUBLISHED,
+        dataset="sMOMENI",
+        patient=patient,
+        scan=f"{patient}_{time}_{_variant(image)}",
+        sequence="SWI",
+        synthetic=synthetic,
+    )

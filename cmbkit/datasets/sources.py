@@ -1,4 +1,4 @@
-"""What every reader needs: one error, image headers, sidecars, label masks, the synthetic flag."""
+"""What every reader needs: one error, files, image headers, label masks, the synthetic flag."""
 
 from __future__ import annotations
 
@@ -11,40 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from cmbkit.records import Acquisition
 from cmbkit.volume import Volume
-
-NOMINAL_TESLA = (1.5, 3.0, 7.0)
 
 
 class DatasetError(ValueError):
-    """A folder is not the dataset that was expected; each line names file, expected, found."""
+    """A folder is not the dataset that was expected.
 
+    Each line of the message names file, what was expected, what was found and what to do.
 
-@dataclass(frozen=True)
-class Published:
-    """Acquisition of a dataset as published (Table 4.1), where no sidecar says otherwise.
-
-    Field strength in tesla as text, times in ms, flip angle in degrees.
+    Attributes
+    ----------
+    readable : list
+        What could be read all the same (scans, without what was at fault in them).
     """
 
-    field_strength: str | None = None
-    te_ms: float | None = None
-    tr_ms: float | None = None
-    flip_deg: float | None = None
-    site: str | None = None
+    def __init__(self, message: str, readable: Iterable[Any] = ()):
+        super().__init__(message)
+        self.readable = list(readable)
 
 
 @dataclass(frozen=True)
 class Header:
     """What the header of a NIfTI file says; the voxels are not read.
 
-    ``shape`` in voxels, ``spacing`` in mm along the array axes.
+    ``shape`` in voxels, ``spacing`` in mm along the array axes; ``affine`` maps 0-based voxel
+    indices to RAS mm.
     """
 
     path: Path
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
+    affine: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,11 @@ def stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
+def sidecar_of(image: Path) -> Path:
+    """Path of an image's JSON sidecar."""
+    return image.with_name(f"{stem(image)}.json")
+
+
 def images_in(folder: Path) -> list[Path]:
     """NIfTI files of a folder, sorted by name; hidden files are left out."""
     found = [*folder.glob("*.nii"), *folder.glob("*.nii.gz")]
@@ -69,27 +71,46 @@ def images_in(folder: Path) -> list[Path]:
 def require_folder(path: Path) -> Path:
     """Return the path if it is a folder, else raise DatasetError."""
     if not path.is_dir():
-        raise DatasetError(f"{path}: expected a folder, found nothing")
+        raise DatasetError(
+            f"{path}: expected a folder, found nothing; place it as data/README.md shows"
+        )
     return path
 
 
 def require_file(path: Path) -> Path:
     """Return the path if it is a file, else raise DatasetError."""
     if not path.is_file():
-        raise DatasetError(f"{path}: expected a file, found nothing")
+        raise DatasetError(
+            f"{path}: expected a file, found nothing; add it, or take its partner away"
+        )
     return path
 
 
-def read_each(read_one: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """Call ``read_one`` on every item; all DatasetErrors come as one, a line each."""
-    results, problems = [], []
+def nifti_file(folder: Path, name: str) -> Path:
+    """Return the one file ``name.nii.gz`` or ``name.nii`` of a folder, else raise DatasetError."""
+    packed, plain = folder / f"{name}.nii.gz", folder / f"{name}.nii"
+    if packed.is_file() and plain.is_file():
+        raise DatasetError(f"{packed}: expected one file, found {plain.name} beside it; remove one")
+    return plain if plain.is_file() else require_file(packed)
+
+
+def read_each(
+    read_one: Callable[[Any], Any], items: Iterable[Any], problems: Iterable[str] = ()
+) -> list[Any]:
+    """Call ``read_one`` on every item.
+
+    All DatasetErrors come as one, a line each, after the ``problems`` that were known before;
+    its ``readable`` holds the results that there are.
+    """
+    results, problems = [], list(problems)
     for item in items:
         try:
             results.append(read_one(item))
         except DatasetError as error:
             problems.append(str(error))
+            results.extend(error.readable)
     if problems:
-        raise DatasetError("\n".join(problems))
+        raise DatasetError("\n".join(problems), results)
     return results
 
 
@@ -107,77 +128,42 @@ def read_header(path: Path) -> Header:
     try:
         image = nib.load(path)
     except Exception as error:
-        raise DatasetError(f"{path}: expected a readable NIfTI file, found: {error}") from error
+        raise DatasetError(
+            f"{path}: expected a readable NIfTI file, found: {error}; copy it again from the source"
+        ) from error
     shape = image.shape[:3] if image.shape[3:] == (1,) else image.shape
     if len(shape) != 3:
-        raise DatasetError(f"{path}: expected a 3D image, found shape {image.shape}")
+        raise DatasetError(
+            f"{path}: expected a 3D image, found shape {image.shape}; keep one volume of it"
+        )
     spacing = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
-    if not (np.isfinite(image.affine).all() and (spacing > 0).all()):
-        raise DatasetError(f"{path}: expected a finite affine, found {image.affine.tolist()}")
-    return Header(path, tuple(map(int, shape)), tuple(round(float(s), 4) for s in spacing))
+    affine = np.asarray(image.affine, float)
+    if not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 0):
+        raise DatasetError(
+            f"{path}: expected a finite affine of full rank, found {affine.tolist()}; "
+            "repair the header"
+        )
+    return Header(path, tuple(map(int, shape)), tuple(round(float(s), 4) for s in spacing), affine)
 
 
-def _sidecar(image: Path) -> dict:
-    path = image.with_name(f"{stem(image)}.json")
+def read_fields(path: Path) -> dict:
+    """Keys and values of a JSON file; none if there is no such file."""
     if not path.is_file():
         return {}
     try:
         fields = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}: expected JSON, found: {error}") from None
+    except ValueError as error:
+        raise DatasetError(f"{path}: expected JSON, found: {error}; repair the file") from None
     if not isinstance(fields, dict):
-        raise DatasetError(f"{path}: expected keys and values, found {type(fields).__name__}")
+        raise DatasetError(
+            f"{path}: expected keys and values, found {type(fields).__name__}; repair the file"
+        )
     return fields
-
-
-def _number(fields: dict, key: str, image: Path, factor: float = 1.0) -> float | None:
-    value = fields.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise DatasetError(f"{stem(image)}.json: {key}: expected a number, found {value!r}")
-    return round(value * factor, 4)
-
-
-def tesla_text(tesla: float) -> str:
-    """Field strength as text: ``"1.5"``, ``"3"`` or ``"7"`` when within 0.2 T, else the number."""
-    nearest = min(NOMINAL_TESLA, key=lambda nominal: abs(nominal - tesla))
-    return f"{nearest if abs(nearest - tesla) < 0.2 else tesla:g}"
-
-
-def acquisition(header: Header, published: Published) -> Acquisition:
-    """Combine header, optional BIDS sidecar (``<image>.json``) and the published values.
-
-    The sidecar's MagneticFieldStrength (T), EchoTime and RepetitionTime (s), FlipAngle
-    (degrees) and InstitutionAddress win over what was published for the dataset.
-    """
-    fields = _sidecar(header.path)
-    tesla = _number(fields, "MagneticFieldStrength", header.path)
-    measured = {
-        "field_strength": None if tesla is None else tesla_text(tesla),
-        "te_ms": _number(fields, "EchoTime", header.path, 1000),
-        "tr_ms": _number(fields, "RepetitionTime", header.path, 1000),
-        "flip_deg": _number(fields, "FlipAngle", header.path),
-        "site": fields.get("InstitutionAddress"),
-    }
-    chosen = {
-        name: getattr(published, name) if value is None else value
-        for name, value in measured.items()
-    }
-    small, middle, large = sorted(header.spacing)
-    return Acquisition((small, middle), large, **chosen)
 
 
 def is_synthetic(root: Path) -> bool:
     """Whether ``dataset_description.json`` in a dataset's root says ``"Synthetic": true``."""
-    path = root / "dataset_description.json"
-    if not path.is_file():
-        return False
-    try:
-        description = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}: expected JSON, found: {error}") from None
-    return isinstance(description, dict) and description.get("Synthetic") is True
+    return read_fields(root / "dataset_description.json").get("Synthetic") is True
 
 
 def mask_content(path: Path) -> MaskContent:
@@ -200,7 +186,9 @@ def _mask_content(path: Path, _size: int, _mtime_ns: int) -> MaskContent:
     try:
         data = Volume.read(path, np.int32).data
     except ValueError as error:
-        raise DatasetError(str(error)) from error
+        raise DatasetError(
+            f"{error}; save the mask with whole numbers, or copy it again"
+        ) from error
     inside = data > 0
     if not inside.any():
         return MaskContent(0)
@@ -210,8 +198,10 @@ def _mask_content(path: Path, _size: int, _mtime_ns: int) -> MaskContent:
     return MaskContent(int(count), tuple(int(v) for v in np.unique(data[where])))
 
 
-def zero_based(rows, header: Header, source: Path) -> tuple[tuple[int, int, int], ...]:
-    """1-based voxel coordinates, shape (n, 3), to 0-based indices within the image.
+def zero_based(
+    rows, header: Header, source: Path, first: int = 1
+) -> tuple[tuple[int, int, int], ...]:
+    """Voxel coordinates counted from ``first``, shape (n, 3), to 0-based indices in the image.
 
     A fractional centre goes to its nearest voxel.
 
@@ -222,12 +212,13 @@ def zero_based(rows, header: Header, source: Path) -> tuple[tuple[int, int, int]
     """
     rows = np.asarray(rows, float).reshape(-1, 3)
     bad = ~np.isfinite(rows).all(axis=1)
-    if not bad.any():
-        rows = np.rint(rows)
-        bad = ((rows < 1) | (rows > header.shape)).any(axis=1)
+    rows = np.rint(rows)
+    last = tuple(size + first - 1 for size in header.shape)
+    bad |= ~((rows >= first) & (rows <= last)).all(axis=1)
     if bad.any():
+        where = f"{source}: {header.path.name}: expected coordinates from {first} to {last}"
+        remedy = "correct the coordinate, or check that the image is whole"
         raise DatasetError(
-            f"{source}: {header.path.name}: expected coordinates from 1 to {header.shape}, "
-            f"found {rows[bad][0].tolist()}"
+            "\n".join(f"{where}, found {row.tolist()}; {remedy}" for row in rows[bad])
         )
-    return tuple(tuple(int(v) - 1 for v in row) for row in rows)
+    return tuple(tuple(int(v) - first for v in row) for row in rows)

@@ -60,7 +60,8 @@ def strata(table: pd.DataFrame) -> pd.DataFrame:
         },
         index=table.index,
     )
-    result["stratify_label"] = result[list(STRATA)].agg("-".join, axis=1)
+    rows = result[list(STRATA)].itertuples(index=False, name=None)
+    result["stratify_label"] = pd.Series(["-".join(row) for row in rows], result.index, dtype=str)
     return result
 
 
@@ -100,22 +101,28 @@ def _validation_patients(
     return set(zip(chosen["Dataset"], chosen["patient"], strict=True))
 
 
-def assign_splits(table: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
+def assign_splits(
+    table: pd.DataFrame, validation_fraction: float, seed: int, own: dict[str, str] | None = None
+) -> pd.DataFrame:
     """Give every scan its split (sections 7.1.2.1 and 7.1.2.2).
 
     MOMENI, RODEJA and VALDO are split into train and valid by patient, with the strata of
     Figure A.8 in equal shares. Of the patients with CMBs each dataset gives at least one to
     valid and keeps at least one in train, so that a tiny cohort can be validated; its share may
     then be larger than the fraction. CRBneg and sMOMENI go to train, except sMOMENI scans made
-    from a MOMENI patient in valid: these are excluded. CRB and DOU are test.
+    from a MOMENI patient in valid: these are excluded. CRB and DOU are test. Datasets of one's own
+    go where ``own`` says. Scans that nobody has annotated are excluded.
 
     Parameters
     ----------
     table : DataFrame
-        Scan table, one row per scan; the order of the rows does not matter.
+        Scan table, one row per scan; the order of the rows does not matter. Without a column
+        annotated all scans count as annotated.
     validation_fraction : float
         Share of patients, over 0 and below 1.
     seed : int
+    own : dict of str to {"train", "valid", "test", "train-valid"}, optional
+        Split of further datasets; of "train-valid" patients are drawn.
 
     Returns
     -------
@@ -125,25 +132,29 @@ def assign_splits(table: pd.DataFrame, validation_fraction: float, seed: int) ->
     _require(table, NEEDED)
     if not 0 < validation_fraction < 1:
         raise ValueError(f"validation_fraction: expected 0 to 1, found {validation_fraction}")
-    known = {*SPLIT_DATASETS, *TRAIN_DATASETS, *TEST_DATASETS}
+    fixed = dict.fromkeys(TRAIN_DATASETS, "train") | dict.fromkeys(TEST_DATASETS, "test")
+    fixed |= own or {}
+    drawn = {*SPLIT_DATASETS, *(name for name, split in fixed.items() if split == "train-valid")}
+    known = {*drawn, *fixed}
     unknown = sorted(set(table["dataset"]) - known)
     if unknown:
         raise ValueError(f"scan table: expected datasets {sorted(known)}, found {unknown}")
     rng = np.random.default_rng(seed)
-    to_split = table[table["dataset"].isin(SPLIT_DATASETS)]
+    annotated = table.get("annotated", pd.Series(True, table.index)).astype(bool)
+    to_split = table[table["dataset"].isin(drawn) & annotated]
     chosen = set()
     if len(to_split):
         chosen = _validation_patients(_patients(to_split), validation_fraction, rng)
 
-    def split(dataset: str, patient: str) -> str:
-        if dataset in TEST_DATASETS:
-            return "test"
-        if dataset == "sMOMENI" and ("MOMENI", patient) in chosen:
+    def split(dataset: str, patient: str, seen: bool) -> str:
+        if not seen or (dataset == "sMOMENI" and ("MOMENI", patient) in chosen):
             return "excluded"
-        return "valid" if (dataset, patient) in chosen else "train"
+        if dataset in drawn:
+            return "valid" if (dataset, patient) in chosen else "train"
+        return fixed[dataset]
 
-    pairs = zip(table["dataset"], table["patient"], strict=True)
-    return table.assign(split=[split(*pair) for pair in pairs])
+    rows = zip(table["dataset"], table["patient"], annotated, strict=True)
+    return table.assign(split=[split(*row) for row in rows])
 
 
 def stratification_log(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
 from cmbkit.datasets.sources import (
     DatasetError,
-    Published,
-    acquisition,
     is_synthetic,
-    mask_content,
+    nifti_file,
     read_each,
     read_header,
-    require_file,
     require_folder,
 )
-from cmbkit.records import Annotation, Scan
+from cmbkit.records import Scan
 
 ROTTERDAM = Published("1.5", 31.0, 45.0, 13.0, "Netherlands")
 LONDON_OR_BARCELONA = Published("3", site="UK or Spain")
@@ -49,25 +47,24 @@ def read(root: Path) -> list[Scan]:
     synthetic = is_synthetic(root)
     folders = sorted(path for path in root.glob("sub-*") if path.is_dir())
     if not folders:
-        raise DatasetError(f"{root}: expected folders sub-XXX, found none")
+        raise DatasetError(
+            f"{root}: expected folders sub-XXX, found none; place them as data/README.md shows"
+        )
     return read_each(lambda folder: _read_subject(folder, synthetic), folders)
 
 
 def _read_subject(folder: Path, synthetic: bool) -> Scan:
     name = folder.name
-    image = require_file(folder / f"{name}_space-T2S_desc-masked_T2S.nii.gz")
-    mask = require_file(folder / f"{name}_space-T2S_CMB.nii.gz")
-    header = read_header(image)
+    header = read_header(nifti_file(folder, f"{name}_space-T2S_desc-masked_T2S"))
     thin = max(header.spacing) < 1.5
-    kind = "mask" if mask_content(mask).values else "none"
     number = name.removeprefix("sub-")
-    return Scan(
+    return make_scan(
+        header,
+        lambda: mask_annotation(nifti_file(folder, f"{name}_space-T2S_CMB")),
+        ROTTERDAM if thin else LONDON_OR_BARCELONA,
         dataset="VALDO",
         patient=number,
         scan=number,
         sequence="T2S",
-        image=image,
-        annotation=Annotation(kind, mask_path=mask),
-        acquisition=acquisition(header, ROTTERDAM if thin else LONDON_OR_BARCELONA),
         synthetic=synthetic,
     )

@@ -16,7 +16,6 @@ from cmbkit.preprocessing.region_growing import SIX, Growth, grow_study
 from cmbkit.records import Scan
 from cmbkit.volume import Volume
 
-LABELLED_MASKS = ("RODEJA",)
 COLUMNS = {
     "id": "int64",
     "source": "object",
@@ -131,7 +130,7 @@ def _table(rows: list[dict]) -> pd.DataFrame:
 def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
     found = _read_labels(scan, image).data
     voxels = np.argwhere(found > 0)
-    if scan.dataset in LABELLED_MASKS:
+    if scan.labelled:
         _, inverse = np.unique(found[tuple(voxels.T)], return_inverse=True)
         values = inverse + 1
     else:
@@ -218,7 +217,7 @@ def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd
         microbleeds share a voxel as centre.
     """
     kind = scan.annotation.kind
-    if kind == "none":
+    if kind in ("none", "unknown"):
         return image.with_data(np.zeros(image.shape, np.uint16)), _table([])
     if kind == "mask":
         return _from_mask(scan, image)

@@ -91,6 +91,8 @@ class CohortStage:
 
     def folder(self, dataset: str) -> Path:
         """Raw folder of a dataset; the synthetic one is made on first use."""
+        if dataset in self._params.cohort.bids:
+            return self._study.root / self._params.cohort.bids[dataset].root
         root = self._params.cohort.roots.get(dataset)
         if root:
             return self._study.root / root
@@ -122,10 +124,15 @@ class CohortStage:
     @cached_property
     def scans(self) -> list[Scan]:
         """All scans, as the readers found them."""
-        from cmbkit.datasets.registry import read_dataset
+        from cmbkit.datasets.registry import read_dataset, read_own
 
-        names = sorted(self._params.cohort.datasets, key=lambda name: (name == "sMOMENI", name))
-        return [scan for name in names for scan in read_dataset(name, self.folder(name))]
+        own, scans = self._params.cohort.bids, []
+        for name in self._params.cohort.names:
+            if name in own:
+                scans += read_own(name, self.folder(name), own[name].leave_out)
+            else:
+                scans += read_dataset(name, self.folder(name))
+        return scans
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -138,8 +145,10 @@ class CohortStage:
         table["cmb_level"] = pd.cut(
             table["n_cmb"], [-1, 0, 2, 10**6], labels=["none", "low", "high"]
         ).astype(str)
-        fraction = self._params.cohort.validation_fraction
-        return assign_splits(table, fraction, self._params.seed)
+        cohort = self._params.cohort
+        return assign_splits(
+            table, cohort.validation_fraction, self._params.seed, cohort.own_splits
+        )
 
     @cached_property
     def standard(self) -> list[StandardScan]:

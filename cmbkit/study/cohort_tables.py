@@ -9,6 +9,7 @@ from cmbkit.anatomy import rating_scales
 from cmbkit.datasets import overview
 from cmbkit.evaluation.published import thesis_table
 from cmbkit.reporting.config_panels import data_configuration
+from cmbkit.study.pictures import nothing_to_show
 
 
 def beside(own: pd.DataFrame, printed: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -58,4 +59,6 @@ def table_4_2() -> pd.DataFrame:
 
 def split_figure(log: pd.DataFrame) -> Figure:
     """The log of the stratified split as a picture (Figure A.8)."""
+    if log.empty:
+        return nothing_to_show("No dataset of this run is split into training and validation.")
     return data_configuration(log, "Strata of the training and validation split")

@@ -11,6 +11,7 @@ from cmbkit.reporting.cuts import draw_outline
 from cmbkit.reporting.figures_slices import show_slice
 from cmbkit.reporting.style import DATASET_COLOURS, OKABE_ITO
 from cmbkit.study import examples
+from cmbkit.study.pictures import nothing_to_show
 from cmbkit.volume import Volume
 
 STEPS = ("refined", "resampled", "pruned", "final")
@@ -54,7 +55,7 @@ def changes(study) -> pd.DataFrame:
             rows.append({"uid": standard.scan.uid, "CMB": int(label), "change": "; ".join(reasons)})
     table = pd.DataFrame(rows, columns=["uid", "CMB", "change"])
     kinds = table["change"].str.replace(r"\d+(\.\d+)?", "n", regex=True)
-    table = table.assign(dataset=table["uid"].str.partition("-")[0], change=kinds)
+    table = table.assign(dataset=table["uid"].str.split("-").str[0], change=kinds)
     grouped = table.groupby(["dataset", "change"]).agg(
         CMBs=("CMB", "size"), scans=("uid", "nunique")
     )
@@ -75,6 +76,8 @@ def growth_figure(study) -> Figure:
     from cmbkit.preprocessing.region_growing import grow_each_setting
 
     standard = _first_of_kind(study, "points")
+    if standard is None:
+        return nothing_to_show("No microbleed of this run was annotated by a point.")
     image, _ = fill_nan(Volume.read(standard.scan.image))
     seeds = [standard.scan.annotation.points[0]]
     figure = new_figure(8.5, 3.2)
@@ -129,7 +132,9 @@ def _raw_panel(axes, kind, standard, size_mm):
     crop, extent = examples.axial_crop(raw, place, size_mm)
     outline, _ = examples.axial_crop(marked, place, size_mm)
     show_slice(axes, crop, extent)
-    draw_outline(axes, outline > 0, raw.spacing[:2], DATASET_COLOURS[scan.dataset])
+    draw_outline(
+        axes, outline > 0, raw.spacing[:2], DATASET_COLOURS.get(scan.dataset, OKABE_ITO["black"])
+    )
     spacing = " x ".join(f"{s:.2g}" for s in raw.spacing)
     axes.set_title(f"{scan.uid}: {kind}\nraw, {spacing} mm")
 
@@ -140,6 +145,6 @@ def _standard_panel(axes, standard, size_mm):
     crop, extent = examples.axial_crop(image, place, size_mm)
     outline, _ = examples.axial_crop(lesions, place, size_mm)
     show_slice(axes, crop, extent)
-    colour = DATASET_COLOURS[standard.scan.dataset]
+    colour = DATASET_COLOURS.get(standard.scan.dataset, OKABE_ITO["black"])
     draw_outline(axes, outline > 0, image.spacing[:2], colour)
     axes.set_title(f"standard grid, {image.spacing[0]:g} mm")

@@ -113,4 +113,6 @@ def test_units(scan):
     image = nib.Nifti1Image(np.array(image.dataobj), image.affine)
     image.header.set_xyzt_units("meter")
     nib.save(image, metres.image)
-    assert check_scan(metres) == [f"{metres.image}: expected units of mm, found meter"]
+    assert check_scan(metres) == [
+        f"{metres.image}: expected units of mm, found meter; convert affine and unit to mm"
+    ]

@@ -103,3 +103,25 @@ def test_crbneg_has_no_scribbles(tmp_path, study):
     (tmp_path / "study001/segmentations/T2S.nii.gz").unlink()
     (scan,) = crb.read(tmp_path, "CRBneg")
     assert (scan.uid, scan.annotation.kind) == ("CRBneg-study001_T2S", "none")
+
+
+def test_all_that_is_wrong_with_a_study_at_once(tmp_path, study):
+    series = study["series"][0]
+    series["segmentMap"] = {"1": SEGMENTS["1"], "two": {}, "3": {"attributes": ["Multiple"]}}
+    series["landmarks3d"] = [{"point": {"i": 9, "j": 0, "k": 0}, "category": "x"}, {"point": 1}]
+    save(tmp_path, study)
+    with pytest.raises(DatasetError) as caught:
+        crb.read(tmp_path)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    for words in ("found (9, 0, 0)", "a landmark with category", "'two'", "['Multiple']"):
+        assert sum(words in line for line in lines) == 1, words
+    assert [scan.annotation.kind for scan in caught.value.readable] == ["unknown"]
+
+
+def test_one_sequence_of_a_study_may_be_at_fault(tmp_path, study, write_nifti):
+    save(tmp_path, study)
+    write_nifti(tmp_path / "study001/images/FLAIR/a.nii", np.ones(SHAPE, np.int16))
+    with pytest.raises(DatasetError, match="expected a folder SWI or T2S, found FLAIR") as caught:
+        crb.read(tmp_path)
+    assert [scan.uid for scan in caught.value.readable] == ["CRB-study001_T2S"]

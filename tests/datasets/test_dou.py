@@ -55,7 +55,7 @@ def test_pairs_are_complete(tmp_path, scan):
     scan("01", np.array([[1, 1, 1]]))
     scan("02", np.array([[1, 1, 1]]))
     (tmp_path / "nii" / "02.nii").unlink()
-    with pytest.raises(DatasetError, match="expected images 02"):
+    with pytest.raises(DatasetError, match=r"02.mat: expected an image 02.nii, found none"):
         dou.read(tmp_path)
     (tmp_path / "ground_truth" / "01.mat").rename(tmp_path / "ground_truth" / "02.mat")
     (tmp_path / "nii" / "01.nii").rename(tmp_path / "nii" / "03.nii")
@@ -68,3 +68,27 @@ def test_mat_without_cen(tmp_path, scan):
     savemat(tmp_path / "ground_truth" / "01.mat", {"centres": np.ones((1, 3))})
     with pytest.raises(DatasetError, match=r"expected a variable cen, found \['centres'\]"):
         dou.read(tmp_path)
+
+
+def test_cropped_and_packed_files_with_their_own_orientation(tmp_path, scan, write_nifti):
+    """A cropped file counts its own voxels: the last is its own size, not the others'."""
+    scan("01", np.array([[10, 11, 12]]))
+    scan("02", np.array([[4, 5, 6]]))
+    (tmp_path / "nii" / "02.nii").unlink()
+    las = np.diag([-1.0, 1.0, 1.0, 1.0])
+    cropped = tmp_path / "nii" / "02.nii.gz"
+    write_nifti(cropped, np.ones((4, 5, 6), np.uint16), (0.449, 0.449, 1.0), las)
+    whole, part = dou.read(tmp_path)
+    assert whole.annotation.points == ((9, 10, 11),)
+    assert part.image == cropped and part.annotation.points == ((3, 4, 5),)
+
+
+def test_all_coordinates_outside_are_listed_and_the_scan_stays_readable(tmp_path, scan):
+    scan("01", np.array([[11, 1, 1], [1, 1, 1], [1, 12, np.nan]]))
+    scan("02", np.array([[1, 1, 1]]))
+    with pytest.raises(DatasetError) as caught:
+        dou.read(tmp_path)
+    first, second = str(caught.value).splitlines()
+    assert "[11.0, 1.0, 1.0]" in first and "[1.0, 12.0, nan]" in second
+    kinds = {s.uid: s.annotation.kind for s in caught.value.readable}
+    assert kinds == {"DOU-01": "unknown", "DOU-02": "points"}

@@ -74,3 +74,33 @@ def test_image_without_a_row(tmp_path, share):
     share([[WITH, 1, 1, 1]])
     with pytest.raises(DatasetError, match=r"122_T3.*expected coordinates, found none"):
         momeni.read(tmp_path)
+
+
+def test_headers_that_pandas_wrote_and_plain_nifti_files(tmp_path, write_nifti, write_workbook):
+    """Column names are not looked at beyond the first; a name in the sheet has any ending."""
+    names = ["5_T2_MRI_SWI", "6_T1_MRI_SWI"]
+    for name, ending in zip(names, (".nii", ".nii.gz"), strict=True):
+        write_nifti(tmp_path / "rCMB_DefiniteSubject" / f"{name}{ending}", np.ones(SHAPE))
+    header = ["NIFTI File Name ", "Location CMB # 1", "Unnamed: 2", "Unnamed: 3"]
+    header += ["Location CMB # 2 ", "Unnamed: 5", "Unnamed: 6", "LocationCirclewholeReal_1"]
+    rows = [[f" {names[0]}.nii.gz ", 1, 2, 3, " ", " ", " ", 7], [names[1], 4, 5, 6, 6, 7, 8]]
+    write_workbook(tmp_path / "rCMBInformationInfo.xlsx", [header, *rows])
+    one, two = momeni.read(tmp_path)
+    assert one.annotation.points == ((0, 1, 2),)
+    assert two.annotation.points == ((3, 4, 5), (5, 6, 7))
+
+
+def test_rows_whose_images_are_all_gone(tmp_path, share):
+    for name in (WITH, LATER):
+        (tmp_path / "PublicDataShare_2020" / "rCMB_DefiniteSubject" / name).unlink()
+    with pytest.raises(DatasetError, match="found none for 122_T1") as caught:
+        momeni.read(tmp_path)
+    assert [scan.scan for scan in caught.value.readable] == ["7_T1"]
+
+
+def test_every_row_at_fault_is_a_line_of_its_own(tmp_path, share):
+    share([[WITH, 1, "two", 3], [LATER, 1, 1], ["8_T1", 1, 1, 1], ["9_T1", 1, 1, 1]])
+    with pytest.raises(DatasetError) as caught:
+        momeni.read(tmp_path)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4 and len(caught.value.readable) == 3

@@ -33,8 +33,11 @@ def test_table_5_1_is_the_printed_one():
     with resources.as_file(path) as file:
         printed = pd.read_csv(file, keep_default_na=False)
     pd.testing.assert_frame_equal(table_5_1(scans), printed)
-    with pytest.raises(ValueError, match="RODEJA"):
-        table_5_1([*scans, scan("RODEJA", "2", "points")])
+    mixed = table_5_1([scan("OWN", "1", kind) for kind in ("mask", "points", "unknown")])
+    assert mixed.to_numpy().tolist() == [
+        ["OWN", "full 3d mask", "✓", "✗", "✗", "✓"],
+        ["OWN", "center of CMB", "✓", "✓", "✓", "✓"],
+    ]
 
 
 def test_table_4_1_gives_ranges():

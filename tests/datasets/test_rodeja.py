@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmbkit.datasets import rodeja
-from cmbkit.datasets.registry import count_microbleeds
+from cmbkit.datasets.registry import count_microbleeds, read_dataset
 from cmbkit.datasets.sources import DatasetError
 
 
@@ -53,3 +53,11 @@ def test_missing_mask_and_missing_image(tmp_path, scan):
     (tmp_path / "cmb_annotations" / "cph_annotated" / "images" / "20002.nii.gz").unlink()
     with pytest.raises(DatasetError, match=r"cmb_20002mask.nii: expected an image, found none"):
         rodeja.read(tmp_path)
+
+
+def test_one_number_in_both_folders_is_not_two_patients(tmp_path, scan):
+    scan("20001", touching())
+    scan("20001", touching(), "cph_annotated_mip")
+    with pytest.raises(DatasetError, match="expected one scan RODEJA-20001, found 2") as caught:
+        read_dataset("RODEJA", tmp_path)
+    assert all(folder in str(caught.value) for folder in ("annotated/images", "mip/images"))

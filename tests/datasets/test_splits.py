@@ -126,3 +126,16 @@ def test_errors(thesis_cohort):
         assign_splits(thesis_cohort.assign(dataset="OTHER"), 0.15, 0)
     with pytest.raises(ValueError, match="validation_fraction"):
         assign_splits(thesis_cohort, 1.0, 0)
+
+
+def test_datasets_of_ones_own_go_where_they_are_told():
+    rows = [scan(name, f"{n}", n % 2) for name in ("OWN", "MINE", "NEW") for n in range(4)]
+    table = pd.DataFrame(rows).assign(annotated=[True] * 11 + [False])
+    with pytest.raises(ValueError, match=r"found \['MINE', 'NEW', 'OWN'\]"):
+        assign_splits(table, 0.25, 0)
+    own = {"OWN": "train", "MINE": "train-valid", "NEW": "test"}
+    split = assign_splits(table, 0.25, 0, own).groupby("dataset")["split"].agg(list)
+    assert split["OWN"] == ["train"] * 4
+    assert split["NEW"] == ["test"] * 3 + ["excluded"]  # the last one nobody has annotated
+    # half of the 2 healthy patients is rounded to none; of the 2 others one is validated
+    assert sorted(split["MINE"]) == ["train"] * 3 + ["valid"]

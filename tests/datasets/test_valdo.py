@@ -81,3 +81,10 @@ def test_every_missing_file_is_named(tmp_path, subject):
     lines = str(error.value).splitlines()
     assert len(lines) == 2
     assert "sub-101_space-T2S_CMB.nii.gz" in lines[0] and "sub-103" in lines[1]
+
+
+def test_plain_files_beside_packed_ones(tmp_path, subject, write_nifti):
+    packed = subject("101", corner_touching_mask(), THICK)
+    packed.unlink()
+    write_nifti(packed.with_name("sub-101_space-T2S_CMB.nii"), corner_touching_mask(), THICK)
+    assert count_microbleeds(valdo.read(tmp_path)[0]) == 2
