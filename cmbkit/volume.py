@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 AFFINE_TOLERANCE_MM = 1e-3
 LABEL_TOLERANCE = 1e-4
@@ -75,7 +76,8 @@ class Volume:
             raise VolumeError(f"{path}: expected a NIfTI file, found nothing")
         try:
             image = nib.load(path)
-            data = np.asanyarray(image.dataobj)
+            scaled = dtype if np.issubdtype(dtype, np.floating) else None
+            data = np.asanyarray(image.dataobj, dtype=scaled)
         except Exception as error:
             raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
         if data.ndim == 4 and data.shape[3] == 1:
@@ -100,8 +102,11 @@ class Volume:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
         os.close(handle)
         try:
-            nib.openers.Opener.default_compresslevel = 1
-            nib.save(image, temporary)
+            if suffix == ".nii.gz":
+                with igzip.open(temporary, "wb", compresslevel=1) as stream:
+                    image.to_stream(stream)
+            else:
+                nib.save(image, temporary)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         finally:

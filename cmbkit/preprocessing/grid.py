@@ -65,6 +65,8 @@ def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
 
 def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     """Linear interpolation on another grid; positions outside get ``fill``. Returns float32."""
+    from cmbkit.preprocessing.grid_kernels import interpolate
+
     positions = _along_axes(volume, shape, affine)
     if positions is None:
         data = ndimage.affine_transform(
@@ -76,10 +78,12 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
             cval=fill,
         )
         return Volume(data, affine, volume.path)
-    data = volume.data.astype(np.float32, copy=False)
-    growth = [len(p) / n for p, n in zip(positions, volume.shape, strict=True)]
-    for axis in np.argsort(growth, kind="stable"):
-        data = _interpolate_axis(data, positions[axis], int(axis))
+    steps = []
+    for position, size in zip(positions, volume.shape, strict=True):
+        inside = np.clip(position, 0, size - 1)
+        below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
+        steps += [below, (inside - below).astype(np.float32)]
+    data = interpolate(np.ascontiguousarray(volume.data, np.float32), *steps)
     for axis, position in enumerate(positions):
         last = volume.shape[axis] - 1
         outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
@@ -87,22 +91,10 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     return Volume(data, affine, volume.path)
 
 
-def _interpolate_axis(data: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
-    last = data.shape[axis] - 1
-    position = np.clip(position, 0, last)
-    below = np.minimum(np.floor(position).astype(int), max(last - 1, 0))
-    part = (position - below).astype(np.float32)
-    part = part.reshape([-1 if a == axis else 1 for a in range(3)])
-    result = data.take(below, axis)
-    step = data.take(np.minimum(below + 1, last), axis)
-    step -= result
-    step *= part
-    result += step
-    return result
-
-
 def resample_nearest(volume: Volume, shape, affine) -> Volume:
     """Nearest voxel on another grid; positions outside get 0. Keeps the dtype."""
+    from cmbkit.preprocessing.grid_kernels import pick
+
     positions = _along_axes(volume, shape, affine)
     if positions is None:
         data = ndimage.affine_transform(
@@ -114,17 +106,9 @@ def resample_nearest(volume: Volume, shape, affine) -> Volume:
             mode="grid-constant",
         )
         return Volume(data, affine, volume.path)
-    index = [np.floor(p + 0.5).astype(int) for p in positions]
-    inside = [(i >= 0) & (i < n) for i, n in zip(index, volume.shape, strict=True)]
-    data = np.zeros(shape, volume.data.dtype)
-    target = tuple(slice(*_span(ok)) for ok in inside)
-    data[target] = volume.data[np.ix_(*[i[ok] for i, ok in zip(index, inside, strict=True)])]
-    return Volume(data, affine, volume.path)
-
-
-def _span(inside: np.ndarray) -> tuple[int, int]:
-    used = np.flatnonzero(inside)
-    return (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+    index = [np.floor(p + 0.5).astype(np.int64) for p in positions]
+    index = [np.where((i >= 0) & (i < n), i, -1) for i, n in zip(index, volume.shape, strict=True)]
+    return Volume(pick(np.ascontiguousarray(volume.data), *index), affine, volume.path)
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
@@ -132,6 +116,33 @@ def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, s
     for label, box in enumerate(ndimage.find_objects(labels), 1):
         if box is not None:
             yield label, box
+
+
+def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
+    """Box that holds every label with ``margin`` voxels around it, cut at the array's border.
+
+    Without any label it is the first voxel.
+    """
+    boxes = [box for _, box in label_boxes(labels)] or [(slice(0, 1),) * 3]
+    low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
+    high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
+    ends = zip(np.maximum(low, 0), np.minimum(high, labels.shape), strict=True)
+    return tuple(slice(int(a), int(b)) for a, b in ends)
+
+
+def pad_centrally(volume: Volume, voxels: int, fill: float) -> Volume:
+    """Pad to a cube of ``voxels`` per side, the volume in its middle (step 6).
+
+    The affine moves along, so `to_native` takes a padded volume as it takes the other. An odd
+    voxel goes to the end of an axis; an axis longer than the cube stays as it is.
+    """
+    missing = np.maximum(voxels - np.array(volume.shape), 0)
+    before = missing // 2
+    data = np.full(np.array(volume.shape) + missing, fill, volume.data.dtype)
+    data[tuple(slice(b, b + n) for b, n in zip(before, volume.shape, strict=True))] = volume.data
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_mm(-before)
+    return Volume(data, affine, volume.path)
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:

@@ -72,7 +72,7 @@ def methods(study) -> pd.DataFrame:
 
 def growth_figure(study) -> Figure:
     """Size of the grown region against the tolerance, for every setting of one scan's first CMB."""
-    from cmbkit.preprocessing.pipeline import fill_nan
+    from cmbkit.preprocessing.intensities import fill_nan
     from cmbkit.preprocessing.region_growing import grow_each_setting
 
     standard = _first_of_kind(study, "points")
