@@ -185,10 +185,15 @@ def _grow_to_elbow(box, setting: Setting, max_voxels: int) -> Growth:
 
 def largest_component(region: np.ndarray) -> np.ndarray:
     """Largest 6-connected component of a boolean array (the first of equals)."""
-    labels, count = ndimage.label(region, SIX)
+    box = ndimage.find_objects(region.view(np.uint8))
+    if not box:
+        return region
+    labels, count = ndimage.label(region[box[0]], SIX)
     if count <= 1:
         return region
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    largest = np.zeros_like(region)
+    largest[box[0]] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return largest
 
 
 def settings(params: Preprocessing) -> list[Setting]:

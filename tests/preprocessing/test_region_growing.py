@@ -91,6 +91,33 @@ def test_every_tolerance_from_one_pass(setting):
     assert size == cap + 1
 
 
+@pytest.mark.parametrize("setting", ALL_SETTINGS, ids=str)
+def test_region_of_the_automatic_choice_is_that_of_the_listing(setting):
+    """Grown anew by the listing at the tolerance that was picked: the same voxels."""
+    rng = np.random.default_rng(11)
+    spacing = np.array([0.8, 0.8, 2.0])
+    image = rng.normal(100, 6, (13, 12, 9))
+    image[4:8, 4:8, 3:6] -= 60
+    volume = Volume(image, np.diag([*spacing, 1.0]))
+    params = Preprocessing(
+        growing_connectivities=[setting.connectivity],
+        growing_references=[setting.reference],
+        growing_differences=[setting.difference],
+        growing_max_radius_mm=3.0,
+        growing_max_distance_mm=4.0,
+    )
+    for seeds in ([(5, 5, 4)], [(5, 5, 4), (6, 7, 3)]):
+        (growth,) = rg.grow_study(volume, [seeds], params)
+        cap = rg.size_cap(0.8 * 0.8 * 2.0, 3.0)
+        mask = algorithm_1(image, seeds, growth.tolerance, setting, spacing, cap, 4.0)
+        expected = rg.largest_component(mask)
+        box = tuple(
+            slice(o, o + n) for o, n in zip(growth.origin, growth.region.shape, strict=True)
+        )
+        np.testing.assert_array_equal(growth.region, expected[box])
+        assert growth.n_voxels == expected.sum()
+
+
 def test_elbow_is_the_last_tolerance_before_the_leak():
     tolerances = np.arange(0.0, 10.0)
     sizes = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 400])
