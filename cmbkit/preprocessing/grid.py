@@ -7,6 +7,7 @@ axis; oblique scans go through a general affine resampling.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -82,8 +83,8 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     for position, size in zip(positions, volume.shape, strict=True):
         inside = np.clip(position, 0, size - 1)
         below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
-        steps += [below, (inside - below).astype(np.float32)]
-    data = interpolate(np.ascontiguousarray(volume.data, np.float32), *steps)
+        steps.append((below, (inside - below).astype(np.float32)))
+    data = _in_memory_order(interpolate, volume.data.astype(np.float32, copy=False), steps)
     for axis, position in enumerate(positions):
         last = volume.shape[axis] - 1
         outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
@@ -108,7 +109,14 @@ def resample_nearest(volume: Volume, shape, affine) -> Volume:
         return Volume(data, affine, volume.path)
     index = [np.floor(p + 0.5).astype(np.int64) for p in positions]
     index = [np.where((i >= 0) & (i < n), i, -1) for i, n in zip(index, volume.shape, strict=True)]
-    return Volume(pick(np.ascontiguousarray(volume.data), *index), affine, volume.path)
+    return Volume(_in_memory_order(pick, volume.data, [(i,) for i in index]), affine, volume.path)
+
+
+def _in_memory_order(kernel, data: np.ndarray, steps: list[tuple]) -> np.ndarray:
+    """Run a kernel on the array, or on its transpose where that is how it lies in memory."""
+    if data.flags.f_contiguous:
+        return kernel(data.T, *itertools.chain(*steps[::-1])).T
+    return kernel(np.ascontiguousarray(data), *itertools.chain(*steps))
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:

@@ -41,7 +41,8 @@ def padded_moments(data: np.ndarray, pad_voxels: int) -> tuple[float, float]:
     """
     count = float(np.prod(np.maximum(data.shape, pad_voxels)))
     total = data.sum(dtype=np.float64)
-    squares = sum(float(np.vdot(plane, plane)) for plane in data.astype(np.float32, copy=False))
+    planes = data.T if data.flags.f_contiguous else data
+    squares = sum(float(np.vdot(plane, plane)) for plane in planes.astype(np.float32, copy=False))
     mean = total / count
     return float(mean), float(np.sqrt(max(squares / count - mean**2, 0)))
 

@@ -19,6 +19,7 @@ from cmbkit.preprocessing.region_growing import SIX, grow_study
 from cmbkit.records import Scan
 from cmbkit.volume import Volume
 
+TIE_MM = 1e-6
 COLUMNS = {
     "id": "int64",
     "source": "object",
@@ -46,7 +47,7 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     """Draw spheres of given radii in mm as labels 1 to n.
 
     A voxel belongs to a sphere when its centre lies within the radius; where spheres overlap
-    it goes to the nearest centre. A sphere always holds the voxel nearest to its centre, so
+    it goes to the nearest centre (the earlier of two as near). A sphere always holds the voxel nearest to its centre, so
     that none is lost between thick slices.
 
     Parameters
@@ -68,17 +69,20 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     """
     centres = np.asarray(centres_voxel, float).reshape(-1, 3)
     labels = np.zeros(grid.shape, np.uint16)
-    nearest = np.full(grid.shape, np.inf, np.float32) if len(centres) else None
+    matrix = grid.affine[:3, :3].T
     for label, (centre, radius) in enumerate(zip(centres, radii_mm, strict=True), 1):
         reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1)) + 1
         low = np.clip(np.floor(centre - reach), 0, grid.shape).astype(int)
         high = np.clip(np.ceil(centre + reach) + 1, 0, grid.shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         steps = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij"), -1)
-        away = np.linalg.norm((steps - centre) @ grid.affine[:3, :3].T, axis=-1)
-        mine = (away <= radius) & (away < nearest[box])
+        away = np.linalg.norm((steps - centre) @ matrix, axis=-1)
+        mine = away <= radius
+        taken = mine & (labels[box] > 0)
+        others = centres[labels[box][taken] - 1]
+        theirs = np.linalg.norm((steps[taken] - others) @ matrix, axis=-1)
+        mine[taken] = away[taken] < theirs - TIE_MM
         labels[box][mine] = label
-        nearest[box][mine] = away[mine]
     own = np.rint(centres).astype(int)
     if len(np.unique(own, axis=0)) < len(own):
         raise LabelError(f"{grid.path or 'scan'}: expected one centre per voxel, found two in one")

@@ -165,7 +165,8 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
     _clean(lesions, found, scan, params, ledger)
     mean, sd = moments(image, standard_brain, params)
-    image = image.with_data((image.data - np.float32(mean)) / np.float32(sd))
+    np.subtract(image.data, np.float32(mean), out=image.data)
+    np.divide(image.data, np.float32(sd), out=image.data)
     record = {
         "uid": scan.uid,
         "dataset": scan.dataset,

@@ -92,10 +92,18 @@ def _box(image: np.ndarray, seeds, spacing, distance_mm):
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     values = np.ascontiguousarray(image[box], np.float64)
     local = np.ascontiguousarray(seeds - low)
-    away = np.ones(values.shape, bool)
-    away[tuple(local.T)] = False
-    allowed = ndimage.distance_transform_edt(away, sampling=spacing) < distance_mm
+    allowed = _distance_mm(values.shape, local, spacing) < distance_mm
     return values, allowed, local, tuple(int(v) for v in low)
+
+
+def _distance_mm(shape, seeds, spacing) -> np.ndarray:
+    """Distance of every voxel to the nearest seed."""
+    if len(seeds) == 1:
+        steps = zip(np.ogrid[tuple(map(slice, shape))], seeds[0], spacing, strict=True)
+        return np.sqrt(sum(((step - seed) * mm) ** 2 for step, seed, mm in steps))
+    away = np.ones(shape, bool)
+    away[tuple(seeds.T)] = False
+    return ndimage.distance_transform_edt(away, sampling=spacing)
 
 
 def grow(
