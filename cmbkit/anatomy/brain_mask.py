@@ -91,11 +91,14 @@ def _own_background(image: Volume) -> Volume | None:
         return None
     import cc3d
 
-    brain = cc3d.largest_k(tissue, k=1, connectivity=6) > 0
+    used = [np.flatnonzero(tissue.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    box = tuple(slice(u[0], u[-1] + 1) for u in used)
+    brain = cc3d.largest_k(tissue[box], k=1, connectivity=6) > 0
     outside = np.pad(~brain, 1, constant_values=True)
     outside = cc3d.connected_components(outside, connectivity=6, out_dtype=np.uint32)
-    holes_filled = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
-    return image.with_data(holes_filled.astype(np.uint8))
+    mask = np.zeros_like(tissue, np.uint8)
+    mask[box] = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
+    return image.with_data(mask)
 
 
 def _block_mean(data: np.ndarray, factors) -> np.ndarray:

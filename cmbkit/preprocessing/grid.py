@@ -121,9 +121,10 @@ def _in_memory_order(kernel, data: np.ndarray, steps: list[tuple]) -> np.ndarray
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
     """Every label that occurs, ascending, with its bounding box."""
-    for label, box in enumerate(ndimage.find_objects(labels), 1):
+    flipped = labels.flags.f_contiguous
+    for label, box in enumerate(ndimage.find_objects(labels.T if flipped else labels), 1):
         if box is not None:
-            yield label, box
+            yield label, box[::-1] if flipped else box
 
 
 def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:

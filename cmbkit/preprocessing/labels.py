@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import ndimage
 
 from cmbkit.params import Preprocessing
+from cmbkit.preprocessing.grid import bounding_box
 from cmbkit.preprocessing.marks import LabelError, Marks, read_labels, read_marks
 from cmbkit.preprocessing.region_growing import SIX, grow_study
 from cmbkit.records import Scan
@@ -47,8 +48,8 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     """Draw spheres of given radii in mm as labels 1 to n.
 
     A voxel belongs to a sphere when its centre lies within the radius; where spheres overlap
-    it goes to the nearest centre (the earlier of two as near). A sphere always holds the voxel nearest to its centre, so
-    that none is lost between thick slices.
+    it goes to the nearest centre (the earlier of two as near). A sphere always holds the voxel
+    nearest to its centre, so that none is lost between thick slices.
 
     Parameters
     ----------
@@ -96,15 +97,16 @@ def _table(rows: list[dict]) -> pd.DataFrame:
 
 def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
     found = read_labels(scan, image).data
-    voxels = np.argwhere(found > 0)
+    box = bounding_box(found > 0)
+    part = found[box]
+    inside = np.argwhere(part > 0)
     if scan.labelled:
-        marks, inverse = np.unique(found[tuple(voxels.T)], return_inverse=True)
+        marks, inverse = np.unique(part[tuple(inside.T)], return_inverse=True)
         values = inverse + 1
     else:
-        low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        values = ndimage.label(found[box] > 0, SIX)[0][tuple((voxels - low).T)]
+        values = ndimage.label(part > 0, SIX)[0][tuple(inside.T)]
         marks = np.arange(1, values.max() + 1)
+    voxels = inside + [s.start for s in box]
     labels = np.zeros(found.shape, np.uint16)
     labels[tuple(voxels.T)] = values
     sizes = np.bincount(values)[1:]

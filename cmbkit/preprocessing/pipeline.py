@@ -65,28 +65,30 @@ def _first_remarks(labels: Volume, brain: Volume, found, params, ledger: Ledger)
 
 
 def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessing, ledger: Ledger):
-    """Prune and close in place, counting after each step."""
+    """Prune and close in place, counting after each step; returns the table of what is left."""
     box = grid.labels_box(labels.data, params.closing_iterations + 1)
-    view, start = labels.data[box], [s.start for s in box]
+    part = grid.crop(labels, box)
     if scan.dataset in params.prune_datasets:
         tolerance = params.prune_tolerance_voxels.get(scan.dataset, 2.0)
-        centres = {r.id: labels.to_voxels(r.centre_mm) - start for r in found.itertuples()}
-        ledger.note_all(cleaning.prune(view, centres, tolerance))
-    ledger.enter("pruned", view, "pruning")
+        centres = {r.id: part.to_voxels(r.centre_mm) for r in found.itertuples()}
+        ledger.note_all(cleaning.prune(part.data, centres, tolerance))
+    ledger.enter("pruned", part.data, "pruning")
     ledger.require(found["id"], "pruned")
-    ledger.note_all(cleaning.close(view, params.closing_iterations))
-    ledger.enter("final", view, "closing")
+    ledger.note_all(cleaning.close(part.data, params.closing_iterations))
+    ledger.enter("final", part.data, "closing")
     ledger.require(found["id"], "final")
+    return _table(part, found, [s.start for s in box])
 
 
-def _table(labels: Volume, found: pd.DataFrame) -> pd.DataFrame:
+def _table(labels: Volume, found: pd.DataFrame, start) -> pd.DataFrame:
+    """One row per microbleed; ``start`` is the labels' first voxel on the standard grid."""
     rows = []
     boxes = dict(grid.label_boxes(labels.data))
     for row in found.to_dict("records"):
         box = boxes[row["id"]]
         voxels = np.argwhere(labels.data[box] == row["id"]) + [s.start for s in box]
         centre = voxels.mean(axis=0)
-        place = dict(zip(("x_vox", "y_vox", "z_vox"), centre, strict=True))
+        place = dict(zip(("x_vox", "y_vox", "z_vox"), centre + start, strict=True))
         place |= dict(zip(("x_mm", "y_mm", "z_mm"), labels.to_mm(centre), strict=True))
         size = {
             "n_voxels": len(voxels),
@@ -149,9 +151,11 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     shape, affine = grid.standard_grid(part, params.spacing_mm)
     standard_brain = grid.resample_nearest(brain, shape, affine)
     if marks is None:
-        ledger.enter("refined", _around(drawn.data), "refinement")
+        around = grid.labels_box(drawn.data, 1)
+        drawn = grid.crop(drawn, around)
+        ledger.enter("refined", drawn.data, "refinement")
         ledger.require(found["id"], "refined")
-        _first_remarks(drawn, brain, found, params, ledger)
+        _first_remarks(drawn, grid.crop(brain, around), found, params, ledger)
         lesions = _resampled(drawn, found, shape, affine, ledger)
     else:
         whole = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
@@ -163,7 +167,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         _first_remarks(lesions, standard_brain, found, params, ledger)
     part = part.with_data(part.data * brain.data)
     image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
-    _clean(lesions, found, scan, params, ledger)
+    table = _clean(lesions, found, scan, params, ledger)
     mean, sd = moments(image, standard_brain, params)
     np.subtract(image.data, np.float32(mean), out=image.data)
     np.divide(image.data, np.float32(sd), out=image.data)
@@ -186,7 +190,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         "annotated": int(found["mark"].nunique()),
         **ledger.record(),
     }
-    return Prepared(image, lesions, standard_brain, _table(lesions, found), record)
+    return Prepared(image, lesions, standard_brain, table, record)
 
 
 def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
