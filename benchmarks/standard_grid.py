@@ -162,10 +162,10 @@ def main():
                     "cmbkit": lambda: cmbkit_arrays(scan),
                     "nilearn": lambda: nilearn_arrays(scan),
                 },
-                5,
+                3,
             ),
             "file to files": medians(
-                {w: lambda run=run, w=w: run(scan, folder / w) for w, run in WAYS.items()}, 5
+                {w: lambda run=run, w=w: run(scan, folder / w) for w, run in WAYS.items()}, 3
             ),
         }
         rows = [
