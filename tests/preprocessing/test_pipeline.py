@@ -9,7 +9,7 @@ import pytest
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.preprocessing.census import CountError
-from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
+from cmbkit.records import Acquisition, Annotation, Finding, Scan, StandardScan
 from cmbkit.volume import Volume
 
 AFFINE = np.array([[-1.0, 0, 0, 70], [0, -1.0, 0, 80], [0, 0, 3.0, -50], [0, 0, 0, 1]])
@@ -196,6 +196,36 @@ def test_record_says_which_microbleed_a_step_changed_and_why(tmp_path):
     assert f"fragmented from 1 to 2 pieces {step}" in changes["3"]
     assert changes["4"].startswith("merged with 5 at refinement")
     assert changes["5"].startswith("merged with 4 at refinement")
+
+
+@pytest.mark.parametrize("refinement_grid", ["native", "standard"])
+def test_one_scribble_flagged_multiple_is_two_microbleeds_on_either_grid(tmp_path, refinement_grid):
+    """Slices of 3 mm, balls of 3 mm radius at 24 and 36 mm, one scribble over both.
+
+    On 3 mm slices a ball has 29 + 2 voxels, which is a sphere of 2.81 mm: it misses the slices
+    beside its own, and the 21 voxels within 2.81 mm make 63 mm^3. The ball has 113 mm^3, and on
+    the standard grid the refined one lies between it and a ball half a voxel larger (180 mm^3).
+    """
+    centres = np.array([(24.0, 30, 30), (36, 30, 30)])
+    mm = np.moveaxis(np.indices((60, 60, 20)), 0, -1) * (1.0, 1.0, 3.0)
+    near = np.min([np.linalg.norm(mm - centre, axis=-1) for centre in centres], axis=0)
+    data = 300 + np.random.default_rng(0).normal(0, 5, mm.shape[:3])
+    data = np.where(near <= 3, data - 200, data) * (((mm - 30) ** 2).sum(-1) <= 25**2)
+    drawn = np.zeros(data.shape, np.uint8)
+    for x, y, z in centres.astype(int):
+        drawn[x - 1 : x + 2, y, z // 3] = 4
+    affine = np.diag([-1.0, -1.0, 3.0, 1.0])
+    mask = Volume(drawn, affine).write(tmp_path / "mask.nii.gz")
+    image = Volume(data.astype(np.float32), affine).write(tmp_path / "image.nii.gz")
+    annotation = Annotation("scribbles", mask, findings=(Finding(4, multiple=True),))
+    scan = Scan("CRB", "p", "1", "SWI", image, annotation, Acquisition((1.0, 1.0), 3.0))
+    params = Preprocessing(spacing_mm=1.0, pad_voxels=64, refinement_grid=refinement_grid)
+    found = pipeline.prepare(scan, params)
+    assert found.record["annotated"] == 1 and set(found.record["counts"].values()) == {2}
+    assert found.record["changes"]["2"][0] == "one of 2 split from scribble 4"
+    np.testing.assert_allclose(found.table[["x_mm", "y_mm", "z_mm"]], centres * (-1, -1, 1), atol=1)
+    low, high = {"native": (63, 63), "standard": (113, 180)}[refinement_grid]
+    assert found.table.volume_mm3.between(low, high).all()
 
 
 def test_a_step_that_loses_a_microbleed_stops_the_scan(tmp_path, monkeypatch):

@@ -129,6 +129,16 @@ def test_no_elbow_takes_the_one_before_the_last():
     assert rg.pick_tolerance(np.array([1.0]), np.array([999])) == (0.0, False)
 
 
+def test_tolerances_that_are_tried():
+    """Absolute: 0.001 by 0.05 below 100. Relative: 400 steps below 20, 80 below 100, 100 above."""
+    absolute, relative = rg.tolerance_grid("absolute"), rg.tolerance_grid("relative")
+    assert len(absolute) == 2000 and absolute[-1] == pytest.approx(99.951)
+    assert len(relative) == 400 + 80 + 100
+    assert relative[[0, 399, 400, 479, 480, -1]].tolist() == pytest.approx(
+        [0.001, 19.951, 20, 99, 100, 10000]
+    )
+
+
 def test_size_cap_is_the_volume_of_the_largest_sphere():
     """Facts: about 340 voxels in MOMENI; 524 voxels (not 105) at 1 mm isotropic."""
     assert rg.size_cap(1.0, 5.0) == 524
