@@ -23,7 +23,7 @@ def write_sidecars(
     """Write a sidecar for each of a standard scan's four images, which must be there already.
 
     Keys: ``Sources`` (paths from the sidecar's folder), ``InputHashes`` (source to BLAKE2b hash
-    of its content, 12 bytes), ``SpatialReference``, ``Resolution``, ``Parameters``,
+    of its content, 12 bytes), ``SpatialReference``, ``Resolution``, ``Synthetic``, ``Parameters``,
     ``SoftwareVersions``, ``GeneratedBy`` and what BIDS asks of the kind of image. Where the
     rater's marks are points, ``Annotation`` holds them.
 
@@ -43,6 +43,7 @@ def write_sidecars(
     common = {
         "SpatialReference": _relative(target.image_path, target.folder),
         "Resolution": standard,
+        "Synthetic": scan.synthetic,
         "Parameters": params.model_dump(mode="json"),
         "SoftwareVersions": software_versions(),
         "GeneratedBy": [{"Name": "cmbkit.preprocessing", "Version": str(version)}],
