@@ -2,7 +2,7 @@
 
 Images are interpolated linearly, masks and labels take the nearest voxel (section 5.2, step 4).
 Where the scan's axes are those of the scanner, which is the rule, the work is done axis by
-axis; oblique scans go through a general affine resampling.
+axis; oblique scans are resampled voxel by voxel.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import ndimage
 from cmbkit.volume import Volume
 
 DRIFT_VOXELS = 1e-3
+RIM_VOXELS = 1e-6
 
 
 def bounding_box(*masks: np.ndarray) -> tuple[slice, slice, slice]:
@@ -66,25 +67,19 @@ def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
 
 def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     """Linear interpolation on another grid; positions outside get ``fill``. Returns float32."""
-    from cmbkit.preprocessing.grid_kernels import interpolate
+    from cmbkit.preprocessing.grid_kernels import interpolate, interpolate_oblique
 
     positions = _along_axes(volume, shape, affine)
+    values = volume.data.astype(np.float32, copy=False)
     if positions is None:
-        data = ndimage.affine_transform(
-            volume.data.astype(np.float32, copy=False),
-            np.linalg.inv(volume.affine) @ affine,
-            output_shape=tuple(shape),
-            output=np.float32,
-            order=1,
-            cval=fill,
-        )
+        data = _oblique(interpolate_oblique, values, volume, shape, affine, fill, RIM_VOXELS)
         return Volume(data, affine, volume.path)
     steps = []
     for position, size in zip(positions, volume.shape, strict=True):
         inside = np.clip(position, 0, size - 1)
         below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
         steps.append((below, (inside - below).astype(np.float32)))
-    data = _in_memory_order(interpolate, volume.data.astype(np.float32, copy=False), steps)
+    data = _in_memory_order(interpolate, values, steps)
     for axis, position in enumerate(positions):
         last = volume.shape[axis] - 1
         outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
@@ -94,18 +89,11 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
 
 def resample_nearest(volume: Volume, shape, affine) -> Volume:
     """Nearest voxel on another grid; positions outside get 0. Keeps the dtype."""
-    from cmbkit.preprocessing.grid_kernels import pick
+    from cmbkit.preprocessing.grid_kernels import pick, pick_oblique
 
     positions = _along_axes(volume, shape, affine)
     if positions is None:
-        data = ndimage.affine_transform(
-            volume.data,
-            np.linalg.inv(volume.affine) @ affine,
-            output_shape=tuple(shape),
-            output=volume.data.dtype,
-            order=0,
-            mode="grid-constant",
-        )
+        data = _oblique(pick_oblique, volume.data, volume, shape, affine)
         return Volume(data, affine, volume.path)
     index = [np.floor(p + 0.5).astype(np.int64) for p in positions]
     index = [np.where((i >= 0) & (i < n), i, -1) for i, n in zip(index, volume.shape, strict=True)]
@@ -117,6 +105,17 @@ def _in_memory_order(kernel, data: np.ndarray, steps: list[tuple]) -> np.ndarray
     if data.flags.f_contiguous:
         return kernel(data.T, *itertools.chain(*steps[::-1])).T
     return kernel(np.ascontiguousarray(data), *itertools.chain(*steps))
+
+
+def _oblique(kernel, data: np.ndarray, volume: Volume, shape, affine, *more) -> np.ndarray:
+    """Run a kernel of an oblique grid, in the order in which the array lies in memory."""
+    forward = np.linalg.inv(volume.affine) @ affine
+    matrix, offset = forward[:3, :3], forward[:3, 3]
+    if data.flags.f_contiguous:
+        matrix, offset = np.ascontiguousarray(matrix[::-1, ::-1]), offset[::-1].copy()
+        return kernel(data.T, matrix, offset, *map(int, shape[::-1]), *more).T
+    matrix, offset = matrix.copy(), offset.copy()
+    return kernel(np.ascontiguousarray(data), matrix, offset, *map(int, shape), *more)
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:

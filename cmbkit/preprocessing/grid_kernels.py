@@ -50,3 +50,54 @@ def pick(data, index0, index1, index2):
                 if index2[k] >= 0:
                     result[i, j, k] = row[index2[k]]
     return result
+
+
+@njit(cache=True)
+def interpolate_oblique(data, matrix, offset, n0, n1, n2, fill, rim):
+    """Trilinear interpolation of float32 ``data`` at ``matrix`` @ (i, j, k) + ``offset``.
+
+    Positions more than ``rim`` voxels outside get ``fill``.
+    """
+    result = np.full((n0, n1, n2), fill, np.float32)
+    last = (data.shape[0] - 1, data.shape[1] - 1, data.shape[2] - 1)
+    for i in range(n0):
+        for j in range(n1):
+            x0 = matrix[0, 0] * i + matrix[0, 1] * j + offset[0]
+            y0 = matrix[1, 0] * i + matrix[1, 1] * j + offset[1]
+            z0 = matrix[2, 0] * i + matrix[2, 1] * j + offset[2]
+            for k in range(n2):
+                x, y, z = x0 + matrix[0, 2] * k, y0 + matrix[1, 2] * k, z0 + matrix[2, 2] * k
+                if x < -rim or y < -rim or z < -rim:
+                    continue
+                if x > last[0] + rim or y > last[1] + rim or z > last[2] + rim:
+                    continue
+                x, y, z = min(max(x, 0), last[0]), min(max(y, 0), last[1]), min(max(z, 0), last[2])
+                a, b, c = int(x), int(y), int(z)
+                p, q, r = np.float32(x - a), np.float32(y - b), np.float32(z - c)
+                d, e, f = min(a + 1, last[0]), min(b + 1, last[1]), min(c + 1, last[2])
+                ab = data[a, b, c] + r * (data[a, b, f] - data[a, b, c])
+                ae = data[a, e, c] + r * (data[a, e, f] - data[a, e, c])
+                db = data[d, b, c] + r * (data[d, b, f] - data[d, b, c])
+                de = data[d, e, c] + r * (data[d, e, f] - data[d, e, c])
+                low, high = ab + q * (ae - ab), db + q * (de - db)
+                result[i, j, k] = low + p * (high - low)
+    return result
+
+
+@njit(cache=True)
+def pick_oblique(data, matrix, offset, n0, n1, n2):
+    """Values of ``data`` nearest to ``matrix`` @ (i, j, k) + ``offset``; 0 outside."""
+    result = np.zeros((n0, n1, n2), data.dtype)
+    for i in range(n0):
+        for j in range(n1):
+            x0 = matrix[0, 0] * i + matrix[0, 1] * j + offset[0] + 0.5
+            y0 = matrix[1, 0] * i + matrix[1, 1] * j + offset[1] + 0.5
+            z0 = matrix[2, 0] * i + matrix[2, 1] * j + offset[2] + 0.5
+            for k in range(n2):
+                x, y, z = x0 + matrix[0, 2] * k, y0 + matrix[1, 2] * k, z0 + matrix[2, 2] * k
+                if x < 0 or y < 0 or z < 0:
+                    continue
+                a, b, c = int(x), int(y), int(z)
+                if a < data.shape[0] and b < data.shape[1] and c < data.shape[2]:
+                    result[i, j, k] = data[a, b, c]
+    return result
