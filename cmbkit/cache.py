@@ -14,7 +14,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-RECORDED_PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "tensorflow-cpu", "pyradiomics")
+RECORDED_PACKAGES = (
+    *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
+    *("SimpleITK", "tensorflow-cpu", "pyradiomics"),
+)
 
 
 @lru_cache(maxsize=65536)

@@ -108,13 +108,19 @@ class Cohort(Section):
 
 
 class Preprocessing(Section):
-    """Chapter 5: label refinement and the standard grid (lengths in mm unless named)."""
+    """Chapter 5: label refinement and the standard grid (lengths in mm unless named).
+
+    ``refinement_grid``: where points and scribbles are grown and their spheres drawn, on the
+    scan's ``native`` grid as the thesis did, or on the ``standard`` one as its section 9.4
+    recommends.
+    """
 
     spacing_mm: float = Field(0.5, gt=0, le=3)
     pad_voxels: int = Field(400, gt=0)
     zscore: Literal["padded", "brain"] = "padded"
     brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
     parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"
+    refinement_grid: Literal["native", "standard"] = "native"
     growing_connectivities: list[Literal[6, 26]] = [6, 26]
     growing_references: list[Literal["parent", "running"]] = ["parent", "running"]
     growing_differences: list[Literal["absolute", "relative"]] = ["absolute", "relative"]

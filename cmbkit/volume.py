@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 AFFINE_TOLERANCE_MM = 1e-3
 LABEL_TOLERANCE = 1e-4
@@ -75,7 +76,7 @@ class Volume:
             raise VolumeError(f"{path}: expected a NIfTI file, found nothing")
         try:
             image = nib.load(path)
-            data = np.asanyarray(image.dataobj)
+            data = _values(image.dataobj, dtype)
         except Exception as error:
             raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
         if data.ndim == 4 and data.shape[3] == 1:
@@ -100,8 +101,11 @@ class Volume:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
         os.close(handle)
         try:
-            nib.openers.Opener.default_compresslevel = 1
-            nib.save(image, temporary)
+            if suffix == ".nii.gz":
+                with igzip.open(temporary, "wb", compresslevel=1) as stream:
+                    image.to_stream(stream)
+            else:
+                nib.save(image, temporary)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         finally:
@@ -135,12 +139,15 @@ class Volume:
         return replace(self, data=data)
 
     def reoriented(self, axes="RAS") -> Volume:
-        """Flip and permute axes so that they increase towards ``axes``; no resampling."""
+        """Flip and permute axes so that they increase towards ``axes``; no resampling.
+
+        Returns a copy whose memory layout follows the original's.
+        """
         source = nib.io_orientation(self.affine)
         transform = nib.orientations.ornt_transform(source, nib.orientations.axcodes2ornt(axes))
         data = nib.apply_orientation(self.data, transform)
         affine = self.affine @ nib.orientations.inv_ornt_aff(transform, self.data.shape)
-        return Volume(np.ascontiguousarray(data), affine, self.path)
+        return Volume(np.copy(data, order="K"), affine, self.path)
 
     def to_mm(self, voxels) -> np.ndarray:
         """Voxel indices, shape (n, 3) or (3,), to RAS mm."""
@@ -164,3 +171,15 @@ class Volume:
                 f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
                 f"found corners up to {shift:.3g} mm away"
             )
+
+
+def _values(stored, dtype) -> np.ndarray:
+    """Stored values with the header's scaling; for floats slice by slice, to save memory."""
+    scaled = np.issubdtype(dtype, np.floating) and hasattr(stored, "get_unscaled")
+    if not scaled or (stored.slope, stored.inter) == (1.0, 0.0):
+        return np.asanyarray(stored)
+    raw = stored.get_unscaled()
+    values = np.empty(raw.shape, dtype, order="F")
+    for k in range(raw.shape[-1]):
+        values[..., k] = raw[..., k] * stored.slope + stored.inter
+    return values

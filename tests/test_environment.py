@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-CONDA_NAMES = {"matplotlib-base": "matplotlib", "dask-core": "dask"}
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "dask-core": "dask", "python-isal": "isal"}
 
 
 def project():

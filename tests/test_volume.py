@@ -35,6 +35,16 @@ def test_scaled_integers_keep_values_to_a_tenth_of_a_permille_of_the_range(tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
 
 
+def test_scaled_values_are_those_of_nibabel_to_the_last_bit(tmp_path):
+    values = np.random.default_rng(0).normal(50, 20, (7, 6, 5)).astype(np.float32)
+    path = Volume(values, np.eye(4)).write(tmp_path / "v.nii.gz", dtype=np.int16)
+    image = nib.load(path)
+    assert image.dataobj.slope != 1
+    np.testing.assert_array_equal(
+        Volume.read(path).data, np.asarray(image.dataobj).astype(np.float32)
+    )
+
+
 def test_4d_with_one_volume_is_3d_and_with_two_is_an_error(tmp_path):
     for count in (1, 2):
         data = np.zeros((2, 3, 4, count), np.int16)

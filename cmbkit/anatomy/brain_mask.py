@@ -39,7 +39,8 @@ def brain_mask(image: Volume, method: str = "auto") -> tuple[Volume, str]:
     image : Volume
         Finite values, any orientation.
     method : {"auto", "synthstrip", "stand-in"}
-        ``auto`` takes SynthStrip where ``mri_synthstrip`` is on the PATH. Without it, an image
+        ``auto`` takes SynthStrip where ``mri_synthstrip`` is on the PATH, and gives it a
+        z-scored copy as the thesis did. Without it, an image
         that was stripped already (at least 30% of its voxels are one constant, and what is
         left is no larger than a brain, 2.5 l) is masked by its own background; any other image
         gets the stand-in. ``stand-in`` is ``auto`` without SynthStrip.
@@ -68,7 +69,8 @@ def _synthstrip(image: Volume, program: str) -> Volume:
     with tempfile.TemporaryDirectory() as folder:
         source, mask = Path(folder) / "image.nii.gz", Path(folder) / "mask.nii.gz"
         stripped = Path(folder) / "stripped.nii.gz"
-        image.write(source)
+        standard = (image.data - image.data.mean()) / max(float(image.data.std()), 1e-6)
+        image.with_data(standard.astype(np.float32)).write(source)
         command = [program, "-i", str(source), "-o", str(stripped), "-m", str(mask)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode or not mask.is_file():
@@ -89,11 +91,14 @@ def _own_background(image: Volume) -> Volume | None:
         return None
     import cc3d
 
-    brain = cc3d.largest_k(tissue, k=1, connectivity=6) > 0
+    used = [np.flatnonzero(tissue.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    box = tuple(slice(u[0], u[-1] + 1) for u in used)
+    brain = cc3d.largest_k(tissue[box], k=1, connectivity=6) > 0
     outside = np.pad(~brain, 1, constant_values=True)
     outside = cc3d.connected_components(outside, connectivity=6, out_dtype=np.uint32)
-    holes_filled = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
-    return image.with_data(holes_filled.astype(np.uint8))
+    mask = np.zeros_like(tissue, np.uint8)
+    mask[box] = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
+    return image.with_data(mask)
 
 
 def _block_mean(data: np.ndarray, factors) -> np.ndarray:

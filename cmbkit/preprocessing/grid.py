@@ -2,11 +2,12 @@
 
 Images are interpolated linearly, masks and labels take the nearest voxel (section 5.2, step 4).
 Where the scan's axes are those of the scanner, which is the rule, the work is done axis by
-axis; oblique scans go through a general affine resampling.
+axis; oblique scans are resampled voxel by voxel.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import ndimage
 from cmbkit.volume import Volume
 
 DRIFT_VOXELS = 1e-3
+RIM_VOXELS = 1e-6
 
 
 def bounding_box(*masks: np.ndarray) -> tuple[slice, slice, slice]:
@@ -65,21 +67,19 @@ def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
 
 def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     """Linear interpolation on another grid; positions outside get ``fill``. Returns float32."""
+    from cmbkit.preprocessing.grid_kernels import interpolate, interpolate_oblique
+
     positions = _along_axes(volume, shape, affine)
+    values = volume.data.astype(np.float32, copy=False)
     if positions is None:
-        data = ndimage.affine_transform(
-            volume.data.astype(np.float32, copy=False),
-            np.linalg.inv(volume.affine) @ affine,
-            output_shape=tuple(shape),
-            output=np.float32,
-            order=1,
-            cval=fill,
-        )
+        data = _oblique(interpolate_oblique, values, volume, shape, affine, fill, RIM_VOXELS)
         return Volume(data, affine, volume.path)
-    data = volume.data.astype(np.float32, copy=False)
-    growth = [len(p) / n for p, n in zip(positions, volume.shape, strict=True)]
-    for axis in np.argsort(growth, kind="stable"):
-        data = _interpolate_axis(data, positions[axis], int(axis))
+    steps = []
+    for position, size in zip(positions, volume.shape, strict=True):
+        inside = np.clip(position, 0, size - 1)
+        below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
+        steps.append((below, (inside - below).astype(np.float32)))
+    data = _in_memory_order(interpolate, values, steps)
     for axis, position in enumerate(positions):
         last = volume.shape[axis] - 1
         outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
@@ -87,51 +87,70 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     return Volume(data, affine, volume.path)
 
 
-def _interpolate_axis(data: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
-    last = data.shape[axis] - 1
-    position = np.clip(position, 0, last)
-    below = np.minimum(np.floor(position).astype(int), max(last - 1, 0))
-    part = (position - below).astype(np.float32)
-    part = part.reshape([-1 if a == axis else 1 for a in range(3)])
-    result = data.take(below, axis)
-    step = data.take(np.minimum(below + 1, last), axis)
-    step -= result
-    step *= part
-    result += step
-    return result
-
-
 def resample_nearest(volume: Volume, shape, affine) -> Volume:
     """Nearest voxel on another grid; positions outside get 0. Keeps the dtype."""
+    from cmbkit.preprocessing.grid_kernels import pick, pick_oblique
+
     positions = _along_axes(volume, shape, affine)
     if positions is None:
-        data = ndimage.affine_transform(
-            volume.data,
-            np.linalg.inv(volume.affine) @ affine,
-            output_shape=tuple(shape),
-            output=volume.data.dtype,
-            order=0,
-            mode="grid-constant",
-        )
+        data = _oblique(pick_oblique, volume.data, volume, shape, affine)
         return Volume(data, affine, volume.path)
-    index = [np.floor(p + 0.5).astype(int) for p in positions]
-    inside = [(i >= 0) & (i < n) for i, n in zip(index, volume.shape, strict=True)]
-    data = np.zeros(shape, volume.data.dtype)
-    target = tuple(slice(*_span(ok)) for ok in inside)
-    data[target] = volume.data[np.ix_(*[i[ok] for i, ok in zip(index, inside, strict=True)])]
-    return Volume(data, affine, volume.path)
+    index = [np.floor(p + 0.5).astype(np.int64) for p in positions]
+    index = [np.where((i >= 0) & (i < n), i, -1) for i, n in zip(index, volume.shape, strict=True)]
+    return Volume(_in_memory_order(pick, volume.data, [(i,) for i in index]), affine, volume.path)
 
 
-def _span(inside: np.ndarray) -> tuple[int, int]:
-    used = np.flatnonzero(inside)
-    return (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+def _in_memory_order(kernel, data: np.ndarray, steps: list[tuple]) -> np.ndarray:
+    """Run a kernel on the array, or on its transpose where that is how it lies in memory."""
+    if data.flags.f_contiguous:
+        return kernel(data.T, *itertools.chain(*steps[::-1])).T
+    return kernel(np.ascontiguousarray(data), *itertools.chain(*steps))
+
+
+def _oblique(kernel, data: np.ndarray, volume: Volume, shape, affine, *more) -> np.ndarray:
+    """Run a kernel of an oblique grid, in the order in which the array lies in memory."""
+    forward = np.linalg.inv(volume.affine) @ affine
+    matrix, offset = forward[:3, :3], forward[:3, 3]
+    if data.flags.f_contiguous:
+        matrix, offset = np.ascontiguousarray(matrix[::-1, ::-1]), offset[::-1].copy()
+        return kernel(data.T, matrix, offset, *map(int, shape[::-1]), *more).T
+    matrix, offset = matrix.copy(), offset.copy()
+    return kernel(np.ascontiguousarray(data), matrix, offset, *map(int, shape), *more)
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
     """Every label that occurs, ascending, with its bounding box."""
-    for label, box in enumerate(ndimage.find_objects(labels), 1):
+    flipped = labels.flags.f_contiguous
+    for label, box in enumerate(ndimage.find_objects(labels.T if flipped else labels), 1):
         if box is not None:
-            yield label, box
+            yield label, box[::-1] if flipped else box
+
+
+def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
+    """Box that holds every label with ``margin`` voxels around it, cut at the array's border.
+
+    Without any label it is the first voxel.
+    """
+    boxes = [box for _, box in label_boxes(labels)] or [(slice(0, 1),) * 3]
+    low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
+    high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
+    ends = zip(np.maximum(low, 0), np.minimum(high, labels.shape), strict=True)
+    return tuple(slice(int(a), int(b)) for a, b in ends)
+
+
+def pad_centrally(volume: Volume, voxels: int, fill: float) -> Volume:
+    """Pad to a cube of ``voxels`` per side, the volume in its middle (step 6).
+
+    The affine moves along, so `to_native` takes a padded volume as it takes the other. An odd
+    voxel goes to the end of an axis; an axis longer than the cube stays as it is.
+    """
+    missing = np.maximum(voxels - np.array(volume.shape), 0)
+    before = missing // 2
+    data = np.full(np.array(volume.shape) + missing, fill, volume.data.dtype)
+    data[tuple(slice(b, b + n) for b, n in zip(before, volume.shape, strict=True))] = volume.data
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_mm(-before)
+    return Volume(data, affine, volume.path)
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:

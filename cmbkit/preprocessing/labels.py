@@ -2,7 +2,9 @@
 
 Masks are taken as they are, one label per microbleed. Points and scribbles are grown
 (`region_growing`); the grown region gives a radius, and the microbleed becomes a sphere of
-that radius around its centre. Everything happens on the scan's native grid.
+that radius around its centre. The thesis did so on the scan's native grid (`refine`) and names
+the standard grid as the better place (section 9.4); `read_marks`, `Marks.moved` and
+`grow_spheres` do the same there.
 """
 
 from __future__ import annotations
@@ -12,13 +14,17 @@ import pandas as pd
 from scipy import ndimage
 
 from cmbkit.params import Preprocessing
-from cmbkit.preprocessing.region_growing import SIX, Growth, grow_study
+from cmbkit.preprocessing.grid import bounding_box
+from cmbkit.preprocessing.marks import LabelError, Marks, read_labels, read_marks
+from cmbkit.preprocessing.region_growing import SIX, grow_study
 from cmbkit.records import Scan
 from cmbkit.volume import Volume
 
+TIE_MM = 1e-6
 COLUMNS = {
     "id": "int64",
     "source": "object",
+    "mark": "int64",
     "i": "float64",
     "j": "float64",
     "k": "float64",
@@ -33,10 +39,6 @@ COLUMNS = {
 }
 
 
-class LabelError(ValueError):
-    """An annotation cannot become labels; the message names the file."""
-
-
 def sphere_radius(n_voxels: float, voxel_volume_mm3: float) -> float:
     """Radius in mm of the sphere with the volume of ``n_voxels`` voxels."""
     return float((3 * n_voxels * voxel_volume_mm3 / (4 * np.pi)) ** (1 / 3))
@@ -46,8 +48,8 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     """Draw spheres of given radii in mm as labels 1 to n.
 
     A voxel belongs to a sphere when its centre lies within the radius; where spheres overlap
-    it goes to the nearest centre. A sphere always holds the voxel nearest to its centre, so
-    that none is lost between thick slices.
+    it goes to the nearest centre (the earlier of two as near). A sphere always holds the voxel
+    nearest to its centre, so that none is lost between thick slices.
 
     Parameters
     ----------
@@ -68,58 +70,24 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     """
     centres = np.asarray(centres_voxel, float).reshape(-1, 3)
     labels = np.zeros(grid.shape, np.uint16)
-    nearest = np.full(grid.shape, np.inf, np.float32) if len(centres) else None
+    matrix = grid.affine[:3, :3].T
     for label, (centre, radius) in enumerate(zip(centres, radii_mm, strict=True), 1):
         reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1)) + 1
         low = np.clip(np.floor(centre - reach), 0, grid.shape).astype(int)
         high = np.clip(np.ceil(centre + reach) + 1, 0, grid.shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         steps = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij"), -1)
-        away = np.linalg.norm((steps - centre) @ grid.affine[:3, :3].T, axis=-1)
-        mine = (away <= radius) & (away < nearest[box])
+        away = np.linalg.norm((steps - centre) @ matrix, axis=-1)
+        mine = away <= radius
+        taken = mine & (labels[box] > 0)
+        others = centres[labels[box][taken] - 1]
+        theirs = np.linalg.norm((steps[taken] - others) @ matrix, axis=-1)
+        mine[taken] = away[taken] < theirs - TIE_MM
         labels[box][mine] = label
-        nearest[box][mine] = away[mine]
     own = np.rint(centres).astype(int)
     if len(np.unique(own, axis=0)) < len(own):
         raise LabelError(f"{grid.path or 'scan'}: expected one centre per voxel, found two in one")
     labels[tuple(own.T)] = np.arange(1, len(own) + 1)
-    return labels
-
-
-def split_scribble(voxels: np.ndarray, affine: np.ndarray, link_mm: float) -> list[np.ndarray]:
-    """Split a scribble over several microbleeds by single-linkage clustering (4.1.3).
-
-    Parameters
-    ----------
-    voxels : ndarray of int, shape (n, 3)
-    affine : ndarray, shape (4, 4)
-    link_mm : float
-        Voxels within this distance belong together; never less than a voxel's diagonal, so
-        touching voxels always do.
-
-    Returns
-    -------
-    list of ndarray
-        One array of voxels per microbleed, in the order in which they first appear.
-    """
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    if len(voxels) == 1:
-        return [voxels]
-    matrix = np.asarray(affine)[:3, :3]
-    link = max(link_mm, 1.001 * np.linalg.norm(matrix.sum(axis=1)))
-    groups = fcluster(linkage(voxels @ matrix.T, "single"), link, "distance")
-    firsts = [np.flatnonzero(groups == g)[0] for g in np.unique(groups)]
-    return [voxels[groups == groups[first]] for first in sorted(firsts)]
-
-
-def _read_labels(scan: Scan, image: Volume) -> Volume:
-    if scan.annotation.mask_path is None:
-        raise LabelError(f"{scan.image}: expected a {scan.annotation.kind} file, found none")
-    labels = Volume.read(scan.annotation.mask_path, np.int32)
-    image.require_same_grid(labels)
-    if not (labels.data > 0).any():
-        raise LabelError(f"{labels.path}: expected annotated voxels, found an empty mask")
     return labels
 
 
@@ -128,15 +96,17 @@ def _table(rows: list[dict]) -> pd.DataFrame:
 
 
 def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
-    found = _read_labels(scan, image).data
-    voxels = np.argwhere(found > 0)
+    found = read_labels(scan, image).data
+    box = bounding_box(found > 0)
+    part = found[box]
+    inside = np.argwhere(part > 0)
     if scan.labelled:
-        _, inverse = np.unique(found[tuple(voxels.T)], return_inverse=True)
+        marks, inverse = np.unique(part[tuple(inside.T)], return_inverse=True)
         values = inverse + 1
     else:
-        low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        values = ndimage.label(found[box] > 0, SIX)[0][tuple((voxels - low).T)]
+        values = ndimage.label(part > 0, SIX)[0][tuple(inside.T)]
+        marks = np.arange(1, values.max() + 1)
+    voxels = inside + [s.start for s in box]
     labels = np.zeros(found.shape, np.uint16)
     labels[tuple(voxels.T)] = values
     sizes = np.bincount(values)[1:]
@@ -145,6 +115,7 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
         {
             "id": label,
             "source": "mask",
+            "mark": marks[label - 1],
             "i": centre[0],
             "j": centre[1],
             "k": centre[2],
@@ -156,39 +127,48 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
     return image.with_data(labels), _table(rows)
 
 
-def _scribbles(scan: Scan, image: Volume, params: Preprocessing) -> list[np.ndarray]:
-    drawn = _read_labels(scan, image)
-    multiple = {finding.segment for finding in scan.annotation.findings if finding.multiple}
-    segments = np.unique(drawn.data[drawn.data > 0]).tolist()
-    missing = {finding.segment for finding in scan.annotation.findings} - set(segments)
-    if missing:
-        raise LabelError(f"{drawn.path}: expected segments {sorted(missing)}, found {segments}")
-    seeds = []
-    for segment in segments:
-        voxels = np.argwhere(drawn.data == segment)
-        if segment in multiple:
-            seeds += split_scribble(voxels, image.affine, params.scribble_link_mm)
-        else:
-            seeds.append(voxels)
-    return seeds
+def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
+    """Grow every mark and draw a sphere of the grown volume around its centre (steps 1 and 2).
 
+    Parameters
+    ----------
+    image : Volume
+        Finite values; the native grid or the standard one.
+    marks : Marks
+        On the image's grid.
+    params : Preprocessing
 
-def _row(label: int, source: str, centre, growth: Growth, n_voxels: int, radius: float) -> dict:
-    return {
-        "id": label,
-        "source": source,
-        "i": centre[0],
-        "j": centre[1],
-        "k": centre[2],
-        "n_voxels": n_voxels,
-        "radius_mm": radius,
-        "connectivity": growth.setting.connectivity,
-        "reference": growth.setting.reference,
-        "difference": growth.setting.difference,
-        "tolerance": growth.tolerance,
-        "elbow": growth.elbow,
-        "grown_voxels": growth.n_voxels,
-    }
+    Returns
+    -------
+    labels : Volume of uint16
+    table : DataFrame
+        As `refine` returns them.
+    """
+    growths = grow_study(image, marks.voxels, params)
+    radii = [sphere_radius(g.n_voxels, image.voxel_volume_mm3) for g in growths]
+    labels = draw_spheres(image, marks.centres, radii)
+    sizes = np.bincount(labels[labels > 0], minlength=len(growths) + 1)[1:]
+    columns = (marks.numbers, marks.centres, growths, sizes, radii)
+    rows = [
+        {
+            "id": label,
+            "source": marks.source,
+            "mark": mark,
+            "i": centre[0],
+            "j": centre[1],
+            "k": centre[2],
+            "n_voxels": size,
+            "radius_mm": radius,
+            "connectivity": growth.setting.connectivity,
+            "reference": growth.setting.reference,
+            "difference": growth.setting.difference,
+            "tolerance": growth.tolerance,
+            "elbow": growth.elbow,
+            "grown_voxels": growth.n_voxels,
+        }
+        for label, (mark, centre, growth, size, radius) in enumerate(zip(*columns, strict=True), 1)
+    ]
+    return image.with_data(labels), _table(rows)
 
 
 def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd.DataFrame]:
@@ -206,9 +186,10 @@ def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd
     labels : Volume of uint16
         0 is background, 1 to n the microbleeds.
     table : DataFrame
-        One row per microbleed: id, source ("mask", "point" or "scribble"), i, j, k (centre in
-        voxels), n_voxels (of the label), radius_mm; for grown ones also connectivity,
-        reference, difference, tolerance, elbow and grown_voxels.
+        One row per microbleed: id, source ("mask", "point" or "scribble"), mark (number of the
+        point, label of the scribble or in the mask), i, j, k (centre in voxels), n_voxels (of
+        the label), radius_mm; for grown ones also connectivity, reference, difference,
+        tolerance, elbow and grown_voxels.
 
     Raises
     ------
@@ -221,24 +202,4 @@ def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd
         return image.with_data(np.zeros(image.shape, np.uint16)), _table([])
     if kind == "mask":
         return _from_mask(scan, image)
-    if kind == "points":
-        source = "point"
-        seeds = [np.array([point]) for point in scan.annotation.points]
-    elif kind == "scribbles":
-        source = "scribble"
-        seeds = _scribbles(scan, image, params)
-    else:
-        raise LabelError(
-            f"{scan.image}: expected an annotation of kind mask, points, scribbles or none, "
-            f"found {kind}"
-        )
-    growths = grow_study(image, seeds, params)
-    centres = [voxels.mean(axis=0) for voxels in seeds]
-    radii = [sphere_radius(g.n_voxels, image.voxel_volume_mm3) for g in growths]
-    labels = draw_spheres(image, centres, radii)
-    sizes = np.bincount(labels[labels > 0], minlength=len(seeds) + 1)[1:]
-    rows = [
-        _row(label, source, *values)
-        for label, values in enumerate(zip(centres, growths, sizes, radii, strict=True), 1)
-    ]
-    return image.with_data(labels), _table(rows)
+    return grow_spheres(image, read_marks(scan, image, params), params)

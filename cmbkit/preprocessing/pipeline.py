@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.anatomy.parcellation import parcellate
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import cleaning, grid
-from cmbkit.preprocessing.labels import refine, sphere_radius
+from cmbkit.preprocessing.census import Ledger
+from cmbkit.preprocessing.intensities import fill_nan, moments
+from cmbkit.preprocessing.labels import grow_spheres, refine, sphere_radius
+from cmbkit.preprocessing.marks import read_marks
 from cmbkit.preprocessing.region_growing import size_cap
+from cmbkit.preprocessing.sidecars import write_sidecars
 from cmbkit.records import Scan, StandardScan
-from cmbkit.volume import Volume, VolumeError
+from cmbkit.volume import Volume
 
-VERSION = 1
-CORNER_VOXELS = 10
+VERSION = 2
 FULL_SHARE = 0.9
 GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "grown_voxels"]
 COLUMNS = [
@@ -28,112 +32,63 @@ COLUMNS = [
 ]
 
 
-def fill_nan(image: Volume) -> tuple[Volume, int]:
-    """Replace values that are not finite by the median of the corner patches (step 0).
-
-    Returns the image and how many voxels were replaced. Corner patches have 10 voxels along
-    each axis; where they hold no finite value the median of the image's lowest percent serves.
-    """
-    bad = ~np.isfinite(image.data)
-    count = int(bad.sum())
-    if not count:
-        return image, 0
-    if bad.all():
-        raise VolumeError(f"{image.path}: expected finite values, found none")
-    ends = (slice(None, CORNER_VOXELS), slice(-CORNER_VOXELS, None))
-    corners = [image.data[a, b, c].ravel() for a in ends for b in ends for c in ends]
-    corners = np.concatenate(corners)
-    corners = corners[np.isfinite(corners)]
-    if not len(corners):
-        finite = image.data[~bad]
-        corners = finite[finite <= np.percentile(finite, 1)]
-    data = image.data.copy()
-    data[bad] = np.median(corners)
-    return image.with_data(data), count
-
-
-def padded_moments(data: np.ndarray, pad_voxels: int) -> tuple[float, float]:
-    """Mean and standard deviation as if padded with zeros to a cube of ``pad_voxels``.
-
-    An axis longer than the cube is not cut.
-    """
-    count = float(np.prod(np.maximum(data.shape, pad_voxels)))
-    total = data.sum(dtype=np.float64)
-    squares = sum(float(np.vdot(plane, plane)) for plane in data.astype(np.float32, copy=False))
-    mean = total / count
-    return float(mean), float(np.sqrt(max(squares / count - mean**2, 0)))
-
-
-def _moments(image: Volume, brain: Volume, params: Preprocessing) -> tuple[float, float]:
-    if params.zscore == "padded":
-        mean, sd = padded_moments(image.data, params.pad_voxels)
-    else:
-        inside = image.data[brain.data > 0]
-        mean, sd = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
-    if not sd > 0:
-        raise VolumeError(f"{image.path}: expected varying intensities, found a constant image")
-    return mean, sd
-
-
-def _count(labels: np.ndarray) -> dict[str, int]:
-    return {
-        "microbleeds": sum(1 for _ in grid.label_boxes(labels)),
-        "voxels": int(np.count_nonzero(labels)),
-    }
-
-
-def _standard_labels(native: Volume, found: pd.DataFrame, shape, affine, log: dict):
-    """Labels on the standard grid, those that fell between voxels marked at their centre.
-
-    Also returns the count before the marking.
-    """
+def _resampled(native: Volume, found: pd.DataFrame, shape, affine, ledger: Ledger) -> Volume:
+    """Labels on the standard grid, those that fell between voxels marked at their centre."""
     labels = grid.resample_labels(native, shape, affine)
-    count = _count(labels.data)
-    present = {label for label, _ in grid.label_boxes(labels.data)}
+    slices = " x ".join(f"{mm:.3g}" for mm in native.spacing)
+    step = f"resampling from {slices} mm to {np.linalg.norm(affine[:3, 0]):g} mm"
+    here = ledger.enter("resampled", _around(labels.data), step)
     for row in found.itertuples():
-        if row.id not in present:
+        if row.id not in here.pieces:
             grid.mark_voxel(labels.data, labels.to_voxels(row.centre_mm), row.id)
-            log.setdefault(row.id, []).append("lost at resampling; its centre voxel marked")
-    return labels, count
+            ledger.note(row.id, "its centre voxel marked")
+    return labels
 
 
-def _first_remarks(labels, brain, found, native: Volume, params: Preprocessing) -> dict:
-    """Microbleeds outside the brain mask, and regions that nearly filled the size cap."""
-    within = set(np.unique(labels[(labels > 0) & (brain > 0)]).tolist())
-    cap = size_cap(native.voxel_volume_mm3, params.growing_max_radius_mm)
-    log: dict[int, list[str]] = {}
+def _around(labels: np.ndarray, margin: int = 1) -> np.ndarray:
+    """View of the part of a label image that holds labels."""
+    return labels[grid.labels_box(labels, margin)]
+
+
+def _first_remarks(labels: Volume, brain: Volume, found, params, ledger: Ledger) -> None:
+    """Note split scribbles, microbleeds outside the brain, and regions near the size cap."""
+    within = set(np.unique(labels.data[(labels.data > 0) & (brain.data > 0)]).tolist())
+    cap = size_cap(labels.voxel_volume_mm3, params.growing_max_radius_mm)
+    parts = found["mark"].value_counts()
     for row in found.itertuples():
+        if parts[row.mark] > 1:
+            ledger.note(row.id, f"one of {parts[row.mark]} split from {row.source} {row.mark}")
         if row.id not in within:
-            log[row.id] = ["outside the brain mask"]
+            ledger.note(row.id, "outside the brain mask")
         if not pd.isna(row.grown_voxels) and row.grown_voxels > FULL_SHARE * cap:
-            log.setdefault(row.id, []).append(f"grown to {row.grown_voxels} of {cap} voxels")
-    return log
+            ledger.note(row.id, f"grown to {row.grown_voxels} of {cap} voxels")
 
 
-def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessing, log: dict):
-    """Prune and close in place; returns the counts after each step."""
-    counts, steps = {}, []
+def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessing, ledger: Ledger):
+    """Prune and close in place, counting after each step; returns the table of what is left."""
+    box = grid.labels_box(labels.data, params.closing_iterations + 1)
+    part = grid.crop(labels, box)
     if scan.dataset in params.prune_datasets:
         tolerance = params.prune_tolerance_voxels.get(scan.dataset, 2.0)
-        centres = {row.id: labels.to_voxels(row.centre_mm) for row in found.itertuples()}
-        steps.append(cleaning.prune(labels.data, centres, tolerance))
-    counts["pruned"] = _count(labels.data)
-    steps.append(cleaning.close(labels.data, params.closing_iterations))
-    counts["final"] = _count(labels.data)
-    for changes in steps:
-        for label, change in changes.items():
-            log.setdefault(label, []).append(change)
-    return counts
+        centres = {r.id: part.to_voxels(r.centre_mm) for r in found.itertuples()}
+        ledger.note_all(cleaning.prune(part.data, centres, tolerance))
+    ledger.enter("pruned", part.data, "pruning")
+    ledger.require(found["id"], "pruned")
+    ledger.note_all(cleaning.close(part.data, params.closing_iterations))
+    ledger.enter("final", part.data, "closing")
+    ledger.require(found["id"], "final")
+    return _table(part, found, [s.start for s in box])
 
 
-def _table(labels: Volume, found: pd.DataFrame) -> pd.DataFrame:
+def _table(labels: Volume, found: pd.DataFrame, start) -> pd.DataFrame:
+    """One row per microbleed; ``start`` is the labels' first voxel on the standard grid."""
     rows = []
     boxes = dict(grid.label_boxes(labels.data))
     for row in found.to_dict("records"):
         box = boxes[row["id"]]
         voxels = np.argwhere(labels.data[box] == row["id"]) + [s.start for s in box]
         centre = voxels.mean(axis=0)
-        place = dict(zip(("x_vox", "y_vox", "z_vox"), centre, strict=True))
+        place = dict(zip(("x_vox", "y_vox", "z_vox"), centre + start, strict=True))
         place |= dict(zip(("x_mm", "y_mm", "z_mm"), labels.to_mm(centre), strict=True))
         size = {
             "n_voxels": len(voxels),
@@ -145,13 +100,101 @@ def _table(labels: Volume, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
-    """Bring one scan and its annotation to the standard grid and write it.
+def _centres(grid_of_table: Volume, found: pd.DataFrame) -> list[np.ndarray]:
+    return list(grid_of_table.to_mm(found[["i", "j", "k"]].to_numpy(float).reshape(-1, 3)))
 
-    Steps: values that are not finite become background; label refinement on the native grid;
-    brain mask, everything outside set to 0; crop to the brain (and to microbleeds that reach
-    beyond it); RAS and isotropic resampling; pruning and closing of the microbleeds; z-score;
-    parcellation.
+
+def _annotated(scan: Scan, native: Volume, params: Preprocessing):
+    """Labels on the native grid and their table; seeds instead if they grow on the standard one.
+
+    Returns labels (the seeds painted, if they are to grow later), table or None, marks or None.
+    """
+    if params.refinement_grid == "standard" and scan.annotation.kind in ("points", "scribbles"):
+        marks = read_marks(scan, native, params)
+        return marks.painted(native), None, marks
+    drawn, found = refine(scan, native, params)
+    found["centre_mm"] = _centres(native, found)
+    return drawn, found, None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scan on the standard grid: z-scored image, microbleeds, brain, table and record."""
+
+    image: Volume
+    lesions: Volume
+    brain: Volume
+    table: pd.DataFrame
+    record: dict
+
+
+def prepare(scan: Scan, params: Preprocessing) -> Prepared:
+    """Bring one scan and its annotation to the standard grid (steps 0 to 6).
+
+    Values that are not finite become background; label refinement on the native grid; brain
+    mask, everything outside set to 0; crop to the brain (and to microbleeds that reach beyond
+    it); RAS and isotropic resampling (with ``refinement_grid`` "standard", points and scribbles
+    are grown and drawn now, on the image with its skull); pruning and closing of the
+    microbleeds; z-score.
+
+    Raises
+    ------
+    CountError
+        If a step lost a microbleed for good.
+    """
+    ledger = Ledger(scan.uid)
+    native, replaced = fill_nan(Volume.read(scan.image))
+    drawn, found, marks = _annotated(scan, native, params)
+    brain, mask_name = brain_mask(native, params.brain_mask)
+    box = grid.bounding_box(brain.data, drawn.data)
+    part, brain, drawn = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, drawn))
+    shape, affine = grid.standard_grid(part, params.spacing_mm)
+    standard_brain = grid.resample_nearest(brain, shape, affine)
+    if marks is None:
+        around = grid.labels_box(drawn.data, 1)
+        drawn = grid.crop(drawn, around)
+        ledger.enter("refined", drawn.data, "refinement")
+        ledger.require(found["id"], "refined")
+        _first_remarks(drawn, grid.crop(brain, around), found, params, ledger)
+        lesions = _resampled(drawn, found, shape, affine, ledger)
+    else:
+        whole = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
+        lesions, found = grow_spheres(whole, marks.moved(native, whole), params)
+        found["centre_mm"] = _centres(whole, found)
+        for step in ("refined", "resampled"):
+            ledger.enter(step, _around(lesions.data), "refinement")
+        ledger.require(range(1, len(marks.voxels) + 1), "refined")
+        _first_remarks(lesions, standard_brain, found, params, ledger)
+    part = part.with_data(part.data * brain.data)
+    image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
+    table = _clean(lesions, found, scan, params, ledger)
+    mean, sd = moments(image, standard_brain, params)
+    np.subtract(image.data, np.float32(mean), out=image.data)
+    np.divide(image.data, np.float32(sd), out=image.data)
+    record = {
+        "uid": scan.uid,
+        "dataset": scan.dataset,
+        "synthetic": scan.synthetic,
+        "slice_thickness_mm": scan.acquisition.slice_thickness_mm,
+        "methods": {"brain_mask": mask_name},
+        "refinement_grid": params.refinement_grid,
+        "native": {"shape": list(native.shape), "affine": native.affine.tolist()},
+        "crop": [[s.start, s.stop] for s in box],
+        "standard": {"shape": list(shape), "affine": affine.tolist()},
+        "standard_to_native": (np.linalg.inv(native.affine) @ affine).tolist(),
+        "replaced_voxels": replaced,
+        "zscore": params.zscore,
+        "mean": mean,
+        "sd": sd,
+        "background_value": -mean / sd,
+        "annotated": int(found["mark"].nunique()),
+        **ledger.record(),
+    }
+    return Prepared(image, lesions, standard_brain, table, record)
+
+
+def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
+    """Bring one scan to the standard grid (`prepare`), parcellate the brain, write it all.
 
     Parameters
     ----------
@@ -159,50 +202,17 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     params : Preprocessing
     folder : Path
         Receives the files that `StandardScan` names: image (scaled int16), microbleeds
-        (uint16), brain and parcellation (uint8), table (TSV, ``COLUMNS``), record (JSON).
+        (uint16), brain and parcellation (uint8), each with its JSON sidecar; table (TSV,
+        ``COLUMNS``), record (JSON).
     """
     target = StandardScan(scan, Path(folder))
-    native, replaced = fill_nan(Volume.read(scan.image))
-    refined, found = refine(scan, native, params)
-    found["centre_mm"] = list(native.to_mm(found[["i", "j", "k"]].to_numpy(float).reshape(-1, 3)))
-    brain, mask_name = brain_mask(native, params.brain_mask)
-    box = grid.bounding_box(brain.data, refined.data)
-    part, brain, refined = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, refined))
-    part = part.with_data(part.data * brain.data)
-    shape, affine = grid.standard_grid(part, params.spacing_mm)
-    image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
-    log = _first_remarks(refined.data, brain.data, found, native, params)
-    brain = grid.resample_nearest(brain, shape, affine)
-
-    counts = {"refined": {"microbleeds": len(found), "voxels": int(found["n_voxels"].sum())}}
-    lesions, counts["resampled"] = _standard_labels(refined, found, shape, affine, log)
-    counts |= _clean(lesions, found, scan, params, log)
-    table = _table(lesions, found)
-    mean, sd = _moments(image, brain, params)
-    image = image.with_data((image.data - np.float32(mean)) / np.float32(sd))
-    labels, parcellation_name = parcellate(image, brain, params.parcellation)
-
-    image.write(target.image_path, dtype=np.int16)
-    lesions.write(target.lesions_path)
-    brain.write(target.brain_path)
+    done = prepare(scan, params)
+    labels, parcellation_name = parcellate(done.image, done.brain, params.parcellation)
+    done.record["methods"]["parcellation"] = parcellation_name
+    done.image.write(target.image_path, dtype=np.int16)
+    done.lesions.write(target.lesions_path)
+    done.brain.write(target.brain_path)
     labels.write(target.labels_path)
-    table.to_csv(target.table_path, sep="\t", index=False, float_format="%.6g")
-    record = {
-        "uid": scan.uid,
-        "dataset": scan.dataset,
-        "synthetic": scan.synthetic,
-        "slice_thickness_mm": scan.acquisition.slice_thickness_mm,
-        "methods": {"brain_mask": mask_name, "parcellation": parcellation_name},
-        "native": {"shape": list(native.shape), "affine": native.affine.tolist()},
-        "crop": [[s.start, s.stop] for s in box],
-        "standard": {"shape": list(shape), "affine": affine.tolist()},
-        "replaced_voxels": replaced,
-        "zscore": params.zscore,
-        "mean": mean,
-        "sd": sd,
-        "background_value": -mean / sd,
-        "counts": {step: count["microbleeds"] for step, count in counts.items()},
-        "voxels": {step: count["voxels"] for step, count in counts.items()},
-        "changes": {str(label): log[label] for label in sorted(log)},
-    }
-    target.record_path.write_text(json.dumps(record, indent=1))
+    done.table.to_csv(target.table_path, sep="\t", index=False, float_format="%.6g")
+    target.record_path.write_text(json.dumps(done.record, indent=1))
+    write_sidecars(target, params, done.record["methods"], VERSION)

@@ -92,10 +92,18 @@ def _box(image: np.ndarray, seeds, spacing, distance_mm):
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     values = np.ascontiguousarray(image[box], np.float64)
     local = np.ascontiguousarray(seeds - low)
-    away = np.ones(values.shape, bool)
-    away[tuple(local.T)] = False
-    allowed = ndimage.distance_transform_edt(away, sampling=spacing) < distance_mm
+    allowed = _distance_mm(values.shape, local, spacing) < distance_mm
     return values, allowed, local, tuple(int(v) for v in low)
+
+
+def _distance_mm(shape, seeds, spacing) -> np.ndarray:
+    """Distance of every voxel to the nearest seed."""
+    if len(seeds) == 1:
+        steps = zip(np.ogrid[tuple(map(slice, shape))], seeds[0], spacing, strict=True)
+        return np.sqrt(sum(((step - seed) * mm) ** 2 for step, seed, mm in steps))
+    away = np.ones(shape, bool)
+    away[tuple(seeds.T)] = False
+    return ndimage.distance_transform_edt(away, sampling=spacing)
 
 
 def grow(
@@ -185,10 +193,15 @@ def _grow_to_elbow(box, setting: Setting, max_voxels: int) -> Growth:
 
 def largest_component(region: np.ndarray) -> np.ndarray:
     """Largest 6-connected component of a boolean array (the first of equals)."""
-    labels, count = ndimage.label(region, SIX)
+    box = ndimage.find_objects(region.view(np.uint8))
+    if not box:
+        return region
+    labels, count = ndimage.label(region[box[0]], SIX)
     if count <= 1:
         return region
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    largest = np.zeros_like(region)
+    largest[box[0]] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return largest
 
 
 def settings(params: Preprocessing) -> list[Setting]:

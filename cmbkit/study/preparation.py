@@ -37,13 +37,20 @@ def records(study) -> pd.DataFrame:
     for standard in study.cohort.standard:
         record = standard.record()
         row = {"uid": record["uid"], "dataset": record["dataset"], **record["counts"]}
+        row |= {"annotated": record["annotated"], "collapsed": record["components"]["final"]}
         rows.append({**row, **record["methods"], "replaced_voxels": record["replaced_voxels"]})
     return pd.DataFrame(rows)
 
 
 def counts(study) -> pd.DataFrame:
-    """CMBs by dataset after each step; ``recovered`` were lost between voxels and re-marked."""
-    table = records(study).groupby("dataset")[list(STEPS)].sum().reset_index()
+    """CMBs by dataset after each step.
+
+    ``annotated`` are raters' marks (a scribble may cover several CMBs); ``recovered`` were lost
+    between voxels and re-marked; ``collapsed`` are the 6-connected components that remain when
+    all labels become one binary mask, as the thesis counted.
+    """
+    columns = ["annotated", *STEPS, "collapsed"]
+    table = records(study).groupby("dataset")[columns].sum().reset_index()
     return table.assign(recovered=table["final"] - table["resampled"])
 
 
@@ -72,7 +79,7 @@ def methods(study) -> pd.DataFrame:
 
 def growth_figure(study) -> Figure:
     """Size of the grown region against the tolerance, for every setting of one scan's first CMB."""
-    from cmbkit.preprocessing.pipeline import fill_nan
+    from cmbkit.preprocessing.intensities import fill_nan
     from cmbkit.preprocessing.region_growing import grow_each_setting
 
     standard = _first_of_kind(study, "points")

@@ -91,6 +91,33 @@ def test_every_tolerance_from_one_pass(setting):
     assert size == cap + 1
 
 
+@pytest.mark.parametrize("setting", ALL_SETTINGS, ids=str)
+def test_region_of_the_automatic_choice_is_that_of_the_listing(setting):
+    """Grown anew by the listing at the tolerance that was picked: the same voxels."""
+    rng = np.random.default_rng(11)
+    spacing = np.array([0.8, 0.8, 2.0])
+    image = rng.normal(100, 6, (13, 12, 9))
+    image[4:8, 4:8, 3:6] -= 60
+    volume = Volume(image, np.diag([*spacing, 1.0]))
+    params = Preprocessing(
+        growing_connectivities=[setting.connectivity],
+        growing_references=[setting.reference],
+        growing_differences=[setting.difference],
+        growing_max_radius_mm=3.0,
+        growing_max_distance_mm=4.0,
+    )
+    for seeds in ([(5, 5, 4)], [(5, 5, 4), (6, 7, 3)]):
+        (growth,) = rg.grow_study(volume, [seeds], params)
+        cap = rg.size_cap(0.8 * 0.8 * 2.0, 3.0)
+        mask = algorithm_1(image, seeds, growth.tolerance, setting, spacing, cap, 4.0)
+        expected = rg.largest_component(mask)
+        box = tuple(
+            slice(o, o + n) for o, n in zip(growth.origin, growth.region.shape, strict=True)
+        )
+        np.testing.assert_array_equal(growth.region, expected[box])
+        assert growth.n_voxels == expected.sum()
+
+
 def test_elbow_is_the_last_tolerance_before_the_leak():
     tolerances = np.arange(0.0, 10.0)
     sizes = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 400])
@@ -100,6 +127,16 @@ def test_elbow_is_the_last_tolerance_before_the_leak():
 def test_no_elbow_takes_the_one_before_the_last():
     assert rg.pick_tolerance(np.array([1.0, 2.0, 3.0]), np.array([5, 5, 5])) == (2.0, False)
     assert rg.pick_tolerance(np.array([1.0]), np.array([999])) == (0.0, False)
+
+
+def test_tolerances_that_are_tried():
+    """Absolute: 0.001 by 0.05 below 100. Relative: 400 steps below 20, 80 below 100, 100 above."""
+    absolute, relative = rg.tolerance_grid("absolute"), rg.tolerance_grid("relative")
+    assert len(absolute) == 2000 and absolute[-1] == pytest.approx(99.951)
+    assert len(relative) == 400 + 80 + 100
+    assert relative[[0, 399, 400, 479, 480, -1]].tolist() == pytest.approx(
+        [0.001, 19.951, 20, 99, 100, 10000]
+    )
 
 
 def test_size_cap_is_the_volume_of_the_largest_sphere():

@@ -1,0 +1,176 @@
+"""Counting microbleeds after every step, and saying which of them a step changed (chapter 5).
+
+One label is one microbleed, so labels are what has to stay. The thesis collapsed them to one
+binary mask, in which a microbleed in two pieces counts twice and two that touch count once;
+`Census.components` is that count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+class CountError(RuntimeError):
+    """A step lost or invented a microbleed; the message names scan, step and labels."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """What there is in a label image.
+
+    ``pieces`` maps each label to the number of its 6-connected pieces; ``touching`` maps each
+    label that shares a 6-connected component of the collapsed mask with others to those;
+    ``components`` counts the components of the collapsed mask, ``voxels`` its voxels.
+    """
+
+    pieces: dict[int, int]
+    touching: dict[int, tuple[int, ...]]
+    components: int
+    voxels: int
+
+    @property
+    def microbleeds(self) -> int:
+        """Number of labels."""
+        return len(self.pieces)
+
+    def summary(self) -> dict[str, int]:
+        """Return microbleeds, components and voxels."""
+        names = ("microbleeds", "components", "voxels")
+        return {name: getattr(self, name) for name in names}
+
+
+NOTHING = Census({}, {}, 0, 0)
+
+
+def take_census(labels: np.ndarray) -> Census:
+    """Count labels, their pieces and the components of the collapsed mask.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+    """
+    voxels = np.argwhere(labels)
+    if not len(voxels):
+        return NOTHING
+    values = labels[tuple(voxels.T)]
+    room = np.array(labels.shape) + 1
+    flat = np.ravel_multi_index(voxels.T, room)
+    pairs = []
+    for stride in (room[1] * room[2], room[2], 1):
+        there = np.searchsorted(flat, flat + stride)
+        hit = flat.take(there, mode="clip") == flat + stride
+        pairs.append(np.stack([np.flatnonzero(hit), there[hit]]))
+    first, second = np.concatenate(pairs, axis=1)
+    same = values[first] == values[second]
+    piece, component = (
+        connected_components(coo_array((np.ones(len(a), bool), (a, b)), (len(flat),) * 2), False)[1]
+        for a, b in ((first[same], second[same]), (first, second))
+    )
+    pieces = np.unique(np.stack([values, piece]), axis=1)[0]
+    members: dict[int, list[int]] = {}
+    for label, group in np.unique(np.stack([values, component]), axis=1).T.tolist():
+        members.setdefault(group, []).append(label)
+    touching: dict[int, set[int]] = {}
+    for group in members.values():
+        for label in group:
+            touching.setdefault(label, set()).update(other for other in group if other != label)
+    return Census(
+        dict(zip(*(v.tolist() for v in np.unique(pieces, return_counts=True)), strict=True)),
+        {label: tuple(sorted(others)) for label, others in touching.items() if others},
+        len(members),
+        len(flat),
+    )
+
+
+def compare(before: Census, after: Census, step: str) -> dict[int, str]:
+    """Say of each label whose count of pieces or neighbours a step changed what happened.
+
+    Parameters
+    ----------
+    before, after : Census
+    step : str
+        As it shall stand after "at", e.g. ``"resampling 0.45 x 0.45 x 6 mm to 0.5 mm"``.
+
+    Returns
+    -------
+    dict
+        Label to text: lost, in n pieces, in one component with others, or apart again.
+    """
+    remarks: dict[int, list[str]] = {}
+    for label, count in before.pieces.items():
+        now = after.pieces.get(label, 0)
+        if now == 0:
+            remarks.setdefault(label, []).append(f"lost at {step}")
+        elif now != count:
+            verb = "fragmented" if now > count else "reduced"
+            remarks.setdefault(label, []).append(f"{verb} from {count} to {now} pieces at {step}")
+    for label in after.pieces:
+        old, new = before.touching.get(label, ()), after.touching.get(label, ())
+        gained, gone = sorted(set(new) - set(old)), sorted(set(old) - set(new))
+        if gained:
+            text = f"merged with {_list(gained)} at {step}: one component in the collapsed mask"
+            remarks.setdefault(label, []).append(text)
+        gone = [other for other in gone if other in after.pieces]
+        if gone:
+            remarks.setdefault(label, []).append(f"parted from {_list(gone)} at {step}")
+    return {label: "; ".join(texts) for label, texts in remarks.items()}
+
+
+def _list(labels: list[int]) -> str:
+    return ", ".join(map(str, labels))
+
+
+def require_same_labels(expected, census: Census, scan: str, step: str) -> None:
+    """Raise CountError unless exactly the expected labels are there."""
+    expected, found = set(expected), set(census.pieces)
+    if expected != found:
+        lost, new = sorted(expected - found), sorted(found - expected)
+        raise CountError(
+            f"{scan}: expected {len(expected)} microbleeds after {step}, found {len(found)} "
+            f"(lost {lost}, new {new})"
+        )
+
+
+class Ledger:
+    """Counts after each step of one scan, and what happened to which microbleed.
+
+    ``steps`` maps the name of a step to its `Census`, in order; ``changes`` maps a label to
+    remarks in the order in which they were made.
+    """
+
+    def __init__(self, scan: str):
+        self.scan = scan
+        self.steps: dict[str, Census] = {}
+        self.changes: dict[int, list[str]] = {}
+
+    def note(self, label: int, remark: str) -> None:
+        """Add a remark on one microbleed."""
+        self.changes.setdefault(int(label), []).append(remark)
+
+    def note_all(self, remarks: dict[int, str]) -> None:
+        """Add a remark on each of several microbleeds."""
+        for label, remark in remarks.items():
+            self.note(label, remark)
+
+    def enter(self, step: str, labels: np.ndarray, what: str | None = None) -> Census:
+        """Count after a step; ``what`` is how remarks call it (default: ``step``)."""
+        last = list(self.steps.values())[-1:]
+        census = take_census(labels)
+        self.note_all(compare(last[0] if last else NOTHING, census, what or step))
+        self.steps[step] = census
+        return census
+
+    def require(self, labels, step: str) -> None:
+        """Raise `CountError` unless exactly these labels were there after ``step``."""
+        require_same_labels(labels, self.steps[step], self.scan, step)
+
+    def record(self) -> dict:
+        """Return ``counts``, ``components``, ``voxels`` per step and ``changes`` per label."""
+        rows = {step: census.summary() for step, census in self.steps.items()}
+        names = {"counts": "microbleeds", "components": "components", "voxels": "voxels"}
+        tables = {key: {s: row[name] for s, row in rows.items()} for key, name in names.items()}
+        return tables | {"changes": {str(k): self.changes[k] for k in sorted(self.changes)}}

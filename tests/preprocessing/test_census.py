@@ -1,0 +1,71 @@
+"""Counting by hand: pieces, labels that touch, and what a step did to them."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cmbkit.preprocessing import census as cs
+
+
+def row(values):
+    """A label image with the values along its last axis."""
+    return np.array(values, np.uint16).reshape(1, 1, -1)
+
+
+def test_pieces_and_touching_labels():
+    """1 1 . 1 2 . 3: label 1 in two pieces, the second touching 2; three components."""
+    found = cs.take_census(row([1, 1, 0, 1, 2, 0, 3]))
+    assert found.pieces == {1: 2, 2: 1, 3: 1} and found.microbleeds == 3
+    assert found.touching == {1: (2,), 2: (1,)}
+    assert found.summary() == {"microbleeds": 3, "components": 3, "voxels": 5}
+
+
+def test_corners_and_the_far_border_do_not_touch():
+    """Voxels sharing an edge only; and the last voxel of one row beside the first of the next."""
+    labels = np.zeros((2, 3, 3), np.uint16)
+    labels[0, 0, 2] = labels[0, 1, 0] = labels[1, 1, 1] = 4
+    assert cs.take_census(labels).pieces == {4: 3}
+
+
+def test_components_equal_those_of_scipy():
+    labels = (np.random.default_rng(0).random((12, 11, 10)) < 0.3) * np.uint16(1)
+    labels[6:] *= 2
+    found = cs.take_census(labels)
+    assert found.components == ndimage.label(labels > 0)[1]
+    assert found.pieces == {v: ndimage.label(labels == v)[1] for v in (1, 2)}
+
+
+def test_nothing_is_nothing():
+    assert cs.take_census(np.zeros((3, 3, 3), np.uint16)) == cs.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([1, 1, 0, 2], [1, 1, 0, 0], {2: "lost at thinning"}),
+        ([1, 1, 1], [1, 0, 1], {1: "fragmented from 1 to 2 pieces at thinning"}),
+        ([1, 0, 1], [1, 1, 1], {1: "reduced from 2 to 1 pieces at thinning"}),
+        ([1, 2, 0], [1, 0, 2], {1: "parted from 2 at thinning", 2: "parted from 1 at thinning"}),
+        ([1, 2, 3], [1, 2, 3], {}),
+    ],
+    ids=["lost", "fragmented", "reduced", "parted", "unchanged"],
+)
+def test_what_a_step_did(before, after, expected):
+    censuses = [cs.take_census(row(values)) for values in (before, after)]
+    assert cs.compare(*censuses, "thinning") == expected
+
+
+def test_merging_names_the_other():
+    before, after = cs.take_census(row([1, 0, 2, 2])), cs.take_census(row([1, 2, 2, 2]))
+    text = "at drawing: one component in the collapsed mask"
+    assert cs.compare(before, after, "drawing") == {
+        1: f"merged with 2 {text}",
+        2: f"merged with 1 {text}",
+    }
+
+
+def test_lost_and_new_labels_are_an_error():
+    found = cs.take_census(row([1, 0, 4]))
+    cs.require_same_labels((1, 4), found, "DOU-07", "closing")
+    with pytest.raises(cs.CountError, match=r"DOU-07: .* after closing.*lost \[2\], new \[4\]"):
+        cs.require_same_labels((1, 2), found, "DOU-07", "closing")
