@@ -11,7 +11,7 @@ import pandas as pd
 from cmbkit.evaluation.metrics import aggregate, scan_averages
 from cmbkit.params import Evaluation
 
-SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp")
+SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 
 
 def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
