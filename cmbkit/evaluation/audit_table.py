@@ -112,7 +112,7 @@ def claim_of(row: dict, columns: dict[str, str], decimals=None, cut=False) -> Cl
     return Claim(kept, **counts)
 
 
-def _possible(claim: Claim) -> list | None:
+def possible_counts(claim: Claim) -> list | None:
     """Counts that fit, None where the claim says too little to tell."""
     if claim.annotated is not None:
         return solutions(claim)
@@ -150,7 +150,7 @@ def _nearest(claim: Claim, name: str) -> str:
 
 def _implied(claim: Claim, name: str, others: tuple[str, ...]) -> str:
     """What the other rates allow a rate to be."""
-    found = _possible(claim.only(others))
+    found = possible_counts(claim.only(others))
     values = [rate_of(name, *counts, claim.n_scans) for counts in found or []]
     values = [value for value in values if np.isfinite(value)]
     given = ", ".join(f"{TITLES[n]} {claim.rates[n].text}" for n in others) or "the counts"
@@ -170,14 +170,14 @@ def _conflicts(claim: Claim) -> str:
     for size in range(1, len(names) + 1):
         texts = []
         for chosen in combinations(names, size):
-            if _possible(claim.only(chosen)) != []:
+            if possible_counts(claim.only(chosen)) != []:
                 continue
             fixed = claim.tp is not None and claim.fp is not None
             if size == 1 and not fixed:
                 texts.append(_nearest(claim, chosen[0]))
                 continue
             rest = tuple(name for name in names if name != chosen[-1])
-            others = rest if _possible(claim.only(rest)) else chosen[:-1]
+            others = rest if possible_counts(claim.only(rest)) else chosen[:-1]
             texts.append(_implied(claim, chosen[-1], others))
         texts = list(dict.fromkeys(filter(None, texts)))
         if texts:
@@ -220,13 +220,13 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> tuple[str, str, str]:
         if f1.high < low - 1e-9 or f1.low > high + 1e-9:
             text = f"precision and recall need F1 {low:.4f} to {high:.4f}, printed {f1.text}"
             return CANNOT, "", text
-    found = _possible(claim)
+    found = possible_counts(claim)
     if found is None or not claim.rates:
         return OPEN, "", "expected rates with the number of CMBs (or scans) they come from"
     bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
     if found:
         return FITS, _shown(found, bounded), ""
-    fitting = _possible(cut) if cut is not None else None
+    fitting = possible_counts(cut) if cut is not None else None
     text = _conflicts(claim) + _hint(claim)
     if fitting:
         return CUT_OFF, _shown(fitting, bounded), text

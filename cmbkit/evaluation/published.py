@@ -104,7 +104,12 @@ def literature() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        method, data, n_scans, matching (rule), averaging ("glob", "scan" or "scan median"),
-        precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
+        method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
+        median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
     """
     return _read("literature.csv")
+
+
+def literature_text() -> pd.DataFrame:
+    """Return `literature` with every cell as printed."""
+    return _read("literature.csv", dtype="str")

@@ -13,7 +13,7 @@ import pandas as pd
 from cmbkit.evaluation.audit import integer_solutions
 from cmbkit.evaluation.audit_cohort import AT_LEAST, N_SCANS
 from cmbkit.evaluation.metrics import scan_classification
-from cmbkit.evaluation.published import literature
+from cmbkit.evaluation.reconstruction import literature_with_intervals
 from cmbkit.evaluation.statistics import summary, wilson
 from cmbkit.evaluation.subgroup_tables import table_8_1, table_8_2, table_8_3, table_by
 from cmbkit.evaluation.table_layout import (
@@ -225,9 +225,10 @@ def table_8_4(
     if params.matching == "distance":
         rule = f"centre distance < {params.max_distance_mm:g} mm"
     tested = scans[scans["dataset"].isin(params.test_datasets)]
-    rows = literature().to_dict("records")
+    rows = literature_with_intervals().to_dict("records")
     for row in rows:
         row["rule"] = row.pop("matching")
+        row["note"] = "; ".join(filter(None, (row["note"], row.pop("why"))))
     for dataset, model, group in _groups(tested):
         own = summary(group, params, seed)
         renamed = {name.removeprefix("glob_"): value for name, value in own.items()}
@@ -239,6 +240,8 @@ def table_8_4(
                 "n_scans": len(group),
                 "rule": f"{rule}, {params.assignment}, one to one",
                 "averaging": "glob",
+                "fp_denominator": "scans",
+                "counts": "TP {tp}, FP {fp}, FN {fn}".format(**own),
                 "fp_scan_sd": np.nan,
                 "note": "",
             }
@@ -252,6 +255,8 @@ def table_8_4(
         "n_scans": "Scans",
         "rule": "Matching",
         "averaging": "Averaging",
+        "fp_denominator": "FP over",
+        "counts": "Counts",
     }
     measures = [
         Measure("precision", "Precision"),
@@ -265,7 +270,10 @@ def table_8_4(
         keys,
         measures,
         numeric=numeric,
-        note="Rows with other data, matching or averaging are not comparable.",
+        note="Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
+        "published rates come from the counts that print as published: Wilson for precision and "
+        "recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; own rows: "
+        "patients resampled.",
     )
     table["note" if numeric else "Note"] = [row["note"] for row in rows]
     return table.rename(columns={"rule": "matching"})
