@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cmbkit.evaluation.audit import audit
 from cmbkit.evaluation.audit_table import CANNOT, CUT_OFF, audit_table, read_table
+from cmbkit.evaluation.folders import Settings, compute
 from cmbkit.evaluation.pairing import PairingError, Pairs, pair_files
-from cmbkit.evaluation.report import Settings, build_page, compute
+from cmbkit.evaluation.report import build_page
 from cmbkit.params import Evaluation, ParameterError, read_parameters
 from cmbkit.reporting.one_page import require_free
 
@@ -87,6 +88,8 @@ def evaluate_command(
         The page.
     """
     require_free(out, force=force)
+    if against is not None and names[0] == names[1]:
+        raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
     params = _parameters(parameters, given or {})
     settings = Settings(
         params, labelled, connectivity, tuple(by), *names, seed=seed, workers=workers

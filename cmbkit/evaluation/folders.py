@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -11,12 +12,48 @@ from scipy import ndimage
 from cmbkit.compute import map_scans
 from cmbkit.evaluation.evaluate import CALL_COLUMNS, evaluate_instances
 from cmbkit.evaluation.marks import Marks, read_pair
+from cmbkit.evaluation.pairing import Pairs
 from cmbkit.features.location import location_features
 from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume
 
 FILE_COLUMNS = ("reference", "predicted", "probability", "labels")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a result is computed and named.
+
+    Attributes
+    ----------
+    params : Evaluation
+    labelled, connectivity
+        See `marks.read_mask`.
+    by : tuple of str
+        Columns of the scan table that make further subgroups.
+    name, other : str
+        Of the detector and of the one it is compared with.
+    seed, workers : int
+    """
+
+    params: Evaluation = field(default_factory=Evaluation)
+    labelled: bool = False
+    connectivity: int = 6
+    by: tuple[str, ...] = ()
+    name: str = "this detector"
+    other: str = "the other"
+    seed: int = 2024
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """Calls, scan rows and features of one detector."""
+
+    calls: pd.DataFrame
+    scans: pd.DataFrame
+    features: pd.DataFrame
 
 
 def outline_features(marks: Marks, parcellation: Volume | None, kind: str) -> list[dict]:
@@ -126,3 +163,16 @@ def evaluate_pairs(
     scans = pd.DataFrame([row for _, row, _ in results])
     features = pd.concat([table for _, _, table in results], ignore_index=True)
     return calls, scans, features
+
+
+def compute(pairs: Pairs, settings: Settings) -> Result:
+    """Evaluate all pairs (see `evaluate_pairs`)."""
+    return Result(
+        *evaluate_pairs(
+            pairs.listing,
+            params=settings.params,
+            labelled=settings.labelled,
+            connectivity=settings.connectivity,
+            workers=settings.workers,
+        )
+    )
