@@ -45,11 +45,16 @@ def _greedy(cost, admissible) -> list[tuple[int, int]]:
 
 
 def _optimal(cost, admissible) -> list[tuple[int, int]]:
-    """As many pairs as possible, and among those the lowest total cost."""
+    """As many pairs as possible, then the lowest total cost; ties by lower ids, then in order."""
     if not admissible.any():
         return []
-    forbidden = (cost[admissible].max() + 1) * (min(cost.shape) + 1)
-    rows, columns = linear_sum_assignment(np.where(admissible, cost, forbidden))
+    # In steps of 1e-6 mm, so that what decides between equal totals adds up to less than one.
+    steps = np.rint(cost * 1e6)
+    row, column = np.indices(cost.shape)
+    preference = (row + column) * float(cost.size) - row * column
+    steps += preference / ((preference.max() + 1) * (min(cost.shape) + 1))
+    forbidden = (steps[admissible].max() + 1) * (min(cost.shape) + 1)
+    rows, columns = linear_sum_assignment(np.where(admissible, steps, forbidden))
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if admissible[r, c]]
 
 
@@ -80,7 +85,8 @@ def match(
         ``greedy``: the best pair of all (smallest distance, or largest overlap) first, then
         the best of the rest; ties go to the lower reference id, then the lower predicted id.
         ``optimal``: as many pairs as possible, then the smallest total distance (or largest
-        total overlap).
+        total overlap); between equal totals lower ids are taken first, and of the same ids
+        the lower reference goes with the lower predicted one.
 
     Returns
     -------
