@@ -105,6 +105,10 @@ def evaluate(
         str | None, typer.Option(help="Names of predicted files, e.g. '*_dseg.nii.gz'.")
     ] = None,
     reference_pattern: Annotated[str | None, typer.Option(help="Names of annotated files.")] = None,
+    labels_pattern: Annotated[str | None, typer.Option(help="Names of label images.")] = None,
+    probabilities_pattern: Annotated[
+        str | None, typer.Option(help="Names of probability maps.")
+    ] = None,
     parameters: Annotated[
         Path | None, typer.Option(help="Parameter file whose evaluation section counts.")
     ] = None,
@@ -143,7 +147,7 @@ def evaluate(
             probabilities=probabilities,
             against=against,
             names=(name, other),
-            patterns=(pattern, reference_pattern),
+            patterns=(pattern, reference_pattern, labels_pattern, probabilities_pattern),
             parameters=parameters,
             given={key: value for key, value in given.items() if value is not None},
             labelled=labelled,

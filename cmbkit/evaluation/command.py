@@ -45,7 +45,7 @@ def evaluate_command(
     probabilities=None,
     against=None,
     names: tuple[str, str] = ("this detector", "the other"),
-    patterns: tuple[str | None, str | None] = (None, None),
+    patterns: tuple[str | None, ...] = (None,) * 4,
     parameters=None,
     given: dict | None = None,
     labelled: bool = False,
@@ -69,8 +69,8 @@ def evaluate_command(
         detector's predictions on the same scans.
     names : (str, str)
         Of the two detectors.
-    patterns : (str, str)
-        Of predicted and of annotated file names.
+    patterns : (str, str, str, str)
+        Of the file names of predictions, annotations, labels and probabilities.
     parameters : path-like, optional
         Parameter file; its evaluation section counts.
     given : dict
@@ -94,9 +94,9 @@ def evaluate_command(
     settings = Settings(
         params, labelled, connectivity, tuple(by), *names, seed=seed, workers=workers
     )
-    extra = {"labels": labels, "probability": probabilities}
-    extra = {name: folder for name, folder in extra.items() if folder is not None}
-    shared = {"scan_table": scan_table, "patterns": patterns}
+    extra = {"labels": (labels, patterns[2]), "probability": (probabilities, patterns[3])}
+    extra = {name: given for name, given in extra.items() if given[0] is not None}
+    shared = {"scan_table": scan_table, "patterns": patterns[:2]}
     pairs = _complete(pair_files(predictions, reference, extra=extra, **shared), skip_unpaired)
     lost = [name for name in by if name not in pairs.listing]
     if lost:

@@ -31,8 +31,8 @@ MEASURES = [
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
     "published rates come from the counts that print as published: Wilson for precision and "
-    "recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; own rows: patients "
-    "resampled."
+    "recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; their FP per CMB "
+    "come from the counts; own rows: patients resampled."
 )
 
 

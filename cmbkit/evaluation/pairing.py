@@ -119,7 +119,7 @@ def pair_files(
     reference,
     *,
     scan_table=None,
-    extra: dict[str, Path] | None = None,
+    extra: dict[str, tuple[Path, str | None]] | None = None,
     patterns: tuple[str | None, str | None] = (None, None),
     dataset: str = "all scans",
 ) -> Pairs:
@@ -132,7 +132,7 @@ def pair_files(
     scan_table : path-like, optional
         CSV or TSV with one row per scan: a column ``scan`` (or ``participant_id``) and any of
         patient, dataset, sequence, slice_thickness_mm, in_plane_mm and others.
-    extra : dict of column to folder, optional
+    extra : dict of column to (folder, pattern), optional
         Further files of every scan: ``labels``, ``probability``.
     patterns : (str, str)
         Of the names of predictions and of references.
@@ -149,8 +149,8 @@ def pair_files(
     if Path(predictions).is_file() and Path(reference).is_file():
         said = dict(zip(truth, said.values(), strict=True))
     both = [name for name in truth if name in said]
-    alone = [f"{truth[n]}: no prediction of {n}" for n in truth if n not in said]
-    alone += [f"{said[n]}: no reference of {n}" for n in said if n not in truth]
+    alone = [f"{truth[n].name}: no prediction of {n}" for n in truth if n not in said]
+    alone += [f"{said[n].name}: no reference of {n}" for n in said if n not in truth]
     if not both:
         raise PairingError(
             "\n".join(["expected files that pair by name, found none:", *alone[:20]])
@@ -162,8 +162,8 @@ def pair_files(
             "predicted": [said[name] for name in both],
         }
     )
-    for column, folder in (extra or {}).items():
-        files = list_files(folder)
+    for column, (folder, pattern) in (extra or {}).items():
+        files = list_files(folder, pattern)
         lost = [name for name in both if name not in files]
         if lost:
             raise PairingError(

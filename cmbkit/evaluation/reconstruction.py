@@ -93,7 +93,11 @@ def literature_with_intervals() -> pd.DataFrame:
             if verdict in (FITS, CUT_OFF):
                 found = possible_counts(claim if verdict == FITS else cut)
                 limits = intervals(found, claim.n_scans)
-                shown |= {k: v for k, v in limits.items() if k.rsplit("_", 1)[0] in claim.rates}
+                known = set(claim.rates)
+                if len(found) == 1:
+                    shown["fp_cmb"] = rate_of("fp_cmb", *found[0], None)
+                    known.add("fp_cmb")
+                shown |= {k: v for k, v in limits.items() if k.rsplit("_", 1)[0] in known}
                 shown["why"] = arithmetic or _what_follows(claim, found)
         rows.append(shown)
     return pd.DataFrame(rows)

@@ -77,4 +77,4 @@ def test_scan_table_names_patient_and_data(tmp_path):
         pair_files(said, truth, scan_table=table)
     labels = touch(tmp_path / "l", names[0])
     with pytest.raises(PairingError, match="expected a file of every scan, missing sub-1_ses-b"):
-        pair_files(said, truth, extra={"labels": labels})
+        pair_files(said, truth, extra={"labels": (labels, None)})
