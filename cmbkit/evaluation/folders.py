@@ -105,10 +105,12 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
         params=params,
         affine=grid.affine if grid else None,
     )
+    about = {}
     if grid is not None:
         sizes = np.sort(grid.spacing)
-        found |= {"in_plane_mm": float(sizes[0]), "slice_thickness_mm": float(sizes[2])}
-    found |= {name: value for name, value in row.items() if name not in FILE_COLUMNS}
+        about = {"in_plane_mm": float(sizes[0]), "slice_thickness_mm": float(sizes[2])}
+    about |= {n: value for n, value in row.items() if n not in FILE_COLUMNS and value is not None}
+    found = about | found
     features = outline_features(reference, parcellation, "GT")
     features += outline_features(predicted, parcellation, "Pred")
     return calls, found, pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])

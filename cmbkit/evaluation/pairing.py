@@ -175,7 +175,11 @@ def pair_files(
         rows["dataset"] = dataset
     if "patient" not in rows:
         rows["patient"] = [_patient(name) for name in both]
-    rows["patient"] = rows["patient"].astype(str)
+    for column in ("patient", "dataset"):
+        if rows[column].isna().any():
+            first = rows.loc[rows[column].isna(), "uid"].iloc[0]
+            raise PairingError(f"{scan_table}: expected a {column} of every scan, none of {first}")
+        rows[column] = rows[column].astype("str")
     return Pairs(rows, alone)
 
 

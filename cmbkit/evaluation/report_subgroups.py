@@ -51,10 +51,11 @@ def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
     )  # fmt: skip
     rows = []
     for name, values in factors.items():
-        scored = scans[values.notna().to_numpy() & (scans["n_gt"] > 0).to_numpy()]
-        if values[scored.index].nunique() == 2:
-            found = compare_groups(scored, values[scored.index], seed=settings.seed,
-                                   nan_rule=params.nan_rule)  # fmt: skip
+        known = values.notna().to_numpy() & (scans["n_gt"] > 0).to_numpy()
+        for split in _splits(values[known]):
+            found = compare_groups(
+                scans[known], split, seed=settings.seed, nan_rule=params.nan_rule
+            )
             rows.append({"Scans by": name, **found})
     if rows:
         corrected = holm([row["p_value"] for row in rows])
@@ -72,8 +73,8 @@ def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
         )
         page.table(
             "subgroup_tests", shown, "Does globF1 differ between two subgroups?",
-            "Permutation of patients, scans with annotated CMBs; corrected for the number of "
-            "tests after Holm.",
+            "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
+            "against all others; corrected for the number of tests after Holm.",
         )  # fmt: skip
     drawn = table.rename(columns={f"glob_f1{e}": f"f1{e}" for e in ("", "_low", "_high")})
     drawn = drawn.assign(n=drawn["tp"] + drawn["fn"], dataset="All")
@@ -83,6 +84,16 @@ def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
         "globF1 by subgroup of scans with 95 % intervals",
         drawn[["factor", "subgroup", "n", "f1", "f1_low", "f1_high"]],
     )  # fmt: skip
+
+
+def _splits(values: pd.Series):
+    """Two groups against each other; of more than two, each against all others."""
+    names = sorted(set(values), key=str)
+    if len(names) == 2:
+        yield values.astype("str")
+    elif len(names) > 2:
+        for name in names:
+            yield values.astype("str").where(values == name, f"not {name}")
 
 
 def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> None:

@@ -66,7 +66,7 @@ def test_masks_alone_give_the_whole_page(folders):
     assert row["F1"].startswith("0.727") and row["FP per scan"].startswith("0.250")
     page = (out / "index.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") == 3
-    assert "It needs a score" in page or "it needs a score" in page
+    assert "it needs a score of every predicted microbleed" in page
     for name in re.findall(r'href="([^"#]+)"', page):
         assert (out / name).is_file()
     assert not list(folders.glob(".part*"))
@@ -89,8 +89,28 @@ def test_everything_at_once(folders):
     assert places.loc["Subcortical", ["TP", "FP", "FN"]].astype(int).tolist() == [3, 2, 3]
     groups = pd.read_csv(out / "subgroups.csv")
     assert {"sequence", "number of CMBs", "site"} <= set(groups["Scans by"])
+    tests = pd.read_csv(out / "subgroup_tests.csv")
+    assert (tests["p (Holm)"].astype(float) >= tests["p"].astype(float)).all()
+    assert "SWI against T2S" in tests["Compared"].tolist()
     assert "at least" not in (out / "literature.csv").read_text()
     assert "overlap of 1 voxel, greedy, one to one" in (out / "literature.csv").read_text()
+
+
+def test_a_scan_table_cannot_replace_what_was_counted(folders):
+    """Its columns tp and precision are left out; a missing thickness comes from the grid."""
+    table = pd.read_csv(folders / "scans.csv").assign(
+        tp=99, precision=0.1, slice_thickness_mm=[5.0, None, 5.0, None], patient=list("aabb")
+    )
+    table.to_csv(folders / "scans.csv", index=False)
+    assert evaluate(folders, "--scans", folders / "scans.csv")[0] == 0
+    scans = pd.read_csv(folders / "out" / "scans.csv")
+    assert scans["tp"].tolist() == [1, 0, 1, 2]
+    assert scans["slice_thickness_mm"].tolist() == [5, 2, 5, 2]
+    settings = pd.read_csv(folders / "out" / "settings.csv", index_col=0)["Value"]
+    assert settings["Patients"] == "2"
+    table.assign(patient=["a", None, "b", "b"]).to_csv(folders / "scans.csv", index=False)
+    code, text = evaluate(folders, "--scans", folders / "scans.csv", "--force")
+    assert code == 1 and "expected a patient of every scan, none of sub-2" in text
 
 
 def test_points_on_one_side(folders):
