@@ -116,6 +116,7 @@ def evaluate(
     max_distance_mm: Annotated[float | None, typer.Option(help="5 in the thesis.")] = None,
     assignment: Annotated[str | None, typer.Option(help="greedy or optimal.")] = None,
     nan_rule: Annotated[str | None, typer.Option(help="text or code (of the thesis).")] = None,
+    bootstrap_samples: Annotated[int | None, typer.Option(help="1000 by default.")] = None,
     labelled: Annotated[
         bool, typer.Option(help="Masks hold one integer per microbleed; else components count.")
     ] = False,
@@ -136,6 +137,7 @@ def evaluate(
         "max_distance_mm": max_distance_mm,
         "assignment": assignment,
         "nan_rule": nan_rule,
+        "bootstrap_samples": bootstrap_samples,
     }
     try:
         page = evaluate_command(

@@ -89,7 +89,8 @@ def glob_f1_of_groups() -> Iterator[dict]:
         found = [fp for _, fp, _ in solutions(Claim({"f1": said}, tp=tp, fn=fn))]
         arithmetic = f"2*{tp} / (2*{tp} + {fp} + {fn})"
         if not said.holds(f1):
-            arithmetic += f"; {said.text} needs {' or '.join(map(str, found)) or 'no whole'} FP"
+            needed_fp = " or ".join(map(str, found))
+            arithmetic += f"; {said.text} needs {needed_fp} FP" if found else "; no FP give that"
         if name == "Valid":
             needed += found[0] if len(found) == 1 else 0
         yield finding_row(

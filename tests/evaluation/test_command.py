@@ -49,7 +49,8 @@ def run(*arguments):
 
 
 def evaluate(folders, *more, said="said"):
-    return run("evaluate", folders / said, folders / "truth", "--out", folders / "out", *more)
+    fixed = ("--out", folders / "out", "--bootstrap-samples", 50)
+    return run("evaluate", folders / said, folders / "truth", *fixed, *more)
 
 
 def test_masks_alone_give_the_whole_page(folders):
