@@ -11,13 +11,30 @@ from cmbkit.evaluation.audit_cohort import (
     AT_LEAST,
     COLUMNS,
     N_SCANS,
+    THRESHOLDS,
     cohort_sizes,
     finding_row,
     low_burden_scans,
     numbers,
     sphere,
+    split_figures,
+    spreads,
+)
+from cmbkit.evaluation.audit_counts import RATES, f1_range, printed
+from cmbkit.evaluation.audit_table import FITS, audit_table
+from cmbkit.evaluation.audit_text import (
+    abstract_rates,
+    cohort_totals,
+    glob_f1_of_groups,
+    literature_rules,
+    location_groups,
+    many_cmbs,
+    said_twice,
+    sequences_of_crb,
+    slices_of_crb,
 )
 from cmbkit.evaluation.metrics import glob_averages, harmonic_mean
+from cmbkit.evaluation.published import stated, thesis_table
 
 
 def call_counts() -> pd.DataFrame:
@@ -59,33 +76,34 @@ def glob_rates() -> Iterator[dict]:
 def false_positive_rates() -> Iterator[dict]:
     """FPscan against FPcmb, in the literature table, the abstract and Table 7.2."""
     counts = call_counts().set_index("dataset")
-    for name, where, printed in (
-        ("DOU", "Table 8.4", 0.135),
-        ("DOU", "abstract", 0.1),
-        ("CRB", "abstract", 0.13),
+    own = numbers("8.4").set_index("method")["fp_scan"].iloc[-1]
+    for name, where, said in (
+        ("DOU", "Table 8.4", own),
+        ("DOU", "Abstract", float(stated("Abstract", "DOU", "fp_scan"))),
+        ("CRB", "Abstract", float(stated("Abstract", "CRB", "fp_scan"))),
     ):
         fp, scans = counts.loc[name, "fp"], counts.loc[name, "n_scans"]
         cmbs = counts.loc[name, ["tp", "fn"]].sum()
         yield finding_row(
             where,
             f"{name}: false positives per scan are false positives per CMB",
-            printed,
+            said,
             f"{fp / scans:.3f}",
             f"per scan {fp}/{scans}; per CMB {fp}/{cmbs} = {fp / cmbs:.3f}",
-            abs(fp / scans - printed) < 0.005,
+            abs(fp / scans - said) < 0.005,
         )
-    printed = numbers("7.2").query("model == 'scratch'").set_index("dataset")["fp_scan"]
+    table = numbers("7.2").query("model == 'scratch'").set_index("dataset")["fp_scan"]
     for name, row in counts.iterrows():
         rate = row["fp"] / row["n_scans"]
-        more = f"; {printed[name]} would need {row['fp'] / printed[name]:.0f} scans"
+        more = f"; {table[name]} would need {row['fp'] / table[name]:.0f} scans"
         yield finding_row(
             "Table 7.2",
             f"{name}, Scratch: FPscan",
-            f"{printed[name]:.3f}",
+            f"{table[name]:.3f}",
             f"{rate:.3f}",
             f"{row['fp']} FP / {row['n_scans']} scans"
-            + (more if abs(rate - printed[name]) > 0.001 else ""),
-            abs(rate - printed[name]) < 0.001,
+            + (more if abs(rate - table[name]) > 0.001 else ""),
+            abs(rate - table[name]) < 0.001,
         )
 
 
@@ -112,7 +130,7 @@ def scan_classification_convention() -> Iterator[dict]:
     fits = {"at_least": 0, "fewer_than": 0}
     sensitivity = []
     for row in table.to_dict("records"):
-        n_high = AT_LEAST[row["dataset"]][(3, 5, 11).index(row["threshold"])]
+        n_high = AT_LEAST[row["dataset"]][THRESHOLDS.index(row["threshold"])]
         n_low = N_SCANS[row["dataset"]] - n_high
         rates = (row["precision"], row["recall"], row["specificity"])
         fits["at_least"] += len(integer_solutions(*rates, n_high, n_low)) == 1
@@ -156,43 +174,66 @@ def sequence_against_location() -> Iterator[dict]:
             "different regions turns into an FP and an FN)".format(*change),
             first == second,
         )
-    sums = numbers("8.1").groupby(["dataset", "sequence"])[["tp", "fp", "fn"]].sum()
-    for sequence, printed in (("SWI", 0.563), ("T2S", 0.867)):
-        tp, fp, fn = sums.loc[("Valid", sequence)].tolist()
-        f1 = 2 * tp / (2 * tp + fp + fn)
+
+
+def harmonic_means() -> Iterator[dict]:
+    """Tables 7.2, 7.5, 8.1 and 8.2: the F1 that printed precision and recall allow."""
+    for number, names, title in (
+        ("7.2", ("precision", "recall", "f1_star"), "scanF1*"),
+        ("7.5", ("precision", "recall", "f1"), "F1"),
+        ("8.1", ("scan_precision", "scan_recall", "scan_f1_star"), "scanF1*"),
+        ("8.2", ("scan_precision", "scan_recall", "scan_f1_star"), "scanF1*"),
+    ):
+        table = numbers(number)
+        wrong = []
+        for row in table.to_dict("records"):
+            precision, recall, f1 = (printed(row[name], 3) for name in names)
+            low, high = f1_range(precision, recall)
+            if f1.high < low or f1.low > high:
+                keys = [str(v) for v in row.values() if isinstance(v, str)]
+                wrong.append(f"{', '.join(keys)}: {f1.text}, possible {low:.4f} to {high:.4f}")
         yield finding_row(
-            "Section 8.1.3",
-            f"Valid, {sequence}: globF1",
-            printed,
-            f"{f1:.3f}",
-            f"2*{tp} / (2*{tp} + {fp} + {fn}) from Table 8.1, which leaves out "
-            f"the scans without CMBs; {printed} needs {2 * tp / printed - 2 * tp - fn:.0f} FP",
-            abs(f1 - printed) < 0.001,
+            f"Table {number}",
+            f"{title} is the harmonic mean of precision and recall",
+            f"{len(table)} rows",
+            f"{len(table) - len(wrong)} rows fit",
+            "; ".join(wrong) or "to the printed decimals",
+            not wrong,
         )
 
 
-def many_cmbs() -> Iterator[dict]:
-    """Section 8.1.2: leaving out scans of more than 10 CMBs."""
-    star = numbers("7.2").set_index(["dataset", "model"])["f1_star"]
-    for name, after, printed in (("CRB", 0.532, 0.129), ("DOU", 0.877, 0.028)):
-        delta = after - star[name, "scratch"]
-        yield finding_row(
-            "Section 8.1.2",
-            f"{name}: gain in scanF1* without scans of more than 10 CMBs",
-            f"{printed:+.3f}",
-            f"{delta:+.3f}",
-            f"{after} - {star[name, 'scratch']} (Table 7.2, Scratch); "
-            f"against TL {after - star[name, 'tl']:+.3f}",
-            abs(delta - printed) < 0.0015,
-        )
-    yield finding_row(
-        "Section 8.1.2",
-        "Valid: scans with more than 10 CMBs",
-        4,
-        AT_LEAST["Valid"][2],
-        "Table 7.5 at 11 CMBs and section 7.3",
-        AT_LEAST["Valid"][2] == 4,
+def integer_counts() -> Iterator[dict]:
+    """Tables 7.2 with 7.3, 8.1, 8.2 and 8.4: whole counts behind every row of rates."""
+    counts = call_counts().set_index("dataset")
+    both = thesis_table("7.3").merge(
+        thesis_table("7.2")[["dataset", "model", "fp_scan"]], on=["dataset", "model"]
     )
+    both["n_cmb"] = both["dataset"].map(counts["tp"] + counts["fn"])
+    both["n_scans"] = both["dataset"].map(N_SCANS)
+    dou = counts.loc["DOU"]
+    compared = thesis_table("8.4").assign(n_cmb=dou["tp"] + dou["fn"], n_scans=N_SCANS["DOU"])
+    kept = ["tp", "fp", "fn", "glob_f1"]
+    by_sequence = thesis_table("8.1")[["dataset", "sequence", "cmb_level", *kept]]
+    by_location = thesis_table("8.2")[["dataset", "location", *kept]]
+    two = dict.fromkeys(("precision", "recall", "f1"), 2)
+    for where, table, decimals in (
+        ("Tables 7.2, 7.3", both, 3),
+        ("Table 8.1", by_sequence, 3),
+        ("Table 8.2", by_location, 3),
+        ("Table 8.4", compared, two),
+    ):
+        for (_, found), row in zip(
+            audit_table(table, decimals).iterrows(), table.to_dict("records"), strict=True
+        ):
+            rates = [n for n in table if n.removeprefix("glob_") in RATES]
+            yield finding_row(
+                where,
+                f"whole counts behind {found['row']}",
+                ", ".join(f"{n.removeprefix('glob_')} {row[n]}" for n in rates),
+                found["counts"] or "none",
+                found["arithmetic"] or "the rates of these counts print as they are printed",
+                found["verdict"] == FITS,
+            )
 
 
 def literature_rates() -> Iterator[dict]:
@@ -216,18 +257,30 @@ def literature_rates() -> Iterator[dict]:
 CHECKS = (
     glob_rates,
     false_positive_rates,
+    abstract_rates,
     scan_classification_convention,
     low_burden_scans,
+    spreads,
     sequence_against_location,
-    cohort_sizes,
+    glob_f1_of_groups,
+    sequences_of_crb,
     many_cmbs,
-    sphere,
+    harmonic_means,
+    integer_counts,
     literature_rates,
+    literature_rules,
+    cohort_sizes,
+    cohort_totals,
+    split_figures,
+    slices_of_crb,
+    location_groups,
+    sphere,
+    said_twice,
 )
 
 
-def audit() -> pd.DataFrame:
-    """Every check of this module.
+def audit(only_differences: bool = False) -> pd.DataFrame:
+    """Every check of this module and of its neighbours.
 
     Returns
     -------
@@ -235,4 +288,7 @@ def audit() -> pd.DataFrame:
         where (in the thesis), finding, printed, recomputed, arithmetic, verdict ("agrees" or
         "differs").
     """
-    return pd.DataFrame([row for check in CHECKS for row in check()], columns=COLUMNS)
+    table = pd.DataFrame([row for check in CHECKS for row in check()], columns=COLUMNS)
+    if only_differences:
+        table = table[table["verdict"] == "differs"].reset_index(drop=True)
+    return table

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cmbkit.compute import map_scans
-from cmbkit.evaluation.matching import label_instances, match
+from cmbkit.evaluation.instances import Instances, from_labels, label_instances
+from cmbkit.evaluation.marks import read_pair
+from cmbkit.evaluation.matching import match_instances
 from cmbkit.evaluation.metrics import divide, harmonic_mean
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume
@@ -31,10 +32,12 @@ VERSION = 1  # of what evaluate_scan returns; results cached under another numbe
 LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
 
 
-def _scan_dice(reference: np.ndarray, predicted: np.ndarray) -> float:
-    """Dice of everything against everything; NaN when both are empty."""
-    marked, said = reference != 0, predicted != 0
-    return float(divide(2 * np.count_nonzero(marked & said), marked.sum() + said.sum()))
+def _scan_dice(reference: Instances, predicted: Instances) -> float:
+    """Dice of everything against everything; NaN when both are empty, and for points."""
+    if reference.shape is None or predicted.shape is None:
+        return float("nan")
+    shared = np.intersect1d(reference.voxels, predicted.voxels, assume_unique=True).size
+    return float(divide(2 * shared, reference.voxels.size + predicted.voxels.size))
 
 
 def evaluate_scan(
@@ -70,15 +73,39 @@ def evaluate_scan(
         uid, dataset, patient, n_gt, n_pred, tp, fp, fn, precision, recall, f1, dice_tp (mean
         over TPs) and dice_scan (all voxels); NaN where a denominator is 0.
     """
-    params = params or Evaluation()
     reference.require_same_grid(predicted)
-    calls = match(
-        reference.data,
-        predicted.data,
-        reference.affine,
+    sides = (
+        from_labels(reference.data, reference.affine, "reference"),
+        from_labels(predicted.data, predicted.affine, "predicted"),
+    )
+    who = {"uid": uid, "dataset": dataset, "patient": patient}
+    return evaluate_instances(*sides, **who, scores=scores, params=params)
+
+
+def evaluate_instances(
+    reference: Instances,
+    predicted: Instances,
+    *,
+    uid: str,
+    dataset: str,
+    patient: str,
+    scores: Mapping[int, float] | None = None,
+    params: Evaluation | None = None,
+    affine: np.ndarray | None = None,
+) -> tuple[pd.DataFrame, dict]:
+    """Compare microbleeds that are already listed (masks or points); else as `evaluate_scan`.
+
+    ``affine`` belongs to the side that is a mask; see `matching.match_instances`. Where one
+    side is points, every Dice is NaN.
+    """
+    params = params or Evaluation()
+    calls = match_instances(
+        reference,
+        predicted,
         rule=params.matching,
         max_distance_mm=params.max_distance_mm,
         assignment=params.assignment,
+        affine=affine,
     )
     who = {"uid": uid, "dataset": dataset, "patient": patient}
     known = {int(label): float(score) for label, score in (scores or {}).items()}
@@ -96,7 +123,7 @@ def evaluate_scan(
         "recall": float(recall),
         "f1": float(harmonic_mean(precision, recall, params.nan_rule)),
         "dice_tp": float(calls["dice"].mean()),
-        "dice_scan": _scan_dice(reference.data, predicted.data),
+        "dice_scan": _scan_dice(reference, predicted),
     }
     return calls[CALL_COLUMNS], row
 
@@ -109,11 +136,18 @@ def label_mask(mask: Volume, connectivity: int = 6) -> Volume:
 def _evaluate_files(
     row: dict, params: Evaluation, labelled: bool, connectivity: int
 ) -> tuple[pd.DataFrame, dict]:
-    volumes = [Volume.read(Path(row[side]), "int32") for side in ("reference", "predicted")]
-    if not labelled:
-        volumes = [label_mask(volume, connectivity) for volume in volumes]
-    who = {name: row[name] for name in ("uid", "dataset", "patient")}
-    return evaluate_scan(*volumes, **who, params=params)
+    reference, predicted, scores = read_pair(
+        row["reference"], row["predicted"], labelled=labelled, connectivity=connectivity
+    )
+    grid = reference.volume or predicted.volume
+    return evaluate_instances(
+        reference.instances,
+        predicted.instances,
+        **{name: row[name] for name in ("uid", "dataset", "patient")},
+        scores=scores,
+        params=params,
+        affine=grid.affine if grid else None,
+    )
 
 
 def evaluate_files(
@@ -130,7 +164,7 @@ def evaluate_files(
     ----------
     listing : DataFrame
         One row per scan: uid, dataset, patient, reference and predicted (paths of NIfTI files
-        on the same grid).
+        on the same grid, or of point lists, see `marks.read_points`).
     params : Evaluation, optional
     labelled : bool
         False: any non-zero voxel is microbleed and components are counted. True: the files

@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from scipy.ndimage import generate_binary_structure
-from scipy.ndimage import label as label_components
 from scipy.optimize import linear_sum_assignment
 
-CONNECTIVITY_RANK = {6: 1, 18: 2, 26: 3}
+from cmbkit.evaluation.instances import (
+    Instances,
+    MatchingError,
+    from_labels,
+    label_instances,
+    on_grid,
+    to_affine,
+)
+
+__all__ = ["COLUMNS", "MatchingError", "label_instances", "match", "match_instances"]
 COLUMNS = ["call", "gt_id", "pred_id", "distance_mm", "overlap_voxels", "dice"]
 
 
-class MatchingError(ValueError):
-    """The label arrays cannot be matched; one line says why."""
-
-
-def label_instances(mask, connectivity: int = 6) -> np.ndarray:
-    """Number the connected components of a mask.
-
-    Parameters
-    ----------
-    mask : ndarray, shape (i, j, k)
-        Non-zero is microbleed.
-    connectivity : {6, 18, 26}
-        Neighbours of a voxel; 6 in the thesis.
-
-    Returns
-    -------
-    ndarray of int32, shape (i, j, k)
-        0 is background, components are 1, 2, ...
-    """
-    if connectivity not in CONNECTIVITY_RANK:
-        raise MatchingError(f"connectivity: expected 6, 18 or 26, found {connectivity!r}")
-    structure = generate_binary_structure(3, CONNECTIVITY_RANK[connectivity])
-    return label_components(np.asarray(mask) != 0, structure, output=np.int32)[0]
-
-
-def _affine(affine_or_spacing) -> np.ndarray:
-    given = np.asarray(affine_or_spacing, float)
-    if given.shape == (4, 4):
-        return given
-    if given.shape in ((), (3,)) and (given > 0).all():
-        return np.diag([*np.broadcast_to(given, 3), 1.0])
-    raise MatchingError(
-        f"affine_or_spacing: expected a 4x4 affine, 3 sizes or 1 size in mm, found {given}"
-    )
-
-
-def _check_labels(labels, name: str) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.ndim != 3 or not (labels.dtype == bool or np.issubdtype(labels.dtype, np.integer)):
-        raise MatchingError(
-            f"{name}: expected a 3D array of integer labels, "
-            f"found {labels.ndim}D of {labels.dtype} (see label_instances for a mask)"
-        )
-    return labels
-
-
-def _instances(labels: np.ndarray, affine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ids (ascending), voxel counts, and centres of mass in mm, shape (n, 3)."""
-    voxels = np.nonzero(labels)
-    ids, index, sizes = np.unique(labels[voxels], return_inverse=True, return_counts=True)
-    if ids.size and ids[0] < 0:
-        raise MatchingError(f"labels: expected 0 and positive integers, found {ids[0]}")
-    sums = np.stack([np.bincount(index, axis, ids.size) for axis in voxels], axis=1)
-    centres = nib.affines.apply_affine(affine, sums / sizes[:, None]) if ids.size else sums
-    return ids.astype(int), sizes, centres
-
-
-def _overlaps(reference, predicted, ref_ids, pred_ids) -> np.ndarray:
+def _overlaps(reference: Instances, predicted: Instances) -> np.ndarray:
     """Shared voxels of every pair, shape (n reference, n predicted)."""
-    both = np.nonzero((reference != 0) & (predicted != 0))
-    counts = np.zeros((ref_ids.size, pred_ids.size), int)
-    rows = np.searchsorted(ref_ids, reference[both])
-    columns = np.searchsorted(pred_ids, predicted[both])
-    np.add.at(counts, (rows, columns), 1)
+    counts = np.zeros((len(reference), len(predicted)), int)
+    # Every voxel of one list that the other holds too; points may hold a voxel twice.
+    low = np.searchsorted(predicted.voxels, reference.voxels, "left")
+    high = np.searchsorted(predicted.voxels, reference.voxels, "right")
+    for extra in range(int((high - low).max(initial=0))):
+        at = np.flatnonzero(low + extra < high)
+        np.add.at(counts, (reference.owner[at], predicted.owner[low[at] + extra]), 1)
     return counts
 
 
@@ -94,11 +45,16 @@ def _greedy(cost, admissible) -> list[tuple[int, int]]:
 
 
 def _optimal(cost, admissible) -> list[tuple[int, int]]:
-    """As many pairs as possible, and among those the lowest total cost."""
+    """As many pairs as possible, then the lowest total cost; ties by lower ids, then in order."""
     if not admissible.any():
         return []
-    forbidden = (cost[admissible].max() + 1) * (min(cost.shape) + 1)
-    rows, columns = linear_sum_assignment(np.where(admissible, cost, forbidden))
+    # In steps of 1e-6 mm, so that what decides between equal totals adds up to less than one.
+    steps = np.rint(cost * 1e6)
+    row, column = np.indices(cost.shape)
+    preference = (row + column) * float(cost.size) - row * column
+    steps += preference / ((preference.max() + 1) * (min(cost.shape) + 1))
+    forbidden = (steps[admissible].max() + 1) * (min(cost.shape) + 1)
+    rows, columns = linear_sum_assignment(np.where(admissible, steps, forbidden))
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if admissible[r, c]]
 
 
@@ -129,7 +85,8 @@ def match(
         ``greedy``: the best pair of all (smallest distance, or largest overlap) first, then
         the best of the rest; ties go to the lower reference id, then the lower predicted id.
         ``optimal``: as many pairs as possible, then the smallest total distance (or largest
-        total overlap).
+        total overlap); between equal totals lower ids are taken first, and of the same ids
+        the lower reference goes with the lower predicted one.
 
     Returns
     -------
@@ -141,42 +98,80 @@ def match(
     -----
     Thesis, section 6.7.1. Its text matches by distance, its released code by overlap.
     """
-    reference = _check_labels(reference, "reference")
-    predicted = _check_labels(predicted, "predicted")
-    if reference.shape != predicted.shape:
-        raise MatchingError(f"predicted: expected shape {reference.shape}, found {predicted.shape}")
-    affine = _affine(affine_or_spacing)
-    ref_ids, ref_sizes, ref_centres = _instances(reference, affine)
-    pred_ids, pred_sizes, pred_centres = _instances(predicted, affine)
+    affine = to_affine(affine_or_spacing)
+    shapes = np.shape(reference), np.shape(predicted)
+    found = from_labels(reference, affine, "reference"), from_labels(predicted, affine, "predicted")
+    if shapes[0] != shapes[1]:
+        raise MatchingError(f"predicted: expected shape {shapes[0]}, found {shapes[1]}")
+    return match_instances(
+        *found, rule=rule, max_distance_mm=max_distance_mm, assignment=assignment
+    )
 
-    gaps = ref_centres[:, None, :] - pred_centres[None, :, :]
-    distance = np.round(np.linalg.norm(gaps, axis=2), 6)
-    overlap = _overlaps(reference, predicted, ref_ids, pred_ids)
-    if rule == "distance":
-        admissible, cost = distance < max_distance_mm, distance
-    elif rule == "overlap":
-        admissible, cost = overlap > 0, (overlap.max(initial=0) - overlap).astype(float)
-    else:
-        raise MatchingError(f"rule: expected 'distance' or 'overlap', found {rule!r}")
+
+def match_instances(
+    reference: Instances,
+    predicted: Instances,
+    *,
+    rule: str = "distance",
+    max_distance_mm: float = 5.0,
+    assignment: str = "greedy",
+    affine=None,
+) -> pd.DataFrame:
+    """Pair microbleeds that are already listed; else as `match`.
+
+    Parameters
+    ----------
+    reference, predicted : Instances
+        Each from labels, a mask or points. Two grids must be the same grid.
+    rule, max_distance_mm, assignment
+        See `match`. By overlap, a point matches the microbleed whose voxel it lies in, and
+        two lists of points cannot be matched.
+    affine : ndarray, shape (4, 4), optional
+        Of the grid of the side that has one; needed to match points by overlap.
+
+    Returns
+    -------
+    DataFrame
+        See `match`; overlap_voxels and dice are NaN where one side is points.
+    """
     if assignment not in ("greedy", "optimal"):
         raise MatchingError(f"assignment: expected 'greedy' or 'optimal', found {assignment!r}")
+    if rule not in ("distance", "overlap"):
+        raise MatchingError(f"rule: expected 'distance' or 'overlap', found {rule!r}")
+    grids = [side.shape for side in (reference, predicted) if side.shape is not None]
+    if len(grids) == 2 and grids[0] != grids[1]:
+        raise MatchingError(f"predicted: expected shape {grids[0]}, found {grids[1]}")
+    outlined = len(grids) == 2
+    if rule == "overlap" and not outlined:
+        if not grids or affine is None:
+            raise MatchingError("rule 'overlap': expected a mask on one side, found points")
+        reference, predicted = (
+            side if side.shape is not None else on_grid(side, grids[0], affine)
+            for side in (reference, predicted)
+        )
+    gaps = reference.centres_mm[:, None, :] - predicted.centres_mm[None, :, :]
+    distance = np.round(np.linalg.norm(gaps, axis=2), 6)
+    overlap = _overlaps(reference, predicted)
+    if rule == "distance":
+        admissible, cost = distance < max_distance_mm, distance
+    else:
+        admissible, cost = overlap > 0, (overlap.max(initial=0) - overlap).astype(float)
     pairs = sorted((_greedy if assignment == "greedy" else _optimal)(cost, admissible))
+    return _table(reference, predicted, pairs, distance, overlap if outlined else None)
 
+
+def _table(reference, predicted, pairs, distance, overlap) -> pd.DataFrame:
     hit = {row for row, _ in pairs}
     explained = {column for _, column in pairs}
     nothing = (np.nan, np.nan, np.nan)
-    rows = [
-        (
-            "TP",
-            ref_ids[r],
-            pred_ids[c],
-            distance[r, c],
-            overlap[r, c],
-            2 * overlap[r, c] / (ref_sizes[r] + pred_sizes[c]),
-        )
-        for r, c in pairs
-    ]
-    rows += [("FN", i, np.nan, *nothing) for r, i in enumerate(ref_ids) if r not in hit]
-    rows += [("FP", np.nan, i, *nothing) for c, i in enumerate(pred_ids) if c not in explained]
+    rows = []
+    for r, c in pairs:
+        shared = (np.nan, np.nan)
+        if overlap is not None:
+            dice = 2 * overlap[r, c] / (reference.sizes[r] + predicted.sizes[c])
+            shared = (overlap[r, c], dice)
+        rows.append(("TP", reference.ids[r], predicted.ids[c], distance[r, c], *shared))
+    rows += [("FN", i, np.nan, *nothing) for r, i in enumerate(reference.ids) if r not in hit]
+    rows += [("FP", np.nan, i, *nothing) for c, i in enumerate(predicted.ids) if c not in explained]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"call": "str", **dict.fromkeys(COLUMNS[1:], float)})

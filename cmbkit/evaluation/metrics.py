@@ -70,7 +70,8 @@ def aggregate(
     Parameters
     ----------
     scans : DataFrame
-        Columns tp, fp, fn and, for Dice, dice_tp (mean over the scan's TPs).
+        Columns tp, fp, fn and, for Dice, dice_tp (mean over the scan's TPs) and dice_scan (all
+        voxels of the scan).
     weights : ndarray, shape (samples, scans), optional
         How often each scan counts, e.g. in bootstrap samples; once each by default.
     nan_rule : {"text", "code"}
@@ -81,7 +82,8 @@ def aggregate(
     dict of name to ndarray, shape (samples,)
         scan_precision, scan_recall, scan_f1, scan_f1_star (harmonic mean of the two scan
         averages), scan_fp_cmb, fp_scan, glob_precision, glob_recall, glob_f1, glob_fp_cmb,
-        and scan_dice_tp, glob_dice_tp (mean over all TPs) where the table has dice_tp.
+        and scan_dice_tp, glob_dice_tp (mean over all TPs) where the table has dice_tp, and
+        scan_dice (mean of dice_scan) where it has that.
     """
     scans = per_scan(scans, nan_rule)
     weights = np.ones((1, len(scans))) if weights is None else np.asarray(weights, float)
@@ -95,11 +97,14 @@ def aggregate(
     found["glob_precision"], found["glob_recall"] = divide(tp, tp + fp), divide(tp, tp + fn)
     found["glob_f1"] = divide(2 * tp, 2 * tp + fp + fn)
     found["glob_fp_cmb"] = divide(fp, tp + fn)
+    if "dice_scan" in scans:
+        found["scan_dice"] = _weighted_mean(scans["dice_scan"].to_numpy(float), weights)
     if "dice_tp" in scans:
         dice = scans["dice_tp"].to_numpy(float)
         total = weights @ np.where(np.isfinite(dice), dice * scans["tp"].to_numpy(float), 0.0)
         found["scan_dice_tp"] = _weighted_mean(dice, weights)
-        found["glob_dice_tp"] = divide(total, tp)
+        outlined = np.where(np.isfinite(dice), scans["tp"].to_numpy(float), 0.0)
+        found["glob_dice_tp"] = divide(total, weights @ outlined)
     return found
 
 
@@ -109,13 +114,15 @@ def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
     Returns
     -------
     Series
-        precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp, each with ``_sd``
-        (n - 1 in the denominator, NaN for one scan) and ``_n`` (scans that are not NaN);
-        f1_star; n_scans.
+        precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp and dice (of all voxels),
+        each with ``_sd`` (n - 1 in the denominator, NaN for one scan) and ``_n`` (scans that are
+        not NaN); f1_star; n_scans.
     """
     table = per_scan(scans, nan_rule).assign(fp_scan=scans["fp"].astype(float))
     names = ["precision", "recall", "f1", "fp_cmb", "fp_scan"]
     names += ["dice_tp"] if "dice_tp" in table else []
+    if "dice_scan" in table:
+        table, names = table.assign(dice=table["dice_scan"]), [*names, "dice"]
     result = {"n_scans": len(table)}
     for name in names:
         values = table[name].astype(float)

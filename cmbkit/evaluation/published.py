@@ -79,13 +79,37 @@ def thesis_numbers(number: str) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
+def statements() -> pd.DataFrame:
+    """Return numbers that the thesis states in its text, its figures or its code, as printed.
+
+    Returns
+    -------
+    DataFrame of str
+        where, subject, quantity, value.
+    """
+    return _read("statements.csv", dtype="str")
+
+
+def stated(where: str, subject: str, quantity: str) -> str:
+    """Return one value of `statements`."""
+    table = statements().set_index(["where", "subject", "quantity"])["value"]
+    if (where, subject, quantity) not in table.index:
+        raise KeyError(f"stated: found no {quantity!r} of {subject!r} in {where!r}")
+    return table[where, subject, quantity]
+
+
 def literature() -> pd.DataFrame:
     """Return published results with what is needed to judge whether they can be compared.
 
     Returns
     -------
     DataFrame
-        method, data, n_scans, matching (rule), averaging ("glob", "scan" or "scan median"),
-        precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
+        method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
+        median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
     """
     return _read("literature.csv")
+
+
+def literature_text() -> pd.DataFrame:
+    """Return `literature` with every cell as printed."""
+    return _read("literature.csv", dtype="str")

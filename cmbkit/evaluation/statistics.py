@@ -8,10 +8,17 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from cmbkit.evaluation.metrics import aggregate, scan_averages
+from cmbkit.evaluation.metrics import (
+    FROC_LEVELS,
+    aggregate,
+    divide,
+    froc,
+    scan_averages,
+    sensitivity_at,
+)
 from cmbkit.params import Evaluation
 
-SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp")
+SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 
 
 def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -122,6 +129,51 @@ def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
     for name in spread.index[spread.index.str.endswith("_sd")]:
         found[name if name == "fp_scan_sd" else f"scan_{name}"] = spread[name]
     return found
+
+
+def froc_intervals(
+    calls: pd.DataFrame,
+    scans: pd.DataFrame,
+    *,
+    levels=FROC_LEVELS,
+    samples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Sensitivity at some false positives per scan, with its interval over patients.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        uid, call, score of one model; every predicted CMB has a score.
+    scans : DataFrame
+        uid, dataset, patient, n_gt of all its scans, those without calls too.
+    levels : sequence of float
+        False positives per scan.
+
+    Returns
+    -------
+    DataFrame
+        Index: fp_per_scan; columns sensitivity, low, high (see `metrics.sensitivity_at`).
+    """
+    value = sensitivity_at(froc(calls, len(scans)), levels)
+    weights = bootstrap_weights(patient_codes(scans), samples, seed)
+    candidates = calls[calls["call"] != "FN"].sort_values("score", ascending=False, kind="stable")
+    place = pd.Series(range(len(scans)), index=scans["uid"])
+    each = weights[:, candidates["uid"].map(place).to_numpy(int)]
+    hits = np.cumsum(each * (candidates["call"] == "TP").to_numpy(), axis=1)
+    extra = np.cumsum(each * (candidates["call"] == "FP").to_numpy(), axis=1)
+    scores = candidates["score"].to_numpy(float)
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if scores.size else []
+    sensitivity = divide(hits[:, last], (weights @ scans["n_gt"].to_numpy(float))[:, None])
+    rate = divide(extra[:, last], weights.sum(axis=1)[:, None])
+    rows = []
+    for level in levels:
+        reached = np.where(rate <= level, sensitivity, 0.0).max(axis=1, initial=0.0)
+        known = reached[weights @ scans["n_gt"].to_numpy(float) > 0]
+        rows.append(np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan))
+    return pd.DataFrame({"sensitivity": value}).assign(
+        low=[low for low, _ in rows], high=[high for _, high in rows]
+    )
 
 
 def paired_permutation(

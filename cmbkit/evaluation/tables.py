@@ -12,8 +12,8 @@ import pandas as pd
 
 from cmbkit.evaluation.audit import integer_solutions
 from cmbkit.evaluation.audit_cohort import AT_LEAST, N_SCANS
+from cmbkit.evaluation.literature_rows import literature_table
 from cmbkit.evaluation.metrics import scan_classification
-from cmbkit.evaluation.published import literature
 from cmbkit.evaluation.statistics import summary, wilson
 from cmbkit.evaluation.subgroup_tables import table_8_1, table_8_2, table_8_3, table_by
 from cmbkit.evaluation.table_layout import (
@@ -221,51 +221,13 @@ def table_8_4(
     numeric : bool
     """
     params = params or Evaluation()
-    rule = "overlap of 1 voxel"
-    if params.matching == "distance":
-        rule = f"centre distance < {params.max_distance_mm:g} mm"
     tested = scans[scans["dataset"].isin(params.test_datasets)]
-    rows = literature().to_dict("records")
-    for row in rows:
-        row["rule"] = row.pop("matching")
-    for dataset, model, group in _groups(tested):
-        own = summary(group, params, seed)
-        renamed = {name.removeprefix("glob_"): value for name, value in own.items()}
-        rows.append(
-            renamed
-            | {
-                "method": f"this run, {MODEL_NAMES.get(model, model)}",
-                "data": f"{dataset} (synthetic cohort)" if synthetic else dataset,
-                "n_scans": len(group),
-                "rule": f"{rule}, {params.assignment}, one to one",
-                "averaging": "glob",
-                "fp_scan_sd": np.nan,
-                "note": "",
-            }
+    own = [
+        (
+            f"this run, {MODEL_NAMES.get(model, model)}",
+            f"{dataset} (synthetic cohort)" if synthetic else dataset,
+            group,
         )
-    for row in rows:
-        row["note"] = row["note"] if isinstance(row["note"], str) else ""
-        row["n_scans"] = "–" if pd.isna(row["n_scans"]) else str(int(row["n_scans"]))
-    keys = {
-        "method": "Method",
-        "data": "Data",
-        "n_scans": "Scans",
-        "rule": "Matching",
-        "averaging": "Averaging",
-    }
-    measures = [
-        Measure("precision", "Precision"),
-        Measure("recall", "Recall"),
-        Measure("f1", "F1"),
-        Measure("fp_scan", "FP per scan"),
-        Measure("fp_cmb", "FP per CMB"),
+        for dataset, model, group in _groups(tested)
     ]
-    table = lay_out(
-        rows,
-        keys,
-        measures,
-        numeric=numeric,
-        note="Rows with other data, matching or averaging are not comparable.",
-    )
-    table["note" if numeric else "Note"] = [row["note"] for row in rows]
-    return table.rename(columns={"rule": "matching"})
+    return literature_table(own, params, seed=seed, numeric=numeric)

@@ -34,25 +34,63 @@ def test_counts_of_table_8_1_give_table_7_3(dataset, counts, printed):
 def test_known_contradictions_are_found(findings):
     for where, text, recomputed in (
         ("Table 8.4", "^DOU: false positives", "0.500"),
-        ("abstract", "^CRB", "0.889"),
+        ("Abstract", "^CRB: false", "0.889"),
         ("Table 7.2", "^Valid", "0.829"),
         ("Table 7.5", "positive group", "0 rows fit; 18 fit the opposite (fewer)"),
-        ("Table 7.1", "^CRB", "7"),
-        ("Table 7.1", "^DOU", "12"),
+        ("Table 7.1", "^CRB: scans", "7"),
+        ("Table 7.1", "^DOU: scans", "12"),
         ("Tables 8.1, 8.2", "^DOU", "49/12/24"),
         ("Section 5.1", "radius 5 mm", "524"),
         ("Section 7.1.2.1", "share", "85 % and 15 %"),
         ("Section 4.5", "sMOMENI", "9.95 on average"),
-        ("Section 8.1.2", "^CRB", "+0.056"),
+        ("Section 8.1.2", "^CRB: gain", "+0.056"),
         ("Table 8.4", "^Dou", "3.08"),
+        ("Section 6.2.1 and Figure A.7", "slope", "0.01"),
+        ("Section 6.7.1 and Released code", "matching", "overlap of at least 1 voxel"),
+        ("Table 4.2", "^Cerebellum", "Posterior fossa"),
+        ("Table 8.4", "^matching of Sundaresan", "several"),
     ):
         assert verdict(findings, where, text) == (recomputed, "differs")
+
+
+def test_further_contradictions_are_found(findings):
+    """Each value worked out by hand from the printed tables."""
+    for where, text, recomputed in (
+        # 74 + 16 MOMENI scans in strata that are not healthy
+        ("Table 7.1, Figure A.8", "^MOMENI", "90"),
+        # three VALDO scans sit in an SWI stratum
+        ("Figure A.8", "^valid: seq_type", "SWI 75, T2S 7"),
+        ("Figure A.8", "^valid: shares", "71.95%"),
+        # 56 FN over the 11 T2S scans of section 4.1, 33 over the 7 SWI scans
+        ("Section 8.1.3", "^CRB, T2S: FN per scan", "5.09"),
+        ("Section 8.1.3", "^CRB, SWI: FN per scan", "4.71"),
+        # 18 of 20 CMBs found with recall 0.857 +- 0.363: 12 scans found and 2 missed
+        ("Table 8.1", "^DOU, SWI, <3", "14 scans"),
+        ("Tables 7.2, 7.3", "behind Valid, TL", "none"),
+        ("Table 8.4", "behind Sundaresan", "none"),
+        ("Section 4.1.1", "^CRB", "1.9 to 5.5"),
+        ("Section 4.3 and Figure 8.1", "^DOU", "1"),
+    ):
+        assert verdict(findings, where, text) == (recomputed, "differs")
+
+
+def test_the_validation_scans_are_counted_as_40(findings):
+    rows = findings[findings["finding"] == "whole counts behind Valid, Scratch"]
+    assert "139/82 = 1.6951, 140/82 = 1.7073" in rows["arithmetic"].iloc[0]
+    assert rows["arithmetic"].iloc[0].endswith("it would fit 40 scans")
 
 
 def test_what_is_right_agrees(findings):
     assert (findings.loc[findings["where"] == "Table 7.3", "verdict"] == "agrees").all()
     assert verdict(findings, "Table 7.2", "^DOU") == ("0.500", "agrees")
     assert verdict(findings, "Table 8.4", "^Ferrer") == ("0.00", "agrees")
+    assert verdict(findings, "Tables 7.2, 7.3", "behind DOU, TL") == (
+        "TP 52, FP 23, FN 22",
+        "agrees",
+    )
+    assert verdict(findings, "Section 8.1.3, Table 8.3", "^Valid") == ("68", "agrees")
+    rows = findings[findings["finding"].str.contains("harmonic mean|CMBs per scan$")]
+    assert len(rows) == 10 and (rows["verdict"] == "agrees").all()
 
 
 def test_crb_at_three_fits_one_way_only():
@@ -64,3 +102,6 @@ def test_crb_at_three_fits_one_way_only():
 def test_recall_solutions_by_hand():
     """Recalls 0 and 1 of two scans: mean 0.5, SD 0.707; 1 TP and 1 FN in scans of one CMB."""
     assert recall_solutions(1, 1, 2, 0.5, 0.707) == [(1, 1)]
+    # recalls 1/3 and 0: mean 0.167, SD 0.236
+    assert recall_solutions(1, 4, 2, 0.167, 0.236) == [(2, 3)]
+    assert recall_solutions(1, 4, 2, 0.167, 0.236, largest=2) == []

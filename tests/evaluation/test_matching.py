@@ -108,6 +108,49 @@ CASES = {
     "ids need not be consecutive": (
         [(5, 10, 10), (900, 30, 30)], [(77, 30, 30)], {}, (1, 0, 1), [(900, 77)],
     ),
+    "a lesion cut off by the border: its centre is that of the voxels inside (0-2, so 1); a "
+    "candidate 4 mm from there": (
+        [(1, 0, 2)], [(1, 5, 5)], {}, (1, 0, 0), [(1, 1)],
+    ),
+    "a lesion in the last voxel of the grid and its candidate beside it": (
+        [(1, (39, 39), (8, 8), (8, 8))], [(1, (38, 38), (8, 8), (8, 8))], {}, (1, 0, 0), [(1, 1)],
+    ),
+    "lesions on opposite borders are far apart, not neighbours": (
+        [(1, 0, 0)], [(1, 39, 39)], {}, (0, 1, 1), [],
+    ),
+    "two candidates share as many voxels (2) with one lesion: the lower id is the TP": (
+        [(1, 10, 15)], [(3, 9, 11), (8, 14, 16)], {"rule": "overlap"}, (1, 1, 0), [(1, 3)],
+    ),
+    "optimal, two lesions equally far from one candidate: the lower reference id gets it": (
+        [(3, 12, 12), (7, 8, 8)], [(1, 10, 10)], {"assignment": "optimal"}, (1, 0, 1), [(3, 1)],
+    ),
+    "optimal, four equal distances in a square: lower goes with lower": (
+        [(1, (10, 10), (4, 4), (4, 4)), (2, (14, 14), (4, 4), (4, 4))],
+        [(1, (12, 12), (2, 2), (4, 4)), (2, (12, 12), (6, 6), (4, 4))],
+        {"assignment": "optimal"},
+        (2, 0, 0),
+        [(1, 1), (2, 2)],
+    ),
+    "greedy, the same square": (
+        [(1, (10, 10), (4, 4), (4, 4)), (2, (14, 14), (4, 4), (4, 4))],
+        [(1, (12, 12), (2, 2), (4, 4)), (2, (12, 12), (6, 6), (4, 4))],
+        {},
+        (2, 0, 0),
+        [(1, 1), (2, 2)],
+    ),
+    "optimal by overlap: the candidate in between is left to the lesion that has no other": (
+        [(1, 8, 10), (2, 11, 15)],
+        [(1, 10, 12), (2, 14, 15)],
+        {"rule": "overlap", "assignment": "optimal"},
+        (2, 0, 0),
+        [(1, 1), (2, 2)],
+    ),
+    "a lesion inside a large candidate: centres 6 mm apart, so only overlap matches": (
+        [(1, 10, 10)], [(1, 9, 23)], {"rule": "overlap"}, (1, 0, 0), [(1, 1)],
+    ),
+    "the same pair by distance: 1 FP and 1 FN": (
+        [(1, 10, 10)], [(1, 9, 23)], {}, (0, 1, 1), [],
+    ),
     "a wider limit (6 mm) accepts what 5 mm refuses": (
         [(1, 10, 10)], [(1, 15, 15)], {"max_distance_mm": 6.0}, (1, 0, 0), [(1, 1)],
     ),
@@ -172,6 +215,15 @@ def test_random_scenes_against_all_assignments(seed):
     left_pred = greedy.loc[greedy["call"] == "FP", "pred_id"].astype(int) - 1
     assert (gaps[np.ix_(left_gt, left_pred)] >= 5).all()
     assert greedy["distance_mm"].min() == gaps.min() or gaps.min() >= 5
+
+
+def test_touching_lesions_of_a_mask_are_one_component():
+    """Two lesions that share a face merge; 1 GT and 2 candidates leave an FP, labels do not."""
+    labels = grid((1, 10, 12), (2, 13, 15))
+    candidates = grid((1, 11, 11), (2, 14, 14))
+    merged = label_instances(labels)
+    assert counts(match(merged, candidates, 1.0)) == (1, 1, 0)
+    assert counts(match(labels, candidates, 1.0)) == (2, 0, 0)
 
 
 def test_components_follow_the_connectivity():

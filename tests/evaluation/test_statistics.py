@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from cmbkit.evaluation import statistics
+from cmbkit.evaluation.metrics import froc, sensitivity_at
 
 
 def scans(tp, fp, fn, patients=None, dataset="DOU"):
@@ -78,3 +79,27 @@ def test_unpaired_scans_are_named():
     table = scans([1, 1], [0, 0], [0, 0])
     with pytest.raises(ValueError, match=r"found \['s1'\] unpaired"):
         statistics.paired_permutation(table, table.iloc[:1])
+
+
+def test_froc_interval_resamples_patients_with_their_candidates():
+    """Against drawing the patients one by one and building each curve from its table."""
+    rng = np.random.default_rng(2)
+    table = scans([0] * 6, [0] * 6, [0] * 6).assign(n_gt=[2, 0, 1, 3, 1, 2])
+    calls = []
+    for row in table.to_dict("records"):
+        found = min(row["n_gt"], int(rng.integers(0, 3)))
+        calls += [(row["uid"], "TP", s) for s in rng.choice([0.2, 0.5, 0.9], found)]
+        calls += [(row["uid"], "FP", s) for s in rng.choice([0.2, 0.5, 0.9], rng.integers(0, 3))]
+        calls += [(row["uid"], "FN", np.nan)] * (row["n_gt"] - found)
+    calls = pd.DataFrame(calls, columns=["uid", "call", "score"])
+    levels = (0.25, 1, 2)
+    found = statistics.froc_intervals(calls, table, levels=levels, samples=60, seed=5)
+    weights = statistics.bootstrap_weights(range(6), 60, 5).astype(int)
+    drawn = []
+    for sample in weights:
+        names = np.repeat(table["uid"], sample)
+        own = pd.concat([calls[calls["uid"] == name] for name in names])
+        drawn.append(sensitivity_at(froc(own, len(names)), levels).to_numpy())
+    low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+    np.testing.assert_allclose(found["low"], low)
+    np.testing.assert_allclose(found["high"], high)

@@ -1,0 +1,156 @@
+"""Agreement of detector and annotation on the number of microbleeds of a scan.
+
+Two raters, or a rater and a detector: kappa on bands of counts, intraclass correlation and
+Bland-Altman's limits on the counts, and Dice's index over microbleeds instead of voxels
+(Kuijf et al. 2012), which looks at which microbleeds are meant and not only at how many.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes
+
+BANDS = (1, 3, 5, 11)
+WEIGHTINGS = ("none", "linear", "quadratic")
+
+
+def band_names(thresholds=BANDS) -> list[str]:
+    """Names of the bands of counts that thresholds make: "0", "1-2", "3-4", "5-10", ">=11"."""
+    edges = [0, *thresholds]
+    names = [str(low) if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(edges)]
+    return [*names, f">={edges[-1]}"]
+
+
+def kappa(first, second, n_levels: int, weighting: str = "none", weights=None) -> np.ndarray:
+    """Cohen's kappa of two ratings of the same scans.
+
+    Parameters
+    ----------
+    first, second : array-like of int, shape (scans,)
+        Levels 0 to ``n_levels`` - 1.
+    n_levels : int
+    weighting : {"none", "linear", "quadratic"}
+        How a disagreement grows with the distance of the two levels; "none" counts all alike.
+    weights : ndarray, shape (samples, scans), optional
+        How often each scan counts; once by default.
+
+    Returns
+    -------
+    ndarray, shape (samples,)
+        1 is perfect, 0 is chance; NaN where chance alone would agree always.
+    """
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"weighting: expected one of {WEIGHTINGS}, found {weighting!r}")
+    first, second = np.asarray(first, int), np.asarray(second, int)
+    weights = np.ones((1, first.size)) if weights is None else np.asarray(weights, float)
+    one, other = np.eye(n_levels)[first], np.eye(n_levels)[second]
+    observed = np.einsum("bs,si,sj->bij", weights, one, other, optimize=True)
+    expected = observed.sum(axis=2)[:, :, None] * observed.sum(axis=1)[:, None, :]
+    total = weights.sum(axis=1)
+    gap = np.abs(np.subtract.outer(np.arange(n_levels), np.arange(n_levels))).astype(float)
+    cost = {"none": gap > 0, "linear": gap, "quadratic": gap**2}[weighting].astype(float)
+    paid = divide((observed * cost).sum(axis=(1, 2)), total)
+    by_chance = divide((expected * cost).sum(axis=(1, 2)), total**2)
+    return 1 - divide(paid, by_chance)
+
+
+def intraclass(first, second, weights=None) -> dict[str, np.ndarray]:
+    """Intraclass correlation of two counts, single measures (Shrout and Fleiss 1979).
+
+    Parameters
+    ----------
+    first, second : array-like, shape (scans,)
+    weights : ndarray, shape (samples, scans), optional
+        How often each scan counts.
+
+    Returns
+    -------
+    dict of ndarray, shape (samples,)
+        ``icc_2_1`` (absolute agreement: a constant offset counts against it) and ``icc_3_1``
+        (consistency: it does not). NaN for fewer than two scans or without any spread.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    weights = np.ones((1, first.size)) if weights is None else np.asarray(weights, float)
+    n = weights.sum(axis=1)
+    gap, middle = first - second, (first + second) / 2
+    mean_gap, mean_middle = divide(weights @ gap, n), divide(weights @ middle, n)
+    rows = 2 * (weights * (middle - mean_middle[:, None]) ** 2).sum(axis=1)
+    error = (weights * (gap - mean_gap[:, None]) ** 2).sum(axis=1) / 2
+    rows, error = divide(rows, n - 1), divide(error, n - 1)
+    columns = n * mean_gap**2 / 2
+    return {
+        "icc_2_1": divide(rows - error, rows + error + 2 * divide(columns - error, n)),
+        "icc_3_1": divide(rows - error, rows + error),
+    }
+
+
+def bland_altman(first, second, weights=None) -> dict[str, np.ndarray]:
+    """Mean difference second - first and the limits that hold 95 % of the differences.
+
+    Returns
+    -------
+    dict of ndarray, shape (samples,)
+        bias, lower and upper (bias -+ 1.96 sample standard deviations).
+    """
+    gap = np.asarray(second, float) - np.asarray(first, float)
+    weights = np.ones((1, gap.size)) if weights is None else np.asarray(weights, float)
+    n = weights.sum(axis=1)
+    bias = divide(weights @ gap, n)
+    spread = np.sqrt(divide((weights * (gap - bias[:, None]) ** 2).sum(axis=1), n - 1))
+    return {"bias": bias, "lower": bias - 1.96 * spread, "upper": bias + 1.96 * spread}
+
+
+def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]:
+    truth, said = scans["n_gt"].to_numpy(), scans["n_pred"].to_numpy()
+    bands = [np.digitize(counts, thresholds) for counts in (truth, said)]
+    n_bands = len(thresholds) + 1
+    tp, fp, fn = (weights @ scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))
+    return {
+        "kappa_any": kappa(truth > 0, said > 0, 2, "none", weights),
+        "kappa_bands": kappa(*bands, n_bands, "none", weights),
+        "kappa_bands_linear": kappa(*bands, n_bands, "linear", weights),
+        "kappa_bands_quadratic": kappa(*bands, n_bands, "quadratic", weights),
+        **intraclass(truth, said, weights),
+        **bland_altman(truth, said, weights),
+        "lesion_dice": divide(2 * tp, 2 * tp + fp + fn),
+    }
+
+
+def count_agreement(
+    scans: pd.DataFrame, *, thresholds=BANDS, samples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Agreement on the number of microbleeds, with intervals over patients.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of one model: dataset, patient, n_gt, n_pred, tp, fp, fn.
+    thresholds : sequence of int
+        Lower ends of the bands of counts; the first band is below the first.
+    samples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Index: kappa_any (none or some), kappa_bands and its linear and quadratic weighting,
+        icc_2_1, icc_3_1, bias, lower, upper (CMBs per scan), lesion_dice; columns value, low,
+        high (95 % percentile interval).
+
+    Notes
+    -----
+    Dice's index over microbleeds equals globF1 of the matching.
+    """
+    weights = bootstrap_weights(patient_codes(scans), samples, seed)
+    resampled = _measures(scans, thresholds, weights)
+    rows = {}
+    for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
+        known = resampled[name][np.isfinite(resampled[name])]
+        low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
+        rows[name] = {"value": float(value[0]), "low": low, "high": high}
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -1,0 +1,249 @@
+"""Which integer counts of TP, FP and FN can lie behind printed rates.
+
+A rate printed with three decimals stands for an interval one thousandth wide. With the number
+of annotated microbleeds (and of scans) only some of these intervals hold a quotient of
+integers, and fewer hold one at the same time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+RATES = ("precision", "recall", "f1", "fp_cmb", "fp_scan")
+LARGEST = 100_000
+"""Bound of a search that the printed numbers leave open."""
+_CELL = re.compile(
+    r"^\s*(?P<value>-?\d*\.?\d+)\s*(?P<percent>%?)\s*(?:(?:±|\+/?-)\s*(?P<sd>\d*\.?\d+)\s*%?)?\s*$"
+)
+_MISSING = {"", "-", "–", "—", "na", "n/a", "nan", "none"}
+_SLACK = 1e-9
+
+
+class AuditError(ValueError):
+    """A table that cannot be audited; the message names the cell."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number as printed, and the interval it stands for.
+
+    Attributes
+    ----------
+    text : str
+    value, low, high : float
+        A fraction where percent were printed.
+    sd_low, sd_high : float
+        Of a standard deviation printed beside it; NaN without one.
+    """
+
+    text: str
+    value: float
+    low: float
+    high: float
+    sd_low: float = math.nan
+    sd_high: float = math.nan
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` would have been printed like this."""
+        return self.low - _SLACK <= value <= self.high + _SLACK
+
+
+def _interval(text: str, decimals: int | None, scale: float, cut: bool) -> tuple[float, float]:
+    own = len(text.partition(".")[2])
+    step = 10.0 ** -max(own, 0 if decimals is None else decimals)
+    value = float(text)
+    low, high = (value, value + step * (1 - 1e-6)) if cut else (value - step / 2, value + step / 2)
+    return low / scale, high / scale
+
+
+def printed(text, decimals: int | None = None, cut: bool = False) -> Printed | None:
+    """Read a printed number: "0.704", "70.4 %", "1.7 ± 2.803"; None where there is none.
+
+    Parameters
+    ----------
+    text : str or float
+    decimals : int, optional
+        How many the table has where it drops trailing zeros (0.42 for 0.420); otherwise each
+        number counts with the decimals it shows.
+    cut : bool
+        Decimals were cut off rather than rounded.
+    """
+    text = str(text).strip()
+    if text.lower() in _MISSING:
+        return None
+    found = _CELL.match(text)
+    if not found:
+        raise AuditError(f"expected a number such as 0.704, 70.4 % or 1.7 ± 2.8, found {text!r}")
+    scale = 100.0 if found["percent"] else 1.0
+    more = None if decimals is None else decimals - (2 if found["percent"] else 0)
+    low, high = _interval(found["value"], more, scale, cut)
+    sd = _interval(found["sd"], more, scale, cut) if found["sd"] else (math.nan, math.nan)
+    return Printed(text, float(found["value"]) / scale, low, high, *sd)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is printed about one method on one set of scans.
+
+    Attributes
+    ----------
+    rates : dict of name to Printed
+        Some of `RATES`, all from summed counts.
+    tp, fp, fn, n_cmb, n_scans : int or None
+    """
+
+    rates: dict[str, Printed]
+    tp: int | None = None
+    fp: int | None = None
+    fn: int | None = None
+    n_cmb: int | None = None
+    n_scans: int | None = None
+
+    def only(self, names) -> Claim:
+        """Keep these rates and all counts."""
+        kept = {name: rate for name, rate in self.rates.items() if name in names}
+        return Claim(kept, self.tp, self.fp, self.fn, self.n_cmb, self.n_scans)
+
+    @property
+    def annotated(self) -> int | None:
+        """Number of annotated microbleeds, stated or TP + FN."""
+        if self.n_cmb is None and self.tp is not None and self.fn is not None:
+            return self.tp + self.fn
+        return self.n_cmb
+
+
+def rate_of(name: str, tp: int, fp: int, fn: int, n_scans: int | None) -> float:
+    """One of `RATES` from counts; NaN where its denominator is 0 or unknown."""
+    top, bottom = {
+        "precision": (tp, tp + fp),
+        "recall": (tp, tp + fn),
+        "f1": (2 * tp, 2 * tp + fp + fn),
+        "fp_cmb": (fp, tp + fn),
+        "fp_scan": (fp, n_scans or 0),
+    }[name]
+    return top / bottom if bottom else math.nan
+
+
+def spread_possible(fp: int, n_scans: int, rate: Printed) -> bool:
+    """Whether ``fp`` over ``n_scans`` integer counts can have the printed standard deviation.
+
+    The sum of squares is an integer of the parity of the sum (GRIMMER), and no less than the
+    sum. True where no deviation is printed.
+    """
+    if math.isnan(rate.sd_low) or n_scans < 2:
+        return True
+    offset = fp**2 / n_scans
+    low = max(rate.sd_low, 0) ** 2 * (n_scans - 1) + offset
+    high = rate.sd_high**2 * (n_scans - 1) + offset
+    first = max(math.ceil(low - 1e-6), fp)
+    first += (first - fp) % 2
+    return first <= min(high + 1e-6, fp**2)
+
+
+def _bounds(claim: Claim, tp: int, annotated: int) -> tuple[int, int]:
+    """Lowest and highest FP that each rate on its own allows; an empty range where none does."""
+    low, high = 0.0, float(LARGEST)
+    for name, rate in claim.rates.items():
+        top = max(rate.low, 0.0), max(rate.high, 0.0)
+        if name == "precision" and tp > 0:
+            low = max(low, tp / top[1] - tp) if top[1] > 0 else math.inf
+            high = min(high, tp / top[0] - tp) if top[0] > 0 else high
+        elif name == "f1" and tp > 0:
+            low = max(low, 2 * tp / top[1] - tp - annotated) if top[1] > 0 else math.inf
+            high = min(high, 2 * tp / top[0] - tp - annotated) if top[0] > 0 else high
+        elif name in ("fp_cmb", "fp_scan"):
+            base = annotated if name == "fp_cmb" else claim.n_scans
+            if base:
+                low, high = max(low, top[0] * base), min(high, top[1] * base)
+    if math.isinf(low):
+        return 1, 0
+    return math.ceil(low - 1e-6), math.floor(high + 1e-6)
+
+
+def _fits(claim: Claim, tp: int, fp: int, fn: int) -> bool:
+    for name, rate in claim.rates.items():
+        if name == "fp_scan" and not claim.n_scans:
+            continue
+        value = rate_of(name, tp, fp, fn, claim.n_scans)
+        if math.isnan(value) or not rate.holds(value):
+            return False
+        if name == "fp_scan" and not spread_possible(fp, claim.n_scans, rate):
+            return False
+    return True
+
+
+def false_positives_bound(claim: Claim) -> bool:
+    """Whether the claim says anything that limits the number of false positives."""
+    per_scan = "fp_scan" in claim.rates and bool(claim.n_scans)
+    return claim.fp is not None or per_scan or bool({"precision", "f1", "fp_cmb"} & {*claim.rates})
+
+
+def solutions(claim: Claim) -> list[tuple[int, int, int]]:
+    """All (TP, FP, FN) that print as claimed, given the number of annotated microbleeds.
+
+    Where nothing printed limits the false positives, FP is given as 0.
+
+    Raises
+    ------
+    AuditError
+        If the number of annotated microbleeds is not known.
+    """
+    annotated = claim.annotated
+    if annotated is None:
+        raise AuditError("expected the number of annotated microbleeds, found none")
+    bound = false_positives_bound(claim)
+    found = []
+    for tp in range(annotated + 1) if claim.tp is None else [claim.tp]:
+        fn = annotated - tp
+        if fn < 0 or (claim.fn is not None and fn != claim.fn):
+            continue
+        if "recall" in claim.rates and not claim.rates["recall"].holds(
+            rate_of("recall", tp, 0, fn, None)
+        ):
+            continue
+        low, high = _bounds(claim, tp, annotated) if bound else (0, 0)
+        if claim.fp is not None:
+            low, high = max(low, claim.fp), min(high, claim.fp)
+        found += [(tp, fp, fn) for fp in range(low, high + 1) if _fits(claim, tp, fp, fn)]
+    return found
+
+
+def solutions_by_scans(claim: Claim) -> list[tuple[int, int, int]]:
+    """As `solutions` where the number of microbleeds is unknown but FP per scan is printed.
+
+    FP follow from the scans, TP from precision, FN from recall. Of many FN for one TP and FP
+    the fewest and the most are given.
+    """
+    if not claim.n_scans or not {"fp_scan", "precision", "recall"} <= set(claim.rates):
+        raise AuditError("expected scans, FP per scan, precision and recall")
+    scan, precision, recall = (claim.rates[n] for n in ("fp_scan", "precision", "recall"))
+    found = []
+    lowest = max(math.ceil(scan.low * claim.n_scans - 1e-6), 0)
+    for fp in range(lowest, math.floor(scan.high * claim.n_scans + 1e-6) + 1):
+        if precision.high >= 1 or precision.low <= 0 or recall.low <= 0:
+            continue
+        first = math.ceil(fp * precision.low / (1 - precision.low) - 1e-6)
+        last = math.floor(fp * precision.high / (1 - precision.high) + 1e-6)
+        for tp in range(max(first, 1), last + 1):
+            misses = [
+                fn
+                for fn in range(
+                    max(math.ceil(tp / recall.high - tp - 1e-6), 0),
+                    math.floor(tp / recall.low - tp + 1e-6) + 1,
+                )
+                if _fits(claim, tp, fp, fn)
+            ]
+            found += [(tp, fp, fn) for fn in sorted({*misses[:1], *misses[-1:]})]
+    return found
+
+
+def f1_range(precision: Printed, recall: Printed) -> tuple[float, float]:
+    """Range of F1 that printed precision and recall allow, whatever the counts."""
+
+    def mean(p, r):
+        return 2 * p * r / (p + r) if p + r > 0 else 0.0
+
+    low = mean(max(precision.low, 0), max(recall.low, 0))
+    return low, mean(min(precision.high, 1), min(recall.high, 1))

@@ -1,0 +1,170 @@
+"""Tests of many hypotheses: two models, many subgroups, corrected after Holm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation.metrics import aggregate
+from cmbkit.evaluation.statistics import (
+    SCORE_COLUMNS,
+    bootstrap_weights,
+    paired_permutation,
+    patient_codes,
+)
+
+COMPARED = ("glob_precision", "glob_recall", "glob_f1", "fp_scan", "scan_f1", "scan_f1_star")
+
+
+def holm(p_values) -> np.ndarray:
+    """Correct p values for their number after Holm (1979).
+
+    Parameters
+    ----------
+    p_values : array-like, shape (n,)
+        NaN (no test possible) stays NaN and does not count.
+    """
+    p_values = np.asarray(p_values, float)
+    corrected = np.full(p_values.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p_values))
+    order = known[np.argsort(p_values[known], kind="stable")]
+    steps = p_values[order] * np.arange(order.size, 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def rank_biserial(differences) -> float:
+    """Matched-pairs rank-biserial correlation: -1 (always worse) to 1 (always better).
+
+    Zero differences are left out, as in Wilcoxon's signed-rank test; 0 if all are zero, NaN if
+    there are none.
+    """
+    from scipy.stats import rankdata
+
+    differences = np.asarray(differences, float)
+    differences = differences[np.isfinite(differences)]
+    if differences.size == 0:
+        return float("nan")
+    differences = differences[differences != 0]
+    if differences.size == 0:
+        return 0.0
+    ranks = rankdata(np.abs(differences))
+    return float((ranks * np.sign(differences)).sum() / ranks.sum())
+
+
+def _per_patient(scans: pd.DataFrame, patients: np.ndarray, nan_rule: str) -> dict:
+    alone = (patients[None, :] == np.arange(patients.max() + 1)[:, None]).astype(float)
+    return aggregate(scans, alone, nan_rule)
+
+
+def compare_models(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    metrics: tuple[str, ...] = COMPARED,
+    samples: int = 10000,
+    seed: int = 0,
+    nan_rule: str = "text",
+) -> pd.DataFrame:
+    """Two models on the same scans: difference, its interval, size and test.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Scan rows of the two models: uid, dataset, patient, tp, fp, fn (and dice_tp).
+    metrics : tuple of str
+        Names from `metrics.aggregate`.
+    samples, seed : int
+        Of the permutations and of the bootstrap.
+    nan_rule : {"text", "code"}
+
+    Returns
+    -------
+    DataFrame
+        Index: metric. first, second, difference (first - second), low, high (95 % interval of
+        the difference, patients resampled), effect (rank-biserial correlation of the patients'
+        own differences), n_effect (patients in which both are defined), p_value (paired
+        permutation), p_holm, n_patients, exact.
+    """
+    table = paired_permutation(
+        first, second, metrics=metrics, samples=samples, seed=seed, nan_rule=nan_rule
+    )
+    second = second.set_index("uid").loc[first["uid"]].reset_index()
+    columns = [name for name in SCORE_COLUMNS if name in first and name in second]
+    patients = patient_codes(first)
+    weights = bootstrap_weights(patients, samples, seed)
+    drawn = [aggregate(side[columns], weights, nan_rule) for side in (first, second)]
+    alone = [_per_patient(side[columns], patients, nan_rule) for side in (first, second)]
+    for name in metrics:
+        gaps = drawn[0][name] - drawn[1][name]
+        gaps = gaps[np.isfinite(gaps)]
+        low, high = np.quantile(gaps, [0.025, 0.975]) if gaps.size else (np.nan, np.nan)
+        own = alone[0][name] - alone[1][name]
+        table.loc[name, ["low", "high", "effect"]] = low, high, rank_biserial(own)
+        table.loc[name, "n_effect"] = np.isfinite(own).sum()
+    table["p_holm"] = holm(table["p_value"])
+    order = ["first", "second", "difference", "low", "high", "effect", "n_effect", "p_value"]
+    return table[[*order, "p_holm", "n_patients", "exact"]].astype({"n_effect": int})
+
+
+def compare_groups(
+    scans: pd.DataFrame,
+    group: pd.Series,
+    *,
+    metric: str = "glob_f1",
+    samples: int = 10000,
+    seed: int = 0,
+    nan_rule: str = "text",
+) -> dict:
+    """Test whether one model does differently on two groups of scans.
+
+    Under the null hypothesis group labels could be exchanged between patients; the two groups
+    of a patient who has scans in both are exchanged within that patient.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of one model: dataset, patient, tp, fp, fn.
+    group : Series of str, aligned with ``scans``
+        Two values.
+    metric : str
+        Name from `metrics.aggregate`.
+    samples, seed : int
+        Random permutations; the observed arrangement is one of them.
+
+    Returns
+    -------
+    dict
+        first and second (the groups, in alphabetical order), value_first, value_second,
+        difference, p_value (two-sided; NaN where the metric is undefined in a group).
+    """
+    names = sorted(set(group))
+    if len(names) != 2:
+        raise ValueError(f"group: expected two values, found {names}")
+    patients = patient_codes(scans)
+    in_first = (np.asarray(group) == names[0]).astype(float)
+    n = int(patients.max()) + 1
+    has = [np.bincount(patients, member, n) > 0 for member in (in_first, 1 - in_first)]
+    both = has[0] & has[1]
+    rng = np.random.default_rng(seed)
+    single = np.flatnonzero(~both)
+    shuffled = np.broadcast_to(has[0][single], (samples, single.size))
+    label = np.zeros((samples, n))
+    label[:, single] = rng.permuted(shuffled, axis=1)
+    swap = np.zeros((samples, n))
+    swap[:, both] = rng.integers(0, 2, (samples, int(both.sum())))
+    weights = np.where(both[patients], np.abs(in_first - swap[:, patients]), label[:, patients])
+    weights[0] = in_first
+    there = aggregate(scans, weights, nan_rule)[metric]
+    gaps = there - aggregate(scans, 1 - weights, nan_rule)[metric]
+    known = np.isfinite(gaps)
+    extreme = np.abs(gaps) >= np.abs(gaps[0]) - 1e-12
+    values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
+    return {
+        "first": names[0],
+        "second": names[1],
+        "value_first": float(values[0]),
+        "value_second": float(values[1]),
+        "difference": float(gaps[0]),
+        "p_value": float(extreme[known].mean()) if known[0] else float("nan"),
+    }

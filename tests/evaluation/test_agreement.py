@@ -1,0 +1,91 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from cmbkit.evaluation import agreement
+
+
+def test_bands_are_named_by_their_counts():
+    assert agreement.band_names((1, 3, 5, 11)) == ["0", "1-2", "3-4", "5-10", ">=11"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("none", None), ("linear",) * 2, ("quadratic",) * 2])
+def test_kappa_agrees_with_scikit_learn(ours, theirs):
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, 4, 70)
+    second = np.where(rng.random(70) < 0.6, first, rng.integers(0, 4, 70))
+    expected = cohen_kappa_score(first, second, weights=theirs, labels=range(4))
+    assert agreement.kappa(first, second, 4, ours)[0] == pytest.approx(expected)
+
+
+def test_kappa_by_hand():
+    """20 scans: 8 + 6 agree, 6 do not; chance 0.5: (0.7 - 0.5) / 0.5 = 0.4."""
+    first = [0] * 8 + [0] * 2 + [1] * 4 + [1] * 6
+    second = [0] * 8 + [1] * 2 + [0] * 4 + [1] * 6
+    assert agreement.kappa(first, second, 2)[0] == pytest.approx(0.4)
+
+
+def test_kappa_is_undefined_when_all_scans_are_alike():
+    assert np.isnan(agreement.kappa([1, 1], [1, 1], 3)[0])
+
+
+def test_intraclass_correlation_from_an_analysis_of_variance():
+    """Two raters, five scans; mean squares worked out from their definition."""
+    ratings = np.array([[9, 2], [6, 1], [8, 4], [7, 1], [10, 5]], float)
+    n, k = ratings.shape
+    grand = ratings.mean()
+    between = k * ((ratings.mean(axis=1) - grand) ** 2).sum() / (n - 1)
+    raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum() / (k - 1)
+    rest = ratings - ratings.mean(axis=1, keepdims=True) - ratings.mean(axis=0) + grand
+    error = (rest**2).sum() / ((n - 1) * (k - 1))
+    found = agreement.intraclass(ratings[:, 0], ratings[:, 1])
+    absolute = (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
+    assert found["icc_2_1"][0] == pytest.approx(absolute)
+    assert found["icc_3_1"][0] == pytest.approx((between - error) / (between + error))
+
+
+def test_a_constant_offset_is_consistent_but_no_agreement():
+    counts = np.array([0, 2, 5, 9])
+    found = agreement.intraclass(counts, counts + 3)
+    assert found["icc_3_1"][0] == pytest.approx(1)
+    assert found["icc_2_1"][0] < 0.8
+    limits = agreement.bland_altman(counts, counts + 3)
+    assert (limits["bias"][0], limits["lower"][0], limits["upper"][0]) == (3, 3, 3)
+
+
+def test_bland_altman_by_hand():
+    """Differences 1, -1, 2, 2: mean 1, sample SD sqrt(2)."""
+    limits = agreement.bland_altman([1, 2, 3, 4], [2, 1, 5, 6])
+    assert limits["bias"][0] == 1
+    assert limits["upper"][0] == pytest.approx(1 + 1.96 * np.sqrt(2))
+
+
+def test_weights_are_repetitions():
+    rng = np.random.default_rng(0)
+    truth, said = rng.integers(0, 9, 12), rng.integers(0, 9, 12)
+    weights = rng.integers(0, 4, (1, 12)).astype(float)
+    again = np.repeat(np.arange(12), weights[0].astype(int))
+    for function in (agreement.intraclass, agreement.bland_altman):
+        plain = function(truth[again], said[again])
+        for name, value in function(truth, said, weights).items():
+            assert value[0] == pytest.approx(plain[name][0])
+
+
+def test_dice_over_microbleeds_needs_the_same_ones():
+    """Equal counts everywhere but nothing in common: counts agree, Dice over CMBs is 0."""
+    scans = pd.DataFrame(
+        {
+            "dataset": "x",
+            "patient": list("abcd"),
+            "n_gt": [0, 1, 3, 12],
+            "n_pred": [0, 1, 3, 12],
+            "tp": 0,
+            "fp": [0, 1, 3, 12],
+            "fn": [0, 1, 3, 12],
+        }
+    )
+    found = agreement.count_agreement(scans, samples=100)
+    assert found.loc[["kappa_any", "kappa_bands", "icc_2_1"], "value"].tolist() == [1, 1, 1]
+    assert found.loc["lesion_dice", "value"] == 0
+    assert found.loc["bias"].tolist() == [0, 0, 0]

@@ -1,0 +1,165 @@
+"""Any table of detection results: which rates no counts give. Answers are worked out by hand."""
+
+import math
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from cmbkit.evaluation.audit_counts import AuditError, Claim, printed, solutions, spread_possible
+from cmbkit.evaluation.audit_table import audit_table, read_table
+
+
+def audited(decimals=None, **cells):
+    rows = audit_table(pd.DataFrame([{"method": "x", **cells}]), decimals)
+    return tuple(rows.loc[0, ["verdict", "counts", "arithmetic"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("0.704", 0.7035, 0.7045),
+        ("70.4 %", 0.7035, 0.7045),
+        ("1", 0.5, 1.5),
+        (".5", 0.45, 0.55),
+        ("1.7 ± 2.803", 1.65, 1.75),
+    ],
+)
+def test_a_printed_number_is_an_interval(text, low, high):
+    found = printed(text)
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_dropped_zeros_and_cut_off_decimals():
+    assert (printed("0.42", 3).low, printed("0.42", 3).high) == pytest.approx((0.4195, 0.4205))
+    assert printed("0.87", cut=True).holds(0.8784) and not printed("0.87").holds(0.8784)
+    assert printed("12.5 %", 3).high == pytest.approx(0.1255)
+    assert printed("-") is None and printed("") is None
+
+
+def test_one_third_of_three():
+    """2 of 3 found and 1 false positive is the only way to 0.667 twice."""
+    found = audited(n_cmb="3", precision="0.667", recall="0.667")
+    assert found[:2] == ("fits", "TP 2, FP 1, FN 1")
+
+
+def test_recall_that_no_count_gives():
+    """7 lesions: 4/7 = 0.571, 5/7 = 0.714; 0.650 is neither."""
+    verdict, _, text = audited(n_cmb="7", recall="0.650")
+    assert verdict == "cannot be"
+    assert text == "recall 0.650 over 7 CMBs: 4/7 = 0.5714, 5/7 = 0.7143"
+
+
+def test_recall_that_was_cut_off():
+    """65 / 74 = 0.8784 prints as 0.87 only when the last decimals are cut off."""
+    assert audited(n_cmb="74", recall="0.87")[:2] == ("fits only cut off", "TP 65, FN 9")
+
+
+def test_rates_that_fit_alone_but_not_together():
+    """10 lesions, recall 0.5: TP 5; precision 0.5: FP 5, so 0.5 per CMB and not 0.9."""
+    verdict, _, text = audited(n_cmb="10", precision="0.50", recall="0.50", fp_cmb="0.90")
+    assert verdict == "cannot be"
+    assert text == "precision 0.50, recall 0.50 need FP per CMB 0.5000, printed 0.90"
+
+
+def test_f1_against_precision_and_recall_needs_no_counts():
+    verdict, _, text = audited(precision="0.80", recall="0.40", f1="0.60")
+    assert verdict == "cannot be"
+    assert text.startswith("precision and recall need F1 0.52")
+
+
+def test_false_positives_per_scan_that_are_per_lesion():
+    """Precision and recall need 10 FP; 10 / 20 = 0.5, 10 / 74 = 0.135."""
+    verdict, _, text = audited(
+        n_cmb="74", n_scans="20", precision="0.836", recall="0.689", fp_scan="0.135"
+    )
+    assert verdict == "cannot be"
+    assert text.endswith("as FP per CMB 0.135 fits (TP 51, FP 10, FN 23)")
+
+
+def test_stated_counts_are_held_against_stated_rates():
+    assert audited(tp="51", fp="10", fn="23", precision="0.836")[0] == "fits"
+    verdict, _, text = audited(tp="51", fp="10", fn="23", precision="0.900")
+    assert (verdict, text) == (
+        "cannot be", "the counts need precision 0.8361, printed 0.900",
+    )  # fmt: skip
+    assert audited(tp="5", fn="5", n_cmb="11", recall="0.5")[2] == "TP + FN = 10, stated 11 CMBs"
+
+
+def test_lesions_unknown_but_scans_known():
+    """4 scans, 0.5 FP each: 2 FP; precision 0.50: 2 TP; recall 0.50: 2 FN."""
+    found = audited(n_scans="4", precision="0.50", recall="0.50", fp_scan="0.5")
+    assert found[:2] == ("fits", "TP 2, FP 2, FN 2")
+    # 3 scans: 0.50 is no number of FP over 3 scans
+    assert audited(n_scans="3", precision="0.50", recall="0.50", fp_scan="0.50")[0] == "cannot be"
+
+
+def test_too_little_to_check():
+    assert audited(precision="0.5", recall="0.5")[0] == "not checkable"
+    assert audited(n_cmb="9", precision="0.31", averaging="scan")[0] == "not checkable"
+    assert audited(n_scans="82", fp_scan="1.700", averaging="scan")[0] == "cannot be"
+
+
+@pytest.mark.parametrize("n_cmb", [1, 4, 9])
+def test_solutions_are_all_solutions(n_cmb):
+    """Against every TP and FP up to 40, for rates printed from random counts."""
+    for tp, fp in product(range(n_cmb + 1), (0, 1, 5, 13)):
+        fn, names = n_cmb - tp, ("precision", "recall", "f1", "fp_cmb")
+        exact = [
+            (lambda t, f: t / (t + f) if t + f else math.nan),
+            (lambda t, f: t / n_cmb),
+            (lambda t, f: 2 * t / (t + f + n_cmb)),
+            (lambda t, f: f / n_cmb),
+        ]
+        values = [function(tp, fp) for function in exact]
+        rates = {
+            name: printed(f"{value:.2f}")
+            for name, value in zip(names, values, strict=True)
+            if not math.isnan(value)
+        }
+        expected = [
+            (t, f, n_cmb - t)
+            for t, f in product(range(n_cmb + 1), range(41))
+            if all(
+                rates[name].holds(function(t, f))
+                for name, function in zip(names, exact, strict=True)
+                if name in rates
+            )
+            and not ("precision" in rates and t + f == 0)
+        ]
+        assert (tp, fp, fn) in expected
+        assert solutions(Claim(rates, n_cmb=n_cmb)) == expected
+
+
+def test_standard_deviation_of_whole_numbers():
+    """0, 0, 0, 2: mean 0.5, SD 1.0. Four scans with 2 FP have SD 0.577 or 1.0, nothing between."""
+    for text, possible in (("0.5 ± 1.000", True), ("0.5 ± 0.577", True), ("0.5 ± 0.800", False)):
+        assert spread_possible(2, 4, printed(text)) is possible
+
+
+def test_tables_come_with_other_names_and_in_percent(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "Paper,Lesions,Scans,PPV,Sensitivity,FP/scan\n"
+        "Dou 2016,117,50,-,93.16%,2.74\n"
+        'Other,"10",5,0.5,0.5,9\n'
+    )
+    table = audit_table(read_table(path))
+    assert table["row"].tolist() == ["Dou 2016", "Other"]
+    assert table["counts"].tolist() == ["TP 109, FP 137, FN 8", ""]
+    assert table["verdict"].tolist() == ["fits", "cannot be"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"precision": "high"}, r"row 1 \(x\): column precision: expected a number"),
+        ({"precision": "70"}, "expected 0 to 1 or a percent sign, found '70'"),
+        ({"recall": "1", "n_cmb": "2.5"}, "column n_cmb: expected a whole number"),
+        ({"size": "3"}, "expected rates"),
+        ({"recall": "1", "tpr": "1"}, "expected one for recall, found 'recall' and 'tpr'"),
+    ],
+)
+def test_what_cannot_be_read_is_named(cells, message):
+    with pytest.raises(AuditError, match=message):
+        audited(**cells)

@@ -1,0 +1,198 @@
+"""cmbkit evaluate and cmbkit audit from the command line, on tiny masks."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cmbkit.cli import app
+from cmbkit.volume import Volume
+
+AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
+# Voxels along the first axis: lesions, candidates. Centres within 4 mm pair.
+SCENES = {
+    "sub-1": ([5, 20], [6, 30]),  # 1 TP, 1 FN, 1 FP
+    "sub-2": ([], []),
+    "sub-3": ([10], [10]),  # 1 TP
+    "sub-4": ([3, 15, 27], [3, 15]),  # 2 TP, 1 FN
+}
+
+
+def mask(places, affine=AFFINE):
+    data = np.zeros((40, 8, 8), np.uint8)
+    data[places, 4, 4] = 1
+    return Volume(data, affine)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name, (truth, said) in SCENES.items():
+        mask(truth).write(tmp_path / "truth" / f"{name}_CMB.nii.gz")
+        mask(said).write(tmp_path / "said" / f"{name}_mask.nii.gz")
+        mask(said[:1]).write(tmp_path / "less" / f"{name}_mask.nii.gz")
+        labels = Volume(np.full((40, 8, 8), 2, np.uint8), AFFINE)
+        labels.write(tmp_path / "labels" / f"{name}_dseg.nii.gz")
+        soft = Volume(np.linspace(0, 1, 40, dtype=np.float32)[:, None, None] * np.ones((1, 8, 8),
+                      np.float32), AFFINE)  # fmt: skip
+        soft.write(tmp_path / "soft" / f"{name}_prob.nii.gz")
+    table = pd.DataFrame({"scan": list(SCENES), "sequence": ["SWI", "SWI", "T2S", "T2S"]})
+    table.assign(site=["A", "B", "A", "B"]).to_csv(tmp_path / "scans.csv", index=False)
+    return tmp_path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+def evaluate(folders, *more, said="said"):
+    fixed = ("--out", folders / "out", "--bootstrap-samples", 50)
+    return run("evaluate", folders / said, folders / "truth", *fixed, *more)
+
+
+def test_masks_alone_give_the_whole_page(folders):
+    code, text = evaluate(folders)
+    assert code == 0 and text.strip().endswith("index.html")
+    out = folders / "out"
+    scans = pd.read_csv(out / "scans.csv")
+    assert scans[["uid", "tp", "fp", "fn"]].to_numpy().tolist() == [
+        ["sub-1", 1, 1, 1], ["sub-2", 0, 0, 0], ["sub-3", 1, 0, 0], ["sub-4", 2, 0, 1],
+    ]  # fmt: skip
+    row = pd.read_csv(out / "detection_glob.csv").iloc[0]
+    # 4 TP, 1 FP, 2 FN over 4 scans
+    assert row["Precision"].startswith("0.800") and row["Recall"].startswith("0.667")
+    assert row["F1"].startswith("0.727") and row["FP per scan"].startswith("0.250")
+    page = (out / "index.html").read_text()
+    assert page.count("<img") == page.count("data:image/png;base64,") == 3
+    assert "it needs a score of every predicted microbleed" in page
+    for name in re.findall(r'href="([^"#]+)"', page):
+        assert (out / name).is_file()
+    assert not list(folders.glob(".part*"))
+
+
+def test_everything_at_once(folders):
+    code, _ = evaluate(
+        folders, "--scans", folders / "scans.csv", "--labels", folders / "labels",
+        "--probabilities", folders / "soft", "--against", folders / "less", "--by", "site",
+        "--name", "mine", "--other", "theirs", "--matching", "overlap",
+    )  # fmt: skip
+    assert code == 0
+    out = folders / "out"
+    froc = pd.read_csv(out / "froc_sensitivity.csv").iloc[0]
+    # by overlap: 3 of 6 lesions, 2 FP; surest first: FP at 30, TPs at 15 and 10, FP, TP
+    assert froc["1/4"].startswith("0.333") and froc["1/2"].startswith("0.500")
+    compared = pd.read_csv(out / "comparison.csv").set_index("Metric")
+    assert compared.loc["globRecall", ["mine", "theirs"]].tolist() == [0.5, 0.333]
+    places = pd.read_csv(out / "locations.csv").set_index("Subgroup")
+    assert places.loc["Subcortical", ["TP", "FP", "FN"]].astype(int).tolist() == [3, 2, 3]
+    groups = pd.read_csv(out / "subgroups.csv")
+    assert {"sequence", "number of CMBs", "site"} <= set(groups["Scans by"])
+    tests = pd.read_csv(out / "subgroup_tests.csv")
+    assert (tests["p (Holm)"].astype(float) >= tests["p"].astype(float)).all()
+    assert "SWI against T2S" in tests["Compared"].tolist()
+    assert "at least" not in (out / "literature.csv").read_text()
+    assert "overlap of 1 voxel, greedy, one to one" in (out / "literature.csv").read_text()
+
+
+def test_a_scan_table_cannot_replace_what_was_counted(folders):
+    """Its columns tp and precision are left out; a missing thickness comes from the grid."""
+    table = pd.read_csv(folders / "scans.csv").assign(
+        tp=99, precision=0.1, slice_thickness_mm=[5.0, None, 5.0, None], patient=list("aabb")
+    )
+    table.to_csv(folders / "scans.csv", index=False)
+    assert evaluate(folders, "--scans", folders / "scans.csv")[0] == 0
+    scans = pd.read_csv(folders / "out" / "scans.csv")
+    assert scans["tp"].tolist() == [1, 0, 1, 2]
+    assert scans["slice_thickness_mm"].tolist() == [5, 2, 5, 2]
+    settings = pd.read_csv(folders / "out" / "settings.csv", index_col=0)["Value"]
+    assert settings["Patients"] == "2"
+    table.assign(patient=["a", None, "b", "b"]).to_csv(folders / "scans.csv", index=False)
+    code, text = evaluate(folders, "--scans", folders / "scans.csv", "--force")
+    assert code == 1 and "expected a patient of every scan, none of sub-2" in text
+
+
+def test_points_on_one_side(folders):
+    points = folders / "points"
+    points.mkdir()
+    for name, (_, said) in SCENES.items():
+        rows = "".join(f"{place},4,4,0.{9 - i}\n" for i, place in enumerate(said))
+        (points / f"{name}.csv").write_text("i,j,k,score\n" + rows)
+    code, _ = evaluate(folders, said="points")
+    assert code == 0
+    scans = pd.read_csv(folders / "out" / "scans.csv")
+    assert scans["tp"].tolist() == [1, 0, 1, 2] and scans["dice_tp"].isna().all()
+    assert (folders / "out" / "froc.png").is_file()
+    assert not (folders / "out" / "dice.csv").exists()
+
+
+def test_files_without_a_partner_stop_it_unless_told(folders):
+    (folders / "said" / "sub-3_mask.nii.gz").unlink()
+    mask([1]).write(folders / "said" / "sub-9_mask.nii.gz")
+    code, text = evaluate(folders)
+    assert code == 1 and not (folders / "out").exists()
+    assert "no prediction of sub-3" in text and "no reference of sub-9" in text
+    assert evaluate(folders, "--skip-unpaired")[0] == 0
+    assert "no prediction of sub-3" in (folders / "out" / "index.html").read_text()
+    assert len(pd.read_csv(folders / "out" / "scans.csv")) == 3
+
+
+def test_another_affine_is_an_error_and_leaves_nothing(folders):
+    moved = AFFINE.copy()
+    moved[0, 3] = 0.01
+    mask([5], moved).write(folders / "said" / "sub-1_mask.nii.gz")
+    code, text = evaluate(folders)
+    assert code == 1 and "sub-1" in text and "expected the affine" in text
+    assert sorted(path.name for path in folders.iterdir() if path.name.startswith(".")) == []
+    assert not (folders / "out").exists()
+
+
+def test_an_earlier_result_stays_without_force(folders):
+    assert evaluate(folders)[0] == 0
+    before = (folders / "out" / "index.html").read_bytes()
+    code, text = evaluate(folders, "--connectivity", "26")
+    assert code == 1 and "--force replaces it" in text
+    assert (folders / "out" / "index.html").read_bytes() == before
+    assert evaluate(folders, "--connectivity", "26", "--force")[0] == 0
+    assert "26-connected" in (folders / "out" / "index.html").read_text()
+    # a folder that is no earlier result is never replaced
+    (folders / "out" / "index.html").unlink()
+    code, text = evaluate(folders, "--force")
+    assert code == 1 and "expected an earlier result" in text
+    assert (folders / "out" / "scans.csv").exists()
+
+
+def test_wrong_options_are_one_line(folders):
+    code, text = evaluate(folders, "--matching", "iou")
+    assert code == 1 and "matching: Input should be 'distance' or 'overlap', found 'iou'" in text
+    code, text = evaluate(folders, "--by", "age")
+    assert code == 1 and "expected columns of the scan table, found age" in text
+    code, text = run("evaluate", folders / "lost", folders / "truth", "--out", folders / "out")
+    assert code == 1 and "expected a folder" in text
+
+
+def test_scans_without_any_microbleed(folders):
+    for side in ("truth", "said"):
+        for path in (folders / side).iterdir():
+            mask([]).write(path)
+    assert evaluate(folders)[0] == 0
+    assert pd.read_csv(folders / "out" / "detection_glob.csv")["F1"].tolist() == ["–"]
+
+
+def test_audit_of_a_table(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("method,lesions,recall\nright,74,0.689\nwrong,74,0.700\n")
+    code, text = run("audit", table)
+    assert code == 1
+    assert text.splitlines() == [
+        "right: fits: TP 51, FN 23",
+        "wrong: cannot be: recall 0.700 over 74 CMBs: 51/74 = 0.6892, 52/74 = 0.7027",
+        "1 of 2 rows do not fit",
+    ]
+    table.write_text("method,lesions,recall\nright,74,0.689\n")
+    assert run("audit", table)[0] == 0
+    assert run("audit", tmp_path / "none.csv")[0] == 2
+    code, text = run("audit")
+    assert code == 1 and "Table 7.5" in text

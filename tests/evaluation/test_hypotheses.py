@@ -1,0 +1,84 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import false_discovery_control, wilcoxon
+
+from cmbkit.evaluation import hypotheses
+
+
+def scans(tp, fp, fn, patients=None):
+    n = len(tp)
+    return pd.DataFrame(
+        {
+            "uid": [f"s{i}" for i in range(n)],
+            "dataset": "DOU",
+            "patient": patients or [f"p{i}" for i in range(n)],
+            "tp": tp,
+            "fp": fp,
+            "fn": fn,
+        }
+    )
+
+
+def test_holm_by_hand():
+    """0.01 x 4, 0.02 x 3, 0.03 x 2 = 0.06, 0.5 x 1; NaN is no test."""
+    found = hypotheses.holm([0.03, 0.01, np.nan, 0.5, 0.02])
+    np.testing.assert_allclose(found, [0.06, 0.04, np.nan, 0.5, 0.06])
+    assert hypotheses.holm([0.4, 0.9]).tolist() == [0.8, 0.9]
+    # never smaller than the correction of the false discovery rate
+    p = [0.001, 0.01, 0.02, 0.3]
+    assert (hypotheses.holm(p) >= false_discovery_control(p) - 1e-12).all()
+
+
+def test_rank_biserial_from_wilcoxons_rank_sum():
+    """r = 1 - 2 W / total, W the smaller sum of ranks."""
+    differences = np.array([3.0, -1.0, 2.0, 4.0, -0.5, 5.0])
+    total = 6 * 7 / 2
+    expected = 1 - 2 * wilcoxon(differences).statistic / total
+    assert hypotheses.rank_biserial(differences) == pytest.approx(expected)
+    assert hypotheses.rank_biserial([0, 0]) == 0
+    assert hypotheses.rank_biserial([1, np.nan, 2]) == 1
+    assert np.isnan(hypotheses.rank_biserial([np.nan]))
+
+
+def test_a_model_that_is_better_in_every_patient():
+    """8 patients, one more CMB found in each: recall 1 against 0.5; exact p = 2 / 2^8."""
+    better, worse = scans([2] * 8, [0] * 8, [0] * 8), scans([1] * 8, [0] * 8, [1] * 8)
+    found = hypotheses.compare_models(better, worse.iloc[::-1], samples=1000)
+    row = found.loc["glob_recall"]
+    assert (row["difference"], row["low"], row["high"]) == (0.5, 0.5, 0.5)
+    assert (row["effect"], row["n_effect"], row["n_patients"]) == (1, 8, 8)
+    assert row["p_value"] == 2 / 256
+    # six metrics, two of which (precision and false positives) do not differ at all
+    assert row["p_holm"] == pytest.approx(6 * 2 / 256)
+    assert found.loc["fp_scan", ["difference", "effect", "p_value"]].tolist() == [0, 0, 1]
+
+
+def test_effect_leaves_out_patients_without_a_value():
+    """Precision needs predictions in both: only the first patient has them."""
+    one, other = scans([1, 0], [0, 0], [0, 1]), scans([1, 1], [1, 0], [0, 0])
+    found = hypotheses.compare_models(one, other, metrics=("glob_precision",), samples=100)
+    assert found.loc["glob_precision", ["effect", "n_effect"]].tolist() == [1, 1]
+
+
+def test_two_groups_of_patients_against_all_exchanges():
+    """3 patients at 2 FP, 3 at 0: of 20 ways to choose 3, 2 are as extreme."""
+    table = scans([1] * 6, [2, 2, 2, 0, 0, 0], [0] * 6)
+    group = pd.Series(["thick"] * 3 + ["thin"] * 3)
+    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000)
+    assert (found["first"], found["value_first"], found["value_second"]) == ("thick", 2, 0)
+    assert found["p_value"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_both_groups_in_each_patient_are_exchanged_within():
+    """5 patients, each with a thick scan of 1 FP and a thin one of 0: p = 2 / 2^5."""
+    table = scans([1] * 10, [1, 0] * 5, [0] * 10, [f"p{i // 2}" for i in range(10)])
+    group = pd.Series(["thick", "thin"] * 5)
+    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000)
+    assert found["difference"] == 1
+    assert found["p_value"] == pytest.approx(2 / 32, abs=0.006)
+
+
+def test_three_groups_are_refused():
+    with pytest.raises(ValueError, match="expected two values"):
+        hypotheses.compare_groups(scans([1], [0], [0]), pd.Series(["a"]))

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from cmbkit.evaluation.instances import MatchingError
+from cmbkit.evaluation.marks import MarksError, read_mask, read_pair, read_points
+from cmbkit.volume import Volume, VolumeError
+
+AFFINE = np.array([[0, 2.0, 0, 10], [1, 0, 0, -5], [0, 0, 3, 0], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """Two microbleeds; the first of two voxels, each with its own value."""
+    data = np.zeros((9, 8, 7), np.uint8)
+    data[1, 1, 1] = data[2, 1, 1] = 3
+    data[6, 5, 4] = 9
+    return Volume(data, AFFINE).write(tmp_path / "mask.nii.gz")
+
+
+def test_a_mask_is_counted_by_components_or_by_labels(mask):
+    assert read_mask(mask).instances.ids.tolist() == [1, 2]
+    labelled = read_mask(mask, labelled=True)
+    assert labelled.instances.ids.tolist() == [3, 9]
+    assert labelled.instances.sizes.tolist() == [2, 1]
+
+
+def test_float_masks_must_hold_whole_numbers(tmp_path):
+    whole = np.zeros((3, 3, 3), np.float32)
+    whole[1, 1, 1] = 1
+    path = Volume(whole, np.eye(4)).write(tmp_path / "whole.nii.gz")
+    assert len(read_mask(path).instances) == 1
+    soft = Volume(whole * 0.4, np.eye(4)).write(tmp_path / "soft.nii.gz")
+    with pytest.raises(VolumeError, match="found fractional values"):
+        read_mask(soft)
+
+
+def test_points_in_mm_and_in_voxels_are_the_same_place(tmp_path, mask):
+    """Voxel (6, 5, 4) lies at x = 2 * 5 + 10, y = 6 - 5, z = 3 * 4."""
+    (tmp_path / "mm.csv").write_text("x_mm,y_mm,z_mm,score\n20,1,12,0.7\n")
+    (tmp_path / "voxel.tsv").write_text("i\tj\tk\n6\t5\t4\n")
+    (tmp_path / "none.csv").write_text("x_mm,y_mm,z_mm\n")
+    grid = read_mask(mask).volume
+    first, second = read_points(tmp_path / "mm.csv"), read_points(tmp_path / "voxel.tsv", grid)
+    np.testing.assert_allclose(first.instances.centres_mm, [[20, 1, 12]])
+    np.testing.assert_allclose(second.instances.centres_mm, [[20, 1, 12]])
+    assert first.scores == {1: 0.7} and second.scores == {}
+    assert len(read_points(tmp_path / "none.csv").instances) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "expected columns x_mm, y_mm, z_mm or i, j, k, found a, b"),
+        ("x_mm,y_mm,z_mm\n1,2,left\n", "expected numbers, found"),
+        ("i,j,k\n1,2,99\n", r"expected voxels inside \(9, 8, 7\), found \[1.0, 2.0, 99.0\]"),
+        ("", "expected a table of points"),
+    ],
+)
+def test_lists_of_points_that_cannot_be_used(tmp_path, mask, text, message):
+    path = tmp_path / "points.csv"
+    path.write_text(text)
+    with pytest.raises(MarksError, match=message):
+        read_points(path, read_mask(mask).volume)
+
+
+def test_voxels_need_a_mask_on_the_other_side(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("i,j,k\n1,2,3\n")
+    with pytest.raises(MarksError, match="where neither side is a mask"):
+        read_pair(path, path)
+
+
+def test_scores_are_the_highest_probability_inside(tmp_path, mask):
+    values = np.zeros((9, 8, 7), np.float32)
+    values[1, 1, 1], values[2, 1, 1], values[6, 5, 4], values[0, 0, 0] = 0.5, 0.75, 0.25, 1.0
+    soft = Volume(values, AFFINE).write(tmp_path / "soft.nii.gz")
+    assert read_pair(mask, mask, soft)[2] == {1: 0.75, 2: 0.25}
+
+
+def test_errors_of_files(tmp_path, mask):
+    moved = Volume(Volume.read(mask, "uint8").data, AFFINE + np.diag([0, 0, 0.1, 0]))
+    with pytest.raises(VolumeError, match="expected the affine"):
+        read_pair(mask, moved.write(tmp_path / "moved.nii.gz"))
+    with pytest.raises(VolumeError, match="expected a NIfTI file, found nothing"):
+        read_mask(tmp_path / "lost.nii.gz")
+    negative = Volume(-Volume.read(mask, "int16").data, AFFINE).write(tmp_path / "minus.nii.gz")
+    with pytest.raises(MatchingError, match="expected 0 and positive integers"):
+        read_mask(negative, labelled=True)

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cmbkit.evaluation.pairing import PairingError, list_files, pair_files, scan_names
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # BIDS: subject, session, acquisition and run tell scans apart, the rest does not
+        (["sub-1_space-T2S_CMB.nii.gz", "sub-2_space-T2S_CMB.nii.gz"], ["sub-1", "sub-2"]),
+        (["sub-1_ses-a_run-1_desc-x_mask.nii", "sub-1_ses-b_run-1_desc-x_mask.nii"],
+         ["sub-1_ses-a_run-1", "sub-1_ses-b_run-1"]),
+        # other names lose the words that all files share at their end
+        (["01_cmb_mask.nii.gz", "02_cmb_mask.nii.gz"], ["01", "02"]),
+        (["01.nii", "02.nii"], ["01", "02"]),
+        (["scan_1.csv", "scan_2.csv"], ["scan_1", "scan_2"]),
+        (["only_mask.nii.gz"], ["only_mask"]),
+        # a subject's name is never cut away
+        (["a_mask.nii", "a_other.nii"], ["a_mask", "a_other"]),
+    ],
+)  # fmt: skip
+def test_names_of_scans(names, expected):
+    assert scan_names([Path(name) for name in names]) == expected
+
+
+def test_bids_folders_pair_with_plain_ones_and_what_is_alone_is_listed(tmp_path):
+    said = touch(tmp_path / "p", "sub-1/anat/sub-1_desc-cmbpred_dseg.nii.gz", "sub-3_dseg.nii.gz")
+    truth = touch(tmp_path / "r", "sub-1.nii.gz", "sub-2.nii.gz", "participants.tsv")
+    pairs = pair_files(said, truth)
+    assert pairs.listing[["uid", "patient"]].to_numpy().tolist() == [["sub-1", "sub-1"]]
+    assert [line.split(": ")[1] for line in pairs.alone] == [
+        "no prediction of sub-2", "no reference of sub-3",
+    ]  # fmt: skip
+
+
+def test_several_files_of_one_scan_need_a_pattern(tmp_path):
+    folder = touch(tmp_path, "sub-1_desc-brain_mask.nii.gz", "sub-1_desc-cmb_dseg.nii.gz")
+    with pytest.raises(PairingError, match="found several:\n  sub-1: sub-1_desc-brain_mask"):
+        list_files(folder)
+    assert list_files(folder, "*_desc-cmb_*")["sub-1"].name == "sub-1_desc-cmb_dseg.nii.gz"
+
+
+def test_folders_without_a_common_name_do_not_pair(tmp_path):
+    said, truth = touch(tmp_path / "p", "x.nii"), touch(tmp_path / "r", "y.nii")
+    with pytest.raises(PairingError, match="found none"):
+        pair_files(said, truth)
+    one = pair_files(said / "x.nii", truth / "y.nii").listing
+    assert one["uid"].tolist() == ["y"]
+    with pytest.raises(PairingError, match=r"expected masks \(\.nii\.gz\) or points"):
+        pair_files(said, touch(tmp_path / "e", "readme.txt"))
+
+
+def test_scan_table_names_patient_and_data(tmp_path):
+    """Sessions of a BIDS table; every scan needs a row; extra files of every scan."""
+    names = ["sub-1_ses-a_mask.nii", "sub-1_ses-b_mask.nii"]
+    said, truth = touch(tmp_path / "p", *names), touch(tmp_path / "r", *names)
+    table = tmp_path / "scans.tsv"
+    frame = pd.DataFrame(
+        {"participant_id": "sub-1", "session_id": ["ses-b", "ses-a"], "sequence": ["SWI", "T2S"]}
+    )
+    frame.to_csv(table, sep="\t", index=False)
+    listing = pair_files(said, truth, scan_table=table).listing
+    assert listing["sequence"].tolist() == ["T2S", "SWI"]
+    assert listing["patient"].tolist() == ["sub-1", "sub-1"]
+    frame.iloc[:1].to_csv(table, sep="\t", index=False)
+    with pytest.raises(PairingError, match="missing sub-1_ses-a"):
+        pair_files(said, truth, scan_table=table)
+    labels = touch(tmp_path / "l", names[0])
+    with pytest.raises(PairingError, match="expected a file of every scan, missing sub-1_ses-b"):
+        pair_files(said, truth, extra={"labels": (labels, None)})

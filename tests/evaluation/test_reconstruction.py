@@ -1,0 +1,46 @@
+import pytest
+from scipy.stats import binomtest
+
+from cmbkit.evaluation import reconstruction
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"), [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.390)]
+)
+def test_poisson_interval_against_printed_tables(count, low, high):
+    """Values of Garwood's table."""
+    found = reconstruction.poisson_interval(count)
+    assert found == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
+
+
+def test_f1_interval_is_wilsons_of_another_share():
+    """TP 51, FP 10, FN 23: share 51 / 84, F1 = 2 s / (1 + s) at its ends."""
+    share = binomtest(51, 84).proportion_ci(method="wilson")
+    low, high = reconstruction.f1_interval(51, 10, 23)
+    assert low == pytest.approx(2 * share.low / (1 + share.low))
+    assert high == pytest.approx(2 * share.high / (1 + share.high))
+
+
+def test_intervals_span_all_possible_counts():
+    found = reconstruction.intervals([(5, 1, 5), (5, 2, 5)], 10)
+    ends = [binomtest(5, n).proportion_ci(method="wilson") for n in (6, 7)]
+    assert found["precision_low"] == pytest.approx(ends[1].low)
+    assert found["precision_high"] == pytest.approx(ends[0].high)
+    assert found["fp_scan_high"] == pytest.approx(7.225 / 10, abs=1e-4)
+
+
+def test_published_rows_have_counts_or_say_why_not():
+    table = reconstruction.literature_with_intervals().set_index(["method", "data"])
+    assert table.loc[("Ferrer et al. 2023", "DOU"), "counts"] == "TP 37, FP 0, FN 37"
+    own = table.loc[("Dou et al. 2016, own test set", "private, 50 scans")]
+    assert own["counts"] == "TP 109, FP 137, FN 8"
+    assert own["why"] == "follows from the counts: precision 0.443, f1 0.601"
+    dou = table.loc[("Dou et al. 2016", "DOU")]
+    # recall 0.80 of 74: 59; precision 0.49: 59 / 0.495 to 59 / 0.485 candidates
+    assert dou["counts"] == "2 ways: TP 59, FP 61-62, FN 15 (without FP per scan)"
+    assert "printed 7.7" in dou["why"]
+    assert table.loc[("Sundaresan et al. 2023", "DOU"), "counts"] == "none fit"
+    assert (table["counts"].ne("") | table["why"].ne("")).all()
+    shown = table[table["recall_low"].notna()]
+    assert (shown["recall_low"] < shown["recall"]).all()
+    assert len(shown) == 6
