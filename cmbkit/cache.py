@@ -71,6 +71,10 @@ class Cache:
         record = self.folder(step, item) / "provenance.json"
         return record.is_file() and json.loads(record.read_text())["key"] == key
 
+    def absent(self, step: str, items) -> int:
+        """How many of the items have no finished result at all, whatever its key."""
+        return sum(not (self.folder(step, i) / "provenance.json").is_file() for i in items)
+
     def get(
         self, step: str, item: str, version: int, inputs: dict, compute: Callable[[Path], None]
     ) -> Path:

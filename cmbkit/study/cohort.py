@@ -158,14 +158,10 @@ class CohortStage:
             function,
             self.scans,
             step="preprocessing",
-            workers=self._params.workers if self._missing() > 1 else 1,
+            workers=self._study.workers_for("preproc", self.scans),
             name=lambda scan: scan.uid,
         )
         return [StandardScan(s, f) for s, f in zip(self.scans, folders, strict=True)]
-
-    def _missing(self) -> int:
-        folder = self._study.cache.folder
-        return sum(not (folder("preproc", s.uid) / "provenance.json").exists() for s in self.scans)
 
     @cached_property
     def by_uid(self) -> dict[str, StandardScan]:

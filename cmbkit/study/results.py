@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmbkit.cache import Cache
 from cmbkit.compute import map_scans
-from cmbkit.params import Evaluation
+from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.study.cohort import concatenated, describe_cached, read_features
 from cmbkit.volume import Volume
@@ -68,6 +68,19 @@ def evaluate_cached(
     return calls, row, read_features(folder / "features.tsv")
 
 
+def baseline_cached(cache: Cache, params: Inference, standard: StandardScan) -> Path:
+    """Candidates of the untrained baseline on one scan."""
+    from cmbkit.detector import dark_blob, predict
+
+    return cache.get(
+        f"predictions/{BASELINE}",
+        standard.scan.uid,
+        predict.VERSION,
+        {"scan": standard.folder / "provenance.json", "inference": params},
+        lambda folder: dark_blob.predict_scan(standard, folder),
+    )
+
+
 class ResultStage:
     """What the detectors found on the validation and test scans of a study."""
 
@@ -89,37 +102,43 @@ class ResultStage:
         """Validation and test scans."""
         return self._study.cohort.split("valid", "test")
 
-    def _inputs(self, model: str, standard: StandardScan) -> dict:
-        inputs = {"scan": standard.folder / "provenance.json", "inference": self._params.inference}
-        if model != BASELINE:
-            inputs["weights"] = self._study.models.weights(model)
-            inputs["network"] = self._params.network
-        return inputs
-
     def predict(self, model: str, standard: StandardScan) -> Path:
         """Folder with the candidates of one model on one scan; predicts unless it is there."""
-        from cmbkit.detector import dark_blob, predict
+        from cmbkit.detector import predict
 
-        def compute(folder: Path) -> None:
-            if model == BASELINE:
-                dark_blob.predict_scan(standard, folder)
-            else:
-                predict.predict_scan(self._predictor(model), standard, folder)
-
+        if model == BASELINE:
+            return baseline_cached(self._study.cache, self._params.inference, standard)
+        inputs = {
+            "scan": standard.folder / "provenance.json",
+            "inference": self._params.inference,
+            "weights": self._study.models.weights(model),
+            "network": self._params.network,
+        }
         return self._study.cache.get(
             f"predictions/{model}",
             standard.scan.uid,
             predict.VERSION,
-            self._inputs(model, standard),
-            compute,
+            inputs,
+            lambda folder: predict.predict_scan(self._predictor(model), standard, folder),
         )
 
+    def _workers(self, step: str) -> int:
+        return self._study.workers_for(step, [standard.scan for standard in self.scans])
+
     def predictions(self, model: str) -> list[Path]:
-        """Prediction folders of one model, in the order of `scans`."""
+        """Prediction folders of one model, in the order of `scans`.
+
+        A network takes the whole machine for one scan; the baseline runs in worker processes.
+        """
+        function, workers, step = partial(self.predict, model), 1, f"predictions/{model}"
+        if model == BASELINE:
+            function = partial(baseline_cached, self._study.cache, self._params.inference)
+            workers = self._workers(step)
         return map_scans(
-            partial(self.predict, model),
+            function,
             self.scans,
             step=f"prediction {model}",
+            workers=workers,
             name=lambda standard: standard.scan.uid,
         )
 
@@ -133,6 +152,9 @@ class ResultStage:
                 partial(evaluate_cached, self._study.cache, self._params.evaluation),
                 items,
                 step=f"evaluation {model}",
+                workers=self._study.workers_for(
+                    f"evaluation/{model}", [s.scan for s in self.scans]
+                ),
                 name=lambda item: item[1].scan.uid,
             )
         return evaluated
