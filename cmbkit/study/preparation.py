@@ -135,7 +135,7 @@ def growth_figure(study) -> Figure:
         return nothing_to_show("No microbleed of this run was annotated by a point.")
     image, _ = fill_nan(Volume.read(standard.scan.image))
     seeds = [standard.scan.annotation.points[0]]
-    figure = new_figure(8.5, 3.2)
+    figure = new_figure(8.5, 3.6)
     panels = dict(zip(("absolute", "relative"), figure.subplots(1, 2), strict=True))
     colours = {"parent": OKABE_ITO["blue"], "running": OKABE_ITO["vermilion"]}
     for (growth,) in grow_each_setting(image, seeds, study.params.preprocessing):
@@ -151,8 +151,9 @@ def growth_figure(study) -> Figure:
         unit = "image units" if difference == "absolute" else "%"
         panel.set_xlabel(f"tolerance ({difference}, {unit})")
         panel.set_ylabel("voxels added to the seed")
+        panel.set_yscale("symlog", linthresh=10)
     keys = panels["absolute"].get_legend_handles_labels()
-    figure.legend(*keys, loc="outside lower center", ncols=4)
+    figure.legend(*keys, loc="outside lower center", ncols=2)
     figure.suptitle(f"{standard.scan.uid}, first annotated point; rings: tolerance picked")
     return figure
 
