@@ -25,7 +25,8 @@ COLUMNS_7_1 = [
     *("cmb_radius_mm", "split"),
 ]
 COLUMNS_B_1 = [
-    *("dataset", "sequence", "resolution_level", "healthy", "field_strength", "cmb_level", "scans")
+    *("dataset", "sequence", "resolution_level", "healthy", "healthy_all"),
+    *("field_strength", "cmb_level", "scans"),
 ]
 
 
@@ -149,11 +150,14 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         dataset, sequence, resolution_level, healthy ("yes" when the scan has no CMB),
+        healthy_all ("True" when no scan of the patient has one, as in Figure A.8),
         field_strength (tesla as text, "-" if unknown), cmb_level, scans; combinations without
         a scan are left out.
     """
     field = table["field_strength"].astype(object)
+    most = table.groupby(["dataset", "patient"])["n_cmb"].transform("max")
     table = table.assign(
+        healthy_all=(most == 0).astype(str),
         healthy=["yes" if count == 0 else "no" for count in table["n_cmb"]],
         field_strength=field.where(field.notna(), NOTHING),
     )

@@ -35,6 +35,8 @@ raise SystemExit(0 if pixels.max() > 100 else 3)
 """
 _VIEW = (25.0, -60.0)  # elevation and azimuth in degrees
 _MARGIN = 1.15
+THIN, FINE_PARTS = 2, 3
+"""Masks at most so many voxels thick have each voxel split into so many along each axis."""
 
 
 @lru_cache(maxsize=1)
@@ -70,6 +72,9 @@ def renderer_name() -> str:
 def mesh(mask, spacing, smoothing: int = 8):
     """Surface of a mask by marching cubes, smoothed without shrinking (Taubin).
 
+    Voxels of thin masks are split into smaller ones first: smoothing would shrink a single
+    voxel to a point and a row of voxels to a needle.
+
     Parameters
     ----------
     mask : ndarray, shape (i, j, k)
@@ -92,9 +97,12 @@ def mesh(mask, spacing, smoothing: int = 8):
         raise ValueError("mesh: expected a mask with voxels, found none")
     spacing = tuple(np.broadcast_to(np.asarray(spacing, float), 3))
     box = tuple(slice(v.min(), v.max() + 1) for v in np.nonzero(inside))
-    vertices, faces, _, _ = marching_cubes(np.pad(inside[box], 1).astype(np.float32), 0.5,
-                                           spacing=spacing)  # fmt: skip
-    vertices = _taubin(vertices.astype(float), faces, smoothing)
+    inside = inside[box]
+    parts = FINE_PARTS if min(inside.shape) <= THIN else 1
+    inside = inside.repeat(parts, 0).repeat(parts, 1).repeat(parts, 2)
+    vertices, faces, _, _ = marching_cubes(np.pad(inside, 1).astype(np.float32), 0.5,
+                                           spacing=np.divide(spacing, parts))  # fmt: skip
+    vertices = _taubin(vertices.astype(float), faces, smoothing * parts)
     return vertices - (vertices.max(axis=0) + vertices.min(axis=0)) / 2, faces.astype(int)
 
 

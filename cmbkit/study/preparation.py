@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.reporting.canvas import new_figure
-from cmbkit.reporting.cuts import draw_outline
-from cmbkit.reporting.figures_slices import show_slice
-from cmbkit.reporting.style import DATASET_COLOURS, OKABE_ITO
-from cmbkit.study import examples
+from cmbkit.reporting.style import OKABE_ITO
 from cmbkit.study.pictures import nothing_to_show
 from cmbkit.volume import Volume
 
 STEPS = ("refined", "resampled", "pruned", "final")
+KINDS = (
+    (r"^one of .* split from", "refinement", True),
+    (r"^outside the brain mask", "refinement", False),
+    (r"^grown to", "refinement", False),
+    (r" at refinement\b", "refinement", True),
+    (r" at resampling\b", "resampling", True),
+    (r"^its centre voxel marked", "resampling", True),
+    (r"^no component within|^\d+ of \d+ components pruned| at pruning\b", "pruning", True),
+    (r"^closing added", "closing", False),
+    (r" at closing\b", "closing", True),
+)
+"""What a remark of preprocessing looks like, the step that made it, whether a count changed."""
+_APART = re.compile(r"; (?=lost|fragmented|reduced|merged|parted)")
 
 
 def refinement_summary(study) -> pd.DataFrame:
@@ -54,19 +66,55 @@ def counts(study) -> pd.DataFrame:
     return table.assign(recovered=table["final"] - table["resampled"])
 
 
-def changes(study) -> pd.DataFrame:
-    """One row per CMB that a step changed, and what happened to it."""
+def remarks(study) -> pd.DataFrame:
+    """One row per CMB and step that left a remark.
+
+    Returns
+    -------
+    DataFrame
+        uid, dataset, CMB (label), step ("refinement", "resampling", "pruning" or "closing"),
+        reason, counts (whether the number of CMBs or of their connected pieces changed, rather
+        than their shape).
+    """
     rows = []
     for standard in study.cohort.standard:
-        for label, reasons in standard.record()["changes"].items():
-            rows.append({"uid": standard.scan.uid, "CMB": int(label), "change": "; ".join(reasons)})
-    table = pd.DataFrame(rows, columns=["uid", "CMB", "change"])
-    kinds = table["change"].str.replace(r"\d+(\.\d+)?", "n", regex=True)
-    table = table.assign(dataset=table["uid"].str.split("-").str[0], change=kinds)
-    grouped = table.groupby(["dataset", "change"]).agg(
-        CMBs=("CMB", "size"), scans=("uid", "nunique")
-    )
-    return grouped.reset_index()
+        scan = standard.scan
+        for label, notes in standard.record()["changes"].items():
+            for reason in (part for note in notes for part in _APART.split(note)):
+                step, counts = _kind(reason)
+                rows.append((scan.uid, scan.dataset, int(label), step, reason, counts))
+    return pd.DataFrame(rows, columns=["uid", "dataset", "CMB", "step", "reason", "counts"])
+
+
+def _kind(reason: str) -> tuple[str, bool]:
+    found = [(step, counts) for pattern, step, counts in KINDS if re.search(pattern, reason)]
+    if not found:
+        raise ValueError(f"remark of preprocessing: expected a known one, found {reason!r}")
+    return found[0]
+
+
+def changes(study) -> pd.DataFrame:
+    """CMBs and scans by dataset, step and kind of remark, with numbers left out."""
+    table = remarks(study)
+    table["reason"] = table["reason"].str.replace(r"\d+(\.\d+)?", "n", regex=True)
+    table["reason"] = table["reason"].str.replace(r"n(, n)+", "n", regex=True)
+    grouped = table.groupby(["dataset", "step", "reason"], sort=True)
+    result = grouped.agg(scans=("uid", "nunique"), CMBs=("uid", "size"))
+    return result.reset_index()
+
+
+def count_changes(study) -> pd.DataFrame:
+    """Every CMB whose count a step changed: uid, CMB, step, reason.
+
+    Counted are labels and connected pieces: split, lost and marked again, fragmented, merged,
+    parted, pruned. One row that says so where no step changed any count.
+    """
+    table = remarks(study)
+    table = table.loc[table["counts"], ["uid", "CMB", "step", "reason"]]
+    if len(table):
+        return table.reset_index(drop=True)
+    nothing = {"uid": "all scans", "CMB": "-", "step": "all", "reason": "no count changed"}
+    return pd.DataFrame([nothing])
 
 
 def methods(study) -> pd.DataFrame:
@@ -87,7 +135,7 @@ def growth_figure(study) -> Figure:
         return nothing_to_show("No microbleed of this run was annotated by a point.")
     image, _ = fill_nan(Volume.read(standard.scan.image))
     seeds = [standard.scan.annotation.points[0]]
-    figure = new_figure(8.5, 3.2)
+    figure = new_figure(8.5, 3.6)
     panels = dict(zip(("absolute", "relative"), figure.subplots(1, 2), strict=True))
     colours = {"parent": OKABE_ITO["blue"], "running": OKABE_ITO["vermilion"]}
     for (growth,) in grow_each_setting(image, seeds, study.params.preprocessing):
@@ -103,8 +151,9 @@ def growth_figure(study) -> Figure:
         unit = "image units" if difference == "absolute" else "%"
         panel.set_xlabel(f"tolerance ({difference}, {unit})")
         panel.set_ylabel("voxels added to the seed")
+        panel.set_yscale("symlog", linthresh=10)
     keys = panels["absolute"].get_legend_handles_labels()
-    figure.legend(*keys, loc="outside lower center", ncols=4)
+    figure.legend(*keys, loc="outside lower center", ncols=2)
     figure.suptitle(f"{standard.scan.uid}, first annotated point; rings: tolerance picked")
     return figure
 
@@ -112,46 +161,3 @@ def growth_figure(study) -> Figure:
 def _first_of_kind(study, kind: str):
     of_kind = (s for s in study.cohort.standard if s.scan.annotation.kind == kind)
     return next((s for s in of_kind if len(s.microbleeds())), None)
-
-
-def before_after(study, size_mm: float = 40.0) -> Figure:
-    """Raw marks on the raw slice, and the refined CMB on the standard grid, by annotation kind."""
-    found = {kind: _first_of_kind(study, kind) for kind in ("mask", "points", "scribbles")}
-    found = {kind: standard for kind, standard in found.items() if standard}
-    figure = new_figure(2.6 * len(found) + 1.0, 5.6)
-    panels = figure.subplots(2, len(found), squeeze=False)
-    for column, (kind, standard) in enumerate(found.items()):
-        _raw_panel(panels[0, column], kind, standard, size_mm)
-        _standard_panel(panels[1, column], standard, size_mm)
-    return figure
-
-
-def _raw_panel(axes, kind, standard, size_mm):
-    scan = standard.scan
-    image = Volume.read(scan.image)
-    marks = np.zeros(image.shape, np.uint16)
-    if scan.annotation.mask_path:
-        marks = Volume.read(scan.annotation.mask_path, "uint16").data
-    for point in scan.annotation.points:
-        marks[point] = 1
-    place = examples.largest_microbleed(standard)[examples.PLACE].to_numpy(float)
-    raw, marked = image.reoriented("RAS"), image.with_data(marks).reoriented("RAS")
-    crop, extent = examples.axial_crop(raw, place, size_mm)
-    outline, _ = examples.axial_crop(marked, place, size_mm)
-    show_slice(axes, crop, extent)
-    draw_outline(
-        axes, outline > 0, raw.spacing[:2], DATASET_COLOURS.get(scan.dataset, OKABE_ITO["black"])
-    )
-    spacing = " x ".join(f"{s:.2g}" for s in raw.spacing)
-    axes.set_title(f"{scan.uid}: {kind}\nraw, {spacing} mm")
-
-
-def _standard_panel(axes, standard, size_mm):
-    image, lesions = standard.image(), standard.lesions()
-    place = examples.largest_microbleed(standard)[examples.PLACE].to_numpy(float)
-    crop, extent = examples.axial_crop(image, place, size_mm)
-    outline, _ = examples.axial_crop(lesions, place, size_mm)
-    show_slice(axes, crop, extent)
-    colour = DATASET_COLOURS.get(standard.scan.dataset, OKABE_ITO["black"])
-    draw_outline(axes, outline > 0, image.spacing[:2], colour)
-    axes.set_title(f"standard grid, {image.spacing[0]:g} mm")

@@ -84,8 +84,9 @@ def test_table_7_1_by_hand(table):
 
 def test_table_b_1_by_hand(table):
     assert table_b_1(table).to_numpy().tolist() == [
-        ["CRBneg", "SWI", "high", "yes", "-", "none", 1],
-        ["MOMENI", "SWI", "high", "no", "3", "high", 1],
-        ["MOMENI", "SWI", "low", "no", "3", "low", 1],
-        ["MOMENI", "SWI", "low", "yes", "3", "none", 2],
+        ["CRBneg", "SWI", "high", "yes", "True", "-", "none", 1],
+        ["MOMENI", "SWI", "high", "no", "False", "3", "high", 1],
+        ["MOMENI", "SWI", "low", "no", "False", "3", "low", 1],
+        ["MOMENI", "SWI", "low", "yes", "False", "3", "none", 1],  # patient a, sick on M2
+        ["MOMENI", "SWI", "low", "yes", "True", "3", "none", 1],
     ]

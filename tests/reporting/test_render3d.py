@@ -26,6 +26,12 @@ def test_mesh_of_a_ball_keeps_its_volume_through_smoothing():
     np.testing.assert_allclose(vertices.max(axis=0), -vertices.min(axis=0))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (3, 3, 2)])
+def test_thin_masks_keep_their_volume(shape):
+    volume = mesh_volume(*render3d.mesh(np.ones(shape), 0.5))
+    assert volume == pytest.approx(np.prod(shape) * 0.5**3, rel=0.25)
+
+
 def test_spacing_stretches_the_mesh():
     vertices, _ = render3d.mesh(np.ones((2, 2, 2)), (1.0, 1.0, 6.0), smoothing=0)
     # marching cubes puts the surface half a voxel outside the voxel centres
