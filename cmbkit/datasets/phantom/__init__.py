@@ -2,7 +2,7 @@
 
 from cmbkit.datasets.phantom.cohort import build
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same parameters give other files."""
 
 __all__ = ["VERSION", "build"]

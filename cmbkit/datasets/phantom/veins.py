@@ -125,10 +125,10 @@ def draw_tubes(sequence: str, rng: np.random.Generator) -> list[Tube]:
     slice (thesis section 2.2.2: pial flow voids, venules).
     """
     if sequence == "SWI":
-        shares, n_cortical, n_medullary, n_ends = (0.6, 1.1), 560, 280, 30
+        shares, n_cortical, n_medullary, n_ends = (0.4, 0.9), 260, 140, 12
     else:
-        shares, n_cortical, n_medullary, n_ends = (0.4, 0.85), 220, 40, 20
-    tubes = _cortical(n_cortical, rng, (8, 40), shares, (0.4, 1.0))
+        shares, n_cortical, n_medullary, n_ends = (0.3, 0.7), 120, 30, 8
+    tubes = _cortical(n_cortical, rng, (10, 40), shares, (0.4, 0.9))
     tubes += _medullary(n_medullary, rng, (0.6 * shares[0], 0.8 * shares[1]))
     tubes += _deep(rng, shares)
     ends = _cortical(n_ends, rng, (2.5, 5.0), (0.9, 1.5), (0.8, 1.2))
