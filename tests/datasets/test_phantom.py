@@ -152,8 +152,8 @@ def test_counts_and_radii_follow_table_7_1():
     assert counts.min() == 1
     assert counts.max() == 19
     assert counts.mean() == pytest.approx(3.7, abs=0.3)
-    radii = draw_radii("CRB", 4000, rng)
-    assert (radii.mean(), radii.std()) == pytest.approx((1.8, 0.49), abs=0.05)
+    radii = draw_radii("DOU", 4000, rng)
+    assert (radii.mean(), radii.std()) == pytest.approx((1.48, 0.37), abs=0.05)
     assert cmb_counts("CRBneg", 3, rng) == [0, 0, 0]
 
 
