@@ -78,12 +78,12 @@ def test_without_any_worker_left_the_run_ends():
 
 def test_what_cannot_be_used_is_an_error(monkeypatch):
     nobody = Cluster(address="tcp://127.0.0.1:9", patience_s=0.5)
-    with pytest.raises(ClusterError, match="expected a Dask scheduler at tcp://127.0.0.1:9"):
+    with pytest.raises(ClusterError, match=r"expected a Dask scheduler at tcp://127.0.0.1:9"):
         map_scans(abs, [1], step="s", cluster=nobody)
     settings = {"n_workers": 1, "threads_per_worker": 2, "processes": False}
     with LocalCluster(**settings, dashboard_address=":0") as cluster:
         where = Cluster(address=cluster.scheduler_address)
-        with pytest.raises(ClusterError, match="expected 1 thread .*, found 2"):
+        with pytest.raises(ClusterError, match=r"expected 1 thread .*, found 2"):
             map_scans(abs, [1], step="s", cluster=where)
     monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
     with pytest.raises(ClusterError, match="expected the package dask-jobqueue"):
