@@ -112,7 +112,10 @@ def look_up_moved(atlas: Volume, grid: Volume, to_atlas, moved, factors) -> np.n
         where += (matrix[axis, 0] * i + matrix[axis, 3] + np.float32(0.5))[:, None, None]
         where += (matrix[axis, 1] * j)[:, None] + matrix[axis, 2] * k
         index.append(np.clip(where, 0, size - 1, out=where).astype(np.int16))
-    return atlas.data[tuple(index)]
+    found = np.empty(grid.shape, atlas.data.dtype)
+    for plane, where in enumerate(zip(*index, strict=True)):  # numpy widens an index to 8 bytes
+        found[plane] = atlas.data[where]
+    return found
 
 
 def _paint(signal, bias, inside, shares, smoothing):
