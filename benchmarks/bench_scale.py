@@ -49,7 +49,8 @@ def measure(image: Path, folder: Path, count: int, workers: int) -> dict:
     annotation = Annotation("points", points=POINTS)
     acquisition = Acquisition((0.449, 0.449), 1.0)
     scans = [
-        Scan("DOU", f"{n:02d}", f"{n:02d}", "SWI", image, annotation, acquisition) for n in range(count)
+        Scan("DOU", name, name, "SWI", image, annotation, acquisition)
+        for name in (f"{n:02d}" for n in range(count))
     ]
     function = partial(one_scan, Cache(folder))
     start = time.perf_counter()
@@ -95,8 +96,8 @@ def page(found: dict[tuple[int, int], dict], read_mb: float) -> str:
         table(columns, rows),
         "",
         "Peak memory is the largest resident size that a worker has had so far; 1 worker is the "
-        "calling process. The processor's time of a single scan has what a process needs once in it "
-        "(imports, compiled functions, atlas). The last column is a second run, with every "
+        "calling process. The processor's time of a single scan has what a process needs once in "
+        "it (imports, compiled functions, atlas). The last column is a second run, with every "
         "result in the cache.",
         "",
         f"## {THESIS_SCANS:,} scans",
