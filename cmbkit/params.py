@@ -107,12 +107,43 @@ class Cohort(Section):
         return any(name not in self.roots for name in self.datasets)
 
 
+class Tool(Section):
+    """Where SynthStrip or SynthSeg is.
+
+    Attributes
+    ----------
+    program : str or None
+        Name on the PATH or path of the program (in the image, if there is one); None:
+        ``mri_synthstrip`` or ``mri_synthseg``.
+    docker_image : str or None
+        Run it in this docker image.
+    folder : str or None
+        Read ``<uid>.nii.gz`` from this folder (of the workers' machine) instead of running it.
+    """
+
+    program: str | None = Field(None, min_length=1)
+    docker_image: str | None = Field(None, min_length=1)
+    folder: str | None = Field(None, min_length=1)
+
+    @property
+    def named(self) -> bool:
+        """Whether the parameter file says where it is: then it must be there."""
+        return any((self.program, self.docker_image, self.folder))
+
+    @model_validator(mode="after")
+    def _folder_alone(self):
+        if self.folder and (self.program or self.docker_image):
+            raise ValueError("expected either folder, or program and docker_image")
+        return self
+
+
 class Preprocessing(Section):
     """Chapter 5: label refinement and the standard grid (lengths in mm unless named).
 
     ``refinement_grid``: where points and scribbles are grown and their spheres drawn, on the
     scan's ``native`` grid as the thesis did, or on the ``standard`` one as its section 9.4
-    recommends.
+    recommends. ``atlas_registration``: how SynthSeg's stand-in fits its atlas; ``affine``, by
+    the brain's outline alone, is much faster and places fewer CMBs in the right region.
     """
 
     spacing_mm: float = Field(0.5, gt=0, le=3)
@@ -120,6 +151,9 @@ class Preprocessing(Section):
     zscore: Literal["padded", "brain"] = "padded"
     brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
     parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"
+    synthstrip: Tool = Tool()
+    synthseg: Tool = Tool()
+    atlas_registration: Literal["elastic", "affine"] = "elastic"
     refinement_grid: Literal["native", "standard"] = "native"
     growing_connectivities: list[Literal[6, 26]] = [6, 26]
     growing_references: list[Literal["parent", "running"]] = ["parent", "running"]
@@ -130,6 +164,14 @@ class Preprocessing(Section):
     prune_datasets: list[AnyDataset] = ["RODEJA", "CRB", "DOU"]
     prune_tolerance_voxels: dict[AnyDataset, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}
     closing_iterations: int = Field(2, ge=0)
+
+    @model_validator(mode="after")
+    def _tools_are_used(self):
+        pairs = {"brain_mask": "synthstrip", "parcellation": "synthseg"}
+        for method, tool in pairs.items():
+            if getattr(self, tool).named and getattr(self, method) == "stand-in":
+                raise ValueError(f"{method} is stand-in, but {tool} says where to find it")
+        return self
 
 
 class Network(Section):
@@ -291,6 +333,44 @@ class Evaluation(Section):
     test_datasets: list[AnyDataset] = ["CRB", "DOU"]
 
 
+class Slurm(Section):
+    """Workers as SLURM jobs of one thread each, as many as ``workers`` (package dask-jobqueue).
+
+    ``directives`` are further lines of ``#SBATCH``; ``prologue`` are shell lines before the
+    worker starts, e.g. to activate an environment.
+    """
+
+    memory: str = Field("8GiB", pattern=r"^[0-9]+(\.[0-9]+)? ?(MB|MiB|GB|GiB)$")
+    queue: str | None = None
+    account: str | None = None
+    walltime: str = Field("08:00:00", pattern=r"^([0-9]+-)?[0-9]+:[0-5][0-9]:[0-5][0-9]$")
+    directives: list[str] = []
+    prologue: list[str] = []
+
+
+class Cluster(Section):
+    """A Dask cluster for the steps that run scan by scan; exactly one of address and slurm.
+
+    Attributes
+    ----------
+    address : str or None
+        Of a running scheduler, e.g. ``tcp://10.0.0.1:8786``. Its workers must have one thread.
+    slurm : Slurm or None
+    patience_s : float
+        Seconds to wait for a scheduler, and for a worker when there is none.
+    """
+
+    address: str | None = Field(None, pattern=r"^[a-z]+://.+")
+    slurm: Slurm | None = None
+    patience_s: float = Field(300.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if (self.address is None) == (self.slurm is None):
+            raise ValueError("expected either address or slurm")
+        return self
+
+
 class Parameters(Section):
     """Everything a run depends on."""
 
@@ -299,6 +379,7 @@ class Parameters(Section):
     data_dir: str = "data"
     figures_dir: str = "figures"
     workers: int = Field(2, gt=0)
+    cluster: Cluster | None = None
     cohort: Cohort
     preprocessing: Preprocessing = Preprocessing()
     network: Network = Network()

@@ -188,8 +188,8 @@ class StandardScan:
         return Volume.read(self.brain_path, "uint8")
 
     def labels(self) -> Volume:
-        """SynthSeg label numbers, uint8."""
-        return Volume.read(self.labels_path, "uint8")
+        """SynthSeg label numbers, uint16 (cortical areas have numbers above 1000)."""
+        return Volume.read(self.labels_path, "uint16")
 
     def microbleeds(self) -> pd.DataFrame:
         """One row per annotated CMB."""

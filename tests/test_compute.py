@@ -2,13 +2,18 @@
 
 import json
 import operator
+import os
+import signal
+import sys
 from functools import partial
 
+import cloudpickle
 import pytest
 
 from cmbkit.compute import PROGRESS_FILE, ScanFailures, map_scans
 
 invert = partial(operator.truediv, 1)
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -27,3 +32,14 @@ def test_progress_counts_up_to_the_total(tmp_path, monkeypatch):
         ("halving", 1, 2),
         ("halving", 2, 2),
     ]
+
+
+def die_on_zero(number):
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_scan_that_kills_its_process_fails_alone():
+    with pytest.raises(ScanFailures, match=r"1 of 9 failed:\n  0: WorkerLost: its worker"):
+        map_scans(die_on_zero, [3, 4, 0, 5, 6, 7, 8, 9, 1], step="s", workers=2)

@@ -57,6 +57,14 @@ def minimal(**changes):
         ({"network": {"patch_size": [90, 96, 96]}}, ["patch_size", "multiples of 32"]),
         ({"cohort": {"datasets": ["DOU"]}}, ["DOU", "roots", "phantom_scans"]),
         ({"profile": "a/b"}, ["profile"]),
+        ({"cluster": {}}, ["cluster", "either address or slurm"]),
+        ({"cluster": {"address": "here"}}, ["cluster.address", "'here'"]),
+        ({"cluster": {"slurm": {"memory": "8"}}}, ["cluster.slurm.memory", "'8'"]),
+        ({"preprocessing": {"synthseg": {"folder": "a", "program": "b"}}}, ["synthseg", "either"]),
+        (
+            {"preprocessing": {"brain_mask": "stand-in", "synthstrip": {"folder": "a"}}},
+            ["brain_mask is stand-in", "synthstrip"],
+        ),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_file_key_and_value(changes, words):

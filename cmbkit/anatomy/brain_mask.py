@@ -6,17 +6,19 @@ mask which way it was made, and the name goes into the scan's record.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.anatomy.blocks import block_mean, refine
+from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
 SYNTHSTRIP = "SynthStrip"
+BEFOREHAND = "made beforehand"
 ZERO_BACKGROUND = "zero background"
 STAND_IN = "stand-in (intensity, not SynthStrip)"
 
@@ -27,11 +29,13 @@ BRIDGE_MM = 7.0
 SIX = ndimage.generate_binary_structure(3, 1)
 
 
-class BrainMaskError(RuntimeError):
+class BrainMaskError(ProgramError):
     """No brain was found; the message names the image."""
 
 
-def brain_mask(image: Volume, method: str = "auto") -> tuple[Volume, str]:
+def brain_mask(
+    image: Volume, method: str = "auto", tool: Tool | None = None, uid: str | None = None
+) -> tuple[Volume, str]:
     """Mask of the brain on the image's own grid.
 
     Parameters
@@ -44,6 +48,11 @@ def brain_mask(image: Volume, method: str = "auto") -> tuple[Volume, str]:
         that was stripped already (at least 30% of its voxels are one constant, and what is
         left is no larger than a brain, 2.5 l) is masked by its own background; any other image
         gets the stand-in. ``stand-in`` is ``auto`` without SynthStrip.
+    tool : cmbkit.params.Tool, optional
+        Where SynthStrip is: a program, a docker image, or a folder with masks made beforehand
+        (``<uid>.nii.gz``, voxels > 0, on the image's grid). Named there, it must be there.
+    uid : str, optional
+        The scan's name in that folder.
 
     Returns
     -------
@@ -54,31 +63,37 @@ def brain_mask(image: Volume, method: str = "auto") -> tuple[Volume, str]:
     """
     if method not in ("auto", "synthstrip", "stand-in"):
         raise ValueError(f"method: expected auto, synthstrip or stand-in, found {method}")
-    program = shutil.which("mri_synthstrip")
-    if method == "synthstrip" and not program:
-        raise BrainMaskError("mri_synthstrip: expected the program on the PATH, found nothing")
-    if program and method != "stand-in":
-        return _synthstrip(image, program), SYNTHSTRIP
+    tool = tool or Tool()
+    if tool.folder:
+        found = Volume.read(finished_file(tool, uid, "the brain mask"))
+        return _checked(image, found), BEFOREHAND
+    if method != "stand-in":
+        with tempfile.TemporaryDirectory() as folder:
+            required = method == "synthstrip"
+            command = command_for(tool, "mri_synthstrip", Path(folder), required)
+            if command:
+                return _synthstrip(image, command, Path(folder)), SYNTHSTRIP
     own = _own_background(image)
     if own is not None:
         return own, ZERO_BACKGROUND
     return _stand_in(image), STAND_IN
 
 
-def _synthstrip(image: Volume, program: str) -> Volume:
-    with tempfile.TemporaryDirectory() as folder:
-        source, mask = Path(folder) / "image.nii.gz", Path(folder) / "mask.nii.gz"
-        stripped = Path(folder) / "stripped.nii.gz"
-        standard = (image.data - image.data.mean()) / max(float(image.data.std()), 1e-6)
-        image.with_data(standard.astype(np.float32)).write(source)
-        command = [program, "-i", str(source), "-o", str(stripped), "-m", str(mask)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode or not mask.is_file():
-            reason = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise BrainMaskError(f"{image.path}: expected a mask from mri_synthstrip: {reason}")
-        found = Volume.read(mask)
-    image.require_same_grid(found)
-    return image.with_data((found.data > 0.5).astype(np.uint8))
+def _synthstrip(image: Volume, command: list[str], folder: Path) -> Volume:
+    source, mask = folder / "image.nii.gz", folder / "mask.nii.gz"
+    standard = (image.data - image.data.mean()) / max(float(image.data.std()), 1e-6)
+    image.with_data(standard.astype(np.float32)).write(source)
+    files = ["-i", str(source), "-o", str(folder / "stripped.nii.gz"), "-m", str(mask)]
+    run([*command, *files], mask, image.path)
+    return _checked(image, Volume.read(mask))
+
+
+def _checked(image: Volume, mask: Volume) -> Volume:
+    image.require_same_grid(mask)
+    inside = mask.data > 0.5
+    if not inside.any():
+        raise BrainMaskError(f"{image.path}: expected a brain, found an empty mask")
+    return image.with_data(inside.astype(np.uint8))
 
 
 def _own_background(image: Volume) -> Volume | None:
@@ -101,16 +116,6 @@ def _own_background(image: Volume) -> Volume | None:
     return image.with_data(mask)
 
 
-def _block_mean(data: np.ndarray, factors) -> np.ndarray:
-    for axis, factor in enumerate(factors):
-        if factor > 1:
-            starts = np.arange(0, data.shape[axis], factor)
-            counts = np.diff(np.append(starts, data.shape[axis])).astype(np.float32)
-            counts = counts.reshape([-1 if a == axis else 1 for a in range(3)])
-            data = np.add.reduceat(data, starts, axis=axis) / counts
-    return data
-
-
 def _largest(mask: np.ndarray) -> np.ndarray:
     labels, count = ndimage.label(mask, SIX)
     return labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else mask
@@ -125,7 +130,7 @@ def _stand_in(image: Volume) -> Volume:
     from skimage.filters import threshold_otsu
 
     factors = np.maximum(1, np.round(WORKING_MM / image.spacing)).astype(int)
-    coarse = _block_mean(image.data, factors)
+    coarse = block_mean(image.data, factors)
     spacing = image.spacing * factors
     smooth = ndimage.gaussian_filter(coarse, 2.0 / spacing)
     if smooth.max() <= smooth.min():
@@ -144,16 +149,4 @@ def _stand_in(image: Volume) -> Volume:
     inner = tuple(slice(m, -m) for m in margin)
     brain = ndimage.binary_fill_holes(brain | closed)[inner]
     soft = ndimage.gaussian_filter(brain.astype(np.float32), 0.7)
-    return image.with_data((_refine(soft, factors, image.shape) > 0.5).astype(np.uint8))
-
-
-def _refine(coarse: np.ndarray, factors, shape) -> np.ndarray:
-    """Linear interpolation of block values back to the voxels of the blocks."""
-    weights = []
-    for blocks, factor, voxels in zip(coarse.shape, factors, shape, strict=True):
-        position = (np.arange(voxels) - (factor - 1) / 2) / factor
-        position = np.clip(position, 0, blocks - 1)[:, None]
-        hat = np.maximum(0, 1 - np.abs(position - np.arange(blocks)))
-        weights.append(hat.astype(np.float32))
-    fine = weights[1] @ (coarse @ weights[2].T)
-    return np.tensordot(weights[0], fine, (1, 0))
+    return image.with_data((refine(soft, factors, image.shape) > 0.5).astype(np.uint8))

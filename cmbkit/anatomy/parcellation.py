@@ -6,8 +6,6 @@ The thesis reads the location of a microbleed from SynthSeg's labels (section 4.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +13,17 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
+from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
 SYNTHSEG = "SynthSeg (robust)"
-STAND_IN = "stand-in (registered MNI atlas, not SynthSeg)"
+BEFOREHAND = "made beforehand"
+STAND_IN = {
+    "affine": "stand-in (registered MNI atlas, not SynthSeg)",
+    "elastic": "stand-in (elastically registered MNI atlas, not SynthSeg)",
+}
 
 WORKING_MM = 5.0
 NEAR_MM = 12.0
@@ -26,11 +31,18 @@ FILL_MM = 20
 STOP = {"ftol": 1e-3, "xtol": 1e-4, "max_nfev": 20}
 
 
-class ParcellationError(RuntimeError):
+class ParcellationError(ProgramError):
     """SynthSeg failed or is missing; the message names the image."""
 
 
-def parcellate(image: Volume, brain: Volume, method: str = "auto") -> tuple[Volume, str]:
+def parcellate(
+    image: Volume,
+    brain: Volume,
+    method: str = "auto",
+    tool: Tool | None = None,
+    uid: str | None = None,
+    registration: str = "elastic",
+) -> tuple[Volume, str]:
     """Label every brain voxel with a SynthSeg number.
 
     Parameters
@@ -40,6 +52,13 @@ def parcellate(image: Volume, brain: Volume, method: str = "auto") -> tuple[Volu
         Same grid, axes along the scanner's, RAS.
     method : {"auto", "synthseg", "stand-in"}
         ``auto`` takes SynthSeg where ``mri_synthseg`` is on the PATH.
+    tool : cmbkit.params.Tool, optional
+        Where SynthSeg is: a program, a docker image, or a folder with labels made beforehand
+        (``<uid>.nii.gz``, any grid in the scan's mm). Named there, it must be there.
+    uid : str, optional
+        The scan's name in that folder.
+    registration : {"elastic", "affine"}
+        Of the stand-in's atlas, see `register_atlas`.
 
     Returns
     -------
@@ -51,38 +70,50 @@ def parcellate(image: Volume, brain: Volume, method: str = "auto") -> tuple[Volu
     if method not in ("auto", "synthseg", "stand-in"):
         raise ValueError(f"method: expected auto, synthseg or stand-in, found {method}")
     image.require_same_grid(brain)
-    program = shutil.which("mri_synthseg")
-    if method == "synthseg" and not program:
-        raise ParcellationError("mri_synthseg: expected the program on the PATH, found nothing")
-    if program and method != "stand-in":
-        return _synthseg(image, program), SYNTHSEG
-    return register_atlas(brain), STAND_IN
+    tool = tool or Tool()
+    if tool.folder:
+        done = Volume.read(finished_file(tool, uid, "the parcellation"), np.int32)
+        return _onto(done, image), BEFOREHAND
+    if method != "stand-in":
+        with tempfile.TemporaryDirectory() as folder:
+            command = command_for(tool, "mri_synthseg", Path(folder), method == "synthseg")
+            if command:
+                return _synthseg(image, command, Path(folder)), SYNTHSEG
+    return register_atlas(image, brain, registration), STAND_IN[registration]
 
 
-def _synthseg(image: Volume, program: str) -> Volume:
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "image.nii.gz", Path(folder) / "labels.nii.gz"
-        image.write(source)
-        command = [program, "--i", str(source), "--o", str(target), "--robust", "--cpu"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode or not target.is_file():
-            reason = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise ParcellationError(f"{image.path}: expected labels from mri_synthseg: {reason}")
-        labels = Volume.read(target, np.uint8)
-    return look_up(labels, image, np.eye(4))
+def _synthseg(image: Volume, command: list[str], folder: Path) -> Volume:
+    source, target = folder / "image.nii.gz", folder / "labels.nii.gz"
+    image.write(source)
+    options = ["--i", str(source), "--o", str(target), "--robust", "--cpu", "--threads", "1"]
+    run([*command, *options], target, image.path)
+    return _onto(Volume.read(target, np.int32), image)
 
 
-def register_atlas(brain: Volume) -> Volume:
-    """Labels of the MNI atlas after affine registration to a brain mask.
+def _onto(labels: Volume, image: Volume) -> Volume:
+    """Nearest neighbour on the image's grid; 0 beyond the edge of the labels' grid."""
+    framed = labels.affine.copy()
+    framed[:3, 3] = labels.to_mm([-1, -1, -1])
+    result = look_up(Volume(np.pad(labels.data, 1), framed), image, np.eye(4))
+    largest = int(result.data.max())
+    return result.with_data(result.data.astype(np.uint8 if largest < 256 else np.uint16))
 
-    The signed distance to the brain's surface is matched over the voxels within 12 mm of it,
-    on a 5 mm grid (Levenberg-Marquardt on 12 parameters): deterministic, and the same for
-    every contrast. Inner structures follow the outline only.
+
+def register_atlas(image: Volume, brain: Volume, registration: str = "elastic") -> Volume:
+    """Labels of the MNI atlas after affine and, if asked, elastic registration to a scan.
+
+    Affine: the signed distance to the brain's surface is matched over the voxels within 12 mm
+    of it, on a 5 mm grid (Levenberg-Marquardt on 12 parameters). Then the tissue inside is
+    matched (`cmbkit.anatomy.deformation`), unless the image is constant within the brain. The
+    same input gives the same labels.
 
     Parameters
     ----------
+    image : Volume
+        Of any contrast.
     brain : Volume of uint8
-        RAS axes.
+        Same grid, RAS axes.
+    registration : {"elastic", "affine"}
 
     Returns
     -------
@@ -92,8 +123,19 @@ def register_atlas(brain: Volume) -> Volume:
     if not (brain.data > 0).any():
         raise ParcellationError(f"{brain.path or 'brain mask'}: expected voxels > 0, found none")
     atlas, mask = _filled_atlas()
-    labels = look_up(atlas, brain, fit_affine(_coarse(brain), _coarse(mask)))
-    return brain.with_data(labels.data * (brain.data > 0))
+    affine = fit_affine(_coarse(brain), _coarse(mask))
+    values = image.data[brain.data > 0]
+    if registration == "affine" or values.min() == values.max():
+        return brain.with_data(look_up(atlas, brain, affine).data * (brain.data > 0))
+    to_atlas = np.linalg.inv(atlas.affine) @ affine @ image.affine
+    field = fit_deformation(image, brain, _atlas_shares(), to_atlas)
+    return brain.with_data(look_up_moved(atlas, image, to_atlas, *field) * (brain.data > 0))
+
+
+@lru_cache(maxsize=1)
+def _atlas_shares():
+    atlas, mask = _filled_atlas()
+    return class_shares(atlas, mask.data > 0)
 
 
 @lru_cache(maxsize=1)

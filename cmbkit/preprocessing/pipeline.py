@@ -22,7 +22,7 @@ from cmbkit.preprocessing.sidecars import write_sidecars
 from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 2
+VERSION = 3
 FULL_SHARE = 0.9
 GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "grown_voxels"]
 COLUMNS = [
@@ -145,7 +145,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     ledger = Ledger(scan.uid)
     native, replaced = fill_nan(Volume.read(scan.image))
     drawn, found, marks = _annotated(scan, native, params)
-    brain, mask_name = brain_mask(native, params.brain_mask)
+    brain, mask_name = brain_mask(native, params.brain_mask, params.synthstrip, scan.uid)
     box = grid.bounding_box(brain.data, drawn.data)
     part, brain, drawn = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, drawn))
     shape, affine = grid.standard_grid(part, params.spacing_mm)
@@ -207,7 +207,14 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     """
     target = StandardScan(scan, Path(folder))
     done = prepare(scan, params)
-    labels, parcellation_name = parcellate(done.image, done.brain, params.parcellation)
+    labels, parcellation_name = parcellate(
+        done.image,
+        done.brain,
+        params.parcellation,
+        params.synthseg,
+        scan.uid,
+        params.atlas_registration,
+    )
     done.record["methods"]["parcellation"] = parcellation_name
     done.image.write(target.image_path, dtype=np.int16)
     done.lesions.write(target.lesions_path)

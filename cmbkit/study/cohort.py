@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,6 +28,13 @@ def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
     from cmbkit.preprocessing import pipeline
 
     inputs = {"scan": scan_inputs(scan), "preprocessing": params}
+    made = {
+        name: Path(tool.folder) / f"{scan.uid}.nii.gz"
+        for name, tool in (("synthstrip", params.synthstrip), ("synthseg", params.synthseg))
+        if tool.folder
+    }
+    if made:
+        inputs["made beforehand"] = {n: path for n, path in made.items() if path.is_file()}
     return cache.get(
         "preproc",
         scan.uid,
@@ -154,14 +162,28 @@ class CohortStage:
     def standard(self) -> list[StandardScan]:
         """All scans on the standard grid, in the order of `scans`."""
         function = partial(preprocess_cached, self._study.cache, self._params.preprocessing)
+        many = self._missing() > 1
         folders = map_scans(
             function,
             self.scans,
             step="preprocessing",
-            workers=self._study.workers_for("preproc", self.scans),
+            workers=self._params.workers if many else 1,
             name=lambda scan: scan.uid,
+            cluster=self._params.cluster if many else None,
         )
         return [StandardScan(s, f) for s, f in zip(self.scans, folders, strict=True)]
+
+    def _missing(self) -> int:
+        """Scans whose result is not there or was made otherwise; images are not read for it."""
+        from cmbkit.preprocessing import pipeline
+
+        wanted = (pipeline.VERSION, self._params.preprocessing.model_dump(mode="json"))
+        count = 0
+        for scan in self.scans:
+            path = self._study.cache.folder("preproc", scan.uid) / "provenance.json"
+            made = json.loads(path.read_text()) if path.is_file() else None
+            count += made is None or (made["version"], made["inputs"]["preprocessing"]) != wanted
+        return count
 
     @cached_property
     def by_uid(self) -> dict[str, StandardScan]:
@@ -191,6 +213,7 @@ class CohortStage:
             [(standard, None, step) for standard in self.standard],
             step=step,
             name=lambda item: item[0].scan.uid,
+            cluster=self._params.cluster,
         )
         return concatenated(tables)
 

@@ -156,6 +156,7 @@ class ResultStage:
                     f"evaluation/{model}", [s.scan for s in self.scans]
                 ),
                 name=lambda item: item[1].scan.uid,
+                cluster=self._study.params.cluster,
             )
         return evaluated
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from cmbkit.anatomy import brain_mask as bm
+from cmbkit.anatomy.blocks import refine
+from cmbkit.anatomy.programs import ProgramError
 from cmbkit.volume import Volume
 
 AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
@@ -65,13 +67,13 @@ def test_head_on_zero_background_is_not_taken_for_a_brain(head):
 def test_refine_is_linear_between_block_centres():
     """Blocks of 4 voxels with values 0, 4, 8: centres at 1.5, 5.5, 9.5."""
     coarse = np.array([0.0, 4.0, 8.0], np.float32).reshape(3, 1, 1)
-    fine = bm._refine(coarse, (4, 1, 1), (12, 1, 1)).ravel()
+    fine = refine(coarse, (4, 1, 1), (12, 1, 1)).ravel()
     np.testing.assert_allclose(fine[2:10], np.arange(0.5, 8.5))
 
 
 def test_errors_name_what_is_missing(head, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(bm.BrainMaskError, match="mri_synthstrip: expected the program"):
+    with pytest.raises(ProgramError, match="mri_synthstrip: expected the program"):
         bm.brain_mask(head[0], "synthstrip")
     with pytest.raises(ValueError, match="method: expected auto"):
         bm.brain_mask(head[0], "bet")

@@ -6,6 +6,7 @@ from nibabel.eulerangles import euler2mat
 
 from cmbkit.anatomy import parcellation as pc
 from cmbkit.anatomy.atlas import load_atlas
+from cmbkit.anatomy.programs import ProgramError
 from cmbkit.volume import Volume
 
 
@@ -31,16 +32,44 @@ def test_known_affine_is_found(known):
     assert np.linalg.norm(difference, axis=0).max() < 1.5
 
 
+def painted(labels):
+    """T2*-like: fluid bright, grey matter brighter than white, deep nuclei dark; noise."""
+    signal = np.full(256, 120.0)
+    signal[[2, 41, 7, 46, 16]] = 100
+    signal[[4, 43, 5, 44, 14, 15, 24]] = 170
+    signal[[11, 50, 12, 51, 13, 52]] = 80
+    noise = np.random.default_rng(0).normal(0, 3, labels.shape)
+    return labels.with_data(np.where(labels.data, signal[labels.data] + noise, 0).astype("f4"))
+
+
 def test_every_brain_voxel_gets_a_label_and_nothing_outside(known):
     truth, _ = known
     brain = truth.with_data((truth.data > 0).astype(np.uint8))
-    image = truth.with_data(truth.data.astype(np.float32))
+    image = painted(truth)
     labels, name = pc.parcellate(image, brain, "stand-in")
-    assert name == "stand-in (registered MNI atlas, not SynthSeg)"
+    assert name == "stand-in (elastically registered MNI atlas, not SynthSeg)"
     np.testing.assert_array_equal(labels.data > 0, brain.data > 0)
     assert (labels.data == truth.data)[brain.data > 0].mean() > 0.93
     again, _ = pc.parcellate(image, brain, "stand-in")
     np.testing.assert_array_equal(again.data, labels.data)
+
+
+def test_structures_that_the_outline_does_not_tell_are_found(known):
+    """The ventricles of this brain are wide: pulled apart by up to 5 mm within the outline."""
+    truth, _ = known
+    mm = truth.to_mm(np.argwhere(np.ones(truth.shape))).T.reshape(3, *truth.shape)
+    centre = truth.to_mm(np.argwhere(np.isin(truth.data, (4, 43))).mean(0))[:, None, None, None]
+    away = mm - centre
+    pull = 0.3 * np.exp(-((away / np.reshape([30, 40, 20], (3, 1, 1, 1))) ** 2).sum(0) / 2)
+    where = truth.to_voxels((mm - pull * away).reshape(3, -1).T).T
+    where = np.clip(np.rint(where).astype(int), 0, np.array(truth.shape)[:, None] - 1)
+    wide = truth.with_data(truth.data[tuple(where)].reshape(truth.shape))
+    brain = wide.with_data((wide.data > 0).astype(np.uint8))
+    labels = pc.register_atlas(painted(wide), brain)
+    outline = pc.register_atlas(brain.with_data(brain.data.astype(np.float32)), brain)
+    deep = np.isin(wide.data, (4, 43, 10, 49, 11, 50, 12, 51))
+    assert (labels.data == wide.data)[deep].mean() > 0.78
+    assert (outline.data == wide.data)[deep].mean() < 0.7
 
 
 def test_look_up_shifts_by_whole_voxels():
@@ -55,7 +84,7 @@ def test_missing_program_and_empty_brain_are_errors(monkeypatch):
     image = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     brain = Volume(np.zeros((4, 4, 4), np.uint8), np.eye(4))
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(pc.ParcellationError, match="mri_synthseg: expected the program"):
+    with pytest.raises(ProgramError, match="mri_synthseg: expected the program"):
         pc.parcellate(image, brain, "synthseg")
     with pytest.raises(pc.ParcellationError, match="expected voxels > 0"):
         pc.parcellate(image, brain, "auto")
