@@ -1,0 +1,143 @@
+"""Parameter files: strict models; the defaults are the thesis's published settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from cmbkit.params.cluster import Cluster, Slurm
+from cmbkit.params.cohort import Cohort, OwnDataset
+from cmbkit.params.evaluation import Evaluation, Inference
+from cmbkit.params.network import Network
+from cmbkit.params.preprocessing import Preprocessing, Tool
+from cmbkit.params.sections import AnyDataset, DatasetName, Section
+from cmbkit.params.training import (
+    Augmentation,
+    Finetune,
+    FinetuneTL,
+    Phase,
+    Pretrain,
+    PretrainTL,
+    Training,
+)
+
+__all__ = [
+    "AnyDataset",
+    "Augmentation",
+    "Cluster",
+    "Cohort",
+    "DatasetName",
+    "Evaluation",
+    "Finetune",
+    "FinetuneTL",
+    "Inference",
+    "Network",
+    "OwnDataset",
+    "ParameterError",
+    "Parameters",
+    "Phase",
+    "Preprocessing",
+    "Pretrain",
+    "PretrainTL",
+    "Section",
+    "Slurm",
+    "Tool",
+    "Training",
+    "check_parameters",
+    "read_parameters",
+]
+
+
+class ParameterError(ValueError):
+    """A parameter file does not fit the model; one line per problem."""
+
+
+class Parameters(Section):
+    """Everything a run depends on."""
+
+    profile: str = Field(pattern=r"^[a-z0-9_-]+$")
+    seed: int = Field(2024, ge=0)
+    data_dir: str = "data"
+    figures_dir: str = "figures"
+    workers: int = Field(2, gt=0)
+    cluster: Cluster | None = None
+    cohort: Cohort
+    preprocessing: Preprocessing = Preprocessing()
+    network: Network = Network()
+    training: Training = Training()
+    inference: Inference = Inference()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _datasets_are_known(self):
+        known = {*get_args(DatasetName), *self.cohort.bids}
+        named = {
+            f"training.{name}.datasets": getattr(self.training, name).datasets
+            for name in ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
+        }
+        named["preprocessing.prune_datasets"] = self.preprocessing.prune_datasets
+        named["preprocessing.prune_tolerance_voxels"] = self.preprocessing.prune_tolerance_voxels
+        named["evaluation.test_datasets"] = self.evaluation.test_datasets
+        for key, names in named.items():
+            unknown = sorted(set(names) - known)
+            if unknown:
+                raise ValueError(
+                    f"{key}: expected one of {', '.join(sorted(known))}; found {unknown[0]!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _own_test_data_are_tested(self):
+        """Own datasets of the test split join ``test_datasets``, unless that is given."""
+        own = [name for name, split in self.cohort.own_splits.items() if split == "test"]
+        if own and "test_datasets" not in self.evaluation.model_fields_set:
+            tested = {"test_datasets": [*self.evaluation.test_datasets, *own]}
+            object.__setattr__(self, "evaluation", self.evaluation.model_copy(update=tested))
+        return self
+
+
+def _explain(source, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "file"
+        expected = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            expected = "no such parameter"
+        given = problem["input"]
+        hint = ""
+        if isinstance(given, str) and problem["type"] == "float_type":
+            hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
+        shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
+        lines.append(f"{source}: {key}: {expected}; found {shown}{hint}")
+    return "\n".join(lines)
+
+
+def check_parameters(values: dict, source="parameters") -> Parameters:
+    """Build Parameters from plain values.
+
+    Raises
+    ------
+    ParameterError
+        One line per problem: source, key, what is expected, what was found.
+    """
+    try:
+        return Parameters.model_validate(values)
+    except ValidationError as error:
+        raise ParameterError(_explain(source, error)) from None
+
+
+def read_parameters(path) -> Parameters:
+    """Read and check a YAML parameter file (see `check_parameters`)."""
+    path = Path(path)
+    if not path.is_file():
+        raise ParameterError(f"{path}: expected a parameter file, found nothing")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: expected YAML, found: {error}") from None
+    if not isinstance(values, dict):
+        raise ParameterError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return check_parameters(values, path)

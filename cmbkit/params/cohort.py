@@ -1,0 +1,83 @@
+"""Section ``cohort``: which datasets, and where they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cmbkit.params.sections import RESERVED_NAMES, DatasetName, OwnName, Section
+
+
+class OwnDataset(Section):
+    """A dataset of one's own in BIDS (see `cmbkit.datasets.bids`).
+
+    Attributes
+    ----------
+    root : str
+        Its folder. A path alone may stand for the whole section.
+    split : {"test", "train", "valid", "train-valid"}
+        Where its scans go; "train-valid" draws validation patients as from MOMENI, RODEJA and
+        VALDO. Scans that nobody has annotated are excluded whatever the split.
+    leave_out : list of str
+        Labels of subjects that are not read.
+    labels : {"shared", "own"}
+        "shared": a subject label names the same person in every such dataset; "own": the labels
+        of this one name people of its own.
+    """
+
+    root: str = Field(min_length=1)
+    split: Literal["test", "train", "valid", "train-valid"] = "test"
+    leave_out: list[str] = []
+    labels: Literal["shared", "own"] = "shared"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, values):
+        return {"root": values} if isinstance(values, str) else values
+
+
+class Cohort(Section):
+    """Which datasets, and where they are.
+
+    A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
+    ``phantom_scans`` scans of it. ``bids`` adds datasets of one's own under names of one's own.
+    """
+
+    datasets: list[DatasetName] = ["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
+    roots: dict[DatasetName, str] = {}
+    phantom_scans: dict[DatasetName, int] = {}
+    bids: dict[OwnName, OwnDataset] = {}
+    validation_fraction: float = Field(0.15, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _every_dataset_has_a_source(self):
+        for name in self.datasets:
+            if name not in self.roots and not self.phantom_scans.get(name):
+                raise ValueError(
+                    f"{name} has neither a folder in roots nor a number in phantom_scans"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _own_names_are_free(self):
+        taken = sorted(set(self.bids) & set(RESERVED_NAMES))
+        if taken:
+            raise ValueError(f"bids: expected names of your own, found {', '.join(taken)}")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """All datasets of the cohort, sMOMENI after the dataset that it is made from."""
+        published = sorted(self.datasets, key=lambda name: (name == "sMOMENI", name))
+        return [*published, *sorted(self.bids)]
+
+    @property
+    def own_splits(self) -> dict[str, str]:
+        """Split of each dataset in ``bids``."""
+        return {name: own.split for name, own in self.bids.items()}
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any dataset comes from the embedded cohort."""
+        return any(name not in self.roots for name in self.datasets)

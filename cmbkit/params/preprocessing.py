@@ -1,0 +1,76 @@
+"""Section ``preprocessing``: chapter 5, and the tools it may use."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cmbkit.params.sections import AnyDataset, Section
+
+
+class Tool(Section):
+    """Where SynthStrip or SynthSeg is.
+
+    Attributes
+    ----------
+    program : str or None
+        Name on the PATH or path of the program (in the image, if there is one); None:
+        ``mri_synthstrip`` or ``mri_synthseg``.
+    docker_image : str or None
+        Run it in this docker image.
+    folder : str or None
+        Read ``<uid>.nii.gz`` from this folder (of the workers' machine) instead of running it.
+    """
+
+    program: str | None = Field(None, min_length=1)
+    docker_image: str | None = Field(None, min_length=1)
+    folder: str | None = Field(None, min_length=1)
+
+    @property
+    def named(self) -> bool:
+        """Whether the parameter file says where it is: then it must be there."""
+        return any((self.program, self.docker_image, self.folder))
+
+    @model_validator(mode="after")
+    def _folder_alone(self):
+        if self.folder and (self.program or self.docker_image):
+            raise ValueError("expected either folder, or program and docker_image")
+        return self
+
+
+class Preprocessing(Section):
+    """Chapter 5: label refinement and the standard grid (lengths in mm unless named).
+
+    ``refinement_grid``: where points and scribbles are grown and their spheres drawn, on the
+    scan's ``native`` grid as the thesis did, or on the ``standard`` one as its section 9.4
+    recommends. ``atlas_registration``: how SynthSeg's stand-in fits its atlas; ``affine``, by
+    the brain's outline alone, is much faster and places fewer CMBs in the right region.
+    """
+
+    spacing_mm: float = Field(0.5, gt=0, le=3)
+    pad_voxels: int = Field(400, gt=0)
+    zscore: Literal["padded", "brain"] = "padded"
+    brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
+    parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"
+    synthstrip: Tool = Tool()
+    synthseg: Tool = Tool()
+    atlas_registration: Literal["elastic", "affine"] = "elastic"
+    refinement_grid: Literal["native", "standard"] = "native"
+    growing_connectivities: list[Literal[6, 26]] = [6, 26]
+    growing_references: list[Literal["parent", "running"]] = ["parent", "running"]
+    growing_differences: list[Literal["absolute", "relative"]] = ["absolute", "relative"]
+    growing_max_radius_mm: float = Field(5.0, gt=0)
+    growing_max_distance_mm: float = Field(10.0, gt=0)
+    scribble_link_mm: float = Field(5.0, gt=0)
+    prune_datasets: list[AnyDataset] = ["RODEJA", "CRB", "DOU"]
+    prune_tolerance_voxels: dict[AnyDataset, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}
+    closing_iterations: int = Field(2, ge=0)
+
+    @model_validator(mode="after")
+    def _tools_are_used(self):
+        pairs = {"brain_mask": "synthstrip", "parcellation": "synthseg"}
+        for method, tool in pairs.items():
+            if getattr(self, tool).named and getattr(self, method) == "stand-in":
+                raise ValueError(f"{method} is stand-in, but {tool} says where to find it")
+        return self

@@ -1,0 +1,105 @@
+"""Section ``training``: sections 6.3-6.5 and 7.1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cmbkit.params.sections import AnyDataset, Section
+
+
+class Augmentation(Section):
+    """Section 6.3 and its probabilities."""
+
+    spatial: float = Field(0.4, ge=0, le=1)
+    affine: float = Field(0.6, ge=0, le=1)
+    scaling: float = Field(0.05, ge=0)
+    rotation_rad: float = Field(0.2, ge=0)
+    shear: float = Field(0.01, ge=0)
+    rotate90: bool = True
+    elastic: float = Field(0.3, ge=0, le=1)
+    intensity: float = Field(0.6, ge=0, le=1)
+    noise: float = Field(0.25, ge=0, le=1)
+    noise_sd_max: float = Field(0.5, ge=0)
+    salt_pepper: float = Field(0.25, ge=0, le=1)
+    salt_pepper_max: float = Field(0.15, ge=0, le=1)
+    gamma: float = Field(0.5, ge=0, le=1)
+    inversion: float = Field(0.25, ge=0, le=1)
+    blur: float = Field(0.25, ge=0, le=1)
+    blur_sigma: list[float] = Field([0.5, 2.5], min_length=2, max_length=2)
+
+
+class Phase(Section):
+    """One training phase. An epoch is a number of gradient steps (section 6.5.3).
+
+    The learning rate is constant, as in the thesis, or falls along a cosine to 2 % of its
+    value at the phase's last step; before either it rises over ``warmup_steps``.
+    """
+
+    datasets: list[AnyDataset]
+    epochs: int = Field(gt=0)
+    steps_per_epoch: int = Field(5000, gt=0)
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(5.0e-5, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(0, ge=0)
+    patience_epochs: int = Field(50, gt=0)
+    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"]
+
+
+class Pretrain(Phase):
+    """Pre-training: the real sets, the synthetic lesions and the negative scans."""
+
+    datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO", "sMOMENI", "CRBneg"]
+    epochs: int = Field(197, gt=0)
+    batch_size: int = Field(5, gt=0)
+    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "count_f1"
+
+
+class Finetune(Phase):
+    """Fine-tuning: the real sets alone."""
+
+    datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO"]
+    epochs: int = Field(187, gt=0)
+    batch_size: int = Field(6, gt=0)
+    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "loss"
+
+
+class PretrainTL(Pretrain):
+    """Pre-training from carried weights."""
+
+    epochs: int = Field(108, gt=0)
+
+
+class FinetuneTL(Finetune):
+    """Fine-tuning of the transferred model."""
+
+    epochs: int = Field(99, gt=0)
+    patience_epochs: int = Field(100, gt=0)
+
+
+class Training(Section):
+    """Sections 6.4-6.5 and 7.1: sampling, loss, phases."""
+
+    models: list[Literal["scratch", "tl"]] = ["scratch", "tl"]
+    pretrain: Pretrain = Pretrain()
+    finetune: Finetune = Finetune()
+    pretrain_tl: PretrainTL = PretrainTL()
+    finetune_tl: FinetuneTL = FinetuneTL()
+    source_weights: str | None = None
+    source_steps: int = Field(5000, gt=0)
+    source_spacing_mm: float = Field(1.0, gt=0)
+    patches_per_scan: int = Field(30, gt=0)
+    class_proportions: list[float] = Field([0.1, 0.9], min_length=2, max_length=2)
+    dark_background: float = Field(0.0, ge=0, le=1)
+    queue_patches: int = Field(300, gt=0)
+    validation_share: float = Field(0.5, gt=0, le=1)
+    validation_patches_per_scan: int | None = Field(None, gt=0)
+    cross_entropy_weights: list[float] = Field([0.1, 5.0], min_length=2)
+    tversky_alpha: float = Field(0.5, ge=0)
+    tversky_beta: float = Field(0.5, ge=0)
+    tversky_gamma: float = Field(3.0, gt=0)
+    tversky_smooth: float = Field(1.0, ge=0)
+    loss_weights: list[float] = Field([1.0, 1.0], min_length=2, max_length=2)
+    augmentation: Augmentation = Augmentation()
