@@ -27,7 +27,7 @@ test: setup lint
 	.venv/bin/pytest
 
 test-fast: setup
-	.venv/bin/pytest tests
+	.venv/bin/pytest tests -n 2 --dist loadfile
 
 lint: setup
 	.venv/bin/ruff check .
