@@ -60,7 +60,8 @@ class Profile:
     RODEJA and 69 % for VALDO; the miniature keeps at least 60 %, because a handful of scans
     must be enough to train on. ``cmb_mean`` is over scans with CMBs, ``radius_mm`` mean and sd.
     The table's radii are measured after refinement and resampling, which in thick slices makes
-    a CMB larger: CRB's are drawn at 1.35 mm, so that they come out near the table's 1.8 mm.
+    a CMB larger: CRB's are therefore drawn at 1.35 mm, not at the table's 1.8 mm. In the demo
+    they still come out larger than the table has them (notebook 03, Table S6).
     """
 
     protocols: tuple[tuple[float, Protocol], ...]
