@@ -20,12 +20,24 @@ from cmbkit.params import Cluster
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
 
+def start_workers(address, *options):
+    """Worker processes started from the command line, whatever started the tests."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    command += ["--nthreads", "1", "--no-dashboard", *options]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="module")
 def address():
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
-    with once, LocalCluster(**settings, silence_logs=50) as cluster:
+    settings = {"n_workers": 0, "dashboard_address": ":0", "silence_logs": 50}
+    with (
+        once,
+        LocalCluster(**settings) as cluster,
+        start_workers(cluster.scheduler_address, "--nworkers", "2") as workers,
+    ):
         yield cluster.scheduler_address
+        workers.terminate()
 
 
 def halve(cache, number):
@@ -63,9 +75,7 @@ def test_without_any_worker_left_the_run_ends():
     """One worker that nobody starts again dies on the first scan; the second never starts."""
     with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
         where = Cluster(address=cluster.scheduler_address, patience_s=20)
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", where.address]
-        command += ["--no-nanny", "--nthreads", "1", "--no-dashboard"]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as worker:
+        with start_workers(where.address, "--no-nanny") as worker:
             try:
                 assert map_scans(abs, [-1], step="s", cluster=where) == [1]
                 where = where.model_copy(update={"patience_s": 1.0})

@@ -43,6 +43,18 @@ def largest_microbleed(standard: StandardScan) -> pd.Series | None:
     return table.iloc[0] if len(table) else None
 
 
+def typical_microbleed(standard: StandardScan, radius_mm: float = 2.0) -> pd.Series | None:
+    """Row of the annotated CMB whose radius is nearest to ``radius_mm``; None for a scan without.
+
+    The largest is often one that region growing let leak; a typical one shows what a CMB is.
+    """
+    table = standard.microbleeds()
+    if not len(table):
+        return None
+    order = (table["radius_mm"] - radius_mm).abs().sort_values(kind="stable").index
+    return table.loc[order[0]]
+
+
 def raw_panels(study) -> list[tuple[str, np.ndarray, tuple[float, float]]]:
     """One raw axial slice per dataset, through the largest CMB of its fullest scan."""
     panels = []
@@ -70,7 +82,7 @@ def mimic_crops(study, mimics: int = 4) -> list[tuple[str, np.ndarray, tuple[flo
     for sequence in ("SWI", "T2S"):
         found = [s for s in annotated if s.scan.sequence == sequence and len(s.microbleeds())]
         if found:
-            lesion = largest_microbleed(found[0])
+            lesion = typical_microbleed(found[0])
             volume = raw_image(found[0].scan)
             crop = axial_crop(volume, lesion[PLACE].to_numpy(float))
             panels.append((f"CMB on {sequence}\n{found[0].scan.uid}", *crop))
