@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 
 
@@ -21,7 +22,27 @@ def use_keras():
     with muted():
         import keras
 
+        _run_one_operation_at_a_time(keras)
     return keras
+
+
+def _run_one_operation_at_a_time(keras) -> bool:
+    """Let threads share the work of an operation, but never run two operations at once.
+
+    Gradients that arrive in another order are added with other roundings: with parallel
+    operations two trainings differ from the second step on, even with deterministic operations.
+    It costs no time where operations are large.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return True
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    try:
+        threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # TensorFlow has already started
+        return threading.get_inter_op_parallelism_threads() == 1
+    return True
 
 
 @contextmanager
@@ -38,8 +59,17 @@ def muted():
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed every generator; on TensorFlow also ask for deterministic operations."""
+    """Seed every generator; on TensorFlow also ask for deterministic operations.
+
+    Warns where TensorFlow had started with other settings before cmbkit was imported.
+    """
     keras = use_keras()
+    if not _run_one_operation_at_a_time(keras):
+        warnings.warn(
+            "TensorFlow was started before cmbkit with parallel operations: this training will "
+            "not be repeated exactly",
+            stacklevel=2,
+        )
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

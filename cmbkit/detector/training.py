@@ -19,7 +19,7 @@ from cmbkit.detector.validation import balanced_subset, validate
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 2
+VERSION = 3
 METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
