@@ -90,7 +90,7 @@ def page(found: dict[tuple[int, int], dict], read_mb: float) -> str:
         "Preprocessing of copies of one scan of 512 x 512 x 150 voxels with five microbleeds to "
         "0.5 mm (region growing, brain, atlas, resampling, files), mapped by "
         "`cmbkit.compute.map_scans`; one thread per worker. Made by "
-        f"`python benchmarks/bench_scale.py`; {machine()}; 2 cores shared with other work, so "
+        f"`python benchmarks/bench_scale.py`; {machine()}; 2 cores; "
         "the processor's time says more than the clock's.",
         "",
         table(columns, rows),
