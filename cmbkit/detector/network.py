@@ -16,6 +16,7 @@ import numpy as np
 from cmbkit.detector.backend import use_keras
 from cmbkit.params import Network
 
+VERSION = 1
 PROBABILITY = "probability"
 LOGITS = "logits"
 
