@@ -14,7 +14,7 @@ from cmbkit.compute import report_progress
 from cmbkit.detector.backend import make_deterministic, use_keras
 from cmbkit.detector.inference import Predictor
 from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, compile_for_training, save_weights
+from cmbkit.detector.network import build, compile_for_training, save_weights, takes_coordinates
 from cmbkit.detector.sampling import SampledScan, ScanMemory, region
 from cmbkit.detector.stream import Prefetched, epoch_batches
 from cmbkit.detector.validation import balanced_subset, validate
@@ -111,6 +111,7 @@ def train(
             seed=seed,
             epoch=epoch,
             memory=kept,
+            coordinates=takes_coordinates(model),
         )
         for epoch in range(1, phase.epochs + 1)
     )
@@ -241,6 +242,8 @@ def _snapshot_patches(scans, snapshots, patch) -> dict[str, dict]:
             "image": region(scan.image, start, patch, scan.background).astype(np.float32),
             "lesion": region(scan.lesions, start, patch, 0) == id,
             "spacing_mm": scan.spacing_mm,
+            "start": start,
+            "scan_shape": scan.image.shape,
         }
     return patches
 
@@ -250,7 +253,8 @@ def _write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: i
         (folder / "snapshots").mkdir(exist_ok=True)
     for stem, patch in patches.items():
         image = region(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
-        probability = predictor.patch_probability(image[None])[0]
+        inputs = predictor.inputs(image[None], [patch["start"]], patch["scan_shape"])
+        probability = predictor.patch_probability(inputs)[0]
         cut = tuple(slice(n) for n in patch["image"].shape)
         np.savez_compressed(
             folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",
