@@ -12,6 +12,7 @@ from cmbkit.detector.backend import use_keras
 from cmbkit.params import Training
 
 SMALLEST_PROBABILITY = 1e-7
+SMALLEST_COUNT = 1e-7  # voxels
 
 
 def _pair(y_true, y_pred):
@@ -36,11 +37,12 @@ def tversky_index(y_true, y_pred, alpha, beta, smooth):
 
     TP, FP and FN are soft counts over all voxels of the batch: counted patch by patch, patches
     without a microbleed would reward an empty prediction and small batches would learn nothing
-    else. With alpha = beta = 0.5 and smooth = 0 it is the soft Dice coefficient.
+    else. With alpha = beta = 0.5 and smooth = 0 it is the soft Dice coefficient. A class that is
+    neither there nor predicted has index 1, also without ``smooth``.
     """
     ops = use_keras().ops
     y_true, y_pred = _pair(y_true, y_pred)
-    axes = (0, 1, 2, 3)
+    axes, smooth = (0, 1, 2, 3), smooth + SMALLEST_COUNT
     hits = ops.sum(y_true * y_pred, axes)
     false_positives = ops.sum(y_pred, axes) - hits
     false_negatives = ops.sum(y_true, axes) - hits
