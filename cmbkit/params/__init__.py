@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster, Slurm
 from cmbkit.params.cohort import Cohort, OwnDataset
-from cmbkit.params.evaluation import Evaluation, Inference
+from cmbkit.params.evaluation import Evaluation, Inference, ThickSlices
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
 from cmbkit.params.sections import AnyDataset, DatasetName, Section
@@ -44,6 +44,7 @@ __all__ = [
     "PretrainTL",
     "Section",
     "Slurm",
+    "ThickSlices",
     "Tool",
     "Training",
     "check_parameters",

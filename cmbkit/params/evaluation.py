@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from cmbkit.params.sections import AnyDataset, Section
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Inference(Section):
@@ -23,6 +26,25 @@ class Inference(Section):
     drop_outside_brain_labels: bool = True
 
 
+class ThickSlices(Section):
+    """The controlled experiment on slice thickness (beyond the thesis; `study.thick_slices`).
+
+    ``brains`` synthetic brains, each scanned with slices of every ``thickness_mm``. The first
+    of ``radius_mm``, ``contrast`` (share of signal lost) and ``count`` (microbleeds per brain)
+    is the base; each further value takes its place alone, at ``varied_thickness_mm``.
+    ``slab_mm``: the network looks at an axial slab of that height; null: at the whole brain.
+    """
+
+    brains: int = Field(2, gt=0)
+    thickness_mm: list[Positive] = Field([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], min_length=1)
+    varied_thickness_mm: list[Positive] = [1.0, 3.0, 6.0]
+    radius_mm: list[Positive] = Field([2.0, 1.5], min_length=1)
+    contrast: list[Share] = Field([0.8, 0.5], min_length=1)
+    count: list[Annotated[int, Field(gt=0)]] = Field([24, 8], min_length=1)
+    in_plane_mm: float = Field(0.9, gt=0)
+    slab_mm: float | None = Field(40.0, ge=20)
+
+
 class Evaluation(Section):
     """Section 6.7: matching, metrics and their intervals."""
 
@@ -33,3 +55,9 @@ class Evaluation(Section):
     nan_rule: Literal["text", "code"] = "text"
     bootstrap_samples: int = Field(1000, gt=0)
     test_datasets: list[AnyDataset] = ["CRB", "DOU"]
+    thick_slices: ThickSlices = ThickSlices()
+
+    @property
+    def of_scans(self) -> dict:
+        """What the evaluation of a scan depends on: everything but the experiment's design."""
+        return self.model_dump(mode="json", exclude={"thick_slices"})

@@ -17,6 +17,7 @@ from cmbkit.study.cohort import CohortStage
 from cmbkit.study.models import ModelStage
 from cmbkit.study.realscan import RealScanStage
 from cmbkit.study.results import ResultStage
+from cmbkit.study.thick_slices import ThickSliceStage
 
 
 def find_root() -> Path:
@@ -50,6 +51,8 @@ class Study:
         Predictions, calls, metrics (notebooks 05-07).
     real : RealScanStage
         The real T2*-weighted scan that nibabel carries.
+    thick_slices : ThickSliceStage
+        The same synthetic brains in slices of several thicknesses (notebook 06).
     """
 
     def __init__(self, root=None, **values):
@@ -63,6 +66,7 @@ class Study:
         self.models = ModelStage(self)
         self.results = ResultStage(self)
         self.real = RealScanStage(self)
+        self.thick_slices = ThickSliceStage(self)
 
     @property
     def synthetic(self) -> bool:

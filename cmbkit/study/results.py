@@ -59,7 +59,7 @@ def evaluate_cached(
 
     inputs = {
         "prediction": prediction / "provenance.json",
-        "evaluation": params,
+        "evaluation": params.of_scans,
         "features": describe.VERSION,
     }
     folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
@@ -87,6 +87,10 @@ class ResultStage:
     def __init__(self, study):
         self._study = study
         self._predictor = lru_cache(maxsize=1)(study.models.predictor)
+
+    def predictor(self, model: str):
+        """The network of a model ready to predict; the last one used is kept."""
+        return self._predictor(model)
 
     @property
     def _params(self):
