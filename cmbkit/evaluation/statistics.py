@@ -110,6 +110,40 @@ def bootstrap(
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def classification_f1_interval(
+    scans: pd.DataFrame,
+    threshold: int,
+    positive: str = "at_least",
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % interval of the F1 of sorting scans by their number of CMBs, patients resampled.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        One group of scans of one model: dataset, patient, n_gt, n_pred.
+    threshold, positive
+        See `metrics.scan_classification`.
+    samples, seed : int
+
+    Returns
+    -------
+    low, high : float
+        Samples in which the F1 is undefined are left out; NaN if that is every one.
+    """
+    truth, said = scans["n_gt"].to_numpy() >= threshold, scans["n_pred"].to_numpy() >= threshold
+    if positive == "fewer_than":
+        truth, said = ~truth, ~said
+    weights = bootstrap_weights(patient_codes(scans), samples, seed)
+    hits, wrong = weights @ (truth & said), weights @ (truth != said)
+    f1 = divide(2 * hits, 2 * hits + wrong)
+    known = f1[np.isfinite(f1)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
     """All numbers of one group of scans: counts, averages, standard deviations, intervals.
 

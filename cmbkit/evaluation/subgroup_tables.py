@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation import subgroups
+from cmbkit.evaluation.published import stated, statements, thesis_numbers
 from cmbkit.evaluation.statistics import summary
 from cmbkit.evaluation.table_layout import (
     DATASET_ORDER,
+    MODEL_ORDER,
     Measure,
+    cell,
     lay_out,
+    number_text,
     ordered,
     printed_values,
 )
@@ -109,6 +114,121 @@ def table_by(
     keys = {"dataset": "Dataset", "subgroup": subgroup.capitalize()}
     orders = (DATASET_ORDER, tuple(sorted(groups["subgroup"].unique())))
     return _subgroup_table(None, groups, keys, orders, params, model, seed, numeric)
+
+
+def both_grids(
+    standard: pd.DataFrame,
+    native: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    seed: int = 0,
+    numeric: bool = False,
+) -> pd.DataFrame:
+    """Detection and Dice on the standard and on the scans' own grids (section 9.4).
+
+    Parameters
+    ----------
+    standard, native : DataFrame
+        Scan rows of the same scans and models: uid, dataset, patient, model, tp, fp, fn, dice_tp.
+    """
+    counts = ["tp", "fp", "fn"]
+    both = standard.merge(native, on=["uid", "model"], suffixes=("", "_native"))
+    if not len(both) == len(standard) == len(native):
+        raise ValueError(
+            f"native: expected the {len(standard)} scans and models of standard, found "
+            f"{len(native)} rows, {len(both)} of them the same"
+        )
+    other = both[counts].to_numpy() != both[[f"{name}_native" for name in counts]].to_numpy()
+    both["differ"] = other.any(axis=1)
+    rows = []
+    for dataset in ordered(standard["dataset"], DATASET_ORDER):
+        for model in ordered(standard["model"], MODEL_ORDER):
+            for name, table in (("standard", standard), ("native", native)):
+                group = table[(table["dataset"] == dataset) & (table["model"] == model)]
+                if not len(group):
+                    continue
+                differ = both.query("dataset == @dataset and model == @model")["differ"].sum()
+                row = {"dataset": dataset, "model": model, "grid": name, "differ": int(differ)}
+                rows.append(row | summary(group, params or Evaluation(), seed))
+    measures = [
+        *(Measure(name, name.upper()) for name in counts),
+        Measure("glob_precision", "Precision", None, "max"),
+        Measure("glob_recall", "Recall", None, "max"),
+        Measure("glob_f1", "F1", None, "max"),
+        Measure("glob_dice_tp", "globDSC_TP", None, "max", 2),
+        Measure("differ", "Scans that differ"),
+    ]
+    keys = {"dataset": "Dataset", "model": "Model", "grid": "Grid"}
+    note = "From summed counts [95 % interval, patients resampled]; bold: the better grid."
+    within = ["Dataset", "Model"]
+    return lay_out(rows, keys, measures, numeric=numeric, within=within, note=note)
+
+
+def without_many(
+    scans: pd.DataFrame,
+    params: Evaluation | None = None,
+    *,
+    model: str = "scratch",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """scanF1* with and without scans of more than 10 CMBs, beside section 8.1.2.
+
+    Returns
+    -------
+    DataFrame
+        Dataset, Scans, Scans left out (and thesis), scanF1* of all scans, without them (and
+        thesis), Change (and what the thesis's own two values give).
+    """
+    scans, rows = scans[scans["model"] == model], []
+    printed = thesis_numbers("7.2").query("model == @model").set_index("dataset")["f1_star"]
+    for dataset in ordered(scans["dataset"], DATASET_ORDER):
+        group = scans[scans["dataset"] == dataset]
+        kept = group[subgroups.cmb_count(group) == "<=10 CMBs"]
+        found = [summary(part, params or Evaluation(), seed) for part in (group, kept)]
+        told = {"left out": None, "without": np.nan, "change": np.nan}
+        if model == "scratch" and dataset in printed:
+            value = float(stated("Section 8.1.2", dataset, "scanF1* without them"))
+            told["left out"] = int(stated("Section 8.1.2", dataset, "scans of more than 10 CMBs"))
+            told |= {"without": value, "change": value - printed[dataset]}
+        texts = [
+            cell(f["scan_f1_star"], low=f["scan_f1_star_low"], high=f["scan_f1_star_high"])
+            for f in found
+        ]
+        change = found[1]["scan_f1_star"] - found[0]["scan_f1_star"]
+        rows.append(
+            {
+                "Dataset": dataset,
+                "Scans": len(group),
+                "Scans left out": len(group) - len(kept),
+                "Scans left out (thesis)": number_text(told["left out"], 0),
+                "scanF1*, all": texts[0],
+                "scanF1*, without": texts[1],
+                "scanF1*, without (thesis)": number_text(told["without"], 3),
+                "Change": _signed(change),
+                "Change (thesis)": _signed(told["change"]),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table.attrs["note"] = (
+        f"Model: {MODEL_NAMES.get(model, model)}. [95 % interval, patients resampled]. The "
+        "thesis's change is recomputed from its two values: for CRB it prints +0.129."
+    )
+    return table
+
+
+def _signed(value: float) -> str:
+    return number_text(value, 3) if pd.isna(value) else f"{value:+.3f}"
+
+
+def thesis_glob_f1(subgroup: str, name: str, dataset: str) -> float:
+    """globF1 that sections 8.1.1 and 8.1.3 state for a subgroup of scans; NaN if none."""
+    thickness = {"<3 mm": "globF1 below 3 mm", ">=3 mm": "globF1 from 3 mm on"}
+    where = {
+        "slice thickness": ("Section 8.1.1", dataset, thickness.get(name)),
+        "sequence": ("Section 8.1.3", f"{dataset} {name}", "globF1"),
+    }
+    table = statements().set_index(["where", "subject", "quantity"])["value"]
+    return float(table.get(where.get(subgroup), np.nan))
 
 
 def table_8_3(

@@ -14,8 +14,15 @@ from cmbkit.evaluation.audit import integer_solutions
 from cmbkit.evaluation.audit_cohort import AT_LEAST, N_SCANS
 from cmbkit.evaluation.literature_rows import literature_table
 from cmbkit.evaluation.metrics import scan_classification
-from cmbkit.evaluation.statistics import summary, wilson
-from cmbkit.evaluation.subgroup_tables import table_8_1, table_8_2, table_8_3, table_by
+from cmbkit.evaluation.statistics import classification_f1_interval, summary, wilson
+from cmbkit.evaluation.subgroup_tables import (
+    both_grids,
+    table_8_1,
+    table_8_2,
+    table_8_3,
+    table_by,
+    without_many,
+)
 from cmbkit.evaluation.table_layout import (
     DATASET_ORDER,
     MODEL_ORDER,
@@ -28,6 +35,7 @@ from cmbkit.params import Evaluation
 from cmbkit.reporting.style import MODEL_NAMES
 
 __all__ = [
+    "both_grids",
     "table_7_2",
     "table_7_3",
     "table_7_4",
@@ -37,6 +45,7 @@ __all__ = [
     "table_8_3",
     "table_8_4",
     "table_by",
+    "without_many",
 ]
 DATASET_MODEL = {"dataset": "Dataset", "model": "Model"}
 
@@ -145,20 +154,23 @@ def table_7_5(
     params: Evaluation | None = None,
     *,
     positive: str = "fewer_than",
+    seed: int = 0,
     numeric: bool = False,
 ) -> pd.DataFrame:
-    """Classification of scans by their number of CMBs, with Wilson intervals.
+    """Classification of scans by their number of CMBs; Wilson intervals, F1's by bootstrap.
 
     Parameters
     ----------
     scans : DataFrame
-        Scan rows: dataset, model, n_gt, n_pred.
+        Scan rows: dataset, patient, model, n_gt, n_pred.
     params : Evaluation, optional
-        Thresholds.
+        Thresholds and bootstrap samples.
     positive : {"fewer_than", "at_least"}
         The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
         `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its
         counts give that way.
+    seed : int
+        Of the bootstrap.
     numeric : bool
     """
     measures = [
@@ -168,8 +180,8 @@ def table_7_5(
             for name in ("Precision", "Recall", "F1", "Specificity")
         ),
     ]
-    rows = []
-    for threshold in (params or Evaluation()).scan_thresholds:
+    params, rows = params or Evaluation(), []
+    for threshold in params.scan_thresholds:
         for dataset, model, group in _groups(scans):
             own = scan_classification(group["n_gt"], group["n_pred"], threshold, positive)
             tp, fp, tn, fn = (own.pop(name) for name in ("tp", "fp", "tn", "fn"))
@@ -180,6 +192,10 @@ def table_7_5(
             ):
                 low, high = wilson(k, n)
                 own |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+            low, high = classification_f1_interval(
+                group, threshold, positive, samples=params.bootstrap_samples, seed=seed
+            )
+            own |= {"f1_low": low, "f1_high": high}
             rows.append(
                 {"dataset": dataset, "model": model, "n_positive": tp + fn}
                 | own
@@ -195,7 +211,7 @@ def table_7_5(
         measures,
         numeric=numeric,
         within=["Dataset", "Threshold"],
-        note=f"Positive group: scans with {sign}. Intervals: Wilson, 95 %.",
+        note=f"Positive group: scans with {sign}. 95 % intervals: Wilson; F1: patients resampled.",
     )
 
 

@@ -91,8 +91,8 @@ def changes(calls: pd.DataFrame) -> pd.DataFrame:
     annotated = calls[calls["gt_id"].notna()]
     rows = []
     for (factor, level), part in annotated.groupby(SERIES, sort=False):
-        found = part.assign(found=part["call"] == "TP").pivot(
-            index=["brain", "gt_id"], columns="thickness_mm", values="found"
+        found = part.assign(found=(part["call"] == "TP").astype(int)).pivot_table(
+            index=["brain", "gt_id"], columns="thickness_mm", values="found", aggfunc="max"
         )
         steps = list(pairwise(found.columns))
         if len(steps) > 1:

@@ -118,6 +118,7 @@ def subgroup_forest(table, metric: str = "f1", series: str = "dataset", syntheti
     table : DataFrame
         Columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs), ``metric``,
         ``metric``_low, ``metric``_high, and ``series``: one colour and one dot per value.
+        Optional ``metric``_thesis: a hollow mark.
     """
     values = datasets_in(table[series], GROUPS)
     lines = list(dict.fromkeys(zip(table["factor"], table["subgroup"], strict=True)))
@@ -206,6 +207,11 @@ def _forest_line(axes, rows, at, metric, series, values):
         label = MODEL_NAMES.get(value, value)
         axes.plot(row[metric], y, "os^Dv"[index % 5], color=colour, mec="black", mew=0.5, ms=6,
                   label=label if label not in seen else None)  # fmt: skip
+        thesis = row.get(f"{metric}_thesis", np.nan)
+        if np.isfinite(thesis):
+            label = "thesis" if "thesis" not in seen else None
+            axes.plot(thesis, y, "os^Dv"[index % 5], color="none", mec=colour, mew=1.3, ms=7,
+                      label=label)  # fmt: skip
 
 
 def _sizes(table, line, series, values):

@@ -22,7 +22,7 @@ def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
     titles : dict of factor to text
         The factors to draw, in this order, and the head of each legend, with its unit.
     """
-    figure = new_figure(3.3 * len(titles), 5.6, synthetic=synthetic)
+    figure = new_figure(max(7, 3.3 * len(titles)), 5.6, synthetic=synthetic)
     panels = figure.subplots(len(ROWS), len(titles), sharex=True, sharey="row", squeeze=False)
     for column, (factor, title) in enumerate(titles.items()):
         rows = curves[curves["factor"] == factor]

@@ -121,19 +121,23 @@ class Gallery:
         *,
         synthetic: bool | None = None,
     ) -> ShownTable:
-        """Write table_<number>.csv, .html and .tex."""
+        """Write table_<number>.csv, .html and .tex.
+
+        ``note`` stands at the table's foot, after what ``df.attrs["note"]`` says.
+        """
         from cmbkit.reporting import tables
 
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("table", number).with_suffix(".csv")
-        full_note = " ".join(filter(None, [note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
+        own_note = " ".join(filter(None, [df.attrs.get("note", ""), note]))
+        full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
         titled = f"Table {number}. {caption}"
         _write(path, csv_text(df, synthetic).encode())
         rendered = tables.render_html(df, titled, full_note)
         head = f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>Table {number}</title>\n'
         _write(path.with_suffix(".html"), (head + rendered).encode())
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        _write(path.with_suffix(".tex"), tables.render_latex(df, tex_caption).encode())
+        _write(path.with_suffix(".tex"), tables.render_latex(df, tex_caption, own_note).encode())
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         self._record("table", number, caption, files, synthetic)
         return ShownTable(str(number), caption, path, df)

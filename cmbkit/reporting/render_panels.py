@@ -21,7 +21,7 @@ def evenly_by_size(radii, n: int = 10) -> list[int]:
     free = list(np.argsort(radii, kind="stable"))
     targets = np.linspace(radii.min(), radii.max(), n)
     chosen = []
-    for target in [targets[0], targets[-1], *targets[1:-1]]:
+    for target in [targets[0], targets[-1], *targets[1:-1]][:n]:
         best = min(free, key=lambda i: (abs(radii[i] - target), i))
         free.remove(best)
         chosen.append(int(best))

@@ -79,6 +79,7 @@ def render_html(
 def render_latex(
     df: pd.DataFrame,
     caption: str,
+    note: str = "",
     *,
     best: dict[str, str] | None = None,
     within: list[str] | None = None,
@@ -112,6 +113,7 @@ def render_latex(
         r"\centering",
         rf"\caption{{{_latex(caption)}}}",
         *tabular,
+        *([rf"\par\footnotesize {_latex(note)}"] if note else []),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -200,19 +200,28 @@ def model_comparison(study, models=("scratch", "tl")):
 
 
 def call_examples(study, call: str, model: str, dataset: str, count: int = 2) -> list:
-    """Calls of one kind to look at: the surest false positives, the largest missed CMBs."""
-    calls = study.results.calls
+    """Calls of one kind to look at: the surest false positives, the most elongated missed CMBs.
+
+    Annotated CMBs come with their ``inv_elongation`` (1 for a ball).
+    """
+    calls, shapes = study.results.calls, study.cohort.features
     chosen = calls[(calls["call"] == call) & (calls["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
     chosen = preferred if len(preferred) else chosen
-    chosen = chosen.sort_values(["score", "uid", "gt_id"], ascending=[False, True, True])
+    shapes = shapes[["uid", "id", "inv_elongation"]].rename(columns={"id": "gt_id"})
+    chosen = chosen.merge(shapes, on=["uid", "gt_id"], how="left")
+    chosen = chosen.sort_values(
+        ["score", "inv_elongation", "uid", "gt_id"], ascending=[False, True, True, True]
+    )
     return list(chosen.head(count).itertuples())
 
 
 def paired_shapes(study, model: str, dataset: str, count: int = 16) -> list:
-    """(annotated, predicted or None, spacing, radius) of CMBs spread over size (Figure 8.3)."""
-    from cmbkit.reporting.render_panels import evenly_by_size
+    """(annotated, predicted or None, spacing, radius): found and missed CMBs (Figure 8.3).
 
+    As many found as missed, each half spread over size; where there are too few of one kind,
+    all of them and as many of the other.
+    """
     calls = study.results.calls
     wanted = calls[(calls["model"] == model) & calls["gt_id"].notna()]
     wanted = wanted[wanted["dataset"] == dataset]
@@ -220,8 +229,32 @@ def paired_shapes(study, model: str, dataset: str, count: int = 16) -> list:
     lesions = wanted.merge(table, left_on=["uid", "gt_id"], right_on=["uid", "id"])
     if len(lesions) == 0:
         return []
-    lesions = lesions.iloc[evenly_by_size(lesions["radius_mm"].to_numpy(), count)]
-    return [_pair(study, row) for row in lesions.itertuples()]
+    chosen = balanced(lesions["radius_mm"].to_numpy(), lesions["call"] == "TP", count)
+    return [_pair(study, row) for row in lesions.iloc[chosen].itertuples()]
+
+
+def balanced(radii, found, count: int) -> list[int]:
+    """Positions of equally many found and missed CMBs, each half spread over size.
+
+    Parameters
+    ----------
+    radii : array-like of float, shape (n,)
+    found : array-like of bool, shape (n,)
+    count : int
+        At most so many in all. Where no CMB is of one kind, all are of the other.
+
+    Returns
+    -------
+    list of int
+        By increasing radius.
+    """
+    from cmbkit.reporting.render_panels import evenly_by_size
+
+    radii, found = np.asarray(radii, float), np.asarray(found, bool)
+    kinds = [where for where in (np.flatnonzero(found), np.flatnonzero(~found)) if len(where)]
+    each = min(count // len(kinds), *(len(where) for where in kinds)) if kinds else 0
+    chosen = [int(w[i]) for w in kinds for i in evenly_by_size(radii[w], each)]
+    return sorted(chosen, key=lambda i: (radii[i], i))
 
 
 def _pair(study, row):

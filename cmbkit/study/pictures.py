@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from cmbkit.reporting import cuts, render_panels
 from cmbkit.reporting.canvas import new_figure
+from cmbkit.reporting.style import MODEL_NAMES
 from cmbkit.study import examples
 from cmbkit.study.results import predicted_file
 from cmbkit.volume import Volume
@@ -21,13 +22,29 @@ def nothing_to_show(reason: str) -> Figure:
 
 
 def comparison(study, models=("scratch", "tl")) -> Figure:
-    """Figure 7.5: one annotated CMB and what each model outlined."""
+    """Figure 7.5: one annotated CMB and what each model outlined, with Dice and acquisition."""
     call = examples.model_comparison(study, models)
     if call is None:
         return nothing_to_show("No microbleed was found by both models in this run.")
     rows = examples.patch_rows(study, call.uid, examples.centre_of_call(study, call), models)
     spacing = study.params.preprocessing.spacing_mm
-    return cuts.orthogonal_cuts(rows, spacing, centre=_middle(rows), title=call.uid)
+    calls = study.results.calls
+    same = calls[(calls["uid"] == call.uid) & (calls["gt_id"] == call.gt_id)]
+    dice = same.set_index("model")["dice"]
+    size = study.cohort.features.query("uid == @call.uid and id == @call.gt_id").iloc[0]
+    told = ", ".join(f"{MODEL_NAMES.get(model, model)} {dice[model]:.2f}" for model in models)
+    title = (
+        f"{call.uid} ({_acquired(study, call.uid)})\n{size['region']}, "
+        f"{int(size['n_voxels'])} voxels annotated; Dice: {told}"
+    )
+    return cuts.orthogonal_cuts(rows, spacing, centre=_middle(rows), title=title)
+
+
+def _acquired(study, uid: str) -> str:
+    """Sequence and voxel size of a scan as delivered."""
+    scan = study.cohort.by_uid[uid].scan
+    size = " x ".join(f"{mm:.2g}" for mm in scan.acquisition.in_plane_mm)
+    return f"{scan.sequence}, {size} mm pixels, {scan.acquisition.slice_thickness_mm:.2g} mm slices"
 
 
 def call_cuts(study, call: str, dataset: str, model: str = "scratch") -> Figure:
@@ -38,9 +55,11 @@ def call_cuts(study, call: str, dataset: str, model: str = "scratch") -> Figure:
     shown = []
     for number, row in enumerate(chosen, 1):
         rows = examples.patch_rows(study, row.uid, examples.centre_of_call(study, row), [model])
-        title = f"{number}: {row.uid}"
+        title = f"{number}: {row.uid}\n{_acquired(study, row.uid)}"
         if np.isfinite(row.score):
             title += f", probability {row.score:.2f}"
+        elif np.isfinite(row.inv_elongation):
+            title += f", InvElongation {row.inv_elongation:.2f}"
         shown.append((title, rows, _middle(rows)))
     return cuts.cut_examples(shown, study.params.preprocessing.spacing_mm)
 

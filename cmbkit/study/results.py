@@ -246,8 +246,10 @@ class ResultStage:
         Returns
         -------
         DataFrame
-            factor, subgroup, dataset, n (annotated CMBs), scans, f1, f1_low, f1_high.
+            factor, subgroup, dataset, scans, n (annotated CMBs), f1, f1_low, f1_high, f1_thesis
+            (what sections 8.1.1 and 8.1.3 state).
         """
+        from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
         from cmbkit.evaluation.tables import table_by
 
         parts = []
@@ -265,7 +267,10 @@ class ResultStage:
             columns={"glob_f1": "f1", "glob_f1_low": "f1_low", "glob_f1_high": "f1_high"}
         )
         table = table[table["n"] > 0].rename(columns={"n_scans": "scans"})
-        return table[["factor", "subgroup", "dataset", "scans", "n", "f1", "f1_low", "f1_high"]]
+        names = zip(table["factor"], table["subgroup"], table["dataset"], strict=True)
+        table["f1_thesis"] = [thesis_glob_f1(*n) if model == "scratch" else np.nan for n in names]
+        keys = ["factor", "subgroup", "dataset", "scans", "n"]
+        return table[[*keys, "f1", "f1_low", "f1_high", "f1_thesis"]]
 
 
 def _interval(found: dict, name: str) -> str:

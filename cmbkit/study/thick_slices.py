@@ -212,6 +212,15 @@ class ThickSliceStage:
         return thickness.changes(self.calls(model)[0])
 
     @property
+    def changes_note(self) -> str:
+        """How to read the table of `changes`."""
+        return (
+            "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
+            "gained: in the thicker alone; p_value: exact McNemar test, not corrected for the "
+            "number of tests."
+        )
+
+    @property
     def caption(self) -> str:
         """Size of the experiment and what was left out, in one or two sentences."""
         design = self.design

@@ -103,3 +103,11 @@ def test_froc_interval_resamples_patients_with_their_candidates():
     low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
     np.testing.assert_allclose(found["low"], low)
     np.testing.assert_allclose(found["high"], high)
+
+
+def test_interval_of_a_classification_f1_over_patients():
+    """One scan right, one missed: resamples have F1 1, 2/3 or 0, each end in a quarter."""
+    scans = pd.DataFrame({"dataset": "DOU", "patient": ["a", "b"], "n_gt": 5, "n_pred": [5, 0]})
+    assert statistics.classification_f1_interval(scans, 3) == (0, 1)
+    assert statistics.classification_f1_interval(scans.head(1), 3) == (1, 1)
+    assert np.isnan(statistics.classification_f1_interval(scans.head(1), 3, "fewer_than")).all()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.evaluation import tables
+from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
 from cmbkit.params import Evaluation
 from cmbkit.reporting.tables import render_html, render_latex
 
@@ -87,7 +88,9 @@ def classification_rows():
     """CRB at 3 CMBs as the integers behind Table 7.5 say: TP 6, FP 6, TN 5, FN 1."""
     n_gt = [1] * 7 + [4] * 11
     n_pred = [0] * 6 + [5] + [1] * 6 + [4] * 5
-    return pd.DataFrame({"dataset": "CRB", "model": "scratch", "n_gt": n_gt, "n_pred": n_pred})
+    return pd.DataFrame(
+        {"dataset": "CRB", "model": "scratch", "n_gt": n_gt, "n_pred": n_pred}
+    ).assign(patient=range(18))
 
 
 @pytest.mark.parametrize("positive", ["fewer_than", "at_least"])
@@ -163,3 +166,38 @@ def test_any_other_split_of_the_scans(scans):
     assert not any("thesis" in name for name in table)
     with pytest.raises(ValueError, match="expected one of sequence, number of CMBs"):
         tables.table_by("age", scans, PARAMS)
+
+
+def test_both_grids_stand_below_each_other_and_count_what_differs(scans):
+    native = scans.copy()
+    first = native.index[native["model"] == "scratch"][0]
+    native.loc[first, "fp"] += 1
+    table = tables.both_grids(scans, native, PARAMS, numeric=True)
+    own = table.query("dataset == @native.dataset[@first] and model == 'scratch'")
+    assert own["grid"].tolist() == ["standard", "native"]
+    assert own["fp"].diff().iloc[1] == 1 and own["differ"].tolist() == [1, 1]
+    assert table["differ"].sum() == 2
+    with pytest.raises(ValueError, match="scans and models of standard"):
+        tables.both_grids(scans, native.iloc[1:], PARAMS)
+
+
+def test_scans_of_many_cmbs_left_out_beside_section_8_1_2():
+    """11 CMBs with 1 found and 4 with all found: F1* rises from 2/(1 + 1/0.5454...) to 1."""
+    few = rows("CRB", "scratch", 4, 0, 0, 1).assign(uid="a", patient="a", n_gt=4)
+    many = rows("CRB", "scratch", 1, 0, 10, 1).assign(uid="b", patient="b", n_gt=11)
+    table = tables.without_many(pd.concat([few, many]), PARAMS)
+    row = table.iloc[0]
+    recall = (1 + 1 / 11) / 2
+    before = 2 * recall / (1 + recall)
+    assert row["scanF1*, all"].startswith(f"{before:.3f} [")
+    assert row["scanF1*, without"].startswith("1.000")
+    assert row["Change"] == f"{1 - before:+.3f}"
+    assert (row["Scans left out"], row["Scans left out (thesis)"]) == (1, "6")
+    assert row["Change (thesis)"] == "+0.056"  # 0.532 - 0.476
+
+
+def test_stated_f1_of_a_subgroup():
+    assert thesis_glob_f1("slice thickness", ">=3 mm", "CRB") == 0.286
+    assert thesis_glob_f1("sequence", "SWI", "Valid") == 0.563
+    assert np.isnan(thesis_glob_f1("sequence", "SWI", "DOU"))
+    assert np.isnan(thesis_glob_f1("many CMBs", "<=10 CMBs", "CRB"))

@@ -185,3 +185,13 @@ def test_clipping_areas_are_numbered_in_their_order(filled):
     text = filled.add_figure("S6", figure, "Two lines.").path.with_suffix(".svg").read_text()
     for name in ("clip0", "clip1"):
         assert text.count(f'id="{name}"') == 1 and f"url(#{name})" in text
+
+
+def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
+    table = pd.DataFrame({"F1": [0.5]})
+    table.attrs["note"] = "Mean over scans."
+    Gallery(tmp_path, "demo", synthetic=True).add_table("7.2", table, "Scores", "And more.")
+    assert (
+        "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
+    )
+    assert r"\footnotesize Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()

@@ -1,0 +1,76 @@
+"""The experiment's design, and one small brain through the whole way."""
+
+import numpy as np
+import pytest
+
+from cmbkit.datasets.phantom.controlled import ControlledBrain, Setting
+from cmbkit.params import Inference, Preprocessing, ThickSlices
+from cmbkit.study import Study
+from cmbkit.study.thick_slices import conditions, standardise
+
+DESIGN = {
+    "brains": 1, "thickness_mm": [1.0, 6.0], "varied_thickness_mm": [], "radius_mm": [2.5],
+    "contrast": [1.0], "count": [6], "in_plane_mm": 1.0,
+}  # fmt: skip
+
+
+def test_one_factor_is_varied_at_a_time():
+    table = conditions(ThickSlices())
+    assert table.groupby("factor").size().to_dict() == {"radius": 9, "contrast": 9, "count": 9}
+    settings = table[["thickness_mm", "radius_mm", "contrast", "count"]].drop_duplicates()
+    assert len(settings) == 6 + 3 * 3  # the base at six thicknesses, three others at three
+    others = settings[["radius_mm", "contrast", "count"]] != [2.0, 0.8, 24]
+    assert others.sum(axis=1).max() == 1
+
+
+def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
+    brain = ControlledBrain((3, 90, 0), 3, 2.5, 40.0)
+    raw, centres = brain.scan(Setting(3.0, 2.5, 1.0, 3), 1.0)
+    params = Preprocessing(spacing_mm=1.5, pad_voxels=136)
+    whole, _, background = standardise(raw, params, None)
+    slab, inside, same = standardise(raw, params, brain.slab)
+    assert same == background and slab.shape[2] == pytest.approx(40 / 1.5 + 1, abs=1)
+    start = round((slab.affine[2, 3] - whole.affine[2, 3]) / 1.5)
+    np.testing.assert_array_equal(slab.data, whole.data[:, :, start : start + slab.shape[2]])
+    at = np.rint(slab.to_voxels(centres)).astype(int)
+    level = np.median(slab.data[inside.data > 0])
+    assert (slab.data[tuple(at.T)] < level - 0.3 * (level - background)).all()
+
+
+class DarkSpots:
+    """Calls voxels of the brain that are much darker than what lies 5 mm around them."""
+
+    def __init__(self, background):
+        self.tile, self.background = [64, 64, 32], background
+        self.params = Inference(threshold=0.5, minimum_voxels=3, overlap=0.0, batch_size=4)
+
+    def evidence(self, patches):
+        from scipy.ndimage import median_filter
+
+        near = median_filter(patches, size=(1, 7, 7, 3))
+        return np.where(patches < near - 0.3 * (near - self.background), 9.0, -9.0)
+
+
+def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "weights").write_text("none")
+    study = Study(
+        root=tmp_path,
+        profile="thick",
+        cohort={"datasets": ["DOU"], "phantom_scans": {"DOU": 1}},
+        preprocessing={"spacing_mm": 1.5, "pad_voxels": 136},
+        inference={"threshold": 0.5, "minimum_voxels": 3},
+        evaluation={"thick_slices": DESIGN},
+    )
+    monkeypatch.setattr(study.results, "predictor", lambda model: DarkSpots(-0.5))
+    monkeypatch.setattr(study.models, "weights", lambda model: tmp_path / "weights")
+    calls, scans = study.thick_slices.calls()
+    assert len(scans) == 3 * 2  # the base is one level of each of three factors
+    annotated = calls[calls["gt_id"].notna()]
+    assert annotated.groupby(["factor", "thickness_mm"]).size().tolist() == [6] * 6
+    curves = study.thick_slices.curves().query("factor == 'radius'")
+    assert curves["tp"].iloc[0] >= 5
+    row = study.thick_slices.changes().iloc[0]
+    assert row["lost"] - row["gained"] == curves["tp"].iloc[0] - curves["tp"].iloc[1]
+    monkeypatch.setattr(study.results, "predictor", None)
+    again, _ = study.thick_slices.calls()  # from the cache: no predictor is asked
+    assert again.equals(calls)
