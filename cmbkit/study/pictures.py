@@ -55,11 +55,12 @@ def call_cuts(study, call: str, dataset: str, model: str = "scratch") -> Figure:
     shown = []
     for number, row in enumerate(chosen, 1):
         rows = examples.patch_rows(study, row.uid, examples.centre_of_call(study, row), [model])
-        title = f"{number}: {row.uid}\n{_acquired(study, row.uid)}"
+        title = f"{number}: {row.uid}"
         if np.isfinite(row.score):
             title += f", probability {row.score:.2f}"
         elif np.isfinite(row.inv_elongation):
             title += f", InvElongation {row.inv_elongation:.2f}"
+        title += f"\n{_acquired(study, row.uid)}"
         shown.append((title, rows, _middle(rows)))
     return cuts.cut_examples(shown, study.params.preprocessing.spacing_mm)
 
