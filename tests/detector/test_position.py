@@ -1,8 +1,13 @@
 import numpy as np
+import pandas as pd
 
+from cmbkit.detector.inference import Predictor
+from cmbkit.detector.network import build
 from cmbkit.detector.position import coordinates, with_coordinates
 from cmbkit.detector.sampling import ScanMemory
 from cmbkit.detector.stream import epoch_batches
+from cmbkit.detector.training import load, train
+from cmbkit.params import Inference
 
 
 def test_coordinates_by_hand():
@@ -36,3 +41,35 @@ def test_batches_say_where_their_patches_were_cut(standard_scan, small_training)
         assert image.shape == (2, 8, 8, 8, 4)
         expected = 2 * (image[..., 0] + 0.5) / 32 - 1
         np.testing.assert_allclose(image[..., 1], expected, atol=1e-3)
+
+
+def test_training_and_validation_with_all_that_goes_beyond_the_thesis(
+    random_scan, small_network, small_training, small_phase, tmp_path
+):
+    """Coordinates, deep supervision and thick slices through a whole phase and its files."""
+    changes = {"coordinate_channels": True, "deep_supervision": True}
+    params = small_network.model_copy(update=changes)
+    slices = small_training.augmentation.model_copy(update={"thick_slices": 0.5})
+    training = small_training.model_copy(update={"augmentation": slices})
+    phase = small_phase.model_copy(update={"epochs": 1, "steps_per_epoch": 3, "batch_size": 2})
+    scans = [random_scan(f"t{seed}", seed) for seed in (1, 2)]
+    snapshot = [(scans[1].scan.uid, 1)]
+    train(
+        build(params),
+        scans[:1],
+        scans[1:],
+        phase,
+        training,
+        Inference(),
+        tmp_path,
+        seed=1,
+        step="test",
+        snapshots=snapshot,
+    )
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert np.isfinite(history[["train_loss", "val_loss"]]).all(axis=None)
+    again = Predictor(load(tmp_path, params), Inference(engine="keras"))
+    with np.load(next((tmp_path / "snapshots").glob("*.npz"))) as kept:
+        inputs = again.inputs(kept["image"][None], [kept["start"]], kept["scan_shape"])
+        found = again.patch_probability(inputs)[0]
+        np.testing.assert_allclose(found, kept["probability"].astype(np.float32), atol=1e-3)
