@@ -1,6 +1,7 @@
 """Random deformations of training patches (section 6.3).
 
-Spatial, intensity and blur transformations follow each other, each with its own probability.
+Spatial, intensity and blur transformations follow each other, each with its own probability;
+thick slices, where asked for, come after the spatial ones.
 Spatial ones read a larger region than the patch, so that no border is made up. After intensity
 and blur the patch gets back the mean and standard deviation it came with, which stands for the
 z-scoring of the whole scan before and after augmentation.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.detector.thick_slices import draw_slices, thicken
 from cmbkit.params import Augmentation
 
 THESIS_SPACING_MM = 0.5
@@ -19,13 +21,18 @@ ELASTIC_SD_VOXELS = 2.0
 GAMMA_SD = 0.4
 
 
-def margin(patch_size, params: Augmentation | None) -> int:
+def margin(patch_size, params: Augmentation | None, spacing_mm: float = THESIS_SPACING_MM) -> int:
     """Voxels that `augment` wants on each side of the patch (0 without spatial ones)."""
-    if params is None or params.spatial == 0:
+    if params is None:
         return 0
-    half = max(patch_size) / 2
+    beyond = 0
+    if params.thick_slices:
+        beyond = int(np.ceil(1.5 * max(params.thick_slices_mm) / spacing_mm)) + 1
+    if params.spatial == 0:
+        return beyond
+    half = max(patch_size) / 2 + beyond
     stretch = params.scaling + 2 * params.shear + np.sqrt(2) * np.sin(params.rotation_rad)
-    return int(np.ceil(half * stretch)) + 2
+    return beyond + int(np.ceil(half * stretch)) + 2
 
 
 def affine_matrix(params: Augmentation, rng: np.random.Generator, patch_size) -> np.ndarray:
@@ -76,9 +83,10 @@ def _interpolation_matrix(n: int, nodes: int) -> np.ndarray:
     return np.maximum(0, 1 - np.abs(places - np.arange(nodes, dtype=np.float32)))
 
 
-def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator):
+def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, patch=None):
     """Affine and elastic deformation of a region; returns patches of ``shape``.
 
+    ``patch`` (default ``shape``) says which quarter turns are possible.
     The image is interpolated linearly, the mask by nearest neighbour. With neither
     transformation drawn, it is the central crop.
     """
@@ -86,7 +94,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator):
     elastic = rng.random() < params.elastic
     if not affine and not elastic:
         return _centre_crop(image, shape), _centre_crop(mask, shape)
-    matrix = affine_matrix(params, rng, shape) if affine else np.eye(3)
+    matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
     centre_in = (np.array(image.shape) - 1) / 2
     offset = centre_in - matrix @ ((np.array(shape) - 1) / 2)
     if not elastic:
@@ -161,14 +169,19 @@ def augment(
     -------
     image, mask : ndarrays of ``shape``, float32 and uint8
     """
-    shape = tuple(shape)
+    patch = shape = tuple(shape)
     image = image.astype(np.float32, copy=False)
     if params is None:
         return _centre_crop(image, shape), _centre_crop(mask, shape)
+    slices = draw_slices(params, rng, spacing_mm)
+    if slices:
+        shape = tuple(n + 2 * slices.reach * (a == slices.axis) for a, n in enumerate(patch))
     if rng.random() < params.spatial:
-        image, mask = deform(image, mask, shape, params, rng)
+        image, mask = deform(image, mask, shape, params, rng, patch)
     else:
         image, mask = _centre_crop(image, shape), _centre_crop(mask, shape)
+    if slices:
+        image, mask = (_centre_crop(part, patch) for part in thicken(image, mask, slices))
     mean, sd = float(image.mean()), float(image.std())
     changed = image
     if rng.random() < params.intensity:

@@ -1,23 +1,20 @@
 """Training patches from standardised scans (section 6.4.1).
 
-Scans are visited in a random order; each gives ``patches_per_scan`` patches to a queue that
-holds ``queue_patches``; batches are drawn from the queue at random while it is refilled.
-Everything comes from one seed, also with the background thread that prepares batches ahead.
+One patch lies around a random microbleed or anywhere, in the wanted proportions. How patches
+become the batches of an epoch is in `cmbkit.detector.stream`.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from cmbkit.detector.augmentation import augment, margin
-from cmbkit.params import Augmentation, Training
+from cmbkit.params import Augmentation
 from cmbkit.records import StandardScan
 
 MEMORY_BYTES = 2_500_000_000
@@ -126,23 +123,30 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
 
 
 class ScanMemory:
-    """The most recently used scans, up to a number of bytes."""
+    """The most recently used scans, up to a number of bytes. Threads may share it."""
 
     def __init__(self, maximum_bytes: int = MEMORY_BYTES, *, dark: bool = False):
         self.maximum_bytes = maximum_bytes
         self.dark = dark
         self._kept: OrderedDict[str, SampledScan] = OrderedDict()
+        self._lock = threading.RLock()
 
     def get(self, scan: StandardScan) -> SampledScan:
         """Return the scan, read again if it was dropped."""
         key = str(scan.folder)
-        if key not in self._kept:
-            loaded = SampledScan.load(scan, dark=self.dark)
-            while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
-                self._kept.popitem(last=False)
-            self._kept[key] = loaded
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                loaded = SampledScan.load(scan, dark=self.dark)
+                while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
+                    self._kept.popitem(last=False)
+                self._kept[key] = loaded
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+    def holds(self, scan: SampledScan) -> bool:
+        """Whether this very object is still kept."""
+        with self._lock:
+            return any(kept is scan for kept in self._kept.values())
 
     def _bytes(self) -> int:
         return sum(scan.nbytes for scan in self._kept.values())
@@ -202,96 +206,8 @@ def sample_patch(
         start = start_around(scan.dark[rng.integers(len(scan.dark))], patch, rng)
     else:
         start = random_start(scan.image.shape, patch, rng)
-    border = margin(patch, augmentation)
+    border = margin(patch, augmentation, scan.spacing_mm)
     start, shape = start - border, np.asarray(patch) + 2 * border
     image = region(scan.image, start, shape, scan.background).astype(np.float32)
     mask = (region(scan.lesions, start, shape, 0) > 0).astype(np.uint8)
     return augment(image, mask, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
-
-
-def patches(
-    scans: list[StandardScan], training: Training, patch, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless patches through the shuffled queue of section 6.4.1."""
-    if not scans:
-        raise ValueError("expected at least one scan to sample from, found none")
-    memory = ScanMemory(dark=training.dark_background > 0)
-    waiting: list[tuple[np.ndarray, np.ndarray]] = []
-    order: list[int] = []
-    while True:
-        while len(waiting) <= max(0, training.queue_patches - training.patches_per_scan):
-            if not order:
-                order = rng.permutation(len(scans)).tolist()
-            scan = memory.get(scans[order.pop()])
-            for _ in range(training.patches_per_scan):
-                drawn = sample_patch(
-                    scan,
-                    patch,
-                    training.class_proportions,
-                    training.augmentation,
-                    rng,
-                    training.dark_background,
-                )
-                waiting.append((drawn[0].astype(np.float16), drawn[1]))
-        pick = int(rng.integers(len(waiting)))
-        waiting[pick], waiting[-1] = waiting[-1], waiting[pick]
-        yield waiting.pop()
-
-
-def batches(
-    scans: list[StandardScan], training: Training, patch, batch_size: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless batches: image (batch, *patch, 1) float32 and mask (batch, *patch) int32."""
-    source = patches(scans, training, patch, np.random.default_rng(seed))
-    while True:
-        images, masks = zip(*(next(source) for _ in range(batch_size)), strict=True)
-        yield np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
-
-
-class Prefetched:
-    """Prepare an iterator's items ahead in a background thread; the order stays.
-
-    Use as a context manager; leaving it ends the thread. An error in the thread is raised
-    where the item would have come.
-    """
-
-    def __init__(self, source: Iterator, ahead: int = 4):
-        self._source = source
-        self._items: queue.Queue = queue.Queue(ahead)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def _work(self):
-        try:
-            for item in self._source:
-                if not self._put((item, None)):
-                    return
-            self._put((None, StopIteration()))
-        except Exception as error:
-            self._put((None, error))
-
-    def _put(self, pair) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._items.put(pair, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        item, error = self._items.get()
-        if error is not None:
-            raise error
-        return item

@@ -21,7 +21,8 @@ from cmbkit.compute import report_progress
 from cmbkit.detector.backend import make_deterministic
 from cmbkit.detector.losses import combined_loss
 from cmbkit.detector.network import build, compile_for_training, save_weights
-from cmbkit.detector.sampling import Prefetched, random_start, region
+from cmbkit.detector.sampling import random_start, region
+from cmbkit.detector.stream import Prefetched
 from cmbkit.detector.transfer import SOURCE_CLASSES, SOURCE_SEQUENCES
 from cmbkit.params import Network, Training
 from cmbkit.volume import Volume

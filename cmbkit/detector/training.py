@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -14,12 +15,13 @@ from cmbkit.detector.backend import make_deterministic, use_keras
 from cmbkit.detector.inference import Predictor
 from cmbkit.detector.losses import combined_loss
 from cmbkit.detector.network import build, compile_for_training, save_weights
-from cmbkit.detector.sampling import Prefetched, SampledScan, ScanMemory, batches, region
+from cmbkit.detector.sampling import SampledScan, ScanMemory, region
+from cmbkit.detector.stream import Prefetched, epoch_batches
 from cmbkit.detector.validation import balanced_subset, validate
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 3
+VERSION = 4
 METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
@@ -98,7 +100,20 @@ def train(
     _write_config(folder, model, train_scans, valid_scans, phase, training, inference, seed)
     shown = _snapshot_patches([*valid_scans, *train_scans], snapshots, model.input_shape[1:4])
     memory, best, history = ScanMemory(), _Best(phase.keep), []
-    source = batches(train_scans, training, model.input_shape[1:4], phase.batch_size, seed)
+    kept = ScanMemory(dark=training.dark_background > 0)
+    source = itertools.chain.from_iterable(
+        epoch_batches(
+            train_scans,
+            training,
+            model.input_shape[1:4],
+            phase.batch_size,
+            phase.steps_per_epoch,
+            seed=seed,
+            epoch=epoch,
+            memory=kept,
+        )
+        for epoch in range(1, phase.epochs + 1)
+    )
     predictor = Predictor(model, _for_validation(inference, training))
     total = phase.epochs * phase.steps_per_epoch
     report_progress(step, 0, total)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cmbkit.params.sections import AnyDataset, Section
 
 
 class Augmentation(Section):
-    """Section 6.3 and its probabilities."""
+    """Section 6.3 and its probabilities.
+
+    Beyond the thesis, with probability ``thick_slices`` a patch is shown as a scan with slices
+    of ``thick_slices_mm`` would (`cmbkit.detector.thick_slices`); ``thick_slices_axes`` weighs
+    the axes across which they lie: right, anterior, superior.
+    """
 
     spatial: float = Field(0.4, ge=0, le=1)
     affine: float = Field(0.6, ge=0, le=1)
@@ -28,6 +33,21 @@ class Augmentation(Section):
     inversion: float = Field(0.25, ge=0, le=1)
     blur: float = Field(0.25, ge=0, le=1)
     blur_sigma: list[float] = Field([0.5, 2.5], min_length=2, max_length=2)
+    thick_slices: float = Field(0.0, ge=0, le=1)
+    thick_slices_mm: list[float] = Field([2.0, 6.0], min_length=2, max_length=2)
+    thick_slices_axes: list[float] = Field([0.1, 0.1, 0.8], min_length=3, max_length=3)
+
+    @model_validator(mode="after")
+    def _slices_can_be_drawn(self):
+        low, high = self.thick_slices_mm
+        if not 0 < low <= high:
+            raise ValueError(
+                f"thick_slices_mm: expected 0 < lowest <= highest, found {[low, high]}"
+            )
+        axes = self.thick_slices_axes
+        if min(axes) < 0 or sum(axes) <= 0:
+            raise ValueError(f"thick_slices_axes: expected weights >= 0, found {axes}")
+        return self
 
 
 class Phase(Section):

@@ -1,12 +1,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from cmbkit.detector.sampling import (
-    Prefetched,
     SampledScan,
-    batches,
     dark_spots,
     region,
     sample_patch,
@@ -78,36 +75,3 @@ def test_an_image_smaller_than_the_patch_is_padded_with_its_background(standard_
     image, mask = sample_patch(scan, (32, 32, 32), [1.0, 0.0], None, np.random.default_rng(0))
     assert (image[:8] == -3).all() and (image[24:] == -3).all()
     assert mask.sum() == 33  # lattice points within 2 of the origin: 1 + 6 + 12 + 8 + 6
-
-
-def test_batches_repeat_from_the_seed_also_through_the_thread(standard_scan, small_training):
-    scans = [standard_scan(f"s{i}", dark=[(12, 12, 12)], seed=i) for i in range(3)]
-
-    def first(seed, n=6):
-        with Prefetched(batches(scans, small_training, (16, 16, 16), 2, seed)) as stream:
-            return [next(stream) for _ in range(n)]
-
-    one, same, other = first(1), first(1), first(2)
-    for (a, b), (c, d) in zip(one, same, strict=True):
-        np.testing.assert_array_equal(a, c)
-        np.testing.assert_array_equal(b, d)
-    assert not np.array_equal(one[0][0], other[0][0])
-    image, mask = one[0]
-    assert image.shape == (2, 16, 16, 16, 1) and image.dtype == np.float32
-    assert mask.shape == (2, 16, 16, 16) and set(np.unique(mask)) <= {0, 1}
-
-
-def test_an_error_in_the_background_thread_reaches_the_caller():
-    def broken():
-        yield 1
-        raise OSError("disk gone")
-
-    with Prefetched(broken()) as stream:
-        assert next(stream) == 1
-        with pytest.raises(OSError, match="disk gone"):
-            next(stream)
-
-
-def test_no_scans_is_an_error(small_training):
-    with pytest.raises(ValueError, match="at least one scan"):
-        next(batches([], small_training, (8, 8, 8), 1, 0))
