@@ -184,7 +184,10 @@ def _over_devices(loss, devices: int):
         context = tf.distribute.get_replica_context()
         if context is None:
             return loss(y_true, y_pred)
-        y_true, y_pred = (context.all_gather(part, axis=0) for part in (y_true, y_pred))
-        return loss(y_true, y_pred) / devices
+        gathered = [
+            tf.ensure_shape(context.all_gather(part, axis=0), (None, *part.shape[1:]))
+            for part in (y_true, y_pred)
+        ]
+        return loss(*gathered) / devices
 
     return whole
