@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,34 +15,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from cmbkit.file_hashes import NAME, FileHashes
+
 RECORDED_PACKAGES = (
     *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
     *("SimpleITK", "tensorflow-cpu", "pyradiomics"),
 )
-
-
-@lru_cache(maxsize=65536)
-def _hash_file(path: str, size: int, mtime_ns: int) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
-
-
-def file_hash(path) -> str:
-    """Content hash of a file (remembered while size and modification time stay)."""
-    status = os.stat(path)
-    return _hash_file(str(path), status.st_size, status.st_mtime_ns)
-
-
-def _plain(value):
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Path):
-        return file_hash(value)
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
 
 
 @contextmanager
@@ -86,20 +63,20 @@ class Cache:
     Parameters
     ----------
     root : path-like
-        For instance ``data/derivatives/demo``.
+        For instance ``data/derivatives/demo``. Hashes of input files are remembered there.
     """
 
     def __init__(self, root):
         self.root = Path(root)
+        self._hashes = FileHashes(self.root / NAME)
 
     def folder(self, step: str, item: str) -> Path:
         """Where the result of ``step`` for ``item`` is or will be."""
         return self.root / step / item
 
-    @staticmethod
-    def key(step: str, version: int, inputs: dict) -> str:
+    def key(self, step: str, version: int, inputs: dict) -> str:
         """Hash of step, version and inputs; a Path among the inputs counts by its content."""
-        text = json.dumps([step, version, _plain(inputs)], sort_keys=True)
+        text = json.dumps([step, version, self._plain(inputs)], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def valid(self, step: str, item: str, key: str) -> bool:
@@ -141,7 +118,7 @@ class Cache:
             if resumable and self.valid(step, item, key):  # made by another process meanwhile
                 return target
             compute(partial)
-            record = {"key": key, "step": step, "version": version, "inputs": _plain(inputs)}
+            record = {"key": key, "step": step, "version": version, "inputs": self._plain(inputs)}
             record["software"] = software_versions()
             (partial / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True))
             partial.chmod(0o755)
@@ -149,6 +126,17 @@ class Cache:
                 shutil.rmtree(target)
             partial.rename(target)
         return target
+
+    def _plain(self, value):
+        if isinstance(value, BaseModel):
+            return value.model_dump(mode="json")
+        if isinstance(value, Path):
+            return self._hashes.get(value)
+        if isinstance(value, dict):
+            return {str(k): self._plain(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._plain(v) for v in value]
+        return value
 
     def describe(self, generated_by: str) -> None:
         """Write the ``dataset_description.json`` that BIDS asks of derivatives."""

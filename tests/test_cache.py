@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cmbkit.cache import Cache, file_hash
+from cmbkit.cache import Cache
+from cmbkit.file_hashes import FileHashes, file_hash
 
 
 def writer(text, calls):
@@ -55,3 +56,17 @@ def test_file_hash_follows_the_content_not_the_name(tmp_path):
     (tmp_path / "c").write_text("other")
     hashes = [file_hash(tmp_path / name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_hashes_are_remembered_on_disk_until_size_or_time_changes(tmp_path):
+    """A line of the record is believed while size and time agree, and only then."""
+    source, record = tmp_path / "scan.nii", tmp_path / "kept" / "hashes.tsv"
+    source.write_text("12345")
+    first = FileHashes(record).get(source)
+    assert first == file_hash(source)
+    line = record.read_text()
+    record.write_text("no line\n" + line.replace(first, "0" * 24))
+    assert FileHashes(record).get(source) == "0" * 24
+    source.write_text("123456")
+    assert FileHashes(record).get(source) == file_hash(source) != first
+    assert record.read_text().count(str(source)) == 2

@@ -71,3 +71,18 @@ def test_a_grid_that_differs_by_a_hundredth_of_a_mm_is_refused():
     with pytest.raises(VolumeError, match="affine"):
         volume.require_same_grid(Volume(volume.data, affine))
     volume.require_same_grid(Volume(volume.data, volume.affine + 1e-7))
+
+
+def test_packed_files_of_both_versions_and_byte_orders(tmp_path):
+    """NIfTI-1 and -2, little and big endian, give the values that nibabel reads."""
+    data = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for kind in (nib.Nifti1Image, nib.Nifti2Image):
+        for endianness in "<>":
+            header = kind.header_class(endianness=endianness)
+            header.set_data_dtype(np.int16)
+            header.set_data_shape(data.shape)
+            path = tmp_path / f"{kind.__name__}{ord(endianness)}.nii.gz"
+            nib.save(kind(data, np.diag([1.0, 2, 3, 1]), header), path)
+            volume = Volume.read(path)
+            np.testing.assert_array_equal(volume.data, nib.load(path).get_fdata())
+            np.testing.assert_allclose(volume.spacing, [1, 2, 3])

@@ -189,13 +189,12 @@ def _mask_content(path: Path, _size: int, _mtime_ns: int) -> MaskContent:
         raise DatasetError(
             f"{error}; save the mask with whole numbers, or copy it again"
         ) from error
-    inside = data > 0
-    if not inside.any():
+    found = ndimage.find_objects((data > 0).view(np.uint8))
+    if not found:
         return MaskContent(0)
-    where = np.nonzero(inside)
-    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in where)
-    count = ndimage.label(inside[box])[1]
-    return MaskContent(int(count), tuple(int(v) for v in np.unique(data[where])))
+    cut = data[found[0]]
+    count = ndimage.label(cut > 0)[1]
+    return MaskContent(int(count), tuple(int(v) for v in np.unique(cut[cut > 0])))
 
 
 def zero_based(

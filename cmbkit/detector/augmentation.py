@@ -19,6 +19,7 @@ THESIS_SPACING_MM = 0.5
 ELASTIC_NODES = 4
 ELASTIC_SD_VOXELS = 2.0
 GAMMA_SD = 0.4
+NO_NODES = np.zeros((3, 0, 0, 0), np.float32)
 
 
 def margin(patch_size, params: Augmentation | None, spacing_mm: float = THESIS_SPACING_MM) -> int:
@@ -68,19 +69,10 @@ def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
     return region[tuple(slice(s, s + m) for s, m in zip(starts, shape, strict=True))]
 
 
-def _elastic_offsets(shape, rng: np.random.Generator) -> np.ndarray:
-    """Smooth random displacements in voxels, shape (3, *shape)."""
+def elastic_nodes(rng: np.random.Generator) -> np.ndarray:
+    """Random displacements in voxels on a coarse grid over the patch, shape (3, m, m, m)."""
     sd = rng.uniform(0, ELASTIC_SD_VOXELS)
-    nodes = rng.normal(0, sd, (3, *[ELASTIC_NODES] * 3)).astype(np.float32)
-    grid = [
-        _interpolation_matrix(n, ELASTIC_NODES) for n in shape
-    ]  # linear along each axis, so three small products give the dense field
-    return np.einsum("cijk,xi,yj,zk->cxyz", nodes, *grid, optimize=True)
-
-
-def _interpolation_matrix(n: int, nodes: int) -> np.ndarray:
-    places = np.linspace(0, nodes - 1, n, dtype=np.float32)[:, None]
-    return np.maximum(0, 1 - np.abs(places - np.arange(nodes, dtype=np.float32)))
+    return rng.normal(0, sd, (3, *[ELASTIC_NODES] * 3)).astype(np.float32)
 
 
 def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, patch=None):
@@ -95,20 +87,27 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     if not affine and not elastic:
         return _centre_crop(image, shape), _centre_crop(mask, shape)
     matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
-    centre_in = (np.array(image.shape) - 1) / 2
-    offset = centre_in - matrix @ ((np.array(shape) - 1) / 2)
-    if not elastic:
-        apply = dict(matrix=matrix, offset=offset, output_shape=shape, mode="nearest")
-        image = ndimage.affine_transform(image, order=1, **apply)
-        return image, ndimage.affine_transform(mask, order=0, **apply)
-    axes = np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij", sparse=True)
-    grid = np.empty((3, *shape), np.float32)
-    for k in range(3):
-        grid[k] = sum(np.float32(matrix[k, m]) * axes[m] for m in range(3)) + np.float32(offset[k])
-    grid += _elastic_offsets(shape, rng)
-    image = ndimage.map_coordinates(image, grid, order=1, mode="nearest", prefilter=False)
-    mask = ndimage.map_coordinates(mask, grid, order=0, mode="nearest", prefilter=False)
-    return image, mask
+    nodes = elastic_nodes(rng) if elastic else NO_NODES
+    return warp_region(image, mask, shape, matrix, nodes)
+
+
+def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
+    """Turn a region about its centre by ``matrix``, displace it, and crop it to ``shape``.
+
+    Parameters
+    ----------
+    image, mask : ndarray (x, y, z), float32 and uint8
+    shape : 3 int
+    matrix : ndarray (3, 3)
+        Takes offsets from the centre, in voxels, of the patch to those of the region.
+    nodes : ndarray (3, m, m, m)
+        See `elastic_nodes`; interpolated linearly between the corners of the patch.
+    """
+    from cmbkit.detector.warp_kernel import warp
+
+    offset = (np.array(image.shape) - 1) / 2 - matrix @ ((np.array(shape) - 1) / 2)
+    image, mask = np.ascontiguousarray(image), np.ascontiguousarray(mask)
+    return warp(image, mask, np.ascontiguousarray(matrix), offset, nodes, *map(int, shape))
 
 
 def change_intensity(image, params: Augmentation, rng: np.random.Generator) -> np.ndarray:

@@ -21,13 +21,23 @@ DEFAULT_RADII_MM = (1.0, 1.5, 2.2)
 LOOKED_AT = 1.5
 
 
-def laplacian(smooth: np.ndarray, spacing) -> np.ndarray:
-    """Sum of the second derivatives in 1/mm^2, shape of ``smooth``, float32."""
+def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndarray]:
+    """Laplacian in 1/mm^2, float32, and where the image curves upwards along all three axes.
+
+    Both have the shape of ``smooth``; beyond its faces the outermost value goes on.
+    """
     total = np.zeros(smooth.shape, np.float32)
+    upwards = np.ones(smooth.shape, bool)
     for axis in range(3):
-        second = ndimage.correlate1d(smooth, [1, -2, 1], axis=axis, mode="nearest")
-        total += second / np.float32(spacing[axis] ** 2)
-    return total
+        second = np.zeros(smooth.shape, np.float32)
+        step = np.moveaxis(np.diff(smooth, axis=axis), axis, 0)
+        along = np.moveaxis(second, axis, 0)
+        along[:-1] += step
+        along[1:] -= step
+        second /= np.float32(spacing[axis] ** 2)
+        total += second
+        upwards &= second > 0
+    return total, upwards
 
 
 def smallest_curvature(smooth: np.ndarray, where: np.ndarray, spacing) -> np.ndarray:
@@ -66,7 +76,8 @@ def confidence(
     """Blobness as a number in [0, 1) that is 0.5 at ``threshold``; not a probability.
 
     The image is smoothed so that a ball of radius r answers most (sigma = r / sqrt(3)). Where
-    the Laplacian stands out, blobness z is three times the smallest eigenvalue of the Hessian
+    the Laplacian stands out and no second derivative along an axis is negative (then the smallest
+    eigenvalue is not either), blobness z is three times the smallest eigenvalue of the Hessian
     (for a ball that is the Laplacian itself), in robust standard deviations of the Laplacian
     inside the brain (1.4826 times the median absolute deviation); the largest over ``radii_mm``
     counts. The result is 1 - 2^(-z / threshold), and 0 nearer than ``edge_mm`` to the outside
@@ -75,23 +86,32 @@ def confidence(
     if brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
     spacing = np.broadcast_to(np.asarray(spacing, float), 3)
-    inside = brain > 0
-    padded = np.pad(inside, 1)
-    inner = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1] > edge_mm
+    found = np.zeros(image.shape, np.float32)
+    boxes = ndimage.find_objects((brain > 0).view(np.uint8))
+    if boxes:
+        # around the brain everything has one value, so one voxel of it will do
+        box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in boxes[0])
+        found[box] = _blobness(image[box], brain[box] > 0, spacing, radii_mm, edge_mm)
+    return 1 - np.float32(2) ** (-found / np.float32(threshold))
+
+
+def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
+    distance = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)
+    inner = distance[1:-1, 1:-1, 1:-1] > edge_mm
     blobness = np.zeros(image.shape, np.float32)
     if not inner.any():
         return blobness
     filled = np.where(inside, image, np.median(image[inside])).astype(np.float32)
     for radius in radii_mm:
         smooth = ndimage.gaussian_filter(filled, radius / np.sqrt(3) / spacing, truncate=3)
-        total = laplacian(smooth, spacing)
+        total, upwards = second_derivatives(smooth, spacing)
         values = total[inner]
         middle = np.median(values)
         sd = max(1.4826 * np.median(np.abs(values - middle)), 1e-6)
-        where = inner & (total > middle + LOOKED_AT * sd)
+        where = inner & upwards & (total > middle + LOOKED_AT * sd)
         z = 3 * smallest_curvature(smooth, where, spacing) / sd
         blobness[where] = np.maximum(blobness[where], z)
-    return 1 - np.float32(2) ** (-blobness / np.float32(threshold))
+    return blobness
 
 
 def dark_blob_candidates(

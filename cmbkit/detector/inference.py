@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cmbkit.detector import engines
-from cmbkit.detector.network import logits_model, resized
+from cmbkit.detector.network import logits_model, n_classes, resized, takes_coordinates
+from cmbkit.detector.position import with_coordinates
 from cmbkit.detector.sampling import region
 from cmbkit.detector.tiling import holds_any, tile_starts
 from cmbkit.params import Inference
@@ -28,8 +29,8 @@ class Predictor:
     """
 
     def __init__(self, model, params: Inference):
-        if model.output_shape[-1] != 2:
-            raise ValueError(f"expected a network of 2 classes, found {model.output_shape[-1]}")
+        if n_classes(model) != 2:
+            raise ValueError(f"expected a network of 2 classes, found {n_classes(model)}")
         self.tile = list(params.tile_size or model.input_shape[1:4])
         self.params = params
         self.model = model
@@ -44,17 +45,35 @@ class Predictor:
             self._sized.set_weights(self.model.get_weights())
         self._run = engines.ENGINES[self.engine](self._logits)
 
+    def inputs(self, patches: np.ndarray, starts, shape) -> np.ndarray:
+        """Patches (n, *tile) of a scan of ``shape`` as the network takes them, with channels.
+
+        ``starts`` are the patches' first voxels, for a network that takes coordinates.
+        """
+        if takes_coordinates(self.model):
+            return with_coordinates(patches, starts, shape)
+        return patches[..., None]
+
     def evidence(self, patches: np.ndarray) -> np.ndarray:
-        """Logit of CMB minus logit of background; (n, *tile) in, (n, *tile) float32 out."""
-        found = np.empty(patches.shape, np.float32)
+        """Logit of CMB minus logit of background; (n, *tile) float32 out.
+
+        Patches are (n, *tile), or (n, *tile, channels) as `inputs` gives them.
+        """
+        patches = patches[..., None] if patches.ndim == 4 else patches
+        if patches.shape[-1] != self.model.input_shape[-1]:
+            raise ValueError(
+                f"patches: expected {self.model.input_shape[-1]} channels, "
+                f"found {patches.shape[-1]}"
+            )
+        found = np.empty(patches.shape[:-1], np.float32)
         for first in range(0, len(patches), self.params.batch_size):
             batch = slice(first, first + self.params.batch_size)
-            logits = self._run(patches[batch, ..., None])
+            logits = self._run(patches[batch])
             found[batch] = logits[..., 1] - logits[..., 0]
         return found
 
     def patch_probability(self, patches: np.ndarray) -> np.ndarray:
-        """Probability of CMB in single patches, (n, *tile) in and out."""
+        """Probability of CMB in single patches, as `evidence` takes them; (n, *tile) out."""
         return _sigmoid(self.evidence(patches))
 
 
@@ -97,7 +116,8 @@ def predict_probability(
         cuts = [
             tuple(slice(s, s + t) for s, t in zip(start, tile, strict=True)) for start in chosen
         ]
-        evidence = predictor.evidence(np.stack([volume[cut] for cut in cuts]))
+        pieces = np.stack([volume[cut] for cut in cuts])
+        evidence = predictor.evidence(predictor.inputs(pieces, chosen, image.shape))
         for cut, piece in zip(cuts, evidence, strict=True):
             total[cut] += piece
             covered[cut] = True

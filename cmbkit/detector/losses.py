@@ -12,6 +12,7 @@ from cmbkit.detector.backend import use_keras
 from cmbkit.params import Training
 
 SMALLEST_PROBABILITY = 1e-7
+SMALLEST_COUNT = 1e-7  # voxels
 
 
 def _pair(y_true, y_pred):
@@ -36,11 +37,12 @@ def tversky_index(y_true, y_pred, alpha, beta, smooth):
 
     TP, FP and FN are soft counts over all voxels of the batch: counted patch by patch, patches
     without a microbleed would reward an empty prediction and small batches would learn nothing
-    else. With alpha = beta = 0.5 and smooth = 0 it is the soft Dice coefficient.
+    else. With alpha = beta = 0.5 and smooth = 0 it is the soft Dice coefficient. A class that is
+    neither there nor predicted has index 1, also without ``smooth``.
     """
     ops = use_keras().ops
     y_true, y_pred = _pair(y_true, y_pred)
-    axes = (0, 1, 2, 3)
+    axes, smooth = (0, 1, 2, 3), smooth + SMALLEST_COUNT
     hits = ops.sum(y_true * y_pred, axes)
     false_positives = ops.sum(y_pred, axes) - hits
     false_negatives = ops.sum(y_true, axes) - hits
@@ -71,3 +73,26 @@ def combined_loss(training: Training) -> Callable:
         return share_tversky * tversky + share_entropy * entropy
 
     return loss
+
+
+def deeply_supervised(loss: Callable, classes: int, levels: int) -> Callable:
+    """Weighted mean of a loss over the levels of a decoder, each half as heavy as the finer one.
+
+    Parameters
+    ----------
+    loss : callable
+        Of (y_true, y_pred).
+    classes, levels : int
+        The last axis of ``y_pred`` holds ``levels`` times ``classes`` probabilities, the finest
+        level first, all at full resolution.
+    """
+    weights = [0.5**level for level in range(levels)]
+
+    def over_levels(y_true, y_pred):
+        parts = [
+            weight * loss(y_true, y_pred[..., level * classes : (level + 1) * classes])
+            for level, weight in enumerate(weights)
+        ]
+        return sum(parts) / sum(weights)
+
+    return over_levels

@@ -5,58 +5,24 @@ the *last* convolution of an encoder level carries the stride (414 instead of 49
 96^3 patch), the skip connection leaves just before it; a block is convolution, normalisation,
 activation; the 33rd normalisation is on the input patch; ``residual_conv_index`` names the
 convolution of each block whose input is added to its output (where both have one shape).
+
+Coordinates join the features just before the head and pass one more 1x1x1 convolution, without
+normalisation: instance normalisation takes the mean off each patch, and with it the place.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
+from cmbkit.detector import position
 from cmbkit.detector.backend import use_keras
+from cmbkit.detector.losses import deeply_supervised
+from cmbkit.detector.normalization import instance_normalization
 from cmbkit.params import Network
 
+VERSION = 1
 PROBABILITY = "probability"
 LOGITS = "logits"
-
-
-@lru_cache(maxsize=1)
-def instance_normalization():
-    """Return the layer class (made on first use, because importing Keras is slow)."""
-    keras = use_keras()
-    ops = keras.ops
-
-    @keras.saving.register_keras_serializable("cmbkit", name="InstanceNormalization")
-    class InstanceNormalization(keras.layers.Layer):
-        """Subtract the mean of each patch and divide by its standard deviation.
-
-        ``axis=None``: statistics over all voxels and channels of a patch, one scalar scale and
-        one scalar offset are learnt. ``axis="channel"``: all of it per channel.
-        """
-
-        def __init__(self, axis=None, epsilon=1e-5, **kwargs):
-            super().__init__(**kwargs)
-            self.axis = axis
-            self.epsilon = epsilon
-
-        def build(self, input_shape):
-            shape = (input_shape[-1],) if self.axis == "channel" else ()
-            self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
-            self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
-
-        def call(self, x):
-            axes = (1, 2, 3) if self.axis == "channel" else (1, 2, 3, 4)
-            mean, variance = ops.moments(x, axes, keepdims=True)
-            factor = self.scale * ops.rsqrt(variance + self.epsilon)
-            return x * factor + (self.offset - mean * factor)
-
-        def compute_output_shape(self, input_shape):
-            return input_shape
-
-        def get_config(self):
-            return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
-
-    return InstanceNormalization
 
 
 def levels(params: Network) -> list[dict]:
@@ -167,6 +133,34 @@ class _Builder:
         x = self.layers.Concatenate(name=f"{row['name']}_concat")([skip, x])
         return self.block(x, row)
 
+    def place(self, x, coordinates):
+        """Join coordinates to the features; a convolution and its activation mix the two."""
+        x = self.layers.Concatenate(name="place_concat")([x, coordinates])
+        filters = self.params.filters_per_depth[0]
+        x = self.layers.Conv3D(
+            filters, 1, kernel_regularizer=self.regularizer(), name="place_conv"
+        )(x)
+        return self.activate(x, "place_act")
+
+    def logits(self, x, name):
+        """One value per class and voxel."""
+        return self.layers.Conv3D(
+            self.params.n_classes,
+            1,
+            kernel_regularizer=self.regularizer(),
+            bias_initializer=_output_bias(self.params),
+            name=name,
+        )(x)
+
+    def probability(self, x, name):
+        return self.layers.Softmax(name=name, dtype="float32")(x)
+
+    def supervised(self, x, row):
+        """What a lower level of the decoder predicts, brought to full resolution."""
+        x = self.logits(x, f"{row['name']}_{LOGITS}")
+        x = self.layers.UpSampling3D(2 ** row["depth"], name=f"{row['name']}_enlarged")(x)
+        return self.probability(x, f"{row['name']}_{PROBABILITY}")
+
 
 def _output_bias(params: Network):
     """Initial biases of the logits: zeros, or such that the lesion classes share the prior."""
@@ -202,8 +196,10 @@ def build(
     Returns
     -------
     keras.Model
-        Input (batch, x, y, z, channels); output softmax probabilities
-        (batch, x, y, z, classes). `logits_model` gives the same network without softmax.
+        Input (batch, x, y, z, channels), with ``coordinate_channels`` three channels more;
+        output softmax probabilities (batch, x, y, z, classes), with ``deep_supervision``
+        followed by those of the lower levels, the finest first, along the last axis.
+        `logits_model` gives the same network without softmax and without those.
     """
     changes = {"n_channels": n_channels, "n_classes": n_classes, "patch_size": patch_size}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -213,23 +209,25 @@ def build(
     builder = _Builder(params)
     *encoder, bottom = levels(params)[: len(params.filters_per_depth) + 1]
     decoder = levels(params)[len(encoder) + 1 : -1]
-    inputs = keras.Input((*params.patch_size, params.n_channels), name="patch")
-    x = builder.normalize(inputs, "input_norm")
+    extra = position.CHANNELS if params.coordinate_channels else 0
+    inputs = keras.Input((*params.patch_size, params.n_channels + extra), name="patch")
+    image = inputs[..., : params.n_channels] if extra else inputs
+    x = builder.normalize(image, "input_norm")
     skips = []
     for row in encoder:
         x, skip = builder.encode(x, row)
         skips.append(skip)
     x = builder.block(x, bottom)
+    lower = []
     for row, skip in zip(decoder, reversed(skips), strict=True):
         x = builder.decode(x, skip, row)
-    x = keras.layers.Conv3D(
-        params.n_classes,
-        1,
-        kernel_regularizer=builder.regularizer(),
-        bias_initializer=_output_bias(params),
-        name=LOGITS,
-    )(x)
-    outputs = keras.layers.Softmax(name=PROBABILITY, dtype="float32")(x)
+        if params.deep_supervision and row["depth"]:
+            lower.insert(0, builder.supervised(x, row))
+    if extra:
+        x = builder.place(x, inputs[..., params.n_channels :])
+    outputs = builder.probability(builder.logits(x, LOGITS), PROBABILITY)
+    if lower:
+        outputs = keras.layers.Concatenate(name="all_levels", dtype="float32")([outputs, *lower])
     model = keras.Model(inputs, outputs, name="UNetApollo3D")
     model.jit_compile = False
     return model
@@ -243,11 +241,25 @@ def logits_model(model):
     return logits
 
 
+def n_classes(model) -> int:
+    """Classes that the network tells apart."""
+    return model.get_layer(LOGITS).output.shape[-1]
+
+
+def takes_coordinates(model) -> bool:
+    """Whether the network was built with ``coordinate_channels``."""
+    return any(layer.name == "place_conv" for layer in model.layers)
+
+
 def compile_for_training(model, learning_rate, loss) -> None:
     """Attach Adam and the loss; the optimizer's variables are made now, which spares a trace.
 
-    ``learning_rate`` is a number or a Keras schedule.
+    ``learning_rate`` is a number or a Keras schedule. With deep supervision the loss is also
+    taken of the lower levels.
     """
+    levels = model.output_shape[-1] // n_classes(model)
+    if levels > 1:
+        loss = deeply_supervised(loss, n_classes(model), levels)
     adam = use_keras().optimizers.Adam(learning_rate)
     adam.build(model.trainable_variables)
     model.compile(optimizer=adam, loss=loss, jit_compile=False)

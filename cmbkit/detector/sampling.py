@@ -181,6 +181,47 @@ def start_around(centre, patch, rng: np.random.Generator) -> np.ndarray:
     return np.floor(np.asarray(centre) - patch / 2 + shift + 0.5).astype(int)
 
 
+def patch_start(
+    scan: SampledScan, patch, class_proportions, rng: np.random.Generator, dark_background=0.0
+) -> np.ndarray:
+    """Start of a patch around a random CMB or anywhere, in ``class_proportions``.
+
+    Parameters
+    ----------
+    scan : SampledScan
+    patch : 3 int
+    class_proportions : 2 float
+        Background, CMB. A scan without CMB gives background.
+    rng : numpy Generator
+    dark_background : float
+        Of the patches anywhere, the share that holds one of the scan's dark spots.
+    """
+    share = np.asarray(class_proportions, float)
+    wants_lesion = rng.random() < share[1] / share.sum()
+    if wants_lesion and len(scan.ids):
+        return start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
+    if dark_background and rng.random() < dark_background and len(scan.dark):
+        return start_around(scan.dark[rng.integers(len(scan.dark))], patch, rng)
+    return random_start(scan.image.shape, patch, rng)
+
+
+def cut_patch(
+    scan: SampledScan, start, patch, augmentation: Augmentation | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one patch from the scan, augmented.
+
+    Returns
+    -------
+    image : ndarray of shape ``patch``, float32
+    mask : ndarray of shape ``patch``, uint8, 0/1
+    """
+    border = margin(patch, augmentation, scan.spacing_mm)
+    start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border
+    image = region(scan.image, start, shape, scan.background).astype(np.float32)
+    mask = (region(scan.lesions, start, shape, 0) > 0).astype(np.uint8)
+    return augment(image, mask, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
+
+
 def sample_patch(
     scan: SampledScan,
     patch,
@@ -189,25 +230,6 @@ def sample_patch(
     rng: np.random.Generator,
     dark_background: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One patch: around a random CMB or anywhere, in ``class_proportions`` [background, CMB].
-
-    Of the patches anywhere, the share ``dark_background`` holds one of the scan's dark spots.
-
-    Returns
-    -------
-    image : ndarray of shape ``patch``, float32
-    mask : ndarray of shape ``patch``, uint8, 0/1
-    """
-    share = np.asarray(class_proportions, float)
-    wants_lesion = rng.random() < share[1] / share.sum()
-    if wants_lesion and len(scan.ids):
-        start = start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
-    elif dark_background and rng.random() < dark_background and len(scan.dark):
-        start = start_around(scan.dark[rng.integers(len(scan.dark))], patch, rng)
-    else:
-        start = random_start(scan.image.shape, patch, rng)
-    border = margin(patch, augmentation, scan.spacing_mm)
-    start, shape = start - border, np.asarray(patch) + 2 * border
-    image = region(scan.image, start, shape, scan.background).astype(np.float32)
-    mask = (region(scan.lesions, start, shape, 0) > 0).astype(np.uint8)
-    return augment(image, mask, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
+    """Draw a start (`patch_start`) and cut the patch there (`cut_patch`)."""
+    start = patch_start(scan, patch, class_proportions, rng, dark_background)
+    return cut_patch(scan, start, patch, augmentation, rng)

@@ -31,6 +31,8 @@ def snapshot_patches(scans, chosen: list[tuple[str, int]], patch) -> dict[str, d
             "image": region(scan.image, start, patch, scan.background).astype(np.float32),
             "lesion": region(scan.lesions, start, patch, 0) == id,
             "spacing_mm": scan.spacing_mm,
+            "start": start,
+            "scan_shape": scan.image.shape,
         }
     return patches
 
@@ -41,7 +43,8 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
         (folder / "snapshots").mkdir(exist_ok=True)
     for stem, patch in patches.items():
         image = region(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
-        probability = predictor.patch_probability(image[None])[0]
+        inputs = predictor.inputs(image[None], [patch["start"]], patch["scan_shape"])
+        probability = predictor.patch_probability(inputs)[0]
         cut = tuple(slice(n) for n in patch["image"].shape)
         np.savez_compressed(
             folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",

@@ -135,7 +135,8 @@ def source_batches(
 
 
 def build_source(network: Network, *, seed: int = 0):
-    """Return the source network: three input channels, five classes."""
+    """Return the source network: three input channels, five classes, no coordinates."""
+    network = network.model_copy(update={"coordinate_channels": False})
     return build(
         network, n_channels=len(SOURCE_SEQUENCES), n_classes=len(SOURCE_CLASSES), seed=seed
     )

@@ -17,7 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from cmbkit.detector.sampling import SampledScan, ScanMemory, sample_patch
+from cmbkit.detector import position
+from cmbkit.detector.sampling import SampledScan, ScanMemory, cut_patch, patch_start
 from cmbkit.params import Training
 from cmbkit.records import StandardScan
 
@@ -36,18 +37,14 @@ class _Ticket:
         self.scan, self.training, self.patch, self.key = scan, training, patch, key
         self.made: Future | None = None
 
-    def make(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image, float16 as it may have to wait, and mask."""
+    def make(self):
+        """Image, float16 as it may have to wait, mask, first voxel, and the scan's shape."""
         training, (seed, *numbers) = self.training, self.key
-        image, mask = sample_patch(
-            self.scan,
-            self.patch,
-            training.class_proportions,
-            training.augmentation,
-            _generator(seed, PATCH, *numbers),
-            training.dark_background,
-        )
-        return image.astype(np.float16), mask
+        rng = _generator(seed, PATCH, *numbers)
+        proportions, dark = training.class_proportions, training.dark_background
+        start = patch_start(self.scan, self.patch, proportions, rng, dark)
+        image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
+        return image.astype(np.float16), mask, start, self.scan.image.shape
 
     def start(self, submit) -> Future:
         """Have it made, once; the scan is let go."""
@@ -100,6 +97,16 @@ def _at_once(make) -> Future:
     return done
 
 
+def _batch(made, coordinates: bool) -> tuple[np.ndarray, np.ndarray]:
+    images, masks, starts, shapes = zip(*made, strict=True)
+    inputs = np.stack(images).astype(np.float32)[..., None]
+    if coordinates:
+        patch = masks[0].shape
+        places = [position.coordinates(a, patch, b) for a, b in zip(starts, shapes, strict=True)]
+        inputs = np.concatenate([inputs, np.stack(places)], axis=-1)
+    return inputs, np.stack(masks).astype(np.int32)
+
+
 def epoch_batches(
     scans: list[StandardScan],
     training: Training,
@@ -111,6 +118,7 @@ def epoch_batches(
     epoch: int,
     workers: int = 0,
     memory: ScanMemory | None = None,
+    coordinates: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of one epoch; the same whatever ran before and however many workers help.
 
@@ -129,10 +137,14 @@ def epoch_batches(
         Threads that make patches, some batches ahead; 0 makes them in the calling thread.
     memory : ScanMemory, optional
         Keeps scans from one epoch to the next.
+    coordinates : bool
+        Give also where each patch lies in its scan (`cmbkit.detector.position`), whatever its
+        augmentation: the patch turns about its own centre.
 
     Yields
     ------
     image : ndarray (batch, x, y, z, 1), float32
+        With ``coordinates`` 4 channels.
     mask : ndarray (batch, x, y, z), int32, 0/1
     """
     if not scans:
@@ -156,10 +168,8 @@ def epoch_batches(
                 if ticket is None:
                     break
                 started.append(ticket.start(submit))
-            images, masks = zip(
-                *(started.popleft().result() for _ in range(batch_size)), strict=True
-            )
-            yield np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
+            made = [started.popleft().result() for _ in range(batch_size)]
+            yield _batch(made, coordinates)
     finally:
         if pool:
             pool.shutdown(wait=True, cancel_futures=True)

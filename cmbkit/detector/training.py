@@ -23,7 +23,7 @@ from cmbkit.detector.checkpoints import FILE, Progress, read_checkpoint, write_c
 from cmbkit.detector.estimate import estimate, validation_tiles
 from cmbkit.detector.inference import Predictor
 from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, save_weights
+from cmbkit.detector.network import build, save_weights, takes_coordinates
 from cmbkit.detector.sampling import ScanMemory
 from cmbkit.detector.snapshots import snapshot_patches, write_snapshots
 from cmbkit.detector.steps import GradientSteps
@@ -118,7 +118,7 @@ def train(
     if progress.epoch:
         _publish(folder, model, progress, trackers)
     report_progress(step, progress.epoch * phase.steps_per_epoch, total)
-    source = _batches(train_scans, training, phase, patch, seed, progress.epoch + 1)
+    source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1)
     with Prefetched(source) as stream:
         for epoch in range(progress.epoch + 1, phase.epochs + 1):
             if progress.waited >= phase.patience_epochs:
@@ -152,19 +152,20 @@ def train(
     report_progress(step, total, total)
 
 
-def _batches(scans, training: Training, phase: Phase, patch, seed: int, first: int) -> Iterator:
+def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int) -> Iterator:
     """Batches of the epochs from ``first`` on."""
     memory = ScanMemory(dark=training.dark_background > 0)
     return itertools.chain.from_iterable(
         epoch_batches(
             scans,
             training,
-            patch,
+            model.input_shape[1:4],
             phase.batch_size,
             phase.steps_per_epoch,
             seed=seed,
             epoch=epoch,
             memory=memory,
+            coordinates=takes_coordinates(model),
         )
         for epoch in range(first, phase.epochs + 1)
     )

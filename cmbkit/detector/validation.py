@@ -172,7 +172,8 @@ def add_patches(
     starts += [random_start(scan.image.shape, tile, rng) for _ in range(n - len(starts))]
     images = [region(scan.image, s, tile, scan.background) for s in starts]
     truths = np.stack([region(scan.lesions, s, tile, 0) for s in starts])
-    probability = predictor.patch_probability(np.stack(images).astype(np.float32))
+    images = predictor.inputs(np.stack(images).astype(np.float32), starts, scan.image.shape)
+    probability = predictor.patch_probability(images)
     for p, truth in zip(probability, truths, strict=True):
         found, _ = candidates(p, None, scan.spacing_mm, predictor.params)
         tally.add(truth, found, scan.spacing_mm)

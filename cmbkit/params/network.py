@@ -13,7 +13,9 @@ class Network(Section):
     """Figure A.7: UNetApollo3D.
 
     ``lesion_prior`` is the probability that the untrained network gives to the lesion classes
-    together (None: even odds, as zero biases give them).
+    together (None: even odds, as zero biases give them). ``deep_supervision`` lets every level
+    of the decoder predict as well, for training. With ``coordinate_channels`` the network also
+    takes the place of each voxel in the scan (`cmbkit.detector.position`).
     """
 
     patch_size: list[int] = Field([96, 96, 96], min_length=3, max_length=3)
@@ -34,6 +36,8 @@ class Network(Section):
     normalization_epsilon: float = Field(1.0e-5, gt=0)
     l2: float = Field(1.0e-5, ge=0)
     lesion_prior: float | None = Field(None, gt=0, lt=0.5)
+    deep_supervision: bool = False
+    coordinate_channels: bool = False
 
     @model_validator(mode="after")
     def _patch_divides(self):

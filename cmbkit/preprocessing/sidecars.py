@@ -6,7 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from cmbkit.cache import file_hash, software_versions
+from cmbkit.cache import software_versions
+from cmbkit.file_hashes import file_hash
 from cmbkit.params import Preprocessing
 from cmbkit.records import StandardScan
 

@@ -21,6 +21,7 @@ from cmbkit.reporting.gallery_page import REQUIRED, order, page, table_of
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
 SVG_LIMIT_BYTES = 150_000
+_CLIP = re.compile(rb"\bp[0-9a-f]{10}\b")
 _PATH = re.compile(rb'\b(?:d|x|y)="[^"]*"')
 _DECIMALS = re.compile(rb"(\d+\.\d\d)\d+")
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
@@ -186,12 +187,16 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
 def svg_bytes(fig: Figure) -> bytes:
     """Encode a figure as vectors without date or software name; text stays text.
 
-    Paths are rounded to a hundredth of a point.
+    Paths are rounded to a hundredth of a point, and clipping areas are numbered in the order in
+    which they come: their names are made from coordinates that differ in the last digit from
+    run to run.
     """
     raw = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
         fig.savefig(raw, format="svg", metadata={"Date": None, "Creator": None})
-    return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
+    text = _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
+    order = {name: b"clip%d" % n for n, name in enumerate(dict.fromkeys(_CLIP.findall(text)))}
+    return _CLIP.sub(lambda name: order[name[0]], text)
 
 
 def csv_text(df: pd.DataFrame, synthetic: bool) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from cmbkit.records import Scan, StandardScan
 from cmbkit.reporting.cuts import crop_around
@@ -137,9 +138,7 @@ def annotation_example(study) -> dict:
 
 def lesion_box(labels: np.ndarray, label: int, margin: int = 1) -> np.ndarray:
     """Mask of one instance in its bounding box with a margin of empty voxels."""
-    places = np.argwhere(labels == label)
-    low, high = places.min(axis=0), places.max(axis=0) + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = ndimage.find_objects((labels == label).view(np.uint8))[0]
     return np.pad(labels[box] == label, margin)
 
 

@@ -26,6 +26,18 @@ class ModelStage:
         name = phase if model == "scratch" else f"{phase}_tl"
         return getattr(self._training, name)
 
+    def parameter_count(self) -> int:
+        """Number of parameters of the network, counted by building it once."""
+        from cmbkit.detector import network
+
+        def compute(folder: Path) -> None:
+            count = network.build(self._study.params.network).count_params()
+            (folder / "parameters.txt").write_text(str(count))
+
+        inputs = {"network": self._study.params.network}
+        folder = self._study.cache.get("models", "size", network.VERSION, inputs, compute)
+        return int((folder / "parameters.txt").read_text())
+
     def source(self) -> Path:
         """Source network (3 inputs, 5 classes): the user's, or one that stands in for Apollo."""
         from cmbkit.detector import source_task

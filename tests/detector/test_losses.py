@@ -3,6 +3,7 @@ import pytest
 
 from cmbkit.detector.losses import (
     combined_loss,
+    deeply_supervised,
     focal_tversky,
     tversky_index,
     weighted_cross_entropy,
@@ -55,3 +56,78 @@ def test_one_hot_and_integers_agree_and_the_weights_add_up():
 def test_a_perfect_prediction_costs_nothing():
     perfect = np.eye(2, dtype=np.float32)[TRUTH]
     assert float(combined_loss(Training())(TRUTH, perfect)) == pytest.approx(0, abs=1e-6)
+
+
+def by_definition(truth, p, training):
+    """Equations 6.1 to 6.4 in numpy and double precision; p is the probability of CMB."""
+    cross, index = 0.0, []
+    for c, (y, q) in enumerate([(1 - truth, 1 - p), (truth, p)]):
+        cross -= training.cross_entropy_weights[c] * np.mean(y * np.log(q))
+        tp, fp, fn = (y * q).sum(), ((1 - y) * q).sum(), (y * (1 - q)).sum()
+        a, b, s = training.tversky_alpha, training.tversky_beta, training.tversky_smooth
+        index.append((tp + s) / (tp + a * fp + b * fn + s))
+    focal = sum((1 - i) ** training.tversky_gamma for i in index)
+    return training.loss_weights[0] * focal + training.loss_weights[1] * cross
+
+
+def gradient(loss, truth, p):
+    """Of ``loss`` with respect to the probability of CMB, by the backend."""
+    import tensorflow as tf
+
+    p = tf.Variable(p, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        value = loss(truth, tf.stack([1 - p, p], axis=-1))
+    return np.asarray(tape.gradient(value, p))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_the_gradient_is_that_of_the_equations(share):
+    """Central differences of the equations in double precision; with and without microbleed."""
+    training = Training(tversky_alpha=0.3, tversky_beta=0.7, loss_weights=[2.0, 3.0])
+    rng = np.random.default_rng(0)
+    truth = (rng.random((2, 3, 2, 2)) < share).astype(int)
+    p = rng.uniform(0.05, 0.95, truth.shape)
+    expected = np.empty(p.shape)
+    for place in np.ndindex(p.shape):
+        step = np.zeros(p.shape)
+        step[place] = 1e-5
+        up, down = (by_definition(truth, p + s * step, training) for s in (1, -1))
+        expected[place] = (up - down) / 2e-5
+    found = gradient(combined_loss(training), truth, p)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("smooth", [0.0, 1.0])
+def test_sure_and_empty_patches_have_finite_losses_and_gradients(value, smooth):
+    """All background, predicted as such or as CMB throughout, with certainty."""
+    truth, loss = np.zeros((1, 2, 2, 2), int), combined_loss(Training(tversky_smooth=smooth))
+    p = np.full(truth.shape, float(value))
+    assert np.isfinite(float(loss(truth, np.stack([1 - p, p], axis=-1).astype(np.float32))))
+    assert np.isfinite(gradient(loss, truth, p)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_neither_overflows_nor_loses_the_microbleed(dtype):
+    """2^18 voxels, more than float16 counts (65,504): the value is that of the rounded input."""
+    import keras
+
+    truth = np.zeros((1, 64, 64, 64), int)
+    truth[0, :4, :4, :4] = 1
+    p = np.where(truth, 0.75, 0.25)  # exact in half precision
+    half = keras.ops.cast(np.stack([1 - p, p], axis=-1), dtype)
+    training = Training()
+    found = float(combined_loss(training)(truth, half))
+    assert found == pytest.approx(by_definition(truth, p, training), rel=1e-4)
+
+
+def test_deep_supervision_weighs_each_level_half_as_much_as_the_finer():
+    """Two levels: (1 x 6 + 0.5 x 3) / 1.5 = 5, of a loss that is the mean probability of CMB."""
+
+    def mean_of_cmb(_, y_pred):
+        return y_pred[..., 1].mean()
+
+    fine = np.stack([0 * P, 0 * P + 6], axis=-1)
+    coarse = np.stack([0 * P, 0 * P + 3], axis=-1)
+    both = np.concatenate([fine, coarse], axis=-1)
+    assert deeply_supervised(mean_of_cmb, 2, 2)(TRUTH, both) == pytest.approx(5)

@@ -175,3 +175,13 @@ def test_bad_number_and_empty_folder_are_errors(tmp_path):
 def test_entry_is_plain_json(filled):
     entry = json.loads((filled.folder / ".entries" / "table_7_2.json").read_text())
     assert entry["number"] == "7.2" and entry["files"][0] == "table_7_2.csv"
+
+
+def test_clipping_areas_are_numbered_in_their_order(filled):
+    """One picture per axes: clip0 and clip1, each defined once and used."""
+    figure = new_figure(4, 2)
+    for axes in figure.subplots(1, 2):
+        axes.plot([0, 1], [0, 1])
+    text = filled.add_figure("S6", figure, "Two lines.").path.with_suffix(".svg").read_text()
+    for name in ("clip0", "clip1"):
+        assert text.count(f'id="{name}"') == 1 and f"url(#{name})" in text

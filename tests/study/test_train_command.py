@@ -95,7 +95,7 @@ def test_given_weights_are_fine_tuned_on_ones_own_scans(place):
     found = describe_weights(out)[1]
     assert found.trained_on.endswith("scans of MINE") and found.training["from"] == given
     assert found.preprocessing.spacing_mm == 2.0
-    (folder,) = (place / "data/derivatives/mine/models").iterdir()
+    (folder,) = (place / "data/derivatives/finetune_own/models").iterdir()
     assert folder.name == "scratch-finetune-from"
     assert list((folder / "tensorboard").iterdir())
 
@@ -105,7 +105,7 @@ def test_every_patient_is_validated_once_over_the_folds(place):
     done = cmbkit(place, "train", file, "--from", str(place / "given"), "--fold", "all")
     assert done.exit_code == 0, done.output
     assert "mean" in done.output
-    derived = place / "data/derivatives/mine"
+    derived = place / "data/derivatives/finetune_own"
     folds = pd.read_csv(derived / "folds.tsv", sep="\t")
     assert sorted(folds["fold"]) == [1, 1, 1, 2, 2, 2]
     assert len(list(derived.glob("models/scratch-finetune-from-fold*of2/history.csv"))) == 2

@@ -1,0 +1,64 @@
+"""Content hashes of files, remembered while size and modification time stay."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+NAME = ".file_hashes.tsv"
+
+
+class FileHashes:
+    """Hashes kept in a text file, so that a cohort of hundreds of GB is read once.
+
+    Parameters
+    ----------
+    record : Path
+        One line per hash: hash, size in bytes, modification time in ns, path. Several processes
+        may append to it; the last line of a path counts, lines that make no sense do not.
+    """
+
+    def __init__(self, record: Path):
+        self.record = Path(record)
+        self._known: dict[str, tuple[str, int, int]] = {}
+        self._read()
+
+    def _read(self) -> None:
+        if not self.record.is_file():
+            return
+        for line in self.record.read_text(errors="replace").splitlines():
+            parts = line.split("\t", 3)
+            if len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit():
+                self._known[parts[3]] = (parts[0], int(parts[1]), int(parts[2]))
+
+    def get(self, path) -> str:
+        """Hash of a file's content (BLAKE2b, 12 bytes, hexadecimal)."""
+        place, status = str(Path(path).absolute()), os.stat(path)
+        now = (status.st_size, status.st_mtime_ns)
+        known = self._known.get(place)
+        if known and known[1:] == now:
+            return known[0]
+        found = _hash(place, *now)
+        self._known[place] = (found, *now)
+        if not any(c in place for c in "\n\t"):
+            self._append(f"{found}\t{now[0]}\t{now[1]}\t{place}\n")
+        return found
+
+    def _append(self, line: str) -> None:
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.record, "a") as stream:
+            stream.write(line)
+
+
+@lru_cache(maxsize=65536)
+def _hash(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
+
+
+def file_hash(path) -> str:
+    """Content hash of a file (remembered by this process)."""
+    status = os.stat(path)
+    return _hash(str(Path(path).absolute()), status.st_size, status.st_mtime_ns)
