@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +21,40 @@ RECORDED_PACKAGES = (
     *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
     *("SimpleITK", "tensorflow-cpu", "pyradiomics"),
 )
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """New folder beside the target; what is left of it goes."""
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".part-{target.name}-"))
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _unfinished(target: Path, key: str) -> Iterator[Path]:
+    """Folder of a key beside the target, for one process at a time; stays until it is renamed."""
+    partial = target.parent / f".unfinished-{target.name}-{key}"
+    with open(f"{partial}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the system also when the process is killed
+        partial.mkdir(exist_ok=True)
+        yield partial
+        shutil.rmtree(partial, ignore_errors=True)
+    for other in target.parent.glob(f".unfinished-{target.name}-{'[0-9a-f]' * len(key)}.lock"):
+        _clear_away(other)
+
+
+def _clear_away(lock: Path) -> None:
+    """Delete a lock file and its unfinished folder, unless a process holds the lock."""
+    with open(lock, "w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(str(lock).removesuffix(".lock"), ignore_errors=True)
+        lock.unlink(missing_ok=True)
 
 
 class Cache:
@@ -53,20 +89,34 @@ class Cache:
         return sum(not (self.folder(step, i) / "provenance.json").is_file() for i in items)
 
     def get(
-        self, step: str, item: str, version: int, inputs: dict, compute: Callable[[Path], None]
+        self,
+        step: str,
+        item: str,
+        version: int,
+        inputs: dict,
+        compute: Callable[[Path], None],
+        *,
+        resumable: bool = False,
     ) -> Path:
         """Return the result's folder, calling ``compute(folder)`` first unless it is valid.
 
         ``compute`` writes into a temporary folder that is renamed when it has returned; if it
         raises, nothing stays. The provenance (key, inputs, software) is written beside.
+
+        With ``resumable`` the temporary folder stays when ``compute`` raises or is killed, and
+        the next call with the same key hands it to ``compute`` again; a second process that asks
+        for the same result meanwhile waits. Unfinished folders of other keys go when a result
+        is done.
         """
         key = self.key(step, version, inputs)
         target = self.folder(step, item)
         if self.valid(step, item, key):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".part-{item}-"))
-        try:
+        place = _unfinished(target, key) if resumable else _temporary(target)
+        with place as partial:
+            if resumable and self.valid(step, item, key):  # made by another process meanwhile
+                return target
             compute(partial)
             record = {"key": key, "step": step, "version": version, "inputs": self._plain(inputs)}
             record["software"] = software_versions()
@@ -75,8 +125,6 @@ class Cache:
             if target.exists():
                 shutil.rmtree(target)
             partial.rename(target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         return target
 
     def _plain(self, value):

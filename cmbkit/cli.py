@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, params, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, params, train, evaluate, audit."""
 
 from __future__ import annotations
 
@@ -80,6 +80,44 @@ def params(parameter_file: ParameterFile) -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(yaml.safe_dump(values, sort_keys=False, default_flow_style=None).rstrip())
+
+
+@app.command()
+def train(
+    parameter_file: ParameterFile,
+    model: Annotated[str, typer.Option(help="scratch, or tl (from a source network).")] = "scratch",
+    phase: Annotated[
+        str, typer.Option(help="pretrain or finetune; finetune pre-trains first if it has to.")
+    ] = "finetune",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Weights to start from: folder, file or shipped name."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the trained weights.")] = None,
+    fold: Annotated[
+        str | None, typer.Option(help="Of cross-validation: 1 to cohort.folds, or all.")
+    ] = None,
+) -> None:
+    """Train a phase; a stopped one goes on where it was. Fine-tunes given weights with --from."""
+    import logging
+
+    from cmbkit.study.train_command import train_command
+
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cmbkit").setLevel(logging.INFO)
+    try:
+        train_command(
+            parameter_file,
+            model=model,
+            phase=phase,
+            start=start,
+            out=out,
+            fold=fold,
+            tell=typer.echo,
+        )
+    except (ValueError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -65,7 +65,7 @@ def strata(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _patients(table: pd.DataFrame) -> pd.DataFrame:
+def stratified_patients(table: pd.DataFrame) -> pd.DataFrame:
     """One row per patient: the stratum of the scan with most CMBs, and the number of scans."""
     rows = strata(table).assign(patient=table["patient"], uid=table["uid"], n_cmb=table["n_cmb"])
     key = ["Dataset", "patient"]
@@ -144,7 +144,7 @@ def assign_splits(
     to_split = table[table["dataset"].isin(drawn) & annotated]
     chosen = set()
     if len(to_split):
-        chosen = _validation_patients(_patients(to_split), validation_fraction, rng)
+        chosen = _validation_patients(stratified_patients(to_split), validation_fraction, rng)
 
     def split(dataset: str, patient: str, seen: bool) -> str:
         if not seen or (dataset == "sMOMENI" and ("MOMENI", patient) in chosen):

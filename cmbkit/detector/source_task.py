@@ -23,13 +23,12 @@ from cmbkit.detector.losses import combined_loss
 from cmbkit.detector.network import build, compile_for_training, save_weights
 from cmbkit.detector.sampling import random_start, region
 from cmbkit.detector.stream import Prefetched
-from cmbkit.detector.transfer import SOURCE_CLASSES, SOURCE_SEQUENCES
+from cmbkit.detector.transfer import CONFIG, SOURCE_CLASSES, SOURCE_SEQUENCES, WEIGHTS
 from cmbkit.params import Network, Training
 from cmbkit.volume import Volume
 
 VERSION = 1
 NAME = "synthetic source task"
-WEIGHTS = "source.weights.h5"
 LEARNING_RATE = 1.0e-3
 FLUID = (4, 5, 14, 15, 24, 43, 44)
 WHITE = (2, 7, 41, 46)
@@ -193,15 +192,4 @@ def train_source(
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     config = {"name": NAME, "seed": seed, "steps": total, "spacing_mm": brain.spacing_mm}
     config |= {"sequences": SOURCE_SEQUENCES, "classes": SOURCE_CLASSES}
-    (folder / "config.json").write_text(json.dumps(config, indent=1))
-
-
-def load(path: Path, network: Network):
-    """Build the source network and read its weights, from a folder or a weights file."""
-    path = Path(path)
-    path = path / WEIGHTS if path.is_dir() else path
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected weights of the source network, found nothing")
-    model = build_source(network)
-    model.load_weights(path)
-    return model
+    (folder / CONFIG).write_text(json.dumps(config, indent=1))

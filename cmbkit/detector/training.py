@@ -1,10 +1,17 @@
-"""One training phase (sections 6.5.3, 6.5.4 and 7.1.1)."""
+"""One training phase (sections 6.5.3, 6.5.4 and 7.1.1).
+
+After every epoch the whole state goes to ``checkpoint.npz``, then what the epoch reached is
+published (best weights, history, trackers). A phase that was killed is taken up from the
+checkpoint, publishes its last epoch again and ends with the weights of an uninterrupted run.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
+import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,44 +19,24 @@ import pandas as pd
 
 from cmbkit.compute import report_progress
 from cmbkit.detector.backend import make_deterministic, use_keras
+from cmbkit.detector.checkpoints import FILE, Progress, read_checkpoint, write_checkpoint
+from cmbkit.detector.estimate import estimate, validation_tiles
 from cmbkit.detector.inference import Predictor
 from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, compile_for_training, save_weights, takes_coordinates
-from cmbkit.detector.sampling import SampledScan, ScanMemory, region
+from cmbkit.detector.network import build, save_weights, takes_coordinates
+from cmbkit.detector.sampling import ScanMemory
+from cmbkit.detector.snapshots import snapshot_patches, write_snapshots
+from cmbkit.detector.steps import GradientSteps
 from cmbkit.detector.stream import Prefetched, epoch_batches
-from cmbkit.detector.validation import balanced_subset, validate
+from cmbkit.detector.tracking import require_trackers, start_trackers
+from cmbkit.detector.validation import balanced_subset, depends_on, inference_for, validate
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 4
-METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
+VERSION = 5
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
-
-
-class _Best:
-    """Which metrics improved, and for how many epochs nothing has."""
-
-    def __init__(self, keep: str):
-        self.keep = keep
-        self.best: dict[str, tuple[float, float]] = {}
-        self.waited = 0
-
-    def update(self, train_loss: float, metrics: dict[str, float]) -> list[str]:
-        """Names of the improved validation metrics; equal values are settled by the loss."""
-        higher = {name: metrics[name] for name in METRICS if name != "loss"}
-        ranks = {name: (value, -metrics["loss"]) for name, value in higher.items()}
-        ranks["loss"] = (-metrics["loss"], 0.0)
-        ranks["train_loss"] = (-train_loss, 0.0)
-        improved = [
-            name
-            for name, rank in ranks.items()
-            if np.isfinite(rank[0]) and rank > self.best.get(name, (-np.inf, 0.0))
-        ]
-        self.best.update({name: ranks[name] for name in improved})
-        moving = {"train_loss", "loss", self.keep} & set(improved)
-        self.waited = 0 if moving else self.waited + 1
-        return [name for name in improved if name != "train_loss"]
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -68,7 +55,8 @@ def train(
     """Train ``model`` in place for one phase and write what came of it into ``folder``.
 
     Stops before ``phase.epochs`` when for ``phase.patience_epochs`` epochs neither the training
-    loss nor the validation loss nor the metric ``phase.keep`` has improved.
+    loss nor the validation loss nor the metric ``phase.keep`` has improved. Goes on from
+    ``folder/checkpoint.npz`` where an earlier call with the same arguments was interrupted.
 
     Parameters
     ----------
@@ -80,8 +68,8 @@ def train(
         Receives ``history.csv`` (epoch, step, train_loss, val_loss, count_f1, count_precision,
         segmentation_f1, dice, learning_rate, seconds), ``best_<metric>.weights.h5`` for loss,
         count_f1, count_precision, segmentation_f1 and dice, ``final.weights.h5``,
-        ``config.json`` and ``snapshots/<uid>_cmb<id>_epoch<n>.npz``. Both losses include the
-        L2 term.
+        ``config.json``, ``tensorboard/`` and ``snapshots/<uid>_cmb<id>_epoch<n>.npz``. Both
+        losses include the L2 term.
     seed : int
         Patches, augmentation and validation subsets; the same seed gives the same weights on
         the same machine.
@@ -89,63 +77,107 @@ def train(
         Named in the progress display, which counts gradient steps.
     snapshots : list of (uid, CMB id)
         Lesions of which every epoch's prediction is kept (Figure 7.2).
+
+    Raises
+    ------
+    cmbkit.detector.checkpoints.CheckpointError
+        If ``folder`` holds the checkpoint of another training.
+    FloatingPointError
+        If the training loss is not finite; the last checkpoint stays.
     """
     if not valid_scans:
         raise ValueError(f"{step}: expected at least one validation scan, found none")
+    require_trackers(training)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
     loss = combined_loss(training)
-    compile_for_training(model, learning_rate(phase), loss)
-    _write_config(folder, model, train_scans, valid_scans, phase, training, inference, seed)
-    shown = _snapshot_patches([*valid_scans, *train_scans], snapshots, model.input_shape[1:4])
-    memory, best, history = ScanMemory(), _Best(phase.keep), []
-    kept = ScanMemory(dark=training.dark_background > 0)
-    source = itertools.chain.from_iterable(
+    steps = GradientSteps(model, training, learning_rate(phase), loss, phase.frozen)
+    config = _config(model, train_scans, valid_scans, phase, training, inference, seed)
+    patch = model.input_shape[1:4]
+    shown = snapshot_patches([*valid_scans, *train_scans], snapshots, patch)
+    predictor = Predictor(model, inference_for(training, inference))
+    memory, total = ScanMemory(), phase.epochs * phase.steps_per_epoch
+    taken_up = read_checkpoint(folder, config)
+    if taken_up is None:
+        progress = Progress(phase.keep)
+        tiles = validation_tiles(valid_scans, training, predictor.params, patch)
+        expected = estimate(steps, phase, training, tiles, np.random.default_rng(seed))
+        for line in expected.lines():
+            _log.info("%s: %s", step, line)
+        _write_config(folder, config, inference, [*train_scans, *valid_scans], expected)
+    else:
+        state, progress = taken_up
+        steps.restore(state)
+        del state, taken_up
+        _log.info("%s: goes on after epoch %d", step, progress.epoch)
+    trackers = start_trackers(training, folder, step, config)
+    for row in progress.history[:-1]:
+        for tracker in trackers:
+            tracker.log(row)
+    if progress.epoch:
+        _publish(folder, model, progress, trackers)
+    report_progress(step, progress.epoch * phase.steps_per_epoch, total)
+    source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1)
+    with Prefetched(source) as stream:
+        for epoch in range(progress.epoch + 1, phase.epochs + 1):
+            if progress.waited >= phase.patience_epochs:
+                break
+            started = time.perf_counter()
+            train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
+            steps.hand_over()
+            predictor.refresh()
+            rng = np.random.default_rng([seed, epoch])
+            subset = balanced_subset(valid_scans, training.validation_share, rng)
+            metrics = validate(predictor, subset, training, loss, memory, seed)
+            metrics["loss"] += float(sum(model.losses))
+            write_snapshots(folder, predictor, shown, epoch)
+            row = {
+                "epoch": epoch,
+                "step": epoch * phase.steps_per_epoch,
+                "train_loss": train_loss,
+                "val_loss": metrics["loss"],
+                **{name: value for name, value in metrics.items() if name != "loss"},
+                "learning_rate": steps.learning_rate,
+                "seconds": time.perf_counter() - started,
+            }
+            progress.add(train_loss, metrics, row)
+            write_checkpoint(folder, steps.state(), progress, config)
+            _publish(folder, model, progress, trackers)
+    for tracker in trackers:
+        tracker.close()
+    steps.release()
+    save_weights(model, folder / "final.weights.h5")
+    (folder / FILE).unlink()
+    report_progress(step, total, total)
+
+
+def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int) -> Iterator:
+    """Batches of the epochs from ``first`` on."""
+    memory = ScanMemory(dark=training.dark_background > 0)
+    return itertools.chain.from_iterable(
         epoch_batches(
-            train_scans,
+            scans,
             training,
             model.input_shape[1:4],
             phase.batch_size,
             phase.steps_per_epoch,
             seed=seed,
             epoch=epoch,
-            memory=kept,
+            memory=memory,
             coordinates=takes_coordinates(model),
         )
-        for epoch in range(1, phase.epochs + 1)
+        for epoch in range(first, phase.epochs + 1)
     )
-    predictor = Predictor(model, _for_validation(inference, training))
-    total = phase.epochs * phase.steps_per_epoch
-    report_progress(step, 0, total)
-    with Prefetched(source) as stream:
-        for epoch in range(1, phase.epochs + 1):
-            started = time.perf_counter()
-            train_loss = _one_epoch(model, stream, phase, step, epoch, total)
-            predictor.refresh()
-            rng = np.random.default_rng([seed, epoch])
-            subset = balanced_subset(valid_scans, training.validation_share, rng)
-            metrics = validate(predictor, subset, training, loss, memory, seed)
-            metrics["loss"] += float(sum(model.losses))
-            for name in best.update(train_loss, metrics):
-                save_weights(model, folder / f"best_{name}.weights.h5")
-            _write_snapshots(folder, predictor, shown, epoch)
-            history.append(
-                {
-                    "epoch": epoch,
-                    "step": epoch * phase.steps_per_epoch,
-                    "train_loss": train_loss,
-                    "val_loss": metrics.pop("loss"),
-                    **metrics,
-                    "learning_rate": float(model.optimizer.learning_rate),
-                    "seconds": time.perf_counter() - started,
-                }
-            )
-            pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
-            if best.waited >= phase.patience_epochs:
-                break
-    save_weights(model, folder / "final.weights.h5")
-    report_progress(step, total, total)
+
+
+def _publish(folder: Path, model, progress: Progress, trackers) -> None:
+    """Write what the last epoch reached; doing it twice changes nothing."""
+    for name in progress.improved:
+        save_weights(model, folder / f"best_{name}.weights.h5")
+    pd.DataFrame(progress.history).to_csv(folder / "history.csv", index=False)
+    for tracker in trackers:
+        tracker.log(progress.history[-1])
 
 
 def learning_rate(phase: Phase):
@@ -167,27 +199,16 @@ def learning_rate(phase: Phase):
     )
 
 
-def _one_epoch(model, stream, phase: Phase, step: str, epoch: int, total: int) -> float:
+def _one_epoch(steps, stream, phase: Phase, step: str, epoch: int, total: int) -> float:
     """Mean training loss over the epoch's gradient steps."""
     losses = []
     for i in range(1, phase.steps_per_epoch + 1):
-        images, masks = next(stream)
-        losses.append(float(model.train_on_batch(images, masks)))
+        losses.append(steps(*next(stream)))
         if i % PROGRESS_EVERY == 0:
             report_progress(step, (epoch - 1) * phase.steps_per_epoch + i, total)
     if not np.isfinite(losses).all():
         raise FloatingPointError(f"{step}: training loss is not finite in epoch {epoch}")
     return float(np.mean(losses))
-
-
-def _for_validation(inference: Inference, training: Training) -> Inference:
-    """Patches are validated at the training patch size and by Keras; scans as at inference.
-
-    For a few patches per epoch, converting the network to another engine would not pay.
-    """
-    if training.validation_patches_per_scan is None:
-        return inference
-    return inference.model_copy(update={"tile_size": None, "engine": "keras"})
 
 
 def load(folder: Path, params: Network, which: str = "final"):
@@ -211,54 +232,27 @@ def load(folder: Path, params: Network, which: str = "final"):
     return model
 
 
-def _write_config(folder, model, train_scans, valid_scans, phase, training, inference, seed):
-    keras = use_keras()
-    config = {
+def _config(model, train_scans, valid_scans, phase, training, inference, seed) -> dict:
+    """Everything that the training depends on, in plain values."""
+    return {
         "network": {"name": model.name, "parameters": model.count_params()},
         "patch_size": list(model.input_shape[1:4]),
         "phase": phase.model_dump(mode="json"),
-        "training": training.model_dump(mode="json"),
-        "inference": inference.model_dump(mode="json"),
+        "training": training.shared,
+        "validation": depends_on(training, inference),
         "seed": seed,
         "train_scans": [scan.scan.uid for scan in train_scans],
         "valid_scans": [scan.scan.uid for scan in valid_scans],
-        "synthetic": any(scan.scan.synthetic for scan in [*train_scans, *valid_scans]),
+    }
+
+
+def _write_config(folder: Path, config: dict, inference, scans, expected) -> None:
+    keras = use_keras()
+    told = {
+        "inference": inference.model_dump(mode="json"),
+        "synthetic": any(scan.scan.synthetic for scan in scans),
         "keras": keras.version(),
         "backend": keras.backend.backend(),
+        "estimate": expected.record(),
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=1))
-
-
-def _snapshot_patches(scans, snapshots, patch) -> dict[str, dict]:
-    """Image and lesion of the patch around each chosen CMB, by file stem."""
-    by_uid = {scan.scan.uid: scan for scan in reversed(scans)}
-    patches = {}
-    for uid, id in snapshots:
-        if uid not in by_uid:
-            raise ValueError(f"snapshot {uid}: expected one of the scans, found no such uid")
-        scan = SampledScan.load(by_uid[uid])
-        start = np.rint(scan.centre_of(id) - np.array(patch) / 2).astype(int)
-        patches[f"{uid}_cmb{id}"] = {
-            "image": region(scan.image, start, patch, scan.background).astype(np.float32),
-            "lesion": region(scan.lesions, start, patch, 0) == id,
-            "spacing_mm": scan.spacing_mm,
-            "start": start,
-            "scan_shape": scan.image.shape,
-        }
-    return patches
-
-
-def _write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: int) -> None:
-    if patches:
-        (folder / "snapshots").mkdir(exist_ok=True)
-    for stem, patch in patches.items():
-        image = region(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
-        inputs = predictor.inputs(image[None], [patch["start"]], patch["scan_shape"])
-        probability = predictor.patch_probability(inputs)[0]
-        cut = tuple(slice(n) for n in patch["image"].shape)
-        np.savez_compressed(
-            folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",
-            **patch,
-            probability=probability[cut].astype(np.float16),
-            epoch=epoch,
-        )
+    (folder / "config.json").write_text(json.dumps({**config, **told}, indent=1))

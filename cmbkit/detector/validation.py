@@ -15,11 +15,41 @@ from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.detector.sampling import SampledScan, random_start, region
 from cmbkit.detector.tiling import holds_any, tile_starts
-from cmbkit.params import Training
+from cmbkit.params import Inference, Training
 from cmbkit.records import StandardScan
 
 MATCH_MM = 5.0
 LOSS_TILES = 4
+
+
+def inference_for(training: Training, inference: Inference) -> Inference:
+    """Inference settings that validation goes by.
+
+    Threshold and smallest size are those of ``training`` where it names them. Patches are
+    predicted at the training patch size and by Keras (for a few of them per epoch, converting
+    the network to another engine would not pay), scans as at inference.
+    """
+    named = {
+        "threshold": training.validation_threshold,
+        "minimum_voxels": training.validation_minimum_voxels,
+    }
+    changes = {name: value for name, value in named.items() if value is not None}
+    if training.validation_patches_per_scan is not None:
+        changes |= {"tile_size": None, "engine": "keras"}
+    return inference.model_copy(update=changes)
+
+
+def depends_on(training: Training, inference: Inference) -> dict:
+    """The inference settings that the metrics of validation depend on.
+
+    Not on batch size and engine; of patches, tiling and brain do not matter either.
+    """
+    used = inference_for(training, inference).model_dump(
+        mode="json", exclude={"batch_size", "engine"}
+    )
+    if training.validation_patches_per_scan is None:
+        return used
+    return {name: used[name] for name in ("threshold", "connectivity", "minimum_voxels")}
 
 
 def balanced_subset(

@@ -42,6 +42,8 @@ class Cohort(Section):
 
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
     ``phantom_scans`` scans of it. ``bids`` adds datasets of one's own under names of one's own.
+    With ``folds`` and ``fold`` the patients that would be drawn for validation are cut into so
+    many parts instead, and part ``fold`` (from 1) is validation (see `cmbkit.datasets.folds`).
     """
 
     datasets: list[DatasetName] = ["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
@@ -49,6 +51,8 @@ class Cohort(Section):
     phantom_scans: dict[DatasetName, int] = {}
     bids: dict[OwnName, OwnDataset] = {}
     validation_fraction: float = Field(0.15, gt=0, lt=1)
+    folds: int | None = Field(None, gt=1)
+    fold: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _every_dataset_has_a_source(self):
@@ -57,6 +61,12 @@ class Cohort(Section):
                 raise ValueError(
                     f"{name} has neither a folder in roots nor a number in phantom_scans"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _the_fold_is_one_of_them(self):
+        if self.fold is not None and not self.fold <= (self.folds or 0):
+            raise ValueError(f"fold: expected 1 to folds ({self.folds}), found {self.fold}")
         return self
 
     @model_validator(mode="after")

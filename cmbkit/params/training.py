@@ -54,7 +54,8 @@ class Phase(Section):
     """One training phase. An epoch is a number of gradient steps (section 6.5.3).
 
     The learning rate is constant, as in the thesis, or falls along a cosine to 2 % of its
-    value at the phase's last step; before either it rises over ``warmup_steps``.
+    value at the phase's last step; before either it rises over ``warmup_steps``. The sides of
+    the network named in ``frozen`` keep the weights that they start with (section 9.5).
     """
 
     datasets: list[AnyDataset]
@@ -65,6 +66,7 @@ class Phase(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = Field(0, ge=0)
     patience_epochs: int = Field(50, gt=0)
+    frozen: list[Literal["encoder", "bottom", "decoder"]] = []
     keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"]
 
 
@@ -100,7 +102,13 @@ class FinetuneTL(Finetune):
 
 
 class Training(Section):
-    """Sections 6.4-6.5 and 7.1: sampling, loss, phases."""
+    """Sections 6.4-6.5 and 7.1: sampling, loss, phases.
+
+    ``source_weights`` names the source network of transfer learning (`cmbkit.detector.transfer`);
+    ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
+    ``validation_minimum_voxels`` stand for those of ``inference`` in validation, so that these
+    can change without another training. ``devices`` over 1 shares each batch among so many GPUs.
+    """
 
     models: list[Literal["scratch", "tl"]] = ["scratch", "tl"]
     pretrain: Pretrain = Pretrain()
@@ -108,6 +116,7 @@ class Training(Section):
     pretrain_tl: PretrainTL = PretrainTL()
     finetune_tl: FinetuneTL = FinetuneTL()
     source_weights: str | None = None
+    source_rename: dict[str, str] = {}
     source_steps: int = Field(5000, gt=0)
     source_spacing_mm: float = Field(1.0, gt=0)
     patches_per_scan: int = Field(30, gt=0)
@@ -116,6 +125,11 @@ class Training(Section):
     queue_patches: int = Field(300, gt=0)
     validation_share: float = Field(0.5, gt=0, le=1)
     validation_patches_per_scan: int | None = Field(None, gt=0)
+    validation_threshold: float | None = Field(None, gt=0, lt=1)
+    validation_minimum_voxels: int | None = Field(None, gt=0)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    devices: int = Field(1, gt=0)
+    trackers: list[Literal["tensorboard", "mlflow", "clearml"]] = ["tensorboard"]
     cross_entropy_weights: list[float] = Field([0.1, 5.0], min_length=2)
     tversky_alpha: float = Field(0.5, ge=0)
     tversky_beta: float = Field(0.5, ge=0)
@@ -123,3 +137,10 @@ class Training(Section):
     tversky_smooth: float = Field(1.0, ge=0)
     loss_weights: list[float] = Field([1.0, 1.0], min_length=2, max_length=2)
     augmentation: Augmentation = Augmentation()
+
+    @property
+    def shared(self) -> dict:
+        """What every phase depends on besides its own section."""
+        phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
+        start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
+        return self.model_dump(mode="json", exclude={*phases, *start, "trackers"})

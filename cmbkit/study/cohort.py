@@ -154,9 +154,19 @@ class CohortStage:
             table["n_cmb"], [-1, 0, 2, 10**6], labels=["none", "low", "high"]
         ).astype(str)
         cohort = self._params.cohort
-        return assign_splits(
+        table = assign_splits(
             table, cohort.validation_fraction, self._params.seed, cohort.own_splits
         )
+        return table if cohort.folds is None else self._cross_validated(table)
+
+    def _cross_validated(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Write ``folds.tsv``; with a fold chosen, it is the validation split."""
+        from cmbkit.datasets.folds import assign_folds, foldable, split_by_fold
+
+        cohort = self._params.cohort
+        folds = assign_folds(foldable(table, cohort.own_splits), cohort.folds, self._params.seed)
+        folds.to_csv(self._study.cache.root / "folds.tsv", sep="\t", index=False)
+        return table if cohort.fold is None else split_by_fold(table, folds, cohort.fold)
 
     @cached_property
     def standard(self) -> list[StandardScan]:

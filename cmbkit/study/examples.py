@@ -14,6 +14,7 @@ from cmbkit.study.results import predicted_file
 from cmbkit.volume import Volume
 
 PLACE = ["x_mm", "y_mm", "z_mm"]
+TYPICAL_RADIUS_MM = 2.0
 
 
 def raw_image(scan: Scan) -> Volume:
@@ -44,7 +45,9 @@ def largest_microbleed(standard: StandardScan) -> pd.Series | None:
     return table.iloc[0] if len(table) else None
 
 
-def typical_microbleed(standard: StandardScan, radius_mm: float = 2.0) -> pd.Series | None:
+def typical_microbleed(
+    standard: StandardScan, radius_mm: float = TYPICAL_RADIUS_MM
+) -> pd.Series | None:
     """Row of the annotated CMB whose radius is nearest to ``radius_mm``; None for a scan without.
 
     The largest is often one that region growing let leak; a typical one shows what a CMB is.

@@ -39,17 +39,21 @@ class ModelStage:
         return int((folder / "parameters.txt").read_text())
 
     def source(self) -> Path:
-        """Folder of the source network (3 inputs, 5 classes) that stands in for Apollo."""
+        """Source network (3 inputs, 5 classes): the user's, or one that stands in for Apollo."""
         from cmbkit.detector import source_task
+        from cmbkit.detector.transfer import WEIGHTS
 
         params = self._study.params
+        if params.training.source_weights:
+            path = self._study.root / params.training.source_weights
+            return path / WEIGHTS if path.is_dir() else path
         inputs = {
             "network": params.network,
             "steps": params.training.source_steps,
             "spacing": params.training.source_spacing_mm,
             "seed": params.seed,
         }
-        return self._study.cache.get(
+        folder = self._study.cache.get(
             "models",
             "source",
             source_task.VERSION,
@@ -62,29 +66,42 @@ class ModelStage:
                 step="training source",
             ),
         )
+        return folder / WEIGHTS
 
-    def folder(self, model: str, phase: str) -> Path:
-        """Folder of a trained phase; trains it first if it is not in the cache."""
+    def folder(self, model: str, phase: str, start: Path | None = None) -> Path:
+        """Folder of a trained phase; trains it first if it is not in the cache.
+
+        Parameters
+        ----------
+        model : {"scratch", "tl"}
+        phase : {"pretrain", "finetune"}
+        start : Path, optional
+            Weight file of this study's network to start from, instead of what comes before the
+            phase.
+        """
         from cmbkit.detector import training
+        from cmbkit.detector.validation import depends_on
 
         study, params = self._study, self._study.params
         settings = self.phase(model, phase)
         train_scans = study.cohort.split("train", datasets=settings.datasets)
         valid_scans = study.cohort.split("valid")
-        start = self._start(model, phase)
-        shared = params.training.model_dump(exclude={*PHASES, *(f"{p}_tl" for p in PHASES)})
+        given, start = start is not None, start or self._start(model, phase)
         inputs = {
             "train": [s.folder / "provenance.json" for s in train_scans],
             "valid": [s.folder / "provenance.json" for s in valid_scans],
             "network": params.network,
             "phase": settings,
-            "training": shared,
-            "start": start / "provenance.json" if start else None,
+            "training": params.training.shared,
+            "validation": depends_on(params.training, params.inference),
+            "start": start,
+            "given": given,
+            "rename": params.training.source_rename,
             "seed": params.seed,
         }
 
         def compute(folder: Path) -> None:
-            network = self._initial(model, phase, start, folder)
+            network = self._initial(model, phase, start, given, folder)
             training.train(
                 network,
                 train_scans,
@@ -94,39 +111,50 @@ class ModelStage:
                 params.inference,
                 folder,
                 seed=params.seed,
-                step=f"training {model} {phase}",
+                step=f"training {item}",
                 snapshots=self.watched(),
             )
 
-        return study.cache.get("models", f"{model}-{phase}", training.VERSION, inputs, compute)
+        item = f"{model}-{phase}" + ("-from" if given else "")
+        if params.cohort.fold is not None:
+            item += f"-fold{params.cohort.fold}of{params.cohort.folds}"
+        version = training.VERSION
+        return study.cache.get("models", item, version, inputs, compute, resumable=True)
 
     def _start(self, model: str, phase: str) -> Path | None:
+        """Weight file that a phase starts from; None for random weights."""
         if phase == "finetune":
-            return self.folder(model, "pretrain")
+            return self.weights(model, "pretrain")
         return self.source() if model == "tl" else None
 
-    def _initial(self, model: str, phase: str, start: Path | None, folder: Path):
+    def _initial(self, model: str, phase: str, start: Path | None, given: bool, folder: Path):
         """The network at the start of a phase; writes the transfer report when it applies."""
-        from cmbkit.detector import network, source_task, training, transfer
+        from cmbkit.detector import network, transfer
 
         params = self._study.params
-        if phase == "finetune":
-            return training.load(start, params.network, self.phase(model, "pretrain").keep)
         fresh = network.build(params.network, seed=params.seed)
-        if model == "tl":
-            report = transfer.carry_weights(source_task.load(start, params.network), fresh)
+        if given or phase == "finetune":
+            fresh.load_weights(start)
+        elif model == "tl":
+            source = transfer.read_source(start, params.network, params.training.source_rename)
+            report = transfer.carry_weights(source, fresh)
             report.to_csv(folder / "transfer.csv", index=False)
         return fresh
 
     def watched(self, count: int = 2) -> list[tuple[str, int]]:
-        """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2)."""
-        chosen = []
+        """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).
+
+        Of each scan the most typical one; MOMENI's scans first, as in the thesis.
+        """
+        from cmbkit.study.examples import TYPICAL_RADIUS_MM, typical_microbleed
+
+        found = []
         for standard in self._study.cohort.split("valid"):
-            table = standard.microbleeds().sort_values("n_voxels", ascending=False)
-            if len(table):
-                chosen.append((standard.scan.uid, int(table["id"].iloc[0])))
-        order = sorted(chosen, key=lambda pair: (not pair[0].startswith("MOMENI"), pair))
-        return order[:count]
+            lesion = typical_microbleed(standard)
+            if lesion is not None:
+                scan, off = standard.scan, abs(lesion["radius_mm"] - TYPICAL_RADIUS_MM)
+                found.append((scan.dataset != "MOMENI", off, scan.uid, int(lesion["id"])))
+        return [(uid, id) for _, _, uid, id in sorted(found)[:count]]
 
     def load(self, model: str):
         """The final network of ``"scratch"`` or ``"tl"`` (after fine-tuning)."""
@@ -142,11 +170,9 @@ class ModelStage:
 
         return Predictor(self.load(model), self._study.params.inference)
 
-    def weights(self, model: str) -> Path:
-        """Weight file that `load` reads."""
-        return (
-            self.folder(model, "finetune") / f"best_{self.phase(model, 'finetune').keep}.weights.h5"
-        )
+    def weights(self, model: str, phase: str = "finetune") -> Path:
+        """Weight file of a phase that its ``keep`` chose; what `load` reads."""
+        return self.folder(model, phase) / f"best_{self.phase(model, phase).keep}.weights.h5"
 
     def history(self, model: str, phase: str) -> pd.DataFrame:
         """One row per epoch of a phase."""

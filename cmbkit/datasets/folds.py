@@ -1,0 +1,85 @@
+"""Patient-wise k-fold cross-validation, which the thesis could not afford (section 9.4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.datasets.splits import SPLIT_DATASETS, STRATA, stratified_patients
+
+
+def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
+    """Cut the patients of train and valid scans into folds of like composition.
+
+    Patients are dealt in turn from the list in strata order (Figure A.8), within a stratum at
+    random, those with a CMB first: fold sizes differ by at most one patient, also among patients
+    with and among those without CMBs, and of every stratum by at most one patient.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scans to deal out, in the columns that `cmbkit.datasets.splits.assign_splits` needs.
+    folds : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        uid, dataset, patient, fold (from 1); one row per scan, in the order of ``table``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer patients than folds, or fewer with a CMB.
+    """
+    patients = stratified_patients(table)
+    ill = patients["healthy_all"] == "False"
+    for name, count in (("patients", len(patients)), ("patients with CMBs", int(ill.sum()))):
+        if count < folds:
+            raise ValueError(
+                f"folds: expected at most the number of {name}, {count}; found {folds}"
+            )
+    rng = np.random.default_rng(seed)
+    order = patients.iloc[rng.permutation(len(patients))]
+    order = order.sort_values([*STRATA, "n_scans"], kind="stable")
+    dealt, first = {}, 0
+    for group in (order[order["healthy_all"] == "False"], order[order["healthy_all"] == "True"]):
+        rows = zip(group["Dataset"], group["patient"], strict=True)
+        dealt |= {row: (first + place) % folds + 1 for place, row in enumerate(rows)}
+        first += len(group)
+    pairs = zip(table["dataset"], table["patient"], strict=True)
+    return table[["uid", "dataset", "patient"]].assign(fold=[dealt[pair] for pair in pairs])
+
+
+def split_by_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int) -> pd.DataFrame:
+    """Scan table whose column split has one fold as valid and the other folds as train.
+
+    sMOMENI scans made from a MOMENI patient of the fold are excluded; those excluded only for
+    the sake of another division come back to train.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scan table with column split.
+    folds : DataFrame
+        From `assign_folds`.
+    fold : int
+    """
+    of_scan = dict(zip(folds["uid"], folds["fold"], strict=True))
+    held = set(folds.loc[(folds["fold"] == fold) & (folds["dataset"] == "MOMENI"), "patient"])
+    seen = table.get("annotated", pd.Series(True, table.index)).astype(bool)
+    splits = []
+    for row, annotated in zip(table.itertuples(), seen, strict=True):
+        if row.uid in of_scan:
+            splits.append("valid" if of_scan[row.uid] == fold else "train")
+        elif row.dataset == "sMOMENI" and annotated:
+            splits.append("excluded" if row.patient in held else "train")
+        else:
+            splits.append(row.split)
+    return table.assign(split=splits)
+
+
+def foldable(table: pd.DataFrame, own: dict[str, str]) -> pd.DataFrame:
+    """Scans that are dealt out: those that `assign_splits` draws validation patients from."""
+    drawn = {*SPLIT_DATASETS, *(name for name, split in own.items() if split == "train-valid")}
+    return table[table["dataset"].isin(drawn) & table["split"].isin(["train", "valid"])]
