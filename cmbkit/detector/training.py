@@ -187,7 +187,9 @@ def _for_validation(inference: Inference, training: Training) -> Inference:
     """
     if training.validation_patches_per_scan is None:
         return inference
-    return inference.model_copy(update={"tile_size": None, "engine": "keras"})
+    return inference.model_copy(
+        update={"tile_size": None, "engine": "keras", "precision": "float32"}
+    )
 
 
 def load(folder: Path, params: Network, which: str = "final"):
