@@ -87,9 +87,14 @@ def _summed(study, model: str, variants: list[Inference], splits) -> pd.DataFram
         partial(counts_cached, study.cache, variants, study.params.evaluation),
         items,
         step=f"operating points {model}",
+        workers=study.workers_for(_step(model, variants), [item[1].scan for item in items]),
         name=lambda item: item[1].scan.uid,
     )
     return per_scan(sum(counts)).drop(columns="fp_cmb")
+
+
+def _step(model: str, variants: list[Inference]) -> str:
+    return f"operating/{model}/{len(variants)} variants"
 
 
 def counts_cached(
@@ -106,9 +111,8 @@ def counts_cached(
         "variants": [params.of_candidates() for params in variants],
         "evaluation": evaluation,
     }
-    step = f"operating/{model}/{len(variants)} variants"
     folder = cache.get(
-        step,
+        _step(model, variants),
         standard.scan.uid,
         VERSION,
         inputs,
@@ -119,13 +123,12 @@ def counts_cached(
     return pd.read_csv(folder / "counts.tsv", sep="\t")
 
 
-def _counts(lesions, instances, spacing, params: Evaluation) -> dict[str, int]:
-    from cmbkit.evaluation.matching import match
+def _counts(lesions, predicted, params: Evaluation) -> dict[str, int]:
+    from cmbkit.evaluation.matching import match_instances
 
-    calls = match(
+    calls = match_instances(
         lesions,
-        instances,
-        spacing,
+        predicted,
         rule=params.matching,
         max_distance_mm=params.max_distance_mm,
         assignment=params.assignment,
@@ -145,6 +148,7 @@ def scan_counts(
     """
     from cmbkit.detector.postprocessing import candidates
     from cmbkit.detector.predict import read_probability
+    from cmbkit.evaluation.instances import from_labels, to_affine
 
     stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
     lesions, labels = standard.lesions().data, standard.labels().data
@@ -153,6 +157,8 @@ def scan_counts(
     image = None
     if any(params.maximum_tubeness is not None for params in variants):
         image = standard.image().data[cut]
+    affine = to_affine(stored.spacing)
+    reference = from_labels(lesions, affine, "reference")
     found: dict[str, tuple] = {}
     rows = []
     for params in variants:
@@ -165,7 +171,8 @@ def scan_counts(
         small = table.loc[table["n_voxels"] < params.minimum_voxels, "id"]
         kept = np.arange(int(table["id"].max() if len(table) else 0) + 1, dtype=np.uint16)
         kept[small] = 0
-        rows.append(_counts(lesions, kept[instances], stored.spacing, evaluation))
+        predicted = from_labels(kept[instances], affine, "predicted")
+        rows.append(_counts(reference, predicted, evaluation))
     return pd.DataFrame(rows)
 
 
