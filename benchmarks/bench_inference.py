@@ -21,6 +21,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from functools import partial
@@ -133,9 +134,10 @@ def variants(size: int) -> dict[str, Inference]:
     two = {"two_passes": True, "plan": "skip bfloat16", **shared}
     return {
         **{name: Inference(plan=name, **shared) for name in PLANS if name != "reference"},
-        "box, gaussian": Inference(plan="box", weighting="gaussian", **shared),
+        "fast, Gaussian": Inference(plan="fast", weighting="gaussian", **shared),
+        "two passes from 0.5": Inference(screen_threshold=0.5, **two),
+        "two passes from 0.1": Inference(screen_threshold=0.1, **two),
         "two passes from 0.02": Inference(screen_threshold=0.02, **two),
-        "two passes from 0.005": Inference(screen_threshold=0.005, **two),
     }
 
 
@@ -167,6 +169,12 @@ def agreement(root: Path, uids: list[str]) -> None:
             found, _ = candidates(probability, labels, image.spacing, params.inference)
             reference = found if reference is None else reference
             results[plan].add(scan.lesions().data, reference, found, image.spacing)
+        print(f"after {uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
+    print(agreement_table(results, seconds))
+
+
+def agreement_table(results: dict[str, Agreement], seconds: dict[str, list]) -> str:
+    """One row per plan."""
     rows = [
         [
             plan, f"{a.dice:.4f}", f"{a.matched} of {a.of_reference}", a.of_plan - a.matched,
@@ -176,7 +184,7 @@ def agreement(root: Path, uids: list[str]) -> None:
         for plan, a in results.items()
     ]  # fmt: skip
     names = ["plan", "Dice", "matched", "new", "changed calls", "TP/FP/FN", "processor s", "gate"]
-    print(table(names, rows))
+    return table(names, rows)
 
 
 def scan(plan: str) -> None:
