@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.detector.curvature import curvatures
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.detector.predict import write
 from cmbkit.params import Inference
@@ -46,22 +47,7 @@ def smallest_curvature(smooth: np.ndarray, where: np.ndarray, spacing) -> np.nda
     Positive only where the image curves upwards in every direction: in a dark blob, but not in
     a dark tube, sheet or step. Shape (number of true voxels,).
     """
-    places = np.argwhere(where)
-    limit = np.array(smooth.shape) - 1
-
-    def value(shift):
-        return smooth[tuple(np.clip(places + shift, 0, limit).T)]
-
-    unit = np.eye(3, dtype=int)
-    hessian = np.empty((len(places), 3, 3))
-    for i in range(3):
-        second = value(unit[i]) - 2 * value(0 * unit[i]) + value(-unit[i])
-        hessian[:, i, i] = second / spacing[i] ** 2
-        for j in range(i):
-            plus, minus = unit[i] + unit[j], unit[i] - unit[j]
-            mixed = value(plus) - value(minus) - value(-minus) + value(-plus)
-            hessian[:, i, j] = hessian[:, j, i] = mixed / (4 * spacing[i] * spacing[j])
-    return np.linalg.eigvalsh(hessian)[:, 0] if len(places) else np.zeros(0)
+    return curvatures(smooth, np.argwhere(where), spacing)[:, 0]
 
 
 def confidence(

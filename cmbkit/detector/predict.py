@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.detector.postprocessing import candidates
+from cmbkit.detector.postprocessing import candidates, true_places
+from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 2
-PROBABILITY_STEPS = 255
+VERSION = 3
+CANDIDATES_VERSION = 1
+PROBABILITY_STEPS = 65535
+PROBABILITY_FLOOR = 0.002
+"""Stored as 0, so that files stay small."""
 
 
 def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
@@ -26,16 +30,42 @@ def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None
     scan : StandardScan
     folder : Path
     """
-    params = predictor.params
-    image, brain, labels = scan.image(), scan.brain(), scan.labels()
+    image, probability = predict_map(predictor, scan, folder)
+    _write_found(scan, image, probability, predictor.params, folder)
+
+
+def predict_map(
+    predictor: Predictor, scan: StandardScan, folder: Path
+) -> tuple[Volume, np.ndarray]:
+    """Predict the probability map of ``scan`` and write it alone; returns image and map.
+
+    The map is the one that `read_probability` reads back.
+    """
+    image, brain = scan.image(), scan.brain()
     image.require_same_grid(brain)
-    image.require_same_grid(labels)
     background = float(scan.record()["background_value"])
     probability = predict_probability(
         predictor, image.data, brain=brain.data, background=background
     )
-    instances, table = candidates(probability, labels.data, image.spacing, params)
-    write(folder, scan.scan.bids_name, image, probability, instances, table)
+    stored = _write_probability(folder, scan.scan.bids_name, image, probability)
+    return image, _from_steps(stored)
+
+
+def find_in_map(scan: StandardScan, map_folder: Path, params: Inference, folder: Path) -> None:
+    """Find candidates in a map that `predict_map` wrote into ``map_folder``; writes the others."""
+    path = Path(map_folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
+    probability = read_probability(path)
+    _write_found(scan, probability, probability.data, params, folder)
+
+
+def _write_found(
+    scan: StandardScan, grid: Volume, probability: np.ndarray, params: Inference, folder: Path
+) -> None:
+    labels = scan.labels()
+    grid.require_same_grid(labels)
+    image = scan.image().data if params.maximum_tubeness is not None else None
+    found = candidates(probability, labels.data, grid.spacing, params, image=image)
+    _write_candidates(folder, scan.scan.bids_name, grid, *found)
 
 
 def write(
@@ -48,28 +78,41 @@ def write(
 ) -> None:
     """Write a prediction on the grid of ``image`` as three files.
 
-    ``<stem>_desc-cmb_probseg.nii.gz`` (uint8, probability times 255),
+    ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
     ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
     ``<stem>_desc-cmbpred_table.tsv`` (columns of `postprocessing.candidates` plus the centre of
     mass ``x_mm``, ``y_mm``, ``z_mm``).
     """
-    folder = Path(folder)
-    rounded = np.rint(probability * PROBABILITY_STEPS).astype(np.uint8)
-    image.with_data(rounded).write(folder / f"{stem}_desc-cmb_probseg.nii.gz")
-    image.with_data(instances).write(folder / f"{stem}_desc-cmbpred_dseg.nii.gz")
-    table = table.join(_centres(instances, table, image))
-    table.to_csv(folder / f"{stem}_desc-cmbpred_table.tsv", sep="\t", index=False)
+    _write_probability(folder, stem, image, probability)
+    _write_candidates(folder, stem, image, instances, table)
+
+
+def _write_probability(folder: Path, stem: str, image: Volume, probability: np.ndarray):
+    stored = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype(np.uint16)
+    stored[probability < PROBABILITY_FLOOR] = 0
+    image.with_data(stored).write(Path(folder) / f"{stem}_desc-cmb_probseg.nii.gz")
+    return stored
+
+
+def _write_candidates(folder, stem: str, grid: Volume, instances, table: pd.DataFrame) -> None:
+    grid.with_data(instances).write(Path(folder) / f"{stem}_desc-cmbpred_dseg.nii.gz")
+    table = table.join(_centres(instances, table, grid))
+    table.to_csv(Path(folder) / f"{stem}_desc-cmbpred_table.tsv", sep="\t", index=False)
+
+
+def _from_steps(stored: np.ndarray) -> np.ndarray:
+    return stored.astype(np.float32) / np.float32(PROBABILITY_STEPS)
 
 
 def read_probability(path: Path) -> Volume:
     """Read a ``probseg`` file back as float32 probabilities in [0, 1]."""
-    stored = Volume.read(path, "uint8")
-    return stored.with_data(stored.data.astype(np.float32) / PROBABILITY_STEPS)
+    stored = Volume.read(path, "uint16")
+    return stored.with_data(_from_steps(stored.data))
 
 
 def _centres(instances: np.ndarray, table: pd.DataFrame, image: Volume) -> pd.DataFrame:
     """Centre of mass in mm of each kept candidate (NaN where dropped), rows as in ``table``."""
-    where = np.nonzero(instances)
+    where = true_places(instances)
     numbers = instances[where]
     count = np.bincount(numbers, minlength=1)
     sums = [np.bincount(numbers, axis, minlength=1) for axis in where]

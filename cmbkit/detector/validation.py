@@ -35,7 +35,7 @@ def inference_for(training: Training, inference: Inference) -> Inference:
     }
     changes = {name: value for name, value in named.items() if value is not None}
     if training.validation_patches_per_scan is not None:
-        changes |= {"tile_size": None, "engine": "keras"}
+        changes |= {"tile_size": None, "engine": "keras", "precision": "float32"}
     return inference.model_copy(update=changes)
 
 

@@ -166,9 +166,18 @@ class ModelStage:
 
     def predictor(self, model: str):
         """The final network of a model, set up with the study's inference parameters."""
+        from cmbkit.detector import training
         from cmbkit.detector.inference import Predictor
 
-        return Predictor(self.load(model), self._study.params.inference)
+        params, folder = self._study.params, self.folder(model, "finetune")
+        further = [training.load(folder, params.network, w) for w in params.inference.ensemble]
+        return Predictor(self.load(model), params.inference, ensemble=further)
+
+    def ensemble_weights(self, model: str) -> list[Path]:
+        """Weight files of the further checkpoints that ``inference.ensemble`` names."""
+        folder = self.folder(model, "finetune")
+        names = [w if w == "final" else f"best_{w}" for w in self._study.params.inference.ensemble]
+        return [folder / f"{name}.weights.h5" for name in names]
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
         """Weight file of a phase that its ``keep`` chose; what `load` reads."""

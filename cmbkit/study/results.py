@@ -68,7 +68,26 @@ def evaluate_cached(
     return calls, row, read_features(folder / "features.tsv")
 
 
-def baseline_cached(cache: Cache, params: Inference, standard: StandardScan) -> Path:
+def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
+    """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
+    from cmbkit.detector import predict
+
+    model, standard, map_folder = item
+    inputs = {
+        "map": map_folder / "provenance.json",
+        "labels": standard.folder / "provenance.json",
+        "postprocessing": params.of_candidates(),
+    }
+    return cache.get(
+        f"predictions/{model}",
+        standard.scan.uid,
+        predict.CANDIDATES_VERSION,
+        inputs,
+        lambda folder: predict.find_in_map(standard, map_folder, params, folder),
+    )
+
+
+def baseline_cached(cache: Cache, standard: StandardScan) -> Path:
     """Candidates of the untrained baseline on one scan."""
     from cmbkit.detector import dark_blob, predict
 
@@ -76,7 +95,7 @@ def baseline_cached(cache: Cache, params: Inference, standard: StandardScan) -> 
         f"predictions/{BASELINE}",
         standard.scan.uid,
         predict.VERSION,
-        {"scan": standard.folder / "provenance.json", "inference": params},
+        {"scan": standard.folder / "provenance.json"},
         lambda folder: dark_blob.predict_scan(standard, folder),
     )
 
@@ -106,44 +125,69 @@ class ResultStage:
         """Validation and test scans."""
         return self._study.cohort.split("valid", "test")
 
-    def predict(self, model: str, standard: StandardScan) -> Path:
-        """Folder with the candidates of one model on one scan; predicts unless it is there."""
+    def map(self, model: str, standard: StandardScan) -> Path:
+        """Folder with the probability map of one network; predicts unless it is there.
+
+        It does not depend on thresholds and post-processing.
+        """
         from cmbkit.detector import predict
 
-        if model == BASELINE:
-            return baseline_cached(self._study.cache, self._params.inference, standard)
         inputs = {
             "scan": standard.folder / "provenance.json",
-            "inference": self._params.inference,
+            "inference": self._params.inference.of_map(),
             "weights": self._study.models.weights(model),
+            "ensemble": self._study.models.ensemble_weights(model),
             "network": self._params.network,
         }
         return self._study.cache.get(
-            f"predictions/{model}",
+            f"maps/{model}",
             standard.scan.uid,
             predict.VERSION,
             inputs,
-            lambda folder: predict.predict_scan(self._predictor(model), standard, folder),
+            lambda folder: predict.predict_map(self._predictor(model), standard, folder),
         )
+
+    def predict(self, model: str, standard: StandardScan) -> Path:
+        """Folder with the candidates of one model on one scan; predicts unless it is there."""
+        if model == BASELINE:
+            return baseline_cached(self._study.cache, standard)
+        item = (model, standard, self.map(model, standard))
+        return found_cached(self._study.cache, self._params.inference, item)
 
     def _workers(self, step: str) -> int:
         return self._study.workers_for(step, [standard.scan for standard in self.scans])
 
-    def predictions(self, model: str) -> list[Path]:
-        """Prediction folders of one model, in the order of `scans`.
+    def maps(self, model: str) -> list[Path]:
+        """Folders of the probability maps of one network, in the order of `scans`.
 
-        A network takes the whole machine for one scan; the baseline runs in worker processes.
+        A network takes the whole machine for one scan.
         """
-        function, workers, step = partial(self.predict, model), 1, f"predictions/{model}"
-        if model == BASELINE:
-            function = partial(baseline_cached, self._study.cache, self._params.inference)
-            workers = self._workers(step)
         return map_scans(
-            function,
+            partial(self.map, model),
             self.scans,
             step=f"prediction {model}",
-            workers=workers,
+            workers=1,
             name=lambda standard: standard.scan.uid,
+        )
+
+    def predictions(self, model: str) -> list[Path]:
+        """Prediction folders of one model, in the order of `scans`."""
+        cache, workers = self._study.cache, self._workers(f"predictions/{model}")
+        if model == BASELINE:
+            return map_scans(
+                partial(baseline_cached, cache),
+                self.scans,
+                step=f"prediction {model}",
+                workers=workers,
+                name=lambda standard: standard.scan.uid,
+            )
+        items = [(model, *pair) for pair in zip(self.scans, self.maps(model), strict=True)]
+        return map_scans(
+            partial(found_cached, cache, self._params.inference),
+            items,
+            step=f"candidates {model}",
+            workers=workers,
+            name=lambda item: item[1].scan.uid,
         )
 
     @cached_property

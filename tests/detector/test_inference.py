@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from cmbkit.detector.engines import choose_precision
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.network import build
-from cmbkit.detector.predict import predict_scan, read_probability
+from cmbkit.detector.predict import find_in_map, predict_map, predict_scan, read_probability
 from cmbkit.params import Inference
 from cmbkit.volume import Volume
 
@@ -50,6 +51,69 @@ def test_engines_give_the_same_probabilities(model, tile):
     np.testing.assert_allclose(found["openvino"], found["keras"], atol=1e-4)
 
 
+def test_averaged_logits_are_the_sum_over_how_many_tiles_saw_them(model):
+    image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
+    summed, mean = (
+        predict_probability(
+            Predictor(model, Inference(overlap=0.5, weighting=how)), image, background=0.0
+        )
+        for how in ("sum", "mean")
+    )
+    logit = np.log(summed) - np.log1p(-summed)
+    logit[8:16] /= 2
+    np.testing.assert_allclose(mean, 1 / (1 + np.exp(-logit)), atol=1e-4)
+
+
+def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(model):
+    """With one bright corner: tiles near what the first pass finds, and no others."""
+    image = np.random.default_rng(0).normal(size=(56, 56, 56)).astype(np.float32)
+    brain = np.ones(image.shape, np.uint8)
+    first = predict_probability(
+        Predictor(model, Inference(overlap=0.0)), image, brain=brain, background=0.0
+    )
+    limit = float(np.sort(first, axis=None)[-3:].mean())
+    settings = Inference(overlap=0.4, two_passes=True, screen_threshold=limit)
+    found = predict_probability(Predictor(model, settings), image, brain=brain, background=0.0)
+    whole = predict_probability(
+        Predictor(model, Inference(overlap=0.4)), image, brain=brain, background=0.0
+    )
+    place = np.unravel_index(first.argmax(), first.shape)
+    assert found[place] == pytest.approx(whole[place], abs=1e-5)
+    assert 0 < (found > 0).mean() < 1
+    with_screen = Predictor(
+        model,
+        Inference(overlap=0.4, screen_threshold=limit),
+        screen=Predictor(model, Inference(overlap=0.0)),
+    )
+    cascade = predict_probability(with_screen, image, brain=brain, background=0.0)
+    np.testing.assert_allclose(cascade, found, atol=1e-5)
+
+
+def test_an_ensemble_averages_logits_and_flips_make_the_answer_symmetric(model, small_network):
+    other = build(small_network, seed=4)
+    patches = np.random.default_rng(0).normal(size=(2, 16, 16, 16)).astype(np.float32)
+    settings = Inference(engine="keras")
+    alone = [Predictor(m, settings).evidence(patches) for m in (model, other)]
+    both = Predictor(model, settings, ensemble=[other]).evidence(patches)
+    np.testing.assert_allclose(both, (alone[0] + alone[1]) / 2, atol=1e-5)
+    flipping = Predictor(model, Inference(engine="keras", flips=True, batch_size=2))
+    mirrored = flipping.evidence(patches[:, ::-1])[:, ::-1]
+    np.testing.assert_allclose(flipping.evidence(patches), mirrored, atol=1e-4)
+
+
+def test_tiles_on_the_brain_need_a_brain(model):
+    predictor = Predictor(model, Inference(tiles="brain"))
+    with pytest.raises(ValueError, match="expected a brain mask"):
+        predict_probability(predictor, np.zeros((20, 20, 20), np.float32), background=0.0)
+
+
+def test_the_engine_and_precision_are_said_in_a_line_with_reasons():
+    assert choose_precision("auto", "keras") == ("float32", "engine keras computes in float32")
+    with pytest.raises(ValueError, match="precision bfloat16: engine keras"):
+        choose_precision("bfloat16", "keras")
+    assert choose_precision("auto", "openvino")[1].startswith("the processor ")
+
+
 def test_openvino_does_not_report_its_use(model):
     Predictor(model, Inference(engine="openvino"))
     from openvino.tools.ovc import telemetry_utils
@@ -91,3 +155,17 @@ def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, t
     assert probability.data.min() >= 0 and probability.data.max() <= 1
     instances = Volume.read(f"{stem}pred_dseg.nii.gz", "uint16")
     scan.image().require_same_grid(instances)
+
+
+def test_candidates_found_later_in_the_stored_map_are_the_same(model, standard_scan, tmp_path):
+    scan = standard_scan("one", dark=[(12, 12, 12)])
+    params = Inference(threshold=0.3)
+    predict_scan(Predictor(model, params), scan, tmp_path / "at once")
+    predict_map(Predictor(model, params), scan, tmp_path / "map")
+    find_in_map(scan, tmp_path / "map", params, tmp_path / "found")
+    name = f"{scan.scan.bids_name}_desc-cmbpred_dseg.nii.gz"
+    one = Volume.read(tmp_path / "at once" / name, "uint16").data
+    other = Volume.read(tmp_path / "found" / name, "uint16").data
+    assert one.any()
+    np.testing.assert_array_equal(one > 0, other > 0)
+    assert not (tmp_path / "map" / name).exists()

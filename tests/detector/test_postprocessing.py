@@ -53,3 +53,42 @@ def test_fluid_and_ventral_dc_are_not_brain():
 def test_labels_on_another_grid_are_refused():
     with pytest.raises(ValueError, match=r"\(3, 3, 3\)"):
         candidates(np.zeros((3, 3, 3)), np.zeros((3, 3, 4)), 1, Inference())
+
+
+def test_two_components_a_voxel_apart_are_one_lesion_when_merged():
+    """Figure 8.1: centres of the facing voxels are 2 voxels of 0.5 mm apart."""
+    p = np.zeros((12, 5, 5), np.float32)
+    p[1:3, 2, 2] = 0.9
+    p[4:6, 2, 2] = 0.7
+    p[10, 2, 2] = 0.8
+    _, apart = candidates(p, None, 0.5, Inference(merge_mm=0.9))
+    assert len(apart) == 3
+    instances, merged = candidates(p, None, 0.5, Inference(merge_mm=1.0))
+    assert sorted(merged["n_voxels"]) == [1, 4]
+    assert instances[1, 2, 2] == instances[5, 2, 2] != instances[10, 2, 2]
+    big = merged[merged["n_voxels"] == 4].iloc[0]
+    assert big["score"] == pytest.approx(0.9) and big["mean_probability"] == pytest.approx(0.8)
+
+
+def test_hysteresis_grows_a_sure_voxel_and_joins_but_adds_no_weak_component():
+    p = np.zeros((14, 3, 3), np.float32)
+    p[1:6, 1, 1] = 0.9, 0.4, 0.4, 0.9, 0.4
+    p[9:11, 1, 1] = 0.4
+    assert candidates(p, None, 1, Inference())[1]["n_voxels"].tolist() == [1, 1]
+    instances, table = candidates(p, None, 1, Inference(low_threshold=0.3))
+    assert table["n_voxels"].tolist() == [5]
+    assert instances[1:6, 1, 1].tolist() == [1] * 5 and not instances[9:].any()
+
+
+def test_a_dark_tube_is_told_from_a_dark_ball_and_dropped_where_asked():
+    x, y, z = np.ogrid[:40, :20, :20]
+    ball = (x - 8) ** 2 + (y - 10) ** 2 + (z - 10) ** 2 <= 9
+    tube = ((y - 10) ** 2 + (z - 10) ** 2 <= 6) & (x >= 20) & (x < 38)
+    image = np.where(ball | tube, -3.0, 0.0).astype(np.float32)
+    p = np.where(ball | tube, 0.9, 0).astype(np.float32)
+    _, table = candidates(p, None, 0.75, Inference(maximum_tubeness=0.7), image=image)
+    table = table.sort_values("n_voxels").reset_index(drop=True)
+    assert table["reason"].tolist() == ["", "a tube"]
+    assert table["tubeness"][0] < 0.3 and table["tubeness"][1] > 0.9
+    with pytest.raises(ValueError, match="expected the image"):
+        candidates(p, None, 0.75, Inference(maximum_tubeness=0.7))
