@@ -49,7 +49,8 @@ def depends_on(training: Training, inference: Inference) -> dict:
     )
     if training.validation_patches_per_scan is None:
         return used
-    return {name: used[name] for name in ("threshold", "connectivity", "minimum_voxels")}
+    names = ("threshold", "low_threshold", "connectivity", "merge_mm", "minimum_voxels")
+    return {name: used[name] for name in names}
 
 
 def balanced_subset(
