@@ -6,14 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from cmbkit.cache import file_hash, software_versions
 from cmbkit.datasets.sources import read_header
-from cmbkit.params import Inference, Preprocessing, Tool
+from cmbkit.params import Preprocessing, Tool
 from cmbkit.prediction.microbleeds import microbleed_table
 from cmbkit.prediction.remarks import scan_remarks
 from cmbkit.prediction.result import Prediction
@@ -98,7 +97,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     )
     done.record["methods"]["parcellation"] = method
     clock.start("network: loading")
-    predictor = _predictor(settings.weights, settings.description.sha256, settings.inference)
+    predictor = _predictor(settings)
     clock.start("network: probabilities")
     background = float(done.record["background_value"])
     probability = predict_probability(
@@ -196,25 +195,36 @@ def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Prepro
     return settings.preprocessing.model_copy(update=changes)
 
 
-@lru_cache(maxsize=1)
-def _built(weights: Path, sha256: str):
-    from cmbkit.detector.weights import read_weights
-
-    return read_weights(weights).model
-
-
 _READY: dict = {}
 
 
-def _predictor(weights: Path, sha256: str, inference: Inference):
+def _predictor(settings: Settings):
     """The network set up for prediction; kept for the next scan of this process."""
     from cmbkit.detector.inference import Predictor
 
-    key = (sha256, inference.model_dump_json())
+    key = (settings.description.sha256, settings.inference.model_dump_json())
     if key not in _READY:
         _READY.clear()
-        _READY[key] = Predictor(_built(weights, sha256), inference)
+        _READY[key] = Predictor(_network(settings), settings.inference)
     return _READY[key]
+
+
+def _network(settings: Settings):
+    """The network as it was kept for OpenVINO, where that runs it; else built by Keras."""
+    from cmbkit.detector.engines import choose
+    from cmbkit.detector.stored import find_stored, store
+    from cmbkit.detector.weights import read_weights
+
+    sha256 = settings.description.sha256
+    tile = settings.inference.tile_size or settings.description.network.patch_size
+    if choose(settings.inference.engine)[0] != "openvino":
+        return read_weights(settings.weights).model
+    kept = find_stored(sha256, tile)
+    if kept is None:
+        model = read_weights(settings.weights).model
+        kept = find_stored(sha256, tile) if store(model, sha256, tile) else None
+        return kept or model
+    return kept
 
 
 def _native_grid(record: dict) -> Volume:

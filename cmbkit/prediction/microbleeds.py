@@ -49,14 +49,14 @@ def dark_run_mm(image: np.ndarray, mask: np.ndarray, spacing, reach_mm: float) -
     -------
     float
         Largest distance in mm from the lesion to a voxel that is connected with it (26
-        neighbours) through voxels darker than the middle between the lesion's median and that
-        of its surroundings (those within ``reach_mm``); 0 where nothing runs on.
+        neighbours) through voxels nearly as dark: nearer to the lesion's median than to that of
+        its surroundings (within ``reach_mm``) by two to one. 0 where nothing runs on.
     """
     away = ndimage.distance_transform_edt(~mask, sampling=spacing)
     around = (away > 0) & (away <= reach_mm)
     if not around.any():
         return 0.0
-    limit = 0.5 * (float(np.median(image[mask])) + float(np.median(image[around])))
+    limit = (2 * float(np.median(image[mask])) + float(np.median(image[around]))) / 3
     dark = mask | (around & (image < limit))
     pieces, _ = ndimage.label(dark, np.ones((3, 3, 3), bool))
     joined = np.isin(pieces, np.unique(pieces[mask]))

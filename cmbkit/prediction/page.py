@@ -18,8 +18,8 @@ MOST_STRIPS = 60
 STYLE = """<style>
 .research{background:#fbe3d6;border:1px solid #d55e00;border-radius:4px;padding:.5rem .8rem}
 .viewer .cuts{display:flex;gap:.5rem;flex-wrap:wrap;background:#000;padding:.5rem}
-.viewer figure{margin:0;flex:1 1 300px;text-align:center;color:#ccc;font-size:.8rem}
-.viewer canvas{max-width:100%;touch-action:none;cursor:crosshair}
+.viewer figure{margin:0;min-width:160px;text-align:center;color:#ccc;font-size:.8rem}
+.viewer canvas{width:100%;touch-action:none;cursor:crosshair}
 .controls label{margin-right:1rem;white-space:nowrap}
 .jumps button{min-width:2.2rem}
 .bleed{margin:.8rem 0;overflow-x:auto}.bleed img{display:block;max-width:100%}

@@ -125,6 +125,7 @@
   for (const canvas of canvases) {
     const cut = canvas.dataset.cut;
     const [right, up, through] = CUTS[cut];
+    canvas.parentElement.style.flex = shape[right] + " 1 0";
     const pick = (event) => {
       const box = canvas.getBoundingClientRect();
       let x = (event.clientX - box.left) / box.width;

@@ -17,7 +17,7 @@ from cmbkit.prediction.crops import jpeg, to_grey
 from cmbkit.preprocessing.grid import resample_labels, resample_linear
 from cmbkit.volume import Volume
 
-LARGEST = 9_000_000
+LARGEST = 12_000_000
 
 
 def viewer_html(
@@ -40,7 +40,7 @@ def viewer_html(
         A block to put into a page.
     note : str
         The grid that is shown, in words; it is coarser where the page would become too large
-        (over 9 million voxels).
+        (over 12 million voxels).
     """
     spacing = float(image.spacing[0])
     note = f"The viewer shows the network's grid, {spacing:.3g} mm."
