@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,10 @@ def read_weights(name="compact") -> Weights:
             f"found one of {model.count_params()}"
         )
     try:
-        model.load_weights(folder / FILE)
-    except (ValueError, KeyError, OSError) as error:
+        with warnings.catch_warnings():  # Keras only warns of layers that it finds no weights for
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(folder / FILE)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
         first = (str(error).strip().splitlines() or ["nothing"])[0]
         raise WeightsError(
             f"{folder / FILE}: expected weights of the network in {DESCRIPTION}, found: {first}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,6 +54,17 @@ def pydicom():
     return pydicom
 
 
+def _dcm2niix() -> str:
+    """The program: that of the Python package, else (conda) the one on the PATH."""
+    try:
+        from dcm2niix import bin as program
+    except ModuleNotFoundError:
+        program = shutil.which("dcm2niix")
+    if program is None:
+        raise DicomError(f"DICOM input: expected dcm2niix, found nothing; {INSTALL}")
+    return str(program)
+
+
 def convert(files: Iterable[Path], folder: Path) -> Path:
     """Make one NIfTI image of a series with dcm2niix; its JSON sidecar lies beside it.
 
@@ -74,10 +86,7 @@ def convert(files: Iterable[Path], folder: Path) -> Path:
         If dcm2niix is not installed or fails, or does not make exactly one image.
     """
     files = list(files)
-    try:
-        from dcm2niix import bin as program
-    except ModuleNotFoundError:
-        raise DicomError(f"DICOM input: expected the package dcm2niix; {INSTALL}") from None
+    program = _dcm2niix()
     source = folder / "dicom"
     source.mkdir()
     for number, path in enumerate(files):

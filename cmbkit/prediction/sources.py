@@ -62,8 +62,10 @@ def find_sources(named: Iterable, *, leave_out: Path | None = None) -> list[Sour
     found: list[Source] = []
     for entry in named:
         found += _expand(str(entry), leave_out)
-    unique = {(s.path.resolve(), s.series, s.problem): s for s in reversed(found)}
-    return _named_apart(list(reversed(unique.values())))
+    unique: dict[tuple, Source] = {}
+    for source in found:
+        unique.setdefault((source.path.resolve(), source.series, source.problem), source)
+    return _named_apart(list(unique.values()))
 
 
 def _expand(entry: str, leave_out) -> list[Source]:

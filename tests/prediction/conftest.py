@@ -70,6 +70,14 @@ def bright_network():
     return model
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Converted networks are kept in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """Folder of weights of the network that finds bright balls, on a 1 mm grid."""
