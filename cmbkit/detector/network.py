@@ -249,6 +249,8 @@ def logits_model(model):
 
 def n_classes(model) -> int:
     """Classes that the network tells apart."""
+    if isinstance(model, StoredNetwork):
+        return model.output_shape[-1]
     return model.get_layer(LOGITS).output.shape[-1]
 
 

@@ -22,7 +22,7 @@ def cache_folder() -> Path:
 
 
 class StoredNetwork:
-    """What `engines.openvino_engine` needs of a network, from two files.
+    """What `engines.openvino_engine` needs of a network of one input channel, from two files.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class StoredNetwork:
     tile : list of 3 int
         Its input size in voxels.
     """
+
+    layers = ()
 
     def __init__(self, path: Path, tile):
         self.path = Path(path)

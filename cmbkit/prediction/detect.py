@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cmbkit.cache import file_hash, software_versions
+from cmbkit.cache import software_versions
 from cmbkit.datasets.sources import read_header
+from cmbkit.file_hashes import file_hash
 from cmbkit.params import Preprocessing, Tool
 from cmbkit.prediction.microbleeds import microbleed_table
 from cmbkit.prediction.remarks import scan_remarks
@@ -217,7 +218,8 @@ def _network(settings: Settings):
 
     sha256 = settings.description.sha256
     tile = settings.inference.tile_size or settings.description.network.patch_size
-    if choose(settings.inference.engine)[0] != "openvino":
+    places = settings.description.network.coordinate_channels
+    if places or choose(settings.inference.engine)[0] != "openvino":
         return read_weights(settings.weights).model
     kept = find_stored(sha256, tile)
     if kept is None:
