@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from cmbkit.cache import Cache
 from cmbkit.detector.weights import Description, describe_weights
+from cmbkit.file_hashes import file_hash
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
 
 VERSION = 1
@@ -43,19 +45,23 @@ class Settings:
 
     def key(self, sources: list[Path]) -> str:
         """Hash of what a result depends on, of the contents of the scan's files too."""
-        given = {name: _file(getattr(self, name)) for name in ("brain_mask", "labels")}
+        given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
         inputs = {
-            "scan": sorted(sources),
+            "version": VERSION,
+            "scan": [file_hash(path) for path in sorted(sources)],
             "weights": self.description.sha256,
-            "preprocessing": self.preprocessing,
-            "inference": self.inference.model_dump(exclude={"engine", "batch_size"}),
+            "preprocessing": self.preprocessing.model_dump(mode="json"),
+            "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
             **given,
         }
-        return Cache.key("predict", VERSION, inputs)
+        text = json.dumps(inputs, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _file(path: Path | None):
-    return path if path is None or path.is_file() else str(path)
+def _content(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    return file_hash(path) if path.is_file() else str(path)
 
 
 def make_settings(
