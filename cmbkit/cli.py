@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, params, train, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, params, train, predict, evaluate, audit."""
 
 from __future__ import annotations
 
@@ -225,3 +225,61 @@ def audit(
     typer.echo("\n".join(lines))
     if contradictions:
         raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    scans: Annotated[
+        list[str],
+        typer.Argument(
+            help="NIfTI files, DICOM series (folder or a file of it), folders, BIDS datasets, "
+            "patterns in quotes."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Gets a folder per scan, and scans.tsv.")],
+    weights: Annotated[
+        str, typer.Option(help="Folder of weights, or the name of shipped ones.")
+    ] = "compact",
+    params: Annotated[
+        Path | None,
+        typer.Option(help="Parameter file whose sections preprocessing and inference count."),
+    ] = None,
+    brain_mask: Annotated[
+        str,
+        typer.Option(help="auto, synthstrip, stand-in; a mask; a folder with SCAN.nii.gz."),
+    ] = "auto",
+    labels: Annotated[
+        str,
+        typer.Option(help="auto, synthseg, stand-in; SynthSeg labels; a folder with SCAN.nii.gz."),
+    ] = "auto",
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability from which on a voxel counts.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, keras or openvino.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Scans at a time.")] = 1,
+    force: Annotated[bool, typer.Option(help="Replace earlier results in OUT.")] = False,
+) -> None:
+    """Find the microbleeds of scans: mask, probabilities, table, page. For research only.
+
+    The exit code is 1 if a scan failed, 2 if nothing could be begun.
+    """
+    from cmbkit.prediction.command import predict_command
+
+    try:
+        code = predict_command(
+            scans,
+            out,
+            jobs=jobs,
+            force=force,
+            say=typer.echo,
+            weights=weights,
+            params=params,
+            brain_mask=brain_mask,
+            labels=labels,
+            threshold=threshold,
+            engine=engine,
+        )
+    except (ValueError, OSError, RuntimeError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(code)

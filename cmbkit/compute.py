@@ -52,6 +52,7 @@ def map_scans(
     workers: int = 1,
     name: Callable[[Any], str] = str,
     cluster: Any = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> list[Any]:
     """Call ``function`` on every item: in this process, in processes, or on a Dask cluster.
 
@@ -72,6 +73,8 @@ def map_scans(
         An item's name in the list of failures.
     cluster : cmbkit.params.Cluster, optional
         Where to run instead (see `cmbkit.dask_cluster`).
+    watch : callable, optional
+        Gets the number of items done and of all items, whenever one more is done.
 
     Raises
     ------
@@ -92,6 +95,8 @@ def map_scans(
             except Exception as error:
                 failures.append((name(items[index]), error))
             report_progress(step, count, len(items))
+            if watch:
+                watch(count, len(items))
 
     if cluster is not None and items:
         from cmbkit.dask_cluster import run_on_cluster

@@ -6,9 +6,11 @@ as fast at bfloat16 where the processor computes in it (logits then differ by so
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def choose(wanted: str) -> tuple[str, str]:
         return wanted, "named in the parameters"
     if not installed:
         return "keras", "OpenVINO is not installed"
-    if use_keras().distribution.list_devices("gpu"):
+    if can_have_gpu() and use_keras().distribution.list_devices("gpu"):
         return "keras", "there is a GPU"
     return "openvino", "there is no GPU"
 
@@ -74,6 +76,20 @@ def choose_precision(wanted: str, engine: str) -> tuple[str, str]:
             raise ValueError(f"precision bfloat16: {why}; use auto or float32")
         return wanted, "named in the parameters"
     return ("bfloat16" if able else "float32"), why
+
+
+def can_have_gpu() -> bool:
+    """Whether Keras could see a GPU: not with TensorFlow's package for CPUs, by its name.
+
+    Spares the import of TensorFlow (seconds) where the answer is known.
+    """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow" or "keras" in sys.modules:
+        return True
+    try:
+        return version("tensorflow") is not None
+    except PackageNotFoundError:
+        return False
 
 
 def use_openvino():

@@ -18,6 +18,7 @@ from cmbkit.detector import position
 from cmbkit.detector.backend import use_keras
 from cmbkit.detector.losses import deeply_supervised
 from cmbkit.detector.normalization import instance_normalization
+from cmbkit.detector.stored import StoredNetwork
 from cmbkit.params import Network
 
 VERSION = 1
@@ -234,7 +235,12 @@ def build(
 
 
 def logits_model(model):
-    """Return the network up to the layer before softmax; weights are shared with ``model``."""
+    """Return the network up to the layer before softmax; weights are shared with ``model``.
+
+    A `cmbkit.detector.stored.StoredNetwork` ends there already.
+    """
+    if isinstance(model, StoredNetwork):
+        return model
     keras = use_keras()
     logits = keras.Model(model.input, model.get_layer(LOGITS).output, name="logits")
     logits.jit_compile = False
@@ -243,6 +249,8 @@ def logits_model(model):
 
 def n_classes(model) -> int:
     """Classes that the network tells apart."""
+    if isinstance(model, StoredNetwork):
+        return model.output_shape[-1]
     return model.get_layer(LOGITS).output.shape[-1]
 
 

@@ -67,6 +67,10 @@ class OnePage:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         self._body.append(f'<div class="warning">{escape(text)}<ul>{items}</ul></div>')
 
+    def block(self, html: str) -> None:
+        """Add HTML as it stands."""
+        self._body.append(html)
+
     def table(self, name: str, table: pd.DataFrame, caption: str, note: str = "") -> None:
         """Add a table; writes name.csv, name.html and name.tex."""
         note = note or table.attrs.get("note", "")

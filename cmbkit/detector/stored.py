@@ -1,0 +1,94 @@
+"""Networks converted for OpenVINO and kept in the user's cache, so that TensorFlow can stay away.
+
+To import TensorFlow and to convert a network takes longer than to run a compact one on a scan.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("openvino", "keras", "tensorflow-cpu", "tensorflow")
+FORMAT = 1
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/cmbkit/networks``, below ``~/.cache`` without that variable."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "cmbkit" / "networks"
+
+
+class StoredNetwork:
+    """What `engines.openvino_engine` needs of a network of one input channel, from two files.
+
+    Parameters
+    ----------
+    path : Path
+        ``.xml`` of the network up to its logits; the ``.bin`` lies beside it.
+    tile : list of 3 int
+        Its input size in voxels.
+    """
+
+    layers = ()
+
+    def __init__(self, path: Path, tile):
+        self.path = Path(path)
+        self.input_shape = (None, *tile, 1)
+        self.output_shape = (None, *tile, 2)
+
+    def export(self, path, **_) -> None:
+        """Write the two files elsewhere, as a Keras model's export does."""
+        shutil.copyfile(self.path, path)
+        shutil.copyfile(self.path.with_suffix(".bin"), Path(path).with_suffix(".bin"))
+
+
+def stored_path(sha256: str, tile) -> Path:
+    """Where the network of a weight file, for tiles of one size, is kept."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name}{version(name)}")
+        except ModuleNotFoundError:
+            continue
+    size = "x".join(map(str, tile))
+    return cache_folder() / f"{sha256[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
+
+
+def find_stored(sha256: str, tile) -> StoredNetwork | None:
+    """Return the network if it was kept."""
+    path = stored_path(sha256, tile)
+    there = path.is_file() and path.with_suffix(".bin").is_file()
+    return StoredNetwork(path, tile) if there else None
+
+
+def store(model, sha256: str, tile) -> bool:
+    """Keep a Keras network for next time; False where the cache cannot be written.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As trained, for tiles of any size.
+    sha256 : str
+        Of its weight file.
+    tile : list of 3 int
+    """
+    from cmbkit.detector.backend import muted
+    from cmbkit.detector.network import logits_model, resized
+
+    target = stored_path(sha256, tile)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            made = Path(folder) / "logits.xml"
+            with muted():
+                logits_model(resized(model, tile)).export(
+                    str(made), format="openvino", verbose=False
+                )
+            os.replace(made.with_suffix(".bin"), target.with_suffix(".bin"))
+            os.replace(made, target)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Grey pictures of a scan: its window, and a strip of three cuts through one microbleed."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from cmbkit.reporting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
+from cmbkit.reporting.style import CALL_COLOURS
+from cmbkit.volume import Volume
+
+SIDE_MM = 30.0
+PANEL = 150
+GAP = 4
+JPEG_QUALITY = 85
+
+
+def window(image: Volume) -> tuple[float, float]:
+    """Intensities that become black and white: percentiles 0.5 and 99.5 of the brain.
+
+    The brain is what differs from the image's corner, which lies outside it.
+    """
+    values = image.data[image.data != image.data.min()]
+    values = values[:: max(1, values.size // 200_000)]
+    low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
+    return (float(low), float(high) if high > low else float(low) + 1)
+
+
+def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """8-bit grey values of intensities, uint8, same shape."""
+    low, high = limits
+    scaled = (np.asarray(data, np.float32) - low) * np.float32(255 / (high - low))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, float]) -> bytes:
+    """JPEG of one microbleed: axial, coronal and sagittal cut, then the same with its outline.
+
+    Parameters
+    ----------
+    image, instances : Volume
+        On one RAS isotropic grid.
+    number : int
+        The microbleed's label.
+    limits : (float, float)
+        See `window`.
+
+    Returns
+    -------
+    bytes
+        Six panels of 30 mm; left is left, up is anterior or superior.
+    """
+    from PIL import Image, ImageDraw
+
+    spacing = float(image.spacing[0])
+    size = int(np.ceil(SIDE_MM / spacing))
+    where = np.argwhere(instances.data == number)
+    low, high = where.min(axis=0), where.max(axis=0) + 1
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    centre = low + centre_of(instances.data[box] == number, high - low)
+    grey = to_grey(crop_around(image.data, centre, size, fill=limits[0]), limits)
+    mask = crop_around(instances.data, centre, size) == number
+    scale = PANEL / size
+    sheet = Image.new("RGB", (6 * PANEL + 5 * GAP, PANEL), "white")
+    for place, cut in enumerate(CUTS):
+        index = size // 2
+        panel = Image.fromarray(np.ascontiguousarray(take_cut(grey, cut, index).T[::-1]))
+        panel = panel.resize((PANEL, PANEL), Image.Resampling.BICUBIC).convert("RGB")
+        sheet.paste(panel, (place * (PANEL + GAP), 0))
+        pen = ImageDraw.Draw(panel)
+        for (x0, y0), (x1, y1) in outline_segments(take_cut(mask, cut, index), (scale, scale)):
+            line = (x0, PANEL - 1 - y0, x1, PANEL - 1 - y1)
+            pen.line(line, fill=CALL_COLOURS["GT"], width=1)
+        sheet.paste(panel, ((3 + place) * (PANEL + GAP), 0))
+    return jpeg(sheet)
+
+
+def jpeg(picture) -> bytes:
+    """JPEG file of a PIL image."""
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return stream.getvalue()

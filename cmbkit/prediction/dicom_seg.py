@@ -1,0 +1,139 @@
+"""A DICOM Segmentation object of the microbleeds that names the series it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cmbkit.prediction.dicom import INSTALL, DicomError, pydicom
+from cmbkit.volume import Volume
+
+SERIES_NUMBER = 900
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def slice_affine(dataset) -> np.ndarray:
+    """Affine of one DICOM slice: (column, row, 0, 1) to RAS mm, shape (4, 4)."""
+    orientation = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
+    row_mm, column_mm = (float(v) for v in dataset.PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, 0] = orientation[0] * column_mm
+    affine[:3, 1] = orientation[1] * row_mm
+    affine[:3, 2] = np.cross(*orientation)
+    affine[:3, 3] = np.array(dataset.ImagePositionPatient, float)
+    return LPS @ affine
+
+
+def on_slices(mask: Volume, datasets) -> np.ndarray:
+    """Values of a mask at the pixels of DICOM slices.
+
+    Parameters
+    ----------
+    mask : Volume of int
+        On the grid of the NIfTI image that was made of the series.
+    datasets : sequence of pydicom.Dataset
+        One per slice; all of one size.
+
+    Returns
+    -------
+    ndarray, shape (slices, rows, columns)
+        0 outside the mask's grid.
+    """
+    rows, columns = int(datasets[0].Rows), int(datasets[0].Columns)
+    found = np.zeros((len(datasets), rows, columns), mask.data.dtype)
+    column, row = np.meshgrid(np.arange(columns), np.arange(rows))
+    pixels = np.stack([column, row, np.zeros_like(row), np.ones_like(row)]).reshape(4, -1)
+    for number, dataset in enumerate(datasets):
+        matrix = np.linalg.inv(mask.affine) @ slice_affine(dataset)
+        voxels = np.rint((matrix @ pixels)[:3]).astype(int)
+        inside = ((voxels >= 0) & (voxels < np.array(mask.shape)[:, None])).all(axis=0)
+        found[number].reshape(-1)[inside] = mask.data[tuple(voxels[:, inside])]
+    return found
+
+
+def write_segmentation(prediction, path: Path) -> Path:
+    """Write one segment per microbleed; a scan without any gets one empty segment.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of a DICOM series; its source names the files.
+    path : Path
+        Where to.
+
+    Raises
+    ------
+    DicomError
+        If highdicom is not installed, or the series is not one of single slices.
+    """
+    try:
+        import highdicom as hd
+        from pydicom.sr.codedict import codes
+        from pydicom.uid import ExplicitVRLittleEndian
+    except ModuleNotFoundError:
+        raise DicomError(f"DICOM SEG: expected the package highdicom; {INSTALL}") from None
+    from cmbkit import __version__
+
+    datasets = [pydicom().dcmread(file) for file in prediction.source.files]
+    if any("ImagePositionPatient" not in dataset for dataset in datasets):
+        raise DicomError(
+            f"{prediction.source.path}: expected slices with a position, one per file, for a "
+            "DICOM SEG; found others (multi-frame objects are not supported)"
+        )
+    frames = on_slices(prediction.mask, datasets)
+    lost = set(np.unique(prediction.mask.data)) - set(np.unique(frames))
+    if lost:
+        raise DicomError(
+            f"{prediction.source.path}: expected every microbleed on a slice of the series, "
+            f"found none for {sorted(int(v) for v in lost)}"
+        )
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name="cmbkit",
+        version=__version__,
+        family=codes.cid7162.ArtificialIntelligence,
+        parameters={"weights": prediction.record["weights"]["sha256"]},
+    )
+    numbers = sorted(int(v) for v in prediction.table["id"]) or [1]
+    rows = prediction.table.set_index("id")
+    descriptions = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=_label(rows, number),
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=codes.SCT.Hemorrhage,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            tracking_uid=hd.UID(),
+            tracking_id=f"Microbleed {number}",
+        )
+        for number in numbers
+    ]
+    segmentation = hd.seg.Segmentation(
+        source_images=datasets,
+        pixel_array=frames,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=descriptions,
+        series_instance_uid=hd.UID(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="cmbkit",
+        manufacturer_model_name="cmbkit predict",
+        software_versions=__version__,
+        device_serial_number=prediction.record["weights"]["sha256"][:16],
+        content_label="MICROBLEEDS",
+        content_description="Cerebral microbleeds, research only",
+        series_description="Cerebral microbleeds (research only)",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        omit_empty_frames=len(rows) > 0,
+    )
+    segmentation.save_as(path)
+    return path
+
+
+def _label(rows, number: int) -> str:
+    if number not in rows.index:
+        return "No microbleed found"
+    row = rows.loc[number]
+    return f"Microbleed {number}: {row['region']}, {row['side']}"[:64]

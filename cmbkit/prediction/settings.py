@@ -1,0 +1,125 @@
+"""What a prediction depends on: weights, and the parameters in force."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cmbkit.detector.weights import Description, describe_weights
+from cmbkit.file_hashes import file_hash
+from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
+
+VERSION = 1
+METHODS = {
+    "brain_mask": ("auto", "synthstrip", "stand-in"),
+    "labels": ("auto", "synthseg", "stand-in"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything but the scan.
+
+    Attributes
+    ----------
+    weights : Path
+        Folder, see `cmbkit.detector.weights`.
+    description : Description
+        Of the weights.
+    preprocessing, inference : sections
+        In force: those of the weights, or of the parameter file, changed by what was given.
+    brain_mask, labels : Path or None
+        Files made beforehand: one file, or a folder with ``<scan>.nii.gz``.
+    """
+
+    weights: Path
+    description: Description
+    preprocessing: Preprocessing
+    inference: Inference
+    brain_mask: Path | None = None
+    labels: Path | None = None
+
+    def key(self, sources: list[Path]) -> str:
+        """Hash of what a result depends on, of the contents of the scan's files too."""
+        given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
+        inputs = {
+            "version": VERSION,
+            "scan": [file_hash(path) for path in sorted(sources)],
+            "weights": self.description.sha256,
+            "preprocessing": self.preprocessing.model_dump(mode="json"),
+            "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
+            **given,
+        }
+        text = json.dumps(inputs, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _content(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    return file_hash(path) if path.is_file() else str(path)
+
+
+def make_settings(
+    weights="compact",
+    *,
+    params=None,
+    brain_mask="auto",
+    labels="auto",
+    threshold: float | None = None,
+    engine: str | None = None,
+) -> Settings:
+    """Combine weights, parameter file and options; the later wins.
+
+    Parameters
+    ----------
+    weights : path-like or str
+        Folder, or name of shipped weights.
+    params : path-like, optional
+        Parameter file; its sections preprocessing and inference replace those of the weights.
+    brain_mask : str or path-like
+        "auto", "synthstrip" or "stand-in" (see `cmbkit.anatomy.brain_mask`), a mask, or a
+        folder of masks ``<scan>.nii.gz``.
+    labels : str or path-like
+        "auto", "synthseg" or "stand-in", a SynthSeg label image, or a folder of them.
+    threshold : float, optional
+        Probability from which on a voxel counts.
+    engine : {"auto", "keras", "openvino"}, optional
+
+    Raises
+    ------
+    cmbkit.detector.weights.WeightsError, cmbkit.params.ParameterError
+    """
+    folder, description = describe_weights(weights)
+    start = read_parameters(params) if params else description
+    given = {"threshold": threshold, "engine": engine}
+    inference = _changed(start.inference, given)
+    files, methods = {}, {}
+    for option, value in (("brain_mask", brain_mask), ("labels", labels)):
+        method = "parcellation" if option == "labels" else option
+        if str(value) in METHODS[option]:
+            if str(value) != "auto" or params is None:
+                methods[method] = str(value)
+        elif Path(value).exists():
+            files[option] = Path(value)
+        else:
+            words = ", ".join(METHODS[option])
+            raise ParameterError(
+                f"{option}: expected {words}, a file or a folder, found {str(value)!r}"
+            )
+    preprocessing = _changed(start.preprocessing, methods)
+    return Settings(folder, description, preprocessing, inference, **files)
+
+
+def _changed(section, given: dict):
+    given = {key: value for key, value in given.items() if value is not None}
+    try:
+        return type(section).model_validate(section.model_dump() | given)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"])) or next(iter(given))
+        raise ParameterError(f"{key}: {problem['msg']}, found {problem['input']!r}") from None
