@@ -76,7 +76,10 @@ def store(model, sha256: str, tile) -> bool:
     tile : list of 3 int
     """
     from cmbkit.detector.backend import muted
+    from cmbkit.detector.engines import use_openvino
     from cmbkit.detector.network import logits_model, resized
+
+    use_openvino()  # Keras would import it without switching off the reports of its use
 
     target = stored_path(sha256, tile)
     try:
