@@ -31,9 +31,12 @@ def margin(patch_size, params: Augmentation | None, spacing_mm: float = THESIS_S
         beyond = int(np.ceil(1.5 * max(params.thick_slices_mm) / spacing_mm)) + 1
     if params.spatial == 0:
         return beyond
-    half = max(patch_size) / 2 + beyond
+    return beyond + _spatial_margin(max(patch_size) + 2 * beyond, params)
+
+
+def _spatial_margin(size: int, params: Augmentation) -> int:
     stretch = params.scaling + 2 * params.shear + np.sqrt(2) * np.sin(params.rotation_rad)
-    return beyond + int(np.ceil(half * stretch)) + 2
+    return int(np.ceil(size / 2 * stretch)) + 2
 
 
 def affine_matrix(params: Augmentation, rng: np.random.Generator, patch_size) -> np.ndarray:
@@ -62,6 +65,15 @@ def _rotation(first: int, second: int, angle: float) -> np.ndarray:
     matrix[first, first] = matrix[second, second] = np.cos(angle)
     matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
     return matrix
+
+
+def _prepared(image: np.ndarray, mask: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Central part of at most ``shape``, the image as float32, larger labels as 0/1 in uint8."""
+    shape = [min(n, m) for n, m in zip(shape, image.shape, strict=True)]
+    image, mask = _centre_crop(image, shape), _centre_crop(mask, shape)
+    if mask.dtype != np.uint8:
+        mask = (mask > 0).astype(np.uint8)
+    return image.astype(np.float32), mask
 
 
 def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
@@ -152,10 +164,10 @@ def augment(
 
     Parameters
     ----------
-    image : ndarray, float32
+    image : ndarray of floats
         z-scored, ``shape`` plus `margin` on every side (any larger region will do).
-    mask : ndarray, uint8
-        0/1, same shape as ``image``.
+    mask : ndarray of integers
+        0/1, or labels in a type other than uint8; same shape as ``image``.
     shape : 3 int
         Of the patch, in voxels.
     params : Augmentation or None
@@ -169,16 +181,17 @@ def augment(
     image, mask : ndarrays of ``shape``, float32 and uint8
     """
     patch = shape = tuple(shape)
-    image = image.astype(np.float32, copy=False)
     if params is None:
-        return _centre_crop(image, shape), _centre_crop(mask, shape)
+        return _prepared(image, mask, shape)
     slices = draw_slices(params, rng, spacing_mm)
     if slices:
         shape = tuple(n + 2 * slices.reach * (a == slices.axis) for a, n in enumerate(patch))
     if rng.random() < params.spatial:
+        border = 2 * _spatial_margin(max(shape), params)
+        image, mask = _prepared(image, mask, [n + border for n in shape])
         image, mask = deform(image, mask, shape, params, rng, patch)
     else:
-        image, mask = _centre_crop(image, shape), _centre_crop(mask, shape)
+        image, mask = _prepared(image, mask, shape)
     if slices:
         image, mask = (_centre_crop(part, patch) for part in thicken(image, mask, slices))
     mean, sd = float(image.mean()), float(image.std())

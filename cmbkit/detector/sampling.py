@@ -217,9 +217,9 @@ def cut_patch(
     """
     border = margin(patch, augmentation, scan.spacing_mm)
     start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border
-    image = region(scan.image, start, shape, scan.background).astype(np.float32)
-    mask = (region(scan.lesions, start, shape, 0) > 0).astype(np.uint8)
-    return augment(image, mask, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
+    image = region(scan.image, start, shape, scan.background)
+    lesions = region(scan.lesions, start, shape, 0)
+    return augment(image, lesions, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
 
 
 def sample_patch(

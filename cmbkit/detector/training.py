@@ -11,7 +11,6 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +50,7 @@ def train(
     seed: int,
     step: str,
     snapshots: list[tuple[str, int]] = (),
+    memory: ScanMemory | None = None,
 ) -> None:
     """Train ``model`` in place for one phase and write what came of it into ``folder``.
 
@@ -77,6 +77,8 @@ def train(
         Named in the progress display, which counts gradient steps.
     snapshots : list of (uid, CMB id)
         Lesions of which every epoch's prediction is kept (Figure 7.2).
+    memory : ScanMemory, optional
+        From `scan_memory`, for training scans that another phase may have read already.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def train(
     patch = model.input_shape[1:4]
     shown = snapshot_patches([*valid_scans, *train_scans], snapshots, patch)
     predictor = Predictor(model, inference_for(training, inference))
-    memory, total = ScanMemory(), phase.epochs * phase.steps_per_epoch
+    seen, total = ScanMemory(), phase.epochs * phase.steps_per_epoch
     taken_up = read_checkpoint(folder, config)
     if taken_up is None:
         progress = Progress(phase.keep)
@@ -118,7 +120,15 @@ def train(
     if progress.epoch:
         _publish(folder, model, progress, trackers)
     report_progress(step, progress.epoch * phase.steps_per_epoch, total)
-    source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1)
+    source = _batches(
+        model,
+        train_scans,
+        training,
+        phase,
+        seed,
+        progress.epoch + 1,
+        memory or scan_memory(training),
+    )
     with Prefetched(source) as stream:
         for epoch in range(progress.epoch + 1, phase.epochs + 1):
             if progress.waited >= phase.patience_epochs:
@@ -129,7 +139,7 @@ def train(
             predictor.refresh()
             rng = np.random.default_rng([seed, epoch])
             subset = balanced_subset(valid_scans, training.validation_share, rng)
-            metrics = validate(predictor, subset, training, loss, memory, seed)
+            metrics = validate(predictor, subset, training, loss, seen, seed)
             metrics["loss"] += float(sum(model.losses))
             write_snapshots(folder, predictor, shown, epoch)
             row = {
@@ -152,9 +162,13 @@ def train(
     report_progress(step, total, total)
 
 
-def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int) -> Iterator:
+def scan_memory(training: Training) -> ScanMemory:
+    """An empty memory for training scans, which phases can share."""
+    return ScanMemory(dark=training.dark_background > 0)
+
+
+def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int, memory):
     """Batches of the epochs from ``first`` on."""
-    memory = ScanMemory(dark=training.dark_background > 0)
     return itertools.chain.from_iterable(
         epoch_batches(
             scans,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,13 @@ class ModelStage:
         """Parameters of one phase of one model (``"scratch"`` or ``"tl"``)."""
         name = phase if model == "scratch" else f"{phase}_tl"
         return getattr(self._training, name)
+
+    @cached_property
+    def _memory(self):
+        """Training scans in memory, shared by the phases."""
+        from cmbkit.detector.training import scan_memory
+
+        return scan_memory(self._training)
 
     def parameter_count(self) -> int:
         """Number of parameters of the network, counted by building it once."""
@@ -113,6 +121,7 @@ class ModelStage:
                 seed=params.seed,
                 step=f"training {item}",
                 snapshots=self.watched(),
+                memory=self._memory,
             )
 
         item = f"{model}-{phase}" + ("-from" if given else "")
