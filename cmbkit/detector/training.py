@@ -120,15 +120,8 @@ def train(
     if progress.epoch:
         _publish(folder, model, progress, trackers)
     report_progress(step, progress.epoch * phase.steps_per_epoch, total)
-    source = _batches(
-        model,
-        train_scans,
-        training,
-        phase,
-        seed,
-        progress.epoch + 1,
-        memory or scan_memory(training),
-    )
+    memory = memory or scan_memory(training)
+    source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1, memory)
     with Prefetched(source) as stream:
         for epoch in range(progress.epoch + 1, phase.epochs + 1):
             if progress.waited >= phase.patience_epochs:
