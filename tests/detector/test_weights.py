@@ -95,3 +95,12 @@ def test_a_description_that_does_not_fit_is_one_line(folder, values, said):
     with pytest.raises(WeightsError, match=said) as caught:
         describe_weights(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_weights_are_whole_small_and_described():
+    folder, found = describe_weights("compact")
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 8e6
+    assert "synthetic" in found.trained_on
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Not a medical device" in card and "synthetic" in card
+    assert read_weights("compact").model.count_params() == found.parameters
