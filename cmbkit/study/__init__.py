@@ -17,7 +17,6 @@ from cmbkit.study.cohort import CohortStage
 from cmbkit.study.models import ModelStage
 from cmbkit.study.realscan import RealScanStage
 from cmbkit.study.results import ResultStage
-from cmbkit.study.thick_slices import ThickSliceStage
 
 
 def find_root() -> Path:
@@ -66,7 +65,13 @@ class Study:
         self.models = ModelStage(self)
         self.results = ResultStage(self)
         self.real = RealScanStage(self)
-        self.thick_slices = ThickSliceStage(self)
+
+    @cached_property
+    def thick_slices(self):
+        """The controlled experiment on slice thickness (`ThickSliceStage`; imported on use)."""
+        from cmbkit.study.thick_slices import ThickSliceStage
+
+        return ThickSliceStage(self)
 
     @property
     def synthetic(self) -> bool:
