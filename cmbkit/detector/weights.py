@@ -153,16 +153,28 @@ def read_weights(name="compact") -> Weights:
             f"{folder / DESCRIPTION}: expected a network of {found.parameters} parameters, "
             f"found one of {model.count_params()}"
         )
+    load_whole(model, folder / FILE)
+    return Weights(folder, found, model)
+
+
+def load_whole(model, path: Path) -> None:
+    """Load a weight file into a network; every layer must be in it.
+
+    Raises
+    ------
+    WeightsError
+        If the file is unreadable or does not fit.
+    """
     try:
         with warnings.catch_warnings():  # Keras only warns of layers that it finds no weights for
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(folder / FILE)
+            model.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         first = (str(error).strip().splitlines() or ["nothing"])[0]
         raise WeightsError(
-            f"{folder / FILE}: expected weights of the network in {DESCRIPTION}, found: {first}"
+            f"{path}: expected weights of a network of {model.count_params()} parameters as "
+            f"described, found: {first}"
         ) from None
-    return Weights(folder, found, model)
 
 
 def write_weights(

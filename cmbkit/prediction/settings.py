@@ -58,10 +58,12 @@ class Settings:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _content(path: Path | None) -> str | None:
+def _content(path: Path | None) -> str | dict[str, str] | None:
     if path is None:
         return None
-    return file_hash(path) if path.is_file() else str(path)
+    if path.is_file():
+        return file_hash(path)
+    return {file.name: file_hash(file) for file in sorted(path.glob("*.nii*"))}
 
 
 def make_settings(

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from cmbkit.records import Scan, StandardScan
 from cmbkit.reporting.cuts import crop_around
-from cmbkit.study.results import predicted_file
+from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
 PLACE = ["x_mm", "y_mm", "z_mm"]

@@ -138,12 +138,12 @@ class ModelStage:
 
     def _initial(self, model: str, phase: str, start: Path | None, given: bool, folder: Path):
         """The network at the start of a phase; writes the transfer report when it applies."""
-        from cmbkit.detector import network, transfer
+        from cmbkit.detector import network, transfer, weights
 
         params = self._study.params
         fresh = network.build(params.network, seed=params.seed)
         if given or phase == "finetune":
-            fresh.load_weights(start)
+            weights.load_whole(fresh, start)
         elif model == "tl":
             source = transfer.read_source(start, params.network, params.training.source_rename)
             report = transfer.carry_weights(source, fresh)

@@ -16,7 +16,7 @@ from cmbkit.compute import map_scans
 from cmbkit.params import Evaluation
 from cmbkit.preprocessing.grid import to_native
 from cmbkit.records import StandardScan
-from cmbkit.study.results import predicted_file
+from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
 VERSION = 1

@@ -10,7 +10,7 @@ from cmbkit.reporting import cuts, render_panels
 from cmbkit.reporting.canvas import new_figure
 from cmbkit.reporting.style import MODEL_NAMES
 from cmbkit.study import examples
-from cmbkit.study.results import predicted_file
+from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
 

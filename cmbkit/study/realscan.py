@@ -106,7 +106,7 @@ class RealScanStage:
 
     def result(self, model: str, variant: str):
         """Calls, scan row and candidate features of one model on one variant."""
-        from cmbkit.study.results import evaluate_cached
+        from cmbkit.study.scan_results import evaluate_cached
 
         standard = self.standard(variant)
         prediction = self._study.results.predict(model, standard)

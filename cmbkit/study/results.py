@@ -2,102 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmbkit.cache import Cache
 from cmbkit.compute import map_scans
-from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
-from cmbkit.study.cohort import concatenated, describe_cached, read_features
-from cmbkit.volume import Volume
-
-BASELINE = "dark blobs"
-
-
-def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
-    """Path of one of a prediction's files, e.g. ``desc-cmbpred_dseg.nii.gz``."""
-    return folder / f"{standard.scan.bids_name}_{ending}"
-
-
-def evaluate_cached(
-    cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
-) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
-    """Calls, scan row and features of the candidates of one predicted scan."""
-    from cmbkit.evaluation import evaluate
-    from cmbkit.features import describe
-    from cmbkit.features.grids import describe_scan
-
-    model, standard, prediction = item
-    scan = standard.scan
-
-    def compute(folder: Path) -> None:
-        predicted = Volume.read(
-            predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz"), "uint16"
-        )
-        table = pd.read_csv(
-            predicted_file(prediction, standard, "desc-cmbpred_table.tsv"), sep="\t"
-        )
-        scores = dict(zip(table["id"], table["score"], strict=True))
-        calls, row = evaluate.evaluate_scan(
-            standard.lesions(),
-            predicted,
-            uid=scan.uid,
-            dataset=scan.dataset,
-            patient=scan.patient,
-            scores=scores,
-            params=params,
-        )
-        calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
-        (folder / "scan.json").write_text(json.dumps(row))
-        features = describe_scan(standard, predicted, type="Pred")
-        features.to_csv(folder / "features.tsv", sep="\t", index=False)
-
-    inputs = {
-        "prediction": prediction / "provenance.json",
-        "evaluation": params.of_scans,
-        "features": describe.VERSION,
-    }
-    folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
-    row = json.loads((folder / "scan.json").read_text())
-    calls = pd.read_csv(folder / "calls.tsv", sep="\t")
-    return calls, row, read_features(folder / "features.tsv")
-
-
-def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
-    """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
-    from cmbkit.detector import predict
-
-    model, standard, map_folder = item
-    inputs = {
-        "map": map_folder / "provenance.json",
-        "labels": standard.folder / "provenance.json",
-        "postprocessing": params.of_candidates(),
-    }
-    return cache.get(
-        f"predictions/{model}",
-        standard.scan.uid,
-        predict.CANDIDATES_VERSION,
-        inputs,
-        lambda folder: predict.find_in_map(standard, map_folder, params, folder),
-    )
-
-
-def baseline_cached(cache: Cache, standard: StandardScan) -> Path:
-    """Candidates of the untrained baseline on one scan."""
-    from cmbkit.detector import dark_blob, predict
-
-    return cache.get(
-        f"predictions/{BASELINE}",
-        standard.scan.uid,
-        predict.VERSION,
-        {"scan": standard.folder / "provenance.json"},
-        lambda folder: dark_blob.predict_scan(standard, folder),
-    )
+from cmbkit.study.cohort import concatenated, describe_cached
+from cmbkit.study.scan_results import (
+    BASELINE,
+    baseline_cached,
+    evaluate_cached,
+    found_cached,
+    predicted_file,
+)
 
 
 class ResultStage:

@@ -78,7 +78,7 @@ def test_weights_of_another_network_are_refused(folder, tiny_network):
     with pytest.raises(WeightsError, match=r"expected a network of .* parameters, found one of"):
         read_weights(folder)
     change(folder, parameters=build(other).count_params())
-    with pytest.raises(WeightsError, match=r"network\.weights\.h5: expected weights of the netw"):
+    with pytest.raises(WeightsError, match=r"network\.weights\.h5: expected weights of a netw"):
         read_weights(folder)
 
 
