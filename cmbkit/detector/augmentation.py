@@ -4,7 +4,8 @@ Spatial, intensity and blur transformations follow each other, each with its own
 thick slices, where asked for, come after the spatial ones.
 Spatial ones read a larger region than the patch, so that no border is made up. After intensity
 and blur the patch gets back the mean and standard deviation it came with, which stands for the
-z-scoring of the whole scan before and after augmentation.
+z-scoring of the whole scan before and after augmentation. What depends on the lowest and highest
+value (salt and pepper, gamma, inversion) takes those of the whole scan.
 """
 
 from __future__ import annotations
@@ -122,25 +123,45 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
     return warp(image, mask, np.ascontiguousarray(matrix), offset, nodes, *map(int, shape))
 
 
-def change_intensity(image, params: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise, salt and pepper, gamma and contrast inversion, each if drawn."""
+def change_intensity(
+    image: np.ndarray,
+    params: Augmentation,
+    rng: np.random.Generator,
+    intensity_range: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Gaussian noise, salt and pepper, gamma and contrast inversion, each if drawn.
+
+    Parameters
+    ----------
+    image : ndarray (x, y, z), float32
+    params : Augmentation
+    rng : numpy Generator
+    intensity_range : 2 float, optional
+        Lowest and highest value of the whole scan (default: of ``image``); where noise goes
+        beyond, those of the noisy image.
+
+    Returns
+    -------
+    ndarray (x, y, z), float32
+    """
     image = image.copy()
     if rng.random() < params.noise:
         sd = np.float32(rng.uniform(0, params.noise_sd_max))
         image += sd * rng.standard_normal(image.shape, dtype=np.float32)
+    low, high = float(image.min()), float(image.max())
+    if intensity_range is not None:
+        low, high = min(low, intensity_range[0]), max(high, intensity_range[1])
     if rng.random() < params.salt_pepper:
         share = rng.uniform(0, params.salt_pepper_max)
-        low, high = float(image.min()), float(image.max())
         places = rng.integers(image.size, size=int(share * image.size))
         image.ravel()[places] = np.where(rng.random(places.size) < 0.5, low, high)
     if rng.random() < params.gamma:
-        low, high = float(image.min()), float(image.max())
         gamma = np.float32(np.exp(rng.normal(0, GAMMA_SD)))
         if high > low:
             unit = (image - low) / (high - low)
             image = low + (high - low) * unit**gamma
     if rng.random() < params.inversion:
-        image = image.max() + image.min() - image
+        image = low + high - image
     return image
 
 
@@ -159,6 +180,7 @@ def augment(
     rng: np.random.Generator,
     *,
     spacing_mm: float = THESIS_SPACING_MM,
+    intensity_range: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Augment one region around a patch (section 6.3) and crop it to the patch.
 
@@ -175,6 +197,8 @@ def augment(
     rng : numpy Generator
     spacing_mm : float
         Voxel size; the blur's standard deviation is in voxels of the thesis's 0.5 mm grid.
+    intensity_range : 2 float, optional
+        Lowest and highest value of the whole scan; default: of the patch.
 
     Returns
     -------
@@ -197,7 +221,7 @@ def augment(
     mean, sd = float(image.mean()), float(image.std())
     changed = image
     if rng.random() < params.intensity:
-        changed = change_intensity(changed, params, rng)
+        changed = change_intensity(changed, params, rng, intensity_range)
     if rng.random() < params.blur:
         sigma = rng.uniform(*params.blur_sigma) * THESIS_SPACING_MM / spacing_mm
         changed = ndimage.gaussian_filter(changed, sigma, mode="nearest", truncate=3)

@@ -40,6 +40,8 @@ class SampledScan:
         Of the isotropic grid.
     dark : ndarray (m, 3)
         Dark spots that are no CMB, in voxels (see `dark_spots`).
+    intensity_range : 2 float
+        Lowest and highest value of the image and its background.
     """
 
     image: np.ndarray
@@ -49,6 +51,7 @@ class SampledScan:
     background: float
     spacing_mm: float
     dark: np.ndarray
+    intensity_range: tuple[float, float]
 
     @classmethod
     def load(cls, scan: StandardScan, *, dark: bool = False) -> SampledScan:
@@ -66,14 +69,16 @@ class SampledScan:
         spots = np.empty((0, 3))
         if dark:
             spots = dark_spots(image.data, scan.brain().data, centres, spacing)
+        background = float(scan.record()["background_value"])
         return cls(
             image.data.astype(np.float16),
             lesions.data,
             ids,
             centres,
-            float(scan.record()["background_value"]),
+            background,
             spacing,
             spots,
+            _range_with(image.data, background),
         )
 
     @property
@@ -87,6 +92,12 @@ class SampledScan:
         if not len(found):
             raise ValueError(f"expected CMB {id}, found only {self.ids.tolist()}")
         return self.centres[found[0]]
+
+
+def _range_with(image: np.ndarray, background: float) -> tuple[float, float]:
+    """Lowest and highest value, in float16, of a scan that is padded with its background."""
+    low, high = min(image.min(), background), max(image.max(), background)
+    return float(np.float16(low)), float(np.float16(high))
 
 
 def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> np.ndarray:
@@ -219,7 +230,15 @@ def cut_patch(
     start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border
     image = region(scan.image, start, shape, scan.background)
     lesions = region(scan.lesions, start, shape, 0)
-    return augment(image, lesions, patch, augmentation, rng, spacing_mm=scan.spacing_mm)
+    return augment(
+        image,
+        lesions,
+        patch,
+        augmentation,
+        rng,
+        spacing_mm=scan.spacing_mm,
+        intensity_range=scan.intensity_range,
+    )
 
 
 def sample_patch(

@@ -32,7 +32,7 @@ from cmbkit.detector.validation import balanced_subset, depends_on, inference_fo
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 5
+VERSION = 6
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
 _log = logging.getLogger(__name__)

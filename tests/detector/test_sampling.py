@@ -1,14 +1,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from cmbkit.detector.augmentation import augment
 from cmbkit.detector.sampling import (
     SampledScan,
+    cut_patch,
     dark_spots,
     region,
     sample_patch,
     start_around,
 )
+from cmbkit.params import Augmentation
 
 
 def test_region_beyond_the_image_is_filled():
@@ -37,6 +41,28 @@ def test_class_proportions_decide_how_often_a_patch_holds_a_microbleed(
     for share, low, high in (([0.0, 1.0], 1.0, 1.0), ([0.5, 0.5], 0.4, 0.7)):
         masks = [sample_patch(scan, (8, 8, 8), share, None, rng)[1] for _ in range(100)]
         assert low <= np.mean([mask.any() for mask in masks]) <= high
+
+
+def test_up_to_z_scoring_a_patch_is_the_crop_of_its_scan_augmented_as_a_whole(standard_scan):
+    """The balls, which hold the scan's extremes, lie outside the patch; z-scoring is linear."""
+    scan = SampledScan.load(standard_scan("whole", dark=[(8, 8, 8)], bright=[(24, 8, 8)]))
+    assert scan.intensity_range == (scan.image.min(), scan.image.max())
+    params = Augmentation(spatial=0, intensity=1, noise=0, salt_pepper=0, gamma=1, blur=0)
+    window = (slice(10, 18), slice(18, 26), slice(18, 26))
+    for seed in range(4):
+        whole, _ = augment(
+            scan.image, scan.lesions, scan.image.shape, params, np.random.default_rng(seed)
+        )
+        rng = np.random.default_rng(seed)
+        patch, _ = cut_patch(scan, (10, 18, 18), (8, 8, 8), params, rng)
+        pair = whole[window].ravel(), patch.ravel()
+        assert np.corrcoef(*pair)[0, 1] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_range_of_a_scan_holds_its_background(standard_scan):
+    made = standard_scan("background", dark=[(8, 8, 8)])
+    made.record_path.write_text('{"background_value": -50.0}')
+    assert SampledScan.load(made).intensity_range[0] == -50
 
 
 def test_dark_spots_are_minima_that_are_no_microbleed():
