@@ -12,6 +12,7 @@ from cmbkit.params import Training
 GROUPS = {"train_loss": "loss", "val_loss": "loss", "learning_rate": "training"}
 GROUPS |= {"seconds": "training", "count_f1": "detection", "count_precision": "detection"}
 GROUPS |= {"segmentation_f1": "segmentation", "dice": "segmentation"}
+SCANS = ("train_scans", "valid_scans")
 PACKAGES = {"tensorboard": "tensorflow", "mlflow": "mlflow", "clearml": "clearml"}
 
 
@@ -27,6 +28,17 @@ class Tracker(Protocol):
 
 def _values(row: dict) -> dict[str, float]:
     return {f"{GROUPS[name]}/{name}": row[name] for name in GROUPS if row[name] == row[name]}
+
+
+def _parameters(config: dict, prefix: str = "") -> dict:
+    """Values of a nested dictionary by dotted name, without the lists of scans."""
+    found = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            found |= _parameters(value, f"{prefix}{name}.")
+        elif name not in SCANS:
+            found[prefix + name] = value
+    return found
 
 
 class TensorBoard:
@@ -58,7 +70,10 @@ class TensorBoard:
 
 
 class MLflow:
-    """One MLflow run, where ``MLFLOW_TRACKING_URI`` says."""
+    """One run of the experiment "cmbkit", where ``MLFLOW_TRACKING_URI`` says.
+
+    Parameters have dotted names; the whole configuration, scans included, is ``config.json``.
+    """
 
     def __init__(self, folder: Path, name: str, config: dict):
         import mlflow
@@ -66,6 +81,7 @@ class MLflow:
         self._mlflow = mlflow
         mlflow.set_experiment("cmbkit")
         self._run = mlflow.start_run(run_name=name, nested=True)
+        mlflow.log_params(_parameters(config))
         mlflow.log_dict(config, "config.json")
 
     def log(self, row: dict) -> None:
@@ -78,7 +94,10 @@ class MLflow:
 
 
 class ClearML:
-    """One ClearML task, on the server that ``clearml.conf`` names (section 7.2.1)."""
+    """One task of the project "cmbkit", on the server that ``clearml.conf`` names (section 7.2.1).
+
+    Hyperparameters have dotted names; the whole configuration is the object "config".
+    """
 
     def __init__(self, folder: Path, name: str, config: dict):
         from clearml import Task
@@ -86,6 +105,7 @@ class ClearML:
         self._task = Task.init(
             "cmbkit", name, reuse_last_task_id=False, auto_connect_frameworks=False
         )
+        self._task.connect(_parameters(config), name="parameters")
         self._task.connect_configuration(config, name="config")
 
     def log(self, row: dict) -> None:
