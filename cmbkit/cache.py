@@ -122,6 +122,8 @@ class Cache:
             record["software"] = software_versions()
             (partial / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True))
             partial.chmod(0o755)
+            if self.valid(step, item, key):  # another process was quicker; it may be read already
+                return target
             if target.exists():
                 shutil.rmtree(target)
             partial.rename(target)

@@ -24,13 +24,16 @@ def reproduce(
     update_notebooks: Annotated[
         bool, typer.Option(help="Write the outputs back into notebooks/.")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Notebooks at a time; two by default.")
+    ] = None,
 ) -> None:
     """Execute the notebooks headless and write figures/<profile>/index.html."""
     from cmbkit.params import ParameterError
     from cmbkit.reproduce import NotebookFailed, reproduce
 
     try:
-        reproduce(parameter_file, only=only, update_notebooks=update_notebooks)
+        reproduce(parameter_file, only=only, update_notebooks=update_notebooks, jobs=jobs)
     except (ParameterError, NotebookFailed) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

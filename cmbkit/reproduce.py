@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import tempfile
 import textwrap
-import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import yaml
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from cmbkit.compute import PROGRESS_FILE
 from cmbkit.params import Parameters, read_parameters
+from cmbkit.progress import Watch
 from cmbkit.study import find_root
 
 KERNEL = "python3"
+SPAWN = multiprocessing.get_context("spawn")
+NEEDS = {
+    "02": ("01",),
+    "03": ("01",),
+    "04": ("01",),
+    "05": ("04",),
+    "06": ("03", "05"),
+    "07": ("05",),
+}
+"""Which notebooks fill the cache that another one reads; the others can run beside it."""
 PARAMETER_WIDTH = 190
 PARAMETER_COMMENTS = {
     "profile": "names the cache and the folder figures/<profile>",
@@ -50,7 +54,11 @@ def notebooks(root: Path) -> list[Path]:
 
 
 def reproduce(
-    parameter_file, *, only: list[str] | None = None, update_notebooks: bool = False
+    parameter_file,
+    *,
+    only: list[str] | None = None,
+    update_notebooks: bool = False,
+    jobs: int | None = None,
 ) -> Path:
     """Execute the notebooks with a parameter file; return the gallery's index page.
 
@@ -62,13 +70,16 @@ def reproduce(
         Numbers such as ``["03", "05"]``; all by default.
     update_notebooks : bool
         Write the outputs back into ``notebooks/`` (for the committed demo outputs).
+    jobs : int, optional
+        Notebooks that run at a time, where one does not need another's results (`NEEDS`).
+        By default two, or one if the file asks for a single worker.
 
     Raises
     ------
     cmbkit.params.ParameterError
         If the file does not fit.
     NotebookFailed
-        If a notebook raises; later notebooks are not run.
+        If a notebook raises; those that run already are ended, later ones are not begun.
     """
     from cmbkit.reporting.gallery import write_index
 
@@ -85,18 +96,77 @@ def reproduce(
     console = Console()
     console.print(_headline(params, parameter_file, len(paths)))
     started = time.monotonic()
-    with _Watch(console, [p.stem for p in paths]) as watch:
-        for path in paths:
+    by_number = {path.name[:2]: path for path in paths}
+    with (
+        Watch(console, [p.stem for p in paths]) as watch,
+        ProcessPoolExecutor(jobs or min(2, params.workers), SPAWN) as pool,
+    ):
+
+        def begin(number: str) -> Future:
+            path = by_number[number]
             watch.start(path.stem)
             target = executed / path.name
-            _execute(path, target, values)
+            return pool.submit(_execute, path, target, values, watch.file(path.stem))
+
+        def end(number: str) -> None:
+            path = by_number[number]
+            watch.finish(path.stem)
             if update_notebooks:
-                write_back(target, path, values)
-            watch.finish()
+                write_back(executed / path.name, path, values)
+
+        run_in_order(list(by_number), jobs or min(2, params.workers), begin, end)
     index = write_index(figures)
     minutes = (time.monotonic() - started) / 60
     console.print(f"{len(paths)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
     return index
+
+
+def run_in_order(
+    numbers: list[str],
+    jobs: int,
+    begin: Callable[[str], Future],
+    end: Callable[[str], None],
+) -> None:
+    """Begin each notebook once those that it needs have ended, at most ``jobs`` at a time.
+
+    Of those that could begin, the one that most others wait for goes first.
+
+    Parameters
+    ----------
+    numbers : list of str
+        ``"01"`` to ``"07"``, or some of them; what is not among them need not end.
+    jobs : int
+    begin : callable
+        Starts a notebook.
+    end : callable
+        Told of each notebook that ended well.
+
+    Raises
+    ------
+    Exception
+        The first one that a notebook raised, after those beside it have ended.
+    """
+    waiting = sorted(numbers, key=lambda number: (-_chain(number), number))
+    running: dict[Future, str] = {}
+    failed: BaseException | None = None
+    while running or (waiting and not failed):
+        ended_not = {*waiting, *running.values()}
+        ready = [n for n in waiting if not ended_not.intersection(NEEDS.get(n, ()))]
+        for number in [] if failed else ready[: jobs - len(running)]:
+            waiting.remove(number)
+            running[begin(number)] = number
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            number, error = running.pop(future), future.exception()
+            failed = failed or error
+            if error is None:
+                end(number)
+    if failed:
+        raise failed
+
+
+def _chain(number: str) -> int:
+    """How many notebooks have to run one after the other from this one on."""
+    return 1 + max((_chain(n) for n, needed in NEEDS.items() if number in needed), default=0)
 
 
 def _headline(params: Parameters, file: Path, count: int) -> str:
@@ -105,10 +175,11 @@ def _headline(params: Parameters, file: Path, count: int) -> str:
     return f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}"
 
 
-def _execute(source: Path, target: Path, values: dict) -> None:
+def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
     import papermill
 
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    os.environ[PROGRESS_FILE] = str(progress)
     try:
         papermill.execute_notebook(
             str(source),
@@ -172,76 +243,3 @@ def write_back(executed: Path, notebook: Path, values: dict) -> None:
         "language_info": {"name": "python"},
     }
     nbformat.write(book, notebook)
-
-
-class _Watch:
-    """Two bars: notebooks done, and the running step as the kernel reports it."""
-
-    def __init__(self, console: Console, names: list[str]):
-        self._console = console
-        self._names = names
-        self._progress = Progress(
-            TextColumn("{task.description}", justify="left"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._stop = threading.Event()
-        self._plain_step = ""
-
-    def __enter__(self):
-        handle, name = tempfile.mkstemp(prefix="cmbkit-progress-")
-        os.close(handle)
-        self._file = Path(name)
-        os.environ[PROGRESS_FILE] = name
-        self._whole = self._progress.add_task("notebooks", total=len(self._names))
-        self._step = self._progress.add_task("starting", total=None)
-        if self._console.is_terminal:
-            self._progress.start()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
-        self._progress.stop()
-        os.environ.pop(PROGRESS_FILE, None)
-        self._file.unlink(missing_ok=True)
-
-    def start(self, name: str) -> None:
-        """Say which notebook runs now."""
-        self._progress.update(self._whole, description=name)
-        self._say(f"{name} ({self._names.index(name) + 1} of {len(self._names)})")
-
-    def finish(self) -> None:
-        """One notebook more is done."""
-        self._progress.advance(self._whole)
-
-    def _say(self, text: str) -> None:
-        if not self._console.is_terminal:
-            self._console.print(text, highlight=False)
-
-    def _follow(self) -> None:
-        position = 0
-        while not self._stop.wait(0.5):
-            with open(self._file) as stream:
-                stream.seek(position)
-                lines = stream.readlines()
-                if lines and not lines[-1].endswith("\n"):
-                    lines.pop()
-                position += sum(len(line.encode()) for line in lines)
-            for line in lines:
-                self._show(json.loads(line))
-
-    def _show(self, event: dict) -> None:
-        step, done, total = event["step"], event["done"], event["total"]
-        if step != self._plain_step:
-            self._plain_step = step
-            self._progress.reset(self._step, description=f"  {step}", total=total)
-        self._progress.update(self._step, completed=done, total=total)
-        if total and (done == total or done % max(1, total // 4) == 0):
-            self._say(f"  {step}: {done} of {total}")

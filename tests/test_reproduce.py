@@ -1,12 +1,14 @@
 """Writing outputs back, and the notebooks' order."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cmbkit.reproduce import notebooks, parameter_cell, write_back
+from cmbkit.reproduce import NEEDS, notebooks, parameter_cell, run_in_order, write_back
 
 
 def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
@@ -42,3 +44,59 @@ def test_the_parameter_cell_says_what_the_file_says():
     found: dict = {}
     exec(parameter_cell(values), found)
     assert {name: found[name] for name in values} == values
+
+
+def run(numbers, jobs, fails=()):
+    """Run notebooks that only note when they begin and end; returns these events."""
+    events, ended = [], []
+
+    def begin(number):
+        events.append(("begin", number))
+        return pool.submit(work, number)
+
+    def work(number):
+        time.sleep(0.02)
+        events.append(("end", number))
+        if number in fails:
+            raise ValueError(number)
+
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        try:
+            run_in_order(numbers, jobs, begin, ended.append)
+        except ValueError as error:
+            events.append(("raised", str(error)))
+    return events, ended
+
+
+ALL = ["01", "02", "03", "04", "05", "06", "07"]
+
+
+def test_notebooks_run_side_by_side_but_after_those_that_they_need():
+    events, ended = run(ALL, 2)
+    assert sorted(ended) == ALL
+    for number, needed in NEEDS.items():
+        for before in needed:
+            assert events.index(("end", before)) < events.index(("begin", number))
+    running, most = set(), 0
+    for what, number in events:
+        running = running | {number} if what == "begin" else running - {number}
+        most = max(most, len(running))
+    assert most == 2
+    begun = [number for what, number in events if what == "begin"]
+    assert begun[:2] == ["01", "04"]  # three others wait for 04, one after the other
+
+
+def test_one_job_runs_them_one_after_the_other():
+    events, _ = run(ALL, 1)
+    assert [what for what, _ in events] == ["begin", "end"] * 7
+
+
+def test_what_is_not_asked_for_is_not_waited_for():
+    assert run(["05", "07"], 2)[1] == ["05", "07"]
+
+
+def test_after_a_failure_nothing_new_begins():
+    events, ended = run(ALL, 2, fails={"04"})
+    assert events[-1] == ("raised", "04")
+    assert not {number for _, number in events} & {"05", "06", "07"}
+    assert "01" in ended and "04" not in ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.datasets.splits import SPLIT_DATASETS, STRATA, stratified_patients
+from cmbkit.datasets.splits import PUBLISHED_SPLITS, STRATA, stratified_patients
 
 
 def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
@@ -81,5 +81,6 @@ def split_by_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int) -> pd.Dat
 
 def foldable(table: pd.DataFrame, own: dict[str, str]) -> pd.DataFrame:
     """Scans that are dealt out: those that `assign_splits` draws validation patients from."""
-    drawn = {*SPLIT_DATASETS, *(name for name, split in own.items() if split == "train-valid")}
+    splits = PUBLISHED_SPLITS | own
+    drawn = {name for name, split in splits.items() if split == "train-valid"}
     return table[table["dataset"].isin(drawn) & table["split"].isin(["train", "valid"])]

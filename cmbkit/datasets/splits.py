@@ -8,6 +8,11 @@ import pandas as pd
 SPLIT_DATASETS = ("MOMENI", "RODEJA", "VALDO")
 TRAIN_DATASETS = ("CRBneg", "sMOMENI")
 TEST_DATASETS = ("CRB", "DOU")
+PUBLISHED_SPLITS = (
+    dict.fromkeys(SPLIT_DATASETS, "train-valid")
+    | dict.fromkeys(TRAIN_DATASETS, "train")
+    | dict.fromkeys(TEST_DATASETS, "test")
+)
 STRATA = ("Dataset", "healthy_all", "seq_type", "res_level", "field_strength", "CMB_level", "TE")
 """Columns of the strata, named and ordered as in Figure A.8."""
 
@@ -110,8 +115,8 @@ def assign_splits(
     Figure A.8 in equal shares. Of the patients with CMBs each dataset gives at least one to
     valid and keeps at least one in train, so that a tiny cohort can be validated; its share may
     then be larger than the fraction. CRBneg and sMOMENI go to train, except sMOMENI scans made
-    from a MOMENI patient in valid: these are excluded. CRB and DOU are test. Datasets of one's own
-    go where ``own`` says. Scans that nobody has annotated are excluded.
+    from a MOMENI patient in valid: these are excluded. CRB and DOU are test. Datasets of one's own,
+    and others named there, go where ``own`` says. Scans that nobody has annotated are excluded.
 
     Parameters
     ----------
@@ -122,7 +127,8 @@ def assign_splits(
         Share of patients, over 0 and below 1.
     seed : int
     own : dict of str to {"train", "valid", "test", "train-valid"}, optional
-        Split of further datasets; of "train-valid" patients are drawn.
+        Split of further datasets, or another one for those above; of "train-valid" patients
+        are drawn.
 
     Returns
     -------
@@ -132,13 +138,11 @@ def assign_splits(
     _require(table, NEEDED)
     if not 0 < validation_fraction < 1:
         raise ValueError(f"validation_fraction: expected 0 to 1, found {validation_fraction}")
-    fixed = dict.fromkeys(TRAIN_DATASETS, "train") | dict.fromkeys(TEST_DATASETS, "test")
-    fixed |= own or {}
-    drawn = {*SPLIT_DATASETS, *(name for name, split in fixed.items() if split == "train-valid")}
-    known = {*drawn, *fixed}
-    unknown = sorted(set(table["dataset"]) - known)
+    fixed = PUBLISHED_SPLITS | (own or {})
+    drawn = {name for name, split in fixed.items() if split == "train-valid"}
+    unknown = sorted(set(table["dataset"]) - set(fixed))
     if unknown:
-        raise ValueError(f"scan table: expected datasets {sorted(known)}, found {unknown}")
+        raise ValueError(f"scan table: expected datasets {sorted(fixed)}, found {unknown}")
     rng = np.random.default_rng(seed)
     annotated = table.get("annotated", pd.Series(True, table.index)).astype(bool)
     to_split = table[table["dataset"].isin(drawn) & annotated]

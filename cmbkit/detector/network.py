@@ -24,6 +24,7 @@ from cmbkit.params import Network
 VERSION = 1
 PROBABILITY = "probability"
 LOGITS = "logits"
+BATCH_MOMENTUM = 0.95  # of the running statistics: about the last 20 gradient steps
 
 
 def levels(params: Network) -> list[dict]:
@@ -67,10 +68,13 @@ class _Builder:
         self.params = params
 
     def normalize(self, x, name):
-        layer = instance_normalization()
-        return layer(self.params.normalization_axis, self.params.normalization_epsilon, name=name)(
-            x
-        )
+        epsilon = self.params.normalization_epsilon
+        if self.params.normalization == "batch":
+            momentum = BATCH_MOMENTUM
+            layer = self.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=name)
+        else:
+            layer = instance_normalization()(self.params.normalization_axis, epsilon, name=name)
+        return layer(x)
 
     def activate(self, x, name):
         params = self.params
@@ -146,11 +150,7 @@ class _Builder:
     def logits(self, x, name):
         """One value per class and voxel."""
         return self.layers.Conv3D(
-            self.params.n_classes,
-            1,
-            kernel_regularizer=self.regularizer(),
-            bias_initializer=_output_bias(self.params),
-            name=name,
+            self.params.n_classes, 1, kernel_regularizer=self.regularizer(), name=name
         )(x)
 
     def probability(self, x, name):
@@ -163,15 +163,13 @@ class _Builder:
         return self.probability(x, f"{row['name']}_{PROBABILITY}")
 
 
-def _output_bias(params: Network):
-    """Initial biases of the logits: zeros, or such that the lesion classes share the prior."""
-    if params.lesion_prior is None:
-        return "zeros"
+def _set_prior(model, params: Network) -> None:
+    """Set the biases of all logits such that the lesion classes share the prior."""
     lesions = params.n_classes - 1
     odds = params.lesion_prior / lesions / (1 - params.lesion_prior)
-    values = [0.0] + [float(np.log(odds))] * lesions
-    keras = use_keras()
-    return lambda shape, dtype=None: keras.ops.convert_to_tensor(values, dtype or "float32")
+    for layer in model.layers:
+        if layer.name.endswith(LOGITS):
+            layer.bias.assign([0.0] + [float(np.log(odds))] * lesions)
 
 
 def build(
@@ -230,6 +228,8 @@ def build(
     if lower:
         outputs = keras.layers.Concatenate(name="all_levels", dtype="float32")([outputs, *lower])
     model = keras.Model(inputs, outputs, name="UNetApollo3D")
+    if params.lesion_prior is not None:
+        _set_prior(model, params)
     model.jit_compile = False
     return model
 

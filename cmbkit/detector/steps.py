@@ -10,7 +10,7 @@ from cmbkit.detector.backend import use_keras
 from cmbkit.detector.network import compile_for_training
 from cmbkit.params import Training
 
-NORMALISATION = "InstanceNormalization"
+NORMALISATIONS = ("InstanceNormalization", "BatchNormalization")
 FIRST_NORMALISATION = "input_norm"
 
 
@@ -140,7 +140,7 @@ def _twin(model, precision: str):
     def copy(layer):
         config = layer.get_config()
         kept = isinstance(layer, (keras.layers.InputLayer, keras.layers.Softmax))
-        if not kept and type(layer).__name__ != NORMALISATION:
+        if not kept and type(layer).__name__ not in NORMALISATIONS:
             config["dtype"] = precision
         return layer.__class__.from_config(config)
 

@@ -93,9 +93,11 @@ class Parameters(Section):
     @model_validator(mode="after")
     def _own_test_data_are_tested(self):
         """Own datasets of the test split join ``test_datasets``, unless that is given."""
-        own = [name for name, split in self.cohort.own_splits.items() if split == "test"]
+        known = self.evaluation.test_datasets
+        splits = self.cohort.own_splits.items()
+        own = [name for name, split in splits if split == "test" and name not in known]
         if own and "test_datasets" not in self.evaluation.model_fields_set:
-            tested = {"test_datasets": [*self.evaluation.test_datasets, *own]}
+            tested = {"test_datasets": [*known, *own]}
             object.__setattr__(self, "evaluation", self.evaluation.model_copy(update=tested))
         return self
 

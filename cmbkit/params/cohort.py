@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from cmbkit.params.sections import RESERVED_NAMES, DatasetName, OwnName, Section
 
+Split = Literal["test", "train", "valid", "train-valid"]
+
 
 class OwnDataset(Section):
     """A dataset of one's own in BIDS (see `cmbkit.datasets.bids`).
@@ -27,7 +29,7 @@ class OwnDataset(Section):
     """
 
     root: str = Field(min_length=1)
-    split: Literal["test", "train", "valid", "train-valid"] = "test"
+    split: Split = "test"
     leave_out: list[str] = []
     labels: Literal["shared", "own"] = "shared"
 
@@ -42,6 +44,7 @@ class Cohort(Section):
 
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
     ``phantom_scans`` scans of it. ``bids`` adds datasets of one's own under names of one's own.
+    ``splits`` moves a published dataset out of the split that section 7.1.2 gives it.
     With ``folds`` and ``fold`` the patients that would be drawn for validation are cut into so
     many parts instead, and part ``fold`` (from 1) is validation (see `cmbkit.datasets.folds`).
     """
@@ -50,6 +53,7 @@ class Cohort(Section):
     roots: dict[DatasetName, str] = {}
     phantom_scans: dict[DatasetName, int] = {}
     bids: dict[OwnName, OwnDataset] = {}
+    splits: dict[DatasetName, Split] = {}
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     folds: int | None = Field(None, gt=1)
     fold: int | None = Field(None, gt=0)
@@ -84,8 +88,8 @@ class Cohort(Section):
 
     @property
     def own_splits(self) -> dict[str, str]:
-        """Split of each dataset in ``bids``."""
-        return {name: own.split for name, own in self.bids.items()}
+        """Split of each dataset in ``bids``, and of those in ``splits``."""
+        return {**self.splits, **{name: own.split for name, own in self.bids.items()}}
 
     @property
     def synthetic(self) -> bool:

@@ -15,7 +15,10 @@ class Network(Section):
     ``lesion_prior`` is the probability that the untrained network gives to the lesion classes
     together (None: even odds, as zero biases give them). ``deep_supervision`` lets every level
     of the decoder predict as well, for training. With ``coordinate_channels`` the network also
-    takes the place of each voxel in the scan (`cmbkit.detector.position`).
+    takes the place of each voxel in the scan (`cmbkit.detector.position`). ``normalization``
+    "instance" takes the statistics of the patch, so that what the network says of a voxel depends
+    on the tile around it; "batch" (beyond the thesis) takes those of the training patches, per
+    channel, and has none left to take at inference.
     """
 
     patch_size: list[int] = Field([96, 96, 96], min_length=3, max_length=3)
@@ -32,6 +35,7 @@ class Network(Section):
     activation_slope: float = Field(0.01, ge=0)
     down_sampling: Literal["strided", "max", "average"] = "strided"
     up_sampling: Literal["transposed", "nearest"] = "transposed"
+    normalization: Literal["instance", "batch"] = "instance"
     normalization_axis: Literal["channel"] | None = None
     normalization_epsilon: float = Field(1.0e-5, gt=0)
     l2: float = Field(1.0e-5, ge=0)

@@ -139,3 +139,13 @@ def test_datasets_of_ones_own_go_where_they_are_told():
     assert split["NEW"] == ["test"] * 3 + ["excluded"]  # the last one nobody has annotated
     # half of the 2 healthy patients is rounded to none; of the 2 others one is validated
     assert sorted(split["MINE"]) == ["train"] * 3 + ["valid"]
+
+
+def test_a_published_dataset_can_be_moved(thesis_cohort):
+    tested = pd.DataFrame([scan(name, f"{n}", n) for name in ("CRB", "DOU") for n in range(6)])
+    table = pd.concat([thesis_cohort, tested])
+    moved = assign_splits(table, 0.25, 1, {"DOU": "train-valid", "RODEJA": "train"})
+    split = moved.groupby("dataset")["split"].agg(set)
+    assert split["DOU"] == {"train", "valid"}
+    assert split["RODEJA"] == {"train"}
+    assert split["CRB"] == {"test"}

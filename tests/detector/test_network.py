@@ -3,7 +3,14 @@ import pytest
 
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, compile_for_training, levels, logits_model, resized
+from cmbkit.detector.network import (
+    build,
+    compile_for_training,
+    levels,
+    logits_model,
+    resized,
+    save_weights,
+)
 from cmbkit.detector.normalization import instance_normalization
 from cmbkit.detector.position import with_coordinates
 from cmbkit.params import Inference, Network, Training
@@ -77,7 +84,7 @@ def test_a_saved_model_gives_the_same_answer(small_network, tmp_path):
 
 
 def test_another_tile_size_keeps_the_weights_and_must_fit(small_network):
-    model = build(small_network, seed=1)
+    model = build(small_network.model_copy(update={"lesion_prior": 0.1}), seed=1)
     larger = resized(model, [24, 16, 32])
     assert larger.input_shape == (None, 24, 16, 32, 1)
     for a, b in zip(model.get_weights(), larger.get_weights(), strict=True):
@@ -210,3 +217,54 @@ def test_tiles_of_a_scan_get_their_own_place(small_network, engine):
         np.testing.assert_allclose(found[first : first + 16], expected, atol=1e-4)
     with pytest.raises(ValueError, match="expected 4 channels, found 1"):
         predictor.evidence(image[None, :16])
+
+
+def trained(params, steps=6):
+    """A network whose running statistics are no longer those it began with."""
+    model = build(params, seed=3)
+    compile_for_training(model, 1e-2, combined_loss(Training()))
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        x = rng.normal(1, 2, (4, 16, 16, 16, 1)).astype(np.float32)
+        model.train_on_batch(x, (x[..., 0] < -2).astype(np.int32))
+    return model
+
+
+def test_with_batch_normalization_a_voxel_is_the_same_in_every_tile_around_it(small_network):
+    """Two tiles of a scan, 8 voxels apart (a multiple of the strides), one beside a bright block.
+
+    The receptive field of the network ends 16 voxels from a voxel, so the middle of their
+    overlap sees the same scan in both; only statistics over the tile can tell them apart.
+    """
+    scan = np.random.default_rng(1).normal(size=(1, 56, 48, 48, 1)).astype(np.float32)
+    scan[:, :3] += 20
+    middle = slice(21, 27)
+
+    def difference(params):
+        model = resized(trained(params), [48, 48, 48])
+        tiles = scan[:, :48], scan[:, 8:]
+        first, second = (logits_model(model).predict_on_batch(tile) for tile in tiles)
+        a = first[:, 25:31, middle, middle]
+        b = second[:, 17:23, middle, middle]
+        return np.abs(a - b).max(), np.abs(a).max()
+
+    batch, size = difference(small_network.model_copy(update={"normalization": "batch"}))
+    assert batch < 1e-5 * max(size, 1)
+    instance, _ = difference(small_network.model_copy(update={"normalization_axis": "channel"}))
+    assert instance > 1e-3
+
+
+def test_batch_normalization_keeps_its_statistics_when_saved(small_network, tmp_path):
+    params = small_network.model_copy(update={"normalization": "batch"})
+    model = trained(params)
+    norm = model.get_layer("encoder0_conv0_norm")
+    assert norm.count_params() == 4 * small_network.filters_per_depth[0]
+    assert np.abs(np.asarray(norm.moving_mean)).max() > 0
+    x = np.random.default_rng(5).normal(1, 2, (1, 16, 16, 16, 1)).astype(np.float32)
+    save_weights(model, tmp_path / "net.weights.h5")
+    again = build(params)
+    again.load_weights(tmp_path / "net.weights.h5")
+    expected = model.predict_on_batch(x)
+    np.testing.assert_allclose(again.predict_on_batch(x), expected, atol=1e-6)
+    openvino = Predictor(again, Inference(engine="openvino")).patch_probability(x[..., 0])
+    np.testing.assert_allclose(openvino, expected[..., 1], atol=1e-4)
