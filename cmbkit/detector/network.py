@@ -70,8 +70,12 @@ class _Builder:
     def normalize(self, x, name):
         epsilon = self.params.normalization_epsilon
         if self.params.normalization == "batch":
-            momentum = BATCH_MOMENTUM
-            layer = self.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=name)
+            layer = self.layers.BatchNormalization(
+                momentum=BATCH_MOMENTUM,
+                epsilon=epsilon,
+                synchronized=self.keras.backend.backend() == "tensorflow",  # over devices
+                name=name,
+            )
         else:
             layer = instance_normalization()(self.params.normalization_axis, epsilon, name=name)
         return layer(x)

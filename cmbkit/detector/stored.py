@@ -8,8 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from cmbkit.detector.backend import muted
+from cmbkit.detector.engines import choose, use_openvino
+from cmbkit.params import Inference, Network
 
 PACKAGES = ("openvino", "keras", "tensorflow-cpu", "tensorflow")
 FORMAT = 1
@@ -45,7 +51,7 @@ class StoredNetwork:
         shutil.copyfile(self.path.with_suffix(".bin"), Path(path).with_suffix(".bin"))
 
 
-def stored_path(sha256: str, tile) -> Path:
+def stored_path(digest: str, tile, folder: Path | None = None) -> Path:
     """Where the network of a weight file, for tiles of one size, is kept."""
     found = []
     for name in PACKAGES:
@@ -54,38 +60,68 @@ def stored_path(sha256: str, tile) -> Path:
         except ModuleNotFoundError:
             continue
     size = "x".join(map(str, tile))
-    return cache_folder() / f"{sha256[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
+    return (folder or cache_folder()) / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
 
 
-def find_stored(sha256: str, tile) -> StoredNetwork | None:
+def find_stored(digest: str, tile, folder: Path | None = None) -> StoredNetwork | None:
     """Return the network if it was kept."""
-    path = stored_path(sha256, tile)
+    path = stored_path(digest, tile, folder)
     there = path.is_file() and path.with_suffix(".bin").is_file()
     return StoredNetwork(path, tile) if there else None
 
 
-def store(model, sha256: str, tile) -> bool:
+def network_for(
+    digest: str,
+    network: Network,
+    inference: Inference,
+    build: Callable[[], Any],
+    folder: Path | None = None,
+):
+    """The network as it was kept for OpenVINO, where that runs it; else as Keras builds it.
+
+    Parameters
+    ----------
+    digest : str
+        Content hash of its weight file.
+    network, inference : parameters
+    build : callable
+        Returns the Keras network with these weights; called if nothing is kept yet.
+    folder : Path, optional
+        Where networks are kept; by default `cache_folder`.
+    """
+    tile = inference.tile_size or network.patch_size
+    if network.coordinate_channels or choose(inference.engine)[0] != "openvino":
+        return build()
+    kept = find_stored(digest, tile, folder)
+    if kept is None:
+        model = build()
+        kept = find_stored(digest, tile, folder) if store(model, digest, tile, folder) else None
+        return kept or model
+    return kept
+
+
+def store(model, digest: str, tile, folder: Path | None = None) -> bool:
     """Keep a Keras network for next time; False where the cache cannot be written.
 
     Parameters
     ----------
     model : keras.Model
         As trained, for tiles of any size.
-    sha256 : str
-        Of its weight file.
+    digest : str
+        Content hash of its weight file.
     tile : list of 3 int
+    folder : Path, optional
+        Where networks are kept; by default `cache_folder`.
     """
-    from cmbkit.detector.backend import muted
-    from cmbkit.detector.engines import use_openvino
     from cmbkit.detector.network import logits_model, resized
 
     use_openvino()  # Keras would import it without switching off the reports of its use
 
-    target = stored_path(sha256, tile)
+    target = stored_path(digest, tile, folder)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            made = Path(folder) / "logits.xml"
+        with tempfile.TemporaryDirectory(dir=target.parent) as place:
+            made = Path(place) / "logits.xml"
             with muted():
                 logits_model(resized(model, tile)).export(
                     str(made), format="openvino", verbose=False

@@ -214,21 +214,16 @@ def _predictor(settings: Settings):
 
 def _network(settings: Settings):
     """The network as it was kept for OpenVINO, where that runs it; else built by Keras."""
-    from cmbkit.detector.engines import choose
-    from cmbkit.detector.stored import find_stored, store
+    from cmbkit.detector.stored import network_for
     from cmbkit.detector.weights import read_weights
 
-    sha256 = settings.description.sha256
-    tile = settings.inference.tile_size or settings.description.network.patch_size
-    places = settings.description.network.coordinate_channels
-    if places or choose(settings.inference.engine)[0] != "openvino":
-        return read_weights(settings.weights).model
-    kept = find_stored(sha256, tile)
-    if kept is None:
-        model = read_weights(settings.weights).model
-        kept = find_stored(sha256, tile) if store(model, sha256, tile) else None
-        return kept or model
-    return kept
+    found = settings.description
+    return network_for(
+        found.sha256,
+        found.network,
+        settings.inference,
+        lambda: read_weights(settings.weights).model,
+    )
 
 
 def _native_grid(record: dict) -> Volume:

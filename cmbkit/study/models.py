@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -123,6 +123,9 @@ class ModelStage:
                 snapshots=self.watched(),
                 memory=self._memory,
             )
+            if phase == "finetune":
+                kept = partial(training.load, folder, params.network, settings.keep)
+                self._converted(folder / f"best_{settings.keep}.weights.h5", kept)
 
         item = f"{model}-{phase}" + ("-from" if given else "")
         if params.cohort.fold is not None:
@@ -180,7 +183,22 @@ class ModelStage:
 
         params, folder = self._study.params, self.folder(model, "finetune")
         further = [training.load(folder, params.network, w) for w in params.inference.ensemble]
-        return Predictor(self.load(model), params.inference, ensemble=further)
+        return Predictor(self.converted(model), params.inference, ensemble=further)
+
+    def converted(self, model: str):
+        """The final network of a model in the form that runs fastest here."""
+        return self._converted(self.weights(model), lambda: self.load(model))
+
+    def _converted(self, weights: Path, build):
+        """A network converted for OpenVINO, where that runs it; kept for notebooks to come.
+
+        These are then spared the import of TensorFlow.
+        """
+        from cmbkit.detector.stored import network_for
+        from cmbkit.file_hashes import file_hash
+
+        params, kept = self._study.params, self._study.cache.root / "networks"
+        return network_for(file_hash(weights), params.network, params.inference, build, kept)
 
     def ensemble_weights(self, model: str) -> list[Path]:
         """Weight files of the further checkpoints that ``inference.ensemble`` names."""

@@ -41,8 +41,10 @@ for devices in (1, 2):
     results.append((losses, model.get_weights()))
 (one, a), (two, b) = results
 np.testing.assert_allclose(one, two, rtol=1e-4)
+# variances over devices come from sums of squares: rounding, which Adam makes larger
+tolerance = 2e-4 if network.normalization == "instance" else 2e-3
 for x, y in zip(a, b):
-    np.testing.assert_allclose(x, y, atol=2e-4)
+    np.testing.assert_allclose(x, y, atol=tolerance)
 try:
     steps(images[:3], (images[:3, ..., 0] < -1.5).astype("int32"))
 except ValueError as error:
@@ -59,9 +61,11 @@ def batch(seed, n=2):
     return images, (images[..., 0] < -1.5).astype(np.int32)
 
 
-def test_two_devices_train_as_one(tiny_network):
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_two_devices_train_as_one(tiny_network, normalization):
     """Virtual CPUs in a process of their own: same losses, and weights after four steps of Adam."""
-    command = [sys.executable, "-c", TWO_DEVICES, tiny_network.model_dump_json()]
+    network = tiny_network.model_copy(update={"normalization": normalization})
+    command = [sys.executable, "-c", TWO_DEVICES, network.model_dump_json()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [
@@ -91,8 +95,11 @@ def test_mixed_precision_keeps_float32_variables_and_follows_float32(
     assert not all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_a_frozen_encoder_keeps_its_weights(tiny_network, small_training):
-    model = build(tiny_network, seed=1)
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_a_frozen_encoder_keeps_its_weights(tiny_network, small_training, normalization):
+    """Running statistics of batch normalisation too."""
+    model = build(tiny_network.model_copy(update={"normalization": normalization}), seed=1)
+    learnt = len(model.trainable_variables)
     before = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     loss = combined_loss(small_training)
     steps = GradientSteps(model, small_training, 1e-2, loss, ["encoder"])
@@ -105,7 +112,7 @@ def test_a_frozen_encoder_keeps_its_weights(tiny_network, small_training):
     assert not any(name.startswith(("encoder", "input")) for name in moved)
     assert {"bottom_conv0", "decoder0_conv0", "logits"} <= moved
     steps.release()
-    assert len(model.trainable_variables) == len(model.weights)
+    assert len(model.trainable_variables) == learnt
 
 
 def test_an_estimate_leaves_no_trace(tiny_network, small_training, small_phase):
