@@ -42,7 +42,7 @@ for devices in (1, 2):
 (one, a), (two, b) = results
 np.testing.assert_allclose(one, two, rtol=1e-4)
 # variances over devices come from sums of squares: rounding, which Adam makes larger
-tolerance = 2e-4 if network.normalization == "instance" else 2e-3
+tolerance = 2e-4 if network.normalization == "instance" else 5e-3
 for x, y in zip(a, b):
     np.testing.assert_allclose(x, y, atol=tolerance)
 try:
