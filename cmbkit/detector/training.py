@@ -150,7 +150,7 @@ def train(
     for tracker in trackers:
         tracker.close()
     steps.release()
-    save_weights(model, folder / "final.weights.h5")
+    save_weights(model, folder / weight_file("final"))
     (folder / FILE).unlink()
     report_progress(step, total, total)
 
@@ -181,7 +181,7 @@ def _batches(model, scans, training: Training, phase: Phase, seed: int, first: i
 def _publish(folder: Path, model, progress: Progress, trackers) -> None:
     """Write what the last epoch reached; doing it twice changes nothing."""
     for name in progress.improved:
-        save_weights(model, folder / f"best_{name}.weights.h5")
+        save_weights(model, folder / weight_file(name))
     pd.DataFrame(progress.history).to_csv(folder / "history.csv", index=False)
     for tracker in trackers:
         tracker.log(progress.history[-1])
@@ -218,6 +218,18 @@ def _one_epoch(steps, stream, phase: Phase, step: str, epoch: int, total: int) -
     return float(np.mean(losses))
 
 
+def weight_file(which: str) -> str:
+    """Name of the weights of the last epoch (``"final"``) or of a metric's best one."""
+    return "final.weights.h5" if which == "final" else f"best_{which}.weights.h5"
+
+
+def kept_epoch(history: pd.DataFrame, keep: str) -> int:
+    """Index of the row of ``history`` whose weights a phase keeps."""
+    if keep == "final":
+        return history.index[-1]
+    return history["val_loss"].idxmin() if keep == "loss" else history[keep].idxmax()
+
+
 def load(folder: Path, params: Network, which: str = "final"):
     """Build the network and read the weights that `train` wrote.
 
@@ -229,8 +241,7 @@ def load(folder: Path, params: Network, which: str = "final"):
         ``"final"`` or a metric: ``"loss"``, ``"count_f1"``, ``"count_precision"``,
         ``"segmentation_f1"``, ``"dice"``.
     """
-    name = "final.weights.h5" if which == "final" else f"best_{which}.weights.h5"
-    path = Path(folder) / name
+    path = Path(folder) / weight_file(which)
     if not path.is_file():
         there = sorted(p.name for p in Path(folder).glob("*.weights.h5"))
         raise FileNotFoundError(f"{path}: expected weights, found only {there}")

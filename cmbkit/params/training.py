@@ -50,12 +50,17 @@ class Augmentation(Section):
         return self
 
 
+Kept = Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice", "final"]
+
+
 class Phase(Section):
     """One training phase. An epoch is a number of gradient steps (section 6.5.3).
 
     The learning rate is constant, as in the thesis, or falls along a cosine to 2 % of its
     value at the phase's last step; before either it rises over ``warmup_steps``. The sides of
-    the network named in ``frozen`` keep the weights that they start with (section 9.5).
+    the network named in ``frozen`` keep the weights that they start with (section 9.5). ``keep``
+    names the validation metric whose best epoch counts; "final" is the last epoch, which suits a
+    learning rate that falls.
     """
 
     datasets: list[AnyDataset]
@@ -67,7 +72,7 @@ class Phase(Section):
     warmup_steps: int = Field(0, ge=0)
     patience_epochs: int = Field(50, gt=0)
     frozen: list[Literal["encoder", "bottom", "decoder"]] = []
-    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"]
+    keep: Kept
 
 
 class Pretrain(Phase):
@@ -76,7 +81,7 @@ class Pretrain(Phase):
     datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO", "sMOMENI", "CRBneg"]
     epochs: int = Field(197, gt=0)
     batch_size: int = Field(5, gt=0)
-    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "count_f1"
+    keep: Kept = "count_f1"
 
 
 class Finetune(Phase):
@@ -85,7 +90,7 @@ class Finetune(Phase):
     datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO"]
     epochs: int = Field(187, gt=0)
     batch_size: int = Field(6, gt=0)
-    keep: Literal["loss", "count_f1", "count_precision", "segmentation_f1", "dice"] = "loss"
+    keep: Kept = "loss"
 
 
 class PretrainTL(Pretrain):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
@@ -129,11 +130,24 @@ class CohortStage:
             ),
         )
 
+    def _make_synthetic(self) -> None:
+        """Make what is missing of the embedded cohort, datasets side by side in one pool.
+
+        sMOMENI waits for MOMENI, which it is made from.
+        """
+        cohort = self._params.cohort
+        names = [n for n in cohort.datasets if n not in cohort.roots and n != "sMOMENI"]
+        if self._params.workers > 1 and names:
+            with ThreadPoolExecutor(len(names)) as pool:
+                for made in [pool.submit(self.folder, name) for name in names]:
+                    made.result()
+
     @cached_property
     def scans(self) -> list[Scan]:
         """All scans, as the readers found them."""
         from cmbkit.datasets.registry import read_dataset, read_own
 
+        self._make_synthetic()
         own, scans = self._params.cohort.bids, []
         for name in self._params.cohort.names:
             if name in own:

@@ -125,7 +125,7 @@ class ModelStage:
             )
             if phase == "finetune":
                 kept = partial(training.load, folder, params.network, settings.keep)
-                self._converted(folder / f"best_{settings.keep}.weights.h5", kept)
+                self._converted(folder / training.weight_file(settings.keep), kept)
 
         item = f"{model}-{phase}" + ("-from" if given else "")
         if params.cohort.fold is not None:
@@ -202,13 +202,16 @@ class ModelStage:
 
     def ensemble_weights(self, model: str) -> list[Path]:
         """Weight files of the further checkpoints that ``inference.ensemble`` names."""
+        from cmbkit.detector.training import weight_file
+
         folder = self.folder(model, "finetune")
-        names = [w if w == "final" else f"best_{w}" for w in self._study.params.inference.ensemble]
-        return [folder / f"{name}.weights.h5" for name in names]
+        return [folder / weight_file(w) for w in self._study.params.inference.ensemble]
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
         """Weight file of a phase that its ``keep`` chose; what `load` reads."""
-        return self.folder(model, phase) / f"best_{self.phase(model, phase).keep}.weights.h5"
+        from cmbkit.detector.training import weight_file
+
+        return self.folder(model, phase) / weight_file(self.phase(model, phase).keep)
 
     def history(self, model: str, phase: str) -> pd.DataFrame:
         """One row per epoch of a phase."""
@@ -220,6 +223,8 @@ class ModelStage:
 
     def runs(self) -> pd.DataFrame:
         """One row per training run, beside the thesis's epochs and days (section 7.2)."""
+        from cmbkit.detector.training import kept_epoch
+
         published = {
             ("scratch", "pretrain"): (197, 17),
             ("tl", "pretrain"): (108, 8),
@@ -230,8 +235,8 @@ class ModelStage:
         for model in self._training.models:
             for phase in PHASES:
                 history, keep = self.history(model, phase), self.phase(model, phase).keep
-                column = "val_loss" if keep == "loss" else keep
-                best = history[column].min() if keep == "loss" else history[column].max()
+                column = {"loss": "val_loss", "final": "val_loss"}.get(keep, keep)
+                best = history.loc[kept_epoch(history, keep), column]
                 epochs, days = published[model, phase]
                 rows.append(
                     {

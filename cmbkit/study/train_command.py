@@ -143,12 +143,14 @@ def _one(study: Study, model: str, phase: str, start: Path | None, source) -> Pa
 
 
 def _best_epoch(folder: Path, keep: str) -> dict:
+    from cmbkit.detector.training import kept_epoch
+
     history = pd.read_csv(folder / "history.csv")
-    best = history["val_loss"].idxmin() if keep == "loss" else history[keep].idxmax()
-    return history.loc[best, list(SUMMARY)].to_dict()
+    return history.loc[kept_epoch(history, keep), list(SUMMARY)].to_dict()
 
 
 def _write(study: Study, model: str, phase: str, folder: Path, out: Path, start) -> None:
+    from cmbkit.detector.training import weight_file
     from cmbkit.detector.weights import write_weights
 
     params, settings = study.params, study.models.phase(model, phase)
@@ -157,7 +159,7 @@ def _write(study: Study, model: str, phase: str, folder: Path, out: Path, start)
     made = " (synthetic)" if any(s.scan.synthetic for s in scans) else ""
     write_weights(
         out,
-        folder / f"best_{settings.keep}.weights.h5",
+        folder / weight_file(settings.keep),
         name=f"{params.profile}-{model}-{phase}",
         trained_on=f"{len(scans)} scans of {', '.join(names)}{made}",
         network=params.network,

@@ -7,7 +7,7 @@ import pytest
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.network import build
 from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.training import learning_rate, load, train
+from cmbkit.detector.training import kept_epoch, learning_rate, load, train
 from cmbkit.detector.validation import Tally
 from cmbkit.params import Inference
 
@@ -97,3 +97,8 @@ def test_it_stops_when_nothing_improves_and_validates_whole_scans(
 def test_missing_weights_are_named(small_network, tmp_path):
     with pytest.raises(FileNotFoundError, match="best_dice"):
         load(tmp_path, small_network, "dice")
+
+
+def test_the_kept_epoch_is_the_best_one_or_the_last():
+    history = pd.DataFrame({"val_loss": [0.5, 0.3, 0.4], "dice": [0.2, 0.1, 0.15]})
+    assert [kept_epoch(history, name) for name in ("loss", "dice", "final")] == [1, 0, 2]
