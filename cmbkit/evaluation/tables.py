@@ -1,4 +1,4 @@
-"""Tables 7.2 to 8.4 from scan rows, calls and features, beside what the thesis prints.
+"""Tables 7.2 to 8.4 from scan rows and the table of calls, beside what the thesis prints.
 
 Every builder returns text ready for display, or, with ``numeric=True``, one column per number
 (see `table_layout.Measure`). Scan rows and calls hold all models in a column ``model``; own
