@@ -250,9 +250,10 @@ class ThickSliceStage:
             f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost, "
             f"{design.count[0]} CMBs per brain"
         )
+        plural = "s" if design.brains > 1 else ""
         return (
-            f"{design.brains} synthetic brains in {len(self._scans())} scans, {where} looked at; "
-            f"base: {base}. {self._intervals}; no anatomical filter."
+            f"{design.brains} synthetic brain{plural} in {len(self._scans())} scans, {where} "
+            f"looked at; base: {base}. {self._intervals}; no anatomical filter."
         )
 
     @property
