@@ -67,7 +67,6 @@ def table_8_1(
 def table_8_2(
     scans: pd.DataFrame,
     calls: pd.DataFrame,
-    features: pd.DataFrame,
     params: Evaluation | None = None,
     *,
     model: str = "scratch",
@@ -77,12 +76,12 @@ def table_8_2(
 ) -> pd.DataFrame:
     """Detection by location, for one model (``pairs``: see `subgroups.at_location`).
 
-    CMBs in no region of Table 4.2 have rows of their own ("Elsewhere"), so that the counts
-    add up.
+    ``calls`` come from `call_table.call_table`; ``scans`` say which scans there are, those
+    without calls too. CMBs in no region of Table 4.2 have rows of their own ("Elsewhere"), so
+    that the counts add up.
     """
     scans, calls = scans[scans["model"] == model], calls[calls["model"] == model]
-    located = subgroups.with_locations(calls, features)
-    parts = {name: subgroups.at_location(located, name, pairs) for name in subgroups.LOCATIONS}
+    parts = {name: subgroups.at_location(calls, name, pairs) for name in subgroups.LOCATIONS}
     groups = pd.concat(
         subgroups.recount(scans, part).assign(location=name)
         for name, part in parts.items()
@@ -232,25 +231,19 @@ def thesis_glob_f1(subgroup: str, name: str, dataset: str) -> float:
 
 
 def table_8_3(
-    calls: pd.DataFrame,
-    features: pd.DataFrame,
-    *,
-    model: str = "scratch",
-    numeric: bool = False,
+    calls: pd.DataFrame, *, model: str = "scratch", numeric: bool = False
 ) -> pd.DataFrame:
     """Shape of annotated and predicted CMBs by call, for one model.
 
     Parameters
     ----------
     calls : DataFrame
-        uid, dataset, model, call, gt_id, pred_id.
-    features : DataFrame
-        uid, type, id and the shape features; rows of type "Pred" carry model too.
+        From `call_table.call_table`.
     model : str
     numeric : bool
     """
     calls = calls[calls["model"] == model]
-    shapes = subgroups.shapes_by_call(calls, features)
+    shapes = subgroups.shapes_by_call(calls)
     measures = [Measure("n", "n", "n", None, 0)]
     measures += [Measure(key, title, key, None, 2) for key, title in SHAPES.items()]
     rows = []

@@ -1,7 +1,7 @@
 """Subgroups: filters on the scan rows and the calls, then the same metrics (chapter 8).
 
 Scan rows are those of `evaluate.evaluate_scan` joined with the scan table (sequence,
-in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...).
+in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), calls those of `call_table`.
 """
 
 from __future__ import annotations
@@ -62,39 +62,61 @@ SCAN_SUBGROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 }
 
 
-def with_locations(calls: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the calls with the pooled location of the annotated and the predicted CMB.
+def pooled_location(features: pd.DataFrame) -> pd.Series:
+    """Location as Table 8.2 pools regions; "Elsewhere" where it is none of Table 4.2."""
+    return features["region"].map(POOLED_REGIONS).astype(object).fillna(ELSEWHERE)
+
+
+def with_features(calls: pd.DataFrame, features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the calls with features of the annotated and of the predicted CMB.
 
     Parameters
     ----------
     calls : DataFrame
         uid, gt_id, pred_id and, where there are several models, model.
     features : DataFrame
-        uid, type ("GT" or "Pred"), id, region and, on rows of type "Pred", model where calls
+        uid, type ("GT" or "Pred"), id, ``names`` and, on rows of type "Pred", model where calls
         has one.
+    names : list of str
 
     Returns
     -------
     DataFrame
-        With gt_location and pred_location: "Cortical", "Subcortical", "Deep" (Table 8.2),
-        "Elsewhere" where the region is none of Table 4.2, missing where there is no such CMB.
+        With gt_<name> and pred_<name>, missing where there is no such CMB.
 
     Raises
     ------
     ValueError
         If a CMB of the calls has no row in features.
     """
-    pooled = features["region"].map(POOLED_REGIONS).astype(object).fillna(ELSEWHERE)
-    located = features.assign(location=pooled)
-    for kind, column in (("GT", "gt"), ("Pred", "pred")):
+    for kind, prefix in (("GT", "gt"), ("Pred", "pred")):
         keys = ["uid"] + (["model"] if kind == "Pred" and "model" in calls else [])
-        side = located.loc[located["type"] == kind, [*keys, "id", "location"]]
+        side = features.loc[features["type"] == kind, [*keys, "id", *names]]
         side = side.drop_duplicates([*keys, "id"]).astype({"id": float})
-        side = side.rename(columns={"id": f"{column}_id", "location": f"{column}_location"})
-        calls = calls.merge(side, on=[*keys, f"{column}_id"], how="left", validate="many_to_one")
-        lost = calls[calls[f"{column}_id"].notna() & calls[f"{column}_location"].isna()]
-        _require_none(lost.rename(columns={f"{column}_id": "id"}), kind)
+        side = side.rename(columns={name: f"{prefix}_{name}" for name in ("id", *names)})
+        own = [*keys, f"{prefix}_id"]
+        calls = calls.merge(side, on=own, how="left", validate="many_to_one", indicator="found")
+        lost = calls[calls[f"{prefix}_id"].notna() & (calls["found"] == "left_only")]
+        _require_none(lost.rename(columns={f"{prefix}_id": "id"}), kind)
+        calls = calls.drop(columns="found")
     return calls
+
+
+def with_locations(calls: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Return the calls with the pooled location of the annotated and the predicted CMB.
+
+    Parameters
+    ----------
+    calls, features : DataFrame
+        See `with_features`; features has region.
+
+    Returns
+    -------
+    DataFrame
+        With gt_location and pred_location: "Cortical", "Subcortical", "Deep" (Table 8.2),
+        "Elsewhere" where the region is none of Table 4.2, missing where there is no such CMB.
+    """
+    return with_features(calls, features.assign(location=pooled_location(features)), ["location"])
 
 
 def _require_none(lost: pd.DataFrame, kind: str) -> None:
@@ -112,7 +134,7 @@ def at_location(calls: pd.DataFrame, location: str, pairs: str = "reference") ->
     Parameters
     ----------
     calls : DataFrame
-        From `with_locations`.
+        From `call_table.call_table`, or `with_locations`.
     location : str
     pairs : {"reference", "each"}
         Where a TP belongs whose two halves lie in different locations. ``reference``: where
@@ -150,40 +172,27 @@ def recount(scans: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     return table.assign(n_gt=table["tp"] + table["fn"], n_pred=table["tp"] + table["fp"])
 
 
-def shapes_by_call(calls: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the features of annotated and predicted CMBs with the call each took part in.
+def shapes_by_call(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per annotated CMB and per candidate, with the call each took part in.
 
     Parameters
     ----------
     calls : DataFrame
-        uid, dataset, call, gt_id, pred_id and, where there are several models, model.
-    features : DataFrame
-        uid, type, id, model (rows of type "Pred", where calls has it) and the features.
+        From `call_table.call_table`, or `with_features`: call and columns gt_<name> and
+        pred_<name>.
 
     Returns
     -------
     DataFrame
-        The features with call, dataset and model of the call; TP once for each side
-        (Table 8.3).
-
-    Raises
-    ------
-    ValueError
-        If a CMB of the calls has no row in features.
+        type ("GT" or "Pred"), id and the features by their plain names, beside the columns of
+        the call; a TP has two rows (Table 8.3).
     """
     parts = []
-    for kind, column, which in (("GT", "gt_id", ("TP", "FN")), ("Pred", "pred_id", ("TP", "FP"))):
-        has_model = "model" in calls
-        keys = ["uid"] + (["model"] if kind == "Pred" and has_model else [])
-        side = features[features["type"] == kind].astype({"id": float})
-        if kind == "GT" and "model" in side:
-            side = side.drop(columns="model").drop_duplicates(["uid", "id"])
-        names = ["uid", "dataset", "call", column] + (["model"] if has_model else [])
-        side = side.drop(columns="dataset", errors="ignore")
-        made = calls.loc[calls["call"].isin(which), names].rename(columns={column: "id"})
-        merged = made.merge(
-            side, on=[*keys, "id"], how="left", validate="many_to_one", indicator="found"
-        )
-        _require_none(merged[merged["found"] == "left_only"], kind)
-        parts.append(merged.drop(columns="found"))
+    for kind, prefix, other in (("GT", "gt_", "pred_"), ("Pred", "pred_", "gt_")):
+        side = calls[calls[f"{prefix}id"].notna()]
+        side = side.loc[:, ~side.columns.str.startswith(other)]
+        own = [name for name in side if name.startswith(prefix)]
+        plain = {name: name.removeprefix(prefix) for name in own}
+        side = side.drop(columns=[name for name in plain.values() if name in side])
+        parts.append(side.rename(columns=plain).assign(type=kind))
     return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Tables 7.2 to 8.4 from scan rows, calls and features, beside what the thesis prints.
+"""Tables 7.2 to 8.4 from scan rows and the table of calls, beside what the thesis prints.
 
 Every builder returns text ready for display, or, with ``numeric=True``, one column per number
 (see `table_layout.Measure`). Scan rows and calls hold all models in a column ``model``; own
@@ -47,6 +47,7 @@ __all__ = [
     "table_by",
     "without_many",
 ]
+NO_WIDTH = "Where both limits are the same, one patient has a value, or all agree."
 DATASET_MODEL = {"dataset": "Dataset", "model": "Model"}
 
 
@@ -95,7 +96,10 @@ def table_7_2(
         Measure("scan_fp_cmb", "FPcmb", "fp_cmb", "min"),
         Measure("fp_scan", "FPscan", "fp_scan", "min"),
     ]
-    note = "Mean ± SD over scans [95 % interval, patients resampled]; undefined rates are left out."
+    note = (
+        "Mean ± SD over scans [95 % interval, patients resampled]; undefined rates are left out. "
+        f"{NO_WIDTH}"
+    )
     return _by_dataset_and_model("7.2", measures, scans, params, seed, numeric, note)
 
 
@@ -130,7 +134,7 @@ def table_7_4(
         Measure("scan_dice_tp", "scanDSC_TP", "scan_dsc_tp", "max", 2),
         Measure("glob_dice_tp", "globDSC_TP", "glob_dsc_tp", "max", 2),
     ]
-    note = "scan: mean ± SD over scans; glob: mean over all TPs [95 % interval]."
+    note = f"scan: mean ± SD over scans; glob: mean over all TPs [95 % interval]. {NO_WIDTH}"
     return _by_dataset_and_model("7.4", measures, scans, params, seed, numeric, note)
 
 

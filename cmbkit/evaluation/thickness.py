@@ -1,7 +1,8 @@
 """Recall and false positives against slice thickness, from the controlled experiment.
 
 The same microbleeds of the same brains are scanned with slices of several thicknesses, so two
-thicknesses are compared microbleed by microbleed.
+thicknesses are compared microbleed by microbleed. Microbleeds of one brain are not independent:
+from `FEWEST_BRAINS` on, intervals come from resampling brains.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import pandas as pd
 from scipy import stats
 
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import wilson
+from cmbkit.evaluation.statistics import bootstrap_weights, wilson
 
 CONDITION = ["factor", "level", "thickness_mm"]
 SERIES = CONDITION[:2]
+FEWEST_BRAINS = 5
+"""With fewer, brains are not resampled: n brains have C(2n - 1, n) different samples, 3 for two
+brains, 35 for four, and the limits are little more than the lowest and the highest brain."""
 
 
 def poisson_interval(count, exposure, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -41,37 +45,68 @@ def poisson_interval(count, exposure, confidence: float = 0.95) -> tuple[np.ndar
     return divide(low, exposure), divide(high, exposure)
 
 
-def curves(calls: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
+def curves(
+    calls: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Recall and false positives per scan of every condition, with 95 % intervals.
 
     Parameters
     ----------
     calls : DataFrame
-        factor, level, thickness_mm, call.
+        factor, level, thickness_mm, brain, call.
     scans : DataFrame
-        factor, level, thickness_mm, one row per scan, those without calls too.
+        factor, level, thickness_mm, brain, one row per scan, those without calls too.
+    samples, seed : int
+        Of the bootstrap over brains; every condition sees the same samples.
 
     Returns
     -------
     DataFrame
-        factor, level, thickness_mm, scans, tp, fp, fn, recall, recall_low, recall_high
-        (Wilson), fp_scan, fp_scan_low, fp_scan_high (Poisson), in the order of ``scans``.
+        factor, level, thickness_mm, scans, brains, tp, fp, fn, recall, fp_scan, in the order of
+        ``scans``; recall_low, recall_high, fp_scan_low, fp_scan_high: over brains where
+        ``interval`` is "brains", and where there are fewer than `FEWEST_BRAINS` ("CMBs") the
+        same as recall_cmbs_low, recall_cmbs_high (Wilson), fp_scan_cmbs_low, fp_scan_cmbs_high
+        (Poisson), which take CMBs as independent.
     """
-    table = scans.groupby(CONDITION, sort=False).size().rename("scans").reset_index()
-    for name in ("tp", "fp", "fn"):
-        found = calls[calls["call"] == name.upper()].groupby(CONDITION).size().rename(name)
-        table = table.merge(found, on=CONDITION, how="left")
-        table[name] = table[name].fillna(0).astype(int)
-    cmbs = table["tp"] + table["fn"]
-    low, high = wilson(table["tp"], cmbs)
-    fewest, most = poisson_interval(table["fp"], table["scans"])
-    return table.assign(
-        recall=divide(table["tp"], cmbs), recall_low=low, recall_high=high,
-        fp_scan=divide(table["fp"], table["scans"]), fp_scan_low=fewest, fp_scan_high=most,
-    )  # fmt: skip
+    counts = ["tp", "fp", "fn"]
+    found = calls.assign(**{name: calls["call"] == name.upper() for name in counts})
+    found = found.groupby([*CONDITION, "brain"])[counts].sum().reset_index()
+    one = scans.groupby([*CONDITION, "brain"], sort=False).size().rename("scans").reset_index()
+    each = one.merge(found, on=[*CONDITION, "brain"], how="left")
+    each[counts] = each[counts].fillna(0).astype(int)
+    each["cmbs"] = each["tp"] + each["fn"]
+    groups = each.groupby(CONDITION, sort=False)
+    table = groups[["scans", *counts, "cmbs"]].sum().reset_index()
+    table.insert(4, "brains", groups["brain"].nunique().to_numpy())
+    for name, part, whole in (("recall", "tp", "cmbs"), ("fp_scan", "fp", "scans")):
+        rule = wilson if name == "recall" else poisson_interval
+        table[name] = divide(table[part], table[whole])
+        cmbs = rule(table[part], table[whole])
+        brains = np.array([_over_brains(g, part, whole, samples, seed) for _, g in groups])
+        few = (table["brains"] < FEWEST_BRAINS).to_numpy()
+        for end, limit in enumerate(("low", "high")):
+            table[f"{name}_{limit}"] = np.where(few, cmbs[end], brains[:, end])
+            table[f"{name}_cmbs_{limit}"] = cmbs[end]
+    return table.drop(columns="cmbs").assign(interval=np.where(few, "CMBs", "brains"))
 
 
-def changes(calls: pd.DataFrame) -> pd.DataFrame:
+def _over_brains(rows: pd.DataFrame, part, whole, samples: int, seed: int) -> tuple[float, float]:
+    """95 % interval of sum(part) / sum(whole); the rows of a brain are drawn together."""
+    brains = rows.groupby("brain")[[part, whole]].sum()
+    if len(brains) < FEWEST_BRAINS:
+        return np.nan, np.nan
+    weights = bootstrap_weights(range(len(brains)), samples, seed)
+    return _percentiles(divide(weights @ brains[part], weights @ brains[whole]))
+
+
+def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of what is finite; NaN if nothing is."""
+    known = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def changes(calls: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """What becomes of the very same microbleeds when slices get thicker.
 
     Parameters
@@ -79,14 +114,18 @@ def changes(calls: pd.DataFrame) -> pd.DataFrame:
     calls : DataFrame
         factor, level, thickness_mm, brain, call, gt_id: the same (brain, gt_id) at every
         thickness.
+    samples, seed : int
+        Of the bootstrap over brains.
 
     Returns
     -------
     DataFrame
         For each factor and level one row per step to the next thickness, and one from the
-        thinnest to the thickest: factor, level, thinner_mm, thicker_mm, n (microbleeds),
+        thinnest to the thickest: factor, level, thinner_mm, thicker_mm, brains, n (microbleeds),
         recall_thinner, recall_thicker, lost (found in the thinner slices alone), gained (in
-        the thicker alone), p_value (exact McNemar test, two-sided; NaN where nothing changed).
+        the thicker alone), change (of recall; NaN limits change_low and change_high where there
+        are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (exact McNemar
+        test, two-sided, CMBs taken as independent; NaN where nothing changed).
     """
     annotated = calls[calls["gt_id"].notna()]
     rows = []
@@ -102,17 +141,23 @@ def changes(calls: pd.DataFrame) -> pd.DataFrame:
             lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
             changed = lost + gained
             p_value = stats.binomtest(lost, changed).pvalue if changed else np.nan
+            step = pd.DataFrame({"gain": after.astype(int) - before.astype(int), "n": 1})
+            low, high = _over_brains(step.reset_index(), "gain", "n", samples, seed)
             rows.append(
                 {
                     "factor": factor,
                     "level": level,
                     "thinner_mm": thin,
                     "thicker_mm": thick,
+                    "brains": found.index.get_level_values("brain").nunique(),
                     "n": len(found),
                     "recall_thinner": before.mean(),
                     "recall_thicker": after.mean(),
                     "lost": lost,
                     "gained": gained,
+                    "change": (gained - lost) / len(found),
+                    "change_low": low,
+                    "change_high": high,
                     "p_value": p_value,
                 }
             )

@@ -32,8 +32,8 @@ def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
 
     Notes
     -----
-    As in the thesis the density runs 2 bandwidths beyond the data; dashed lines mark 0 and 1,
-    which no value can cross. Dots are the scans.
+    As in the thesis the density runs 2 bandwidths beyond the data, but no further than 0 and 1,
+    which no value can cross (the thesis draws on); dashed lines mark both. Dots are the scans.
     """
     names = datasets_in(scan_rows["dataset"], GROUPS)
     figure = new_figure(10, 4.3, synthetic=synthetic)
@@ -48,7 +48,7 @@ def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
                 sizes.append(len(sample))
                 draw_violin(
                     axes, sample, position, _model_colour(model, models),
-                    side=side, width=0.85, cut=2.0, points=True,
+                    side=side, width=0.85, cut=2.0, points=True, limits=(0, 1),
                 )  # fmt: skip
             labels.append(f"{name}\nn = {sizes[0]} | {sizes[1]}")
         for limit in (0, 1):
@@ -56,6 +56,7 @@ def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
         axes.set_title(METRIC_NAMES[metric])
         axes.set_xticks(range(1, len(names) + 1), labels)
         axes.set_xlim(0.4, len(names) + 0.6)
+    panels[0].set_ylim(-0.05, 1.05)
     panels[0].set_ylabel("Score of a scan (0 to 1)")
     from matplotlib.patches import Patch
 

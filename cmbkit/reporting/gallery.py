@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.reporting.canvas import SYNTHETIC_LABEL, label_synthetic
-from cmbkit.reporting.gallery_page import REQUIRED, order, page, table_of
+from cmbkit.reporting.gallery_page import REQUIRED, columns_of, order, page, table_of
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
@@ -61,6 +61,23 @@ class ShownTable:
 
     def _repr_html_(self) -> str:
         return table_of(self.path.with_suffix(".html").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class ShownData:
+    """A data table as the gallery stored it; shown by what its columns hold."""
+
+    number: str
+    caption: str
+    path: Path
+    table: pd.DataFrame
+
+    def __repr__(self) -> str:
+        rows, columns = self.table.shape
+        return f"Data {self.number} ({self.path.name}, {rows} rows, {columns} columns)"
+
+    def _repr_html_(self) -> str:
+        return columns_of(self.path)
 
 
 class Gallery:
@@ -142,6 +159,37 @@ class Gallery:
         self._record("table", number, caption, files, synthetic)
         return ShownTable(str(number), caption, path, df)
 
+    def add_data(
+        self,
+        number: str,
+        df: pd.DataFrame,
+        caption: str,
+        columns: dict[str, str],
+        *,
+        synthetic: bool | None = None,
+    ) -> ShownData:
+        """Write data_<number>.tsv, a long table to filter, and data_<number>.json beside it.
+
+        ``columns`` says what each column holds; the JSON file has it in the form of a BIDS
+        sidecar (column: {"Description": text}).
+        """
+        synthetic = self.synthetic if synthetic is None else synthetic
+        unexplained = [name for name in df if name not in columns]
+        if unexplained:
+            raise GalleryError(
+                f"data {number}: expected a description of every column, none for {unexplained}"
+            )
+        path = self._stem("data", number).with_suffix(".tsv")
+        told = {name: {"Description": columns[name]} for name in df}
+        if synthetic:
+            told["cohort"] = {"Description": "synthetic cohort: not patient data"}
+        _write(path, csv_text(df, synthetic, separator="\t").encode())
+        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        _write(path.with_suffix(".json"), text.encode())
+        files = [path.name, path.with_suffix(".json").name]
+        self._record("data", number, caption, files, synthetic)
+        return ShownData(str(number), caption, path, df)
+
     def _write_vector(self, path: Path, fig: Figure) -> list[str]:
         content, ending = svg_bytes(fig), ".svg"
         if len(content) > SVG_LIMIT_BYTES:
@@ -203,7 +251,7 @@ def svg_bytes(fig: Figure) -> bytes:
     return _CLIP.sub(lambda name: order[name[0]], text)
 
 
-def csv_text(df: pd.DataFrame, synthetic: bool) -> str:
+def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
     """CSV with 6 significant digits; a last column names the synthetic cohort where it applies.
 
     A table that already has a column ``cohort`` says so itself and is left as it is.
@@ -212,7 +260,7 @@ def csv_text(df: pd.DataFrame, synthetic: bool) -> str:
     table = df.reset_index() if named else df
     if synthetic and "cohort" not in table.columns:
         table = table.assign(cohort=SYNTHETIC_LABEL)
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
 
 
 def missing(folder) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape
 from itertools import groupby
@@ -140,12 +141,29 @@ def _item(folder: Path, entry: dict) -> str:
             f'alt="{escape(label)}: {escape(entry["caption"])}" loading="lazy">'
             f"<figcaption>{caption}</figcaption>{links}</figure>"
         )
+    if entry["kind"] == "data":
+        return (
+            f'<div class="table" id="{identifier}"><div class="caption">{caption}</div>{links}'
+            f"<details><summary>Columns</summary>{columns_of(folder / entry['files'][0])}"
+            "</details></div>"
+        )
     rendered = next(name for name in entry["files"] if name.endswith(".html"))
     text = (folder / rendered).read_text(encoding="utf-8")
     return (
         f'<div class="table" id="{identifier}"><div class="caption">{caption}</div>'
         f"{table_of(text, caption=False)}{links}</div>"
     )
+
+
+def columns_of(path: Path) -> str:
+    """Return a table of what the columns of a data table (.tsv, its .json beside it) hold."""
+    told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    rows = (
+        f"<tr><td>{escape(name)}</td><td>{escape(what['Description'])}</td></tr>"
+        for name, what in told.items()
+    )
+    head = "<tr><th>Column</th><th>Holds</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def table_of(text: str, *, caption: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def density(values, cut: float = 0.0, points: int = 100):
+def density(values, cut: float = 0.0, points: int = 100, limits=None):
     """Gaussian kernel density estimate of a sample, bandwidth by Scott's rule.
 
     Parameters
@@ -13,6 +13,9 @@ def density(values, cut: float = 0.0, points: int = 100):
     values : array-like, shape (n,)
     cut : float
         How many bandwidths the curve runs beyond the smallest and largest value.
+    points : int
+    limits : (float, float), optional
+        The curve ends there, e.g. at the ends of a rate's range; its height within is as without.
 
     Returns
     -------
@@ -26,14 +29,17 @@ def density(values, cut: float = 0.0, points: int = 100):
         return None, None
     bandwidth = values.std(ddof=1) * values.size ** (-1 / 5)
     reach = cut * bandwidth
-    grid = np.linspace(values.min() - reach, values.max() + reach, points)
+    ends = np.array([values.min() - reach, values.max() + reach])
+    grid = np.linspace(*(ends if limits is None else np.clip(ends, *limits)), points)
     height = np.zeros(points)
     for part in np.array_split(values, -(-values.size // 2000)):
         height += np.exp(-0.5 * ((grid[:, None] - part) / bandwidth) ** 2).sum(axis=1)
     return grid, height / height.max()
 
 
-def draw_violin(axes, values, position, colour, *, side="both", width=0.8, cut=0.0, points=False):
+def draw_violin(
+    axes, values, position, colour, *, side="both", width=0.8, cut=0.0, points=False, limits=None
+):
     """Draw one violin with median and quartiles at ``position`` of the x axis.
 
     Parameters
@@ -42,13 +48,15 @@ def draw_violin(axes, values, position, colour, *, side="both", width=0.8, cut=0
         Which half is drawn.
     points : bool
         Whether the values themselves are drawn as dots (in a fixed spread, no randomness).
+    cut, limits
+        See `density`.
     """
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     if values.size == 0:
         return
     low, high = {"both": (-0.5, 0.5), "left": (-0.5, 0.0), "right": (0.0, 0.5)}[side]
-    grid, height = density(values, cut)
+    grid, height = density(values, cut, limits=limits)
     if grid is not None:
         axes.fill_betweenx(
             grid,

@@ -110,5 +110,9 @@ class Study:
         """Save a figure under its thesis number and return it for display."""
         return self.gallery.add_figure(number, figure, caption, data, **options)
 
+    def data(self, number: str, table, caption: str, columns: dict[str, str], **options):
+        """Save a long table, with what its columns hold, and return it for display."""
+        return self.gallery.add_data(number, table, caption, columns, **options)
+
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -145,8 +145,13 @@ class ResultStage:
 
     @cached_property
     def calls(self) -> pd.DataFrame:
-        """One row per true positive, false positive and false negative."""
-        return self._gather(0)
+        """One row per true positive, false positive and false negative, with all about it.
+
+        A subgroup is a filter on it; `evaluation.call_table.COLUMNS` says what is in it.
+        """
+        from cmbkit.evaluation.call_table import call_table
+
+        return call_table(self._gather(0), self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
@@ -210,8 +215,8 @@ class ResultStage:
         Returns
         -------
         DataFrame
-            factor, subgroup, dataset, scans, n (annotated CMBs), f1, f1_low, f1_high, f1_thesis
-            (what sections 8.1.1 and 8.1.3 state).
+            factor, subgroup, dataset, scans, n (annotated CMBs), tp, fp, fn, f1, f1_low, f1_high,
+            f1_thesis (what sections 8.1.1 and 8.1.3 state).
         """
         from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
         from cmbkit.evaluation.tables import table_by
@@ -233,7 +238,7 @@ class ResultStage:
         table = table[table["n"] > 0].rename(columns={"n_scans": "scans"})
         names = zip(table["factor"], table["subgroup"], table["dataset"], strict=True)
         table["f1_thesis"] = [thesis_glob_f1(*n) if model == "scratch" else np.nan for n in names]
-        keys = ["factor", "subgroup", "dataset", "scans", "n"]
+        keys = ["factor", "subgroup", "dataset", "scans", "n", "tp", "fp", "fn"]
         return table[[*keys, "f1", "f1_low", "f1_high", "f1_thesis"]]
 
 

@@ -203,22 +203,41 @@ class ThickSliceStage:
         """Recall and false positives of each condition (see `evaluation.thickness.curves`)."""
         from cmbkit.evaluation import thickness
 
-        return thickness.curves(*self.calls(model))
+        return thickness.curves(*self.calls(model), **self._bootstrap)
 
     def changes(self, model: str = "scratch") -> pd.DataFrame:
         """CMBs lost and gained from thinner to thicker slices (`evaluation.thickness.changes`)."""
         from cmbkit.evaluation import thickness
 
-        return thickness.changes(self.calls(model)[0])
+        return thickness.changes(self.calls(model)[0], **self._bootstrap)
+
+    @property
+    def _bootstrap(self) -> dict:
+        params = self._study.params
+        return {"samples": params.evaluation.bootstrap_samples, "seed": params.seed}
+
+    @property
+    def _few(self) -> bool:
+        from cmbkit.evaluation.thickness import FEWEST_BRAINS
+
+        return self.design.brains < FEWEST_BRAINS
 
     @property
     def changes_note(self) -> str:
         """How to read the table of `changes`."""
+        brains = "change: of recall, 95 % interval from resampling brains"
+        if self._few:
+            brains = f"change: of recall, without an interval: {self._too_few}"
         return (
             "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
-            "gained: in the thicker alone; p_value: exact McNemar test, not corrected for the "
-            "number of tests."
+            f"gained: in the thicker alone; {brains}; p_value: exact McNemar test, which takes "
+            "CMBs as independent, not corrected for the number of tests."
         )
+
+    @property
+    def _too_few(self) -> str:
+        n = self.design.brains
+        return f"{n} brain{'s' if n > 1 else ''} cannot tell how brains differ"
 
     @property
     def caption(self) -> str:
@@ -231,8 +250,17 @@ class ThickSliceStage:
             f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost, "
             f"{design.count[0]} CMBs per brain"
         )
+        plural = "s" if design.brains > 1 else ""
         return (
-            f"{design.brains} synthetic brains in {len(self._scans())} scans, {where} looked at; "
-            f"base: {base}. Recall with Wilson's, false positives per scan with Poisson's 95 % "
-            "interval, CMBs taken as independent; no anatomical filter."
+            f"{design.brains} synthetic brain{plural} in {len(self._scans())} scans, {where} "
+            f"looked at; base: {base}. {self._intervals}; no anatomical filter."
+        )
+
+    @property
+    def _intervals(self) -> str:
+        if not self._few:
+            return "95 % intervals from resampling brains, with all of their CMBs"
+        return (
+            "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "
+            f"take CMBs as independent and so are rather too narrow: {self._too_few}"
         )

@@ -90,7 +90,8 @@ def test_recount_leaves_scans_without_such_calls_undefined():
 
 def test_shapes_take_the_call_of_their_own_side():
     """TPs twice (annotated 30, 10, 4; predicted 20, 12, 5), FN annotated, FP predicted."""
-    shapes = subgroups.shapes_by_call(CALLS, FEATURES)
+    calls = subgroups.with_features(CALLS, FEATURES, ["volume_mm3"])
+    shapes = subgroups.shapes_by_call(calls)
     volumes = shapes.groupby(["call", "type"])["volume_mm3"].apply(sorted).to_dict()
     assert volumes == {
         ("FN", "GT"): [6.0, 8.0],
@@ -107,6 +108,5 @@ def test_unknown_way_to_place_pairs():
 
 def test_a_cmb_without_features_is_named():
     lacking = FEATURES[~((FEATURES["type"] == "GT") & (FEATURES["id"] == 3))]
-    for function in (subgroups.with_locations, subgroups.shapes_by_call):
-        with pytest.raises(ValueError, match="found none for 1, first GT 3 of a"):
-            function(CALLS, lacking)
+    with pytest.raises(ValueError, match="found none for 1, first GT 3 of a"):
+        subgroups.with_locations(CALLS, lacking)

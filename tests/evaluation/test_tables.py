@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation import tables
+from cmbkit.evaluation import subgroups, tables
 from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
 from cmbkit.params import Evaluation
 from cmbkit.reporting.tables import render_html, render_latex
@@ -130,24 +130,22 @@ def _cases():
     return module
 
 
-def test_table_8_2_and_8_3_from_calls_and_features():
+def test_table_8_2_and_8_3_from_the_table_of_calls():
     cases = _cases()
-    table = tables.table_8_2(cases.SCANS, cases.CALLS, cases.FEATURES, PARAMS, numeric=True)
+    calls = subgroups.with_locations(cases.CALLS, cases.FEATURES)
+    table = tables.table_8_2(cases.SCANS, calls, PARAMS, numeric=True)
     assert table[["location", "tp", "fp", "fn"]].to_numpy().tolist() == [
         ["Cortical", 1, 0, 2], ["Deep", 2, 0, 0], ["Subcortical", 0, 0, 0],
         ["Elsewhere", 0, 1, 0],
     ]  # fmt: skip
     assert table["tp_thesis"].tolist()[:3] == [21, 14, 14]
-    shapes = cases.FEATURES.assign(**dict.fromkeys(tables_shapes(), 0.5))
-    table = tables.table_8_3(cases.CALLS, shapes)
+    names = ["inv_elongation", "inv_flatness", "max_diameter_mm", "sphericity"]
+    shapes = cases.FEATURES.assign(**dict.fromkeys(names, 0.5))
+    table = tables.table_8_3(subgroups.with_features(calls, shapes, [*names, "volume_mm3"]))
     missed = table.query("Call == 'FN'").iloc[0]
     assert missed["n"] == "2"
     assert missed["Volume (mm³)"] == "7.00 ± 1.41"
     assert missed["Volume (mm³) (thesis)"] == "15.46 ± 10.82"
-
-
-def tables_shapes():
-    return ["inv_elongation", "inv_flatness", "max_diameter_mm", "sphericity"]
 
 
 def test_table_8_4_names_data_and_rule_of_every_row(scans):

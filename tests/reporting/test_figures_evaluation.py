@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection, PolyCollection
 
 from cmbkit.reporting import figures_evaluation as figures
 
@@ -21,6 +22,23 @@ def test_half_violins_count_the_scans_that_have_a_value(readable):
     assert ticks[1][0] == "CRB\nn = 3 | 3"
     limits = [line.get_ydata()[0] for line in precision.lines if line.get_ls() == "--"]
     assert {0, 1} <= set(limits)
+
+
+def test_half_violins_draw_nothing_outside_0_and_1():
+    scores = {"precision": [0, 1, 1, 0.2], "recall": [0, 0, 0, 1], "f1": [0.9, 1, 1, 1]}
+    rows = pd.concat(
+        [pd.DataFrame(scores).assign(dataset="DOU", model=m) for m in ("scratch", "tl")]
+    )
+    for axes in figures.half_violins(rows).axes:
+        dots, bodies = (
+            [c for c in axes.collections if isinstance(c, kind)]
+            for kind in (PathCollection, PolyCollection)
+        )
+        places = [np.asarray(c.get_offsets())[:, 1] for c in dots]
+        places += [c.get_paths()[0].vertices[:, 1] for c in bodies]
+        assert len(bodies) == 2
+        drawn = np.concatenate([*places, *(line.get_ydata() for line in axes.lines)])
+        assert drawn.min() == 0 and drawn.max() == 1
 
 
 def test_froc_keeps_its_height_to_the_right_edge(readable):

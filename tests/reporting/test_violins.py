@@ -22,6 +22,17 @@ def test_cut_of_two_reaches_two_bandwidths_beyond_the_data():
     assert grid[-1] == pytest.approx(0.9 + 2 * bandwidth)
 
 
+def test_limits_cut_the_curve_and_leave_its_height():
+    # bandwidth b = sd 2^(-1/5); at x the height is exp(-(x/b)^2 / 2) + exp(-((x - 1)/b)^2 / 2)
+    b = np.sqrt(0.5) * 2 ** (-1 / 5)
+    grid, height = density([0.0, 1.0], cut=2, limits=(0, 1))
+    assert (grid[0], grid[-1]) == (0.0, 1.0)
+    at_0, middle = 1 + np.exp(-0.5 / b**2), 2 * np.exp(-0.5 * (0.5 / b) ** 2)
+    assert height[0] / height.max() == pytest.approx(at_0 / middle, rel=1e-3)
+    whole, _ = density([0.4, 0.5], cut=2)
+    assert density([0.4, 0.5], cut=2, limits=(0, 1))[0].tolist() == whole.tolist()
+
+
 @pytest.mark.parametrize("sample", [[], [1.0], [10.0, 10.0, 10.0], [np.nan, 2.0]])
 def test_no_density_without_spread(sample):
     assert density(sample) == (None, None)

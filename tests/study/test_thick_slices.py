@@ -37,6 +37,16 @@ def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
     assert (slab.data[tuple(at.T)] < level - 0.3 * (level - background)).all()
 
 
+def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(tmp_path):
+    for brains, told in ((2, "Wilson's"), (20, "from resampling brains")):
+        design = {**DESIGN, "brains": brains}
+        cohort = {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}
+        evaluation = {"thick_slices": design}
+        study = Study(root=tmp_path, profile="thick", cohort=cohort, evaluation=evaluation)
+        stage = study.thick_slices
+        assert told in stage.caption and ("cannot tell" in stage.changes_note) == (brains == 2)
+
+
 class DarkSpots:
     """Calls voxels of the brain that are much darker than what lies 5 mm around them."""
 
@@ -73,6 +83,9 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     assert annotated.groupby(["factor", "thickness_mm"]).size().tolist() == [6] * 6
     curves = study.thick_slices.curves().query("factor == 'radius'")
     assert curves["tp"].iloc[0] >= 5
+    assert set(curves["interval"]) == {"CMBs"}
+    for text in (study.thick_slices.caption, study.thick_slices.changes_note):
+        assert "1 brain cannot tell how brains differ" in text
     row = study.thick_slices.changes().iloc[0]
     assert row["lost"] - row["gained"] == curves["tp"].iloc[0] - curves["tp"].iloc[1]
     monkeypatch.setattr(study.results, "predictor", None)

@@ -1,0 +1,105 @@
+"""The table of calls: everything that is known of each, so that a subgroup is a filter on it.
+
+One row per annotated CMB and candidate; a matched pair shares its row. Scans with neither have
+no row: averages over scans need the scan rows beside it.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cmbkit.evaluation import subgroups
+
+WHO = {
+    "model": "trained network, or the untrained baseline",
+    "dataset": "group in the tables: a test dataset, or Valid for every validation scan",
+    "source": "dataset that the scan comes from",
+    "split": "train, valid or test",
+    "patient": "patient within the source dataset",
+    "uid": "scan",
+}
+SCAN = {
+    "sequence": "SWI or T2S",
+    "in_plane_mm": "pixel size of the scan as delivered, the smaller one (mm)",
+    "slice_thickness_mm": "slice thickness of the scan as delivered (mm)",
+    "n_gt": "annotated CMBs of the scan",
+    "cmb_level": "level of n_gt: >=3, <3 (1 or 2) or 0",
+}
+CALL = {
+    "call": "TP, FP or FN",
+    "gt_id": "label of the annotated CMB in its mask; none for an FP",
+    "pred_id": "label of the candidate in its mask; none for an FN",
+    "distance_mm": "between the two centres of mass of a TP (mm)",
+    "overlap_voxels": "voxels that both sides of a TP share, on the standard grid",
+    "dice": "Dice of the two sides of a TP",
+    "score": "of the candidate: probability, or the baseline's own score",
+    "location": "where Table 8.2 counts it: place of the annotated CMB, of the candidate for an FP",
+}
+SIDE = {
+    "x_mm": "centre of mass, to the right (mm)",
+    "y_mm": "centre of mass, to the front (mm)",
+    "z_mm": "centre of mass, upwards (mm)",
+    "n_voxels": "voxels on the standard grid",
+    "volume_mm3": "volume (mm3)",
+    "radius_mm": "radius of the ball of that volume (mm)",
+    "region": "BOMBS region",
+    "group": "group of BOMBS regions, as in Table 4.2",
+    "side": "side of the brain",
+    "mars_region": "MARS region",
+    "location": "region as Table 8.2 pools it: Cortical, Subcortical, Deep or Elsewhere",
+    "edge_mm": "depth of the centre below the brain's edge (mm)",
+    "sphericity": "sphericity (1: ball)",
+    "max_diameter_mm": "largest diameter (mm)",
+    "inv_flatness": "least by major axis (1: not flat)",
+    "inv_elongation": "minor by major axis (1: not elongated)",
+    "surface_mm2": "surface (mm2)",
+    "major_axis_mm": "length of the major principal axis (mm)",
+    "minor_axis_mm": "length of the minor principal axis (mm)",
+    "least_axis_mm": "length of the least principal axis (mm)",
+}
+SIDES = {"gt": "annotated CMB", "pred": "candidate"}
+COLUMNS = {
+    **WHO,
+    **SCAN,
+    **CALL,
+    **{f"{s}_{name}": f"{of}: {text}" for s, of in SIDES.items() for name, text in SIDE.items()},
+}
+"""Every column in its order, and what it holds."""
+
+
+def call_table(calls: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Put calls, scans and features together.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        From `evaluate.evaluate_scan`, of one or more models, with ``model``; ``source`` where
+        ``dataset`` is a group.
+    scans : DataFrame
+        One row per scan: uid, split, sequence, in_plane_mm, slice_thickness_mm.
+    features : DataFrame
+        One row per annotated CMB (type "GT") and candidate ("Pred", with ``model``), from
+        `cmbkit.features.describe`.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, in the order of ``calls``.
+
+    Raises
+    ------
+    ValueError
+        If a scan of the calls is not in ``scans``, or a CMB has no row in ``features``.
+    """
+    unknown = set(calls["uid"]) - set(scans["uid"])
+    if unknown:
+        raise ValueError(f"scans: expected every scan of the calls, {min(unknown)!r} is missing")
+    calls = calls if "source" in calls else calls.assign(source=calls["dataset"])
+    acquired = ["split", *(name for name in SCAN if name not in ("n_gt", "cmb_level"))]
+    table = calls.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
+    table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
+    table["cmb_level"] = subgroups.cmb_level(table)
+    placed = features.assign(location=subgroups.pooled_location(features))
+    table = subgroups.with_features(table, placed, list(SIDE))
+    table["location"] = table["gt_location"].fillna(table["pred_location"])
+    return table[list(COLUMNS)]
