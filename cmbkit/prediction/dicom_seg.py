@@ -48,7 +48,7 @@ def planes(datasets, where) -> list:
     DicomError
         If a slice or frame has no place, or there is a multi-frame object among others.
     """
-    if not any("NumberOfFrames" in dataset for dataset in datasets):
+    if not any(_is_multi_frame(dataset) for dataset in datasets):
         if any("ImagePositionPatient" not in dataset for dataset in datasets):
             raise DicomError(f"{where}: DICOM SEG: expected slices with a position, found others")
         return list(datasets)
@@ -74,6 +74,10 @@ def planes(datasets, where) -> list:
                 )
             setattr(shared, name, own[0])
     return frames
+
+
+def _is_multi_frame(dataset) -> bool:
+    return int(dataset.get("NumberOfFrames") or 1) > 1 or GROUPS[0] in dataset
 
 
 def _frame(dataset, number: int, where):
@@ -132,8 +136,9 @@ def write_segmentation(prediction, path: Path) -> Path:
     Raises
     ------
     DicomError
-        If highdicom is not installed, or the series is neither one of single slices nor one
-        multi-frame (enhanced) object whose frames have one orientation and pixel size.
+        If highdicom is not installed or lacks something in the series, or the series is neither
+        one of single slices nor one multi-frame (enhanced) object whose frames have one
+        orientation and pixel size.
     """
     try:
         import highdicom as hd
@@ -172,25 +177,30 @@ def write_segmentation(prediction, path: Path) -> Path:
         )
         for number in numbers
     ]
-    segmentation = hd.seg.Segmentation(
-        source_images=datasets,
-        pixel_array=frames,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=descriptions,
-        series_instance_uid=hd.UID(),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer="cmbkit",
-        manufacturer_model_name="cmbkit predict",
-        software_versions=__version__,
-        device_serial_number=prediction.record["weights"]["sha256"][:16],
-        content_label="MICROBLEEDS",
-        content_description="Cerebral microbleeds, research only",
-        series_description="Cerebral microbleeds (research only)",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=len(rows) > 0,
-    )
+    try:
+        segmentation = hd.seg.Segmentation(
+            source_images=datasets,
+            pixel_array=frames,
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=descriptions,
+            series_instance_uid=hd.UID(),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="cmbkit",
+            manufacturer_model_name="cmbkit predict",
+            software_versions=__version__,
+            device_serial_number=prediction.record["weights"]["sha256"][:16],
+            content_label="MICROBLEEDS",
+            content_description="Cerebral microbleeds, research only",
+            series_description="Cerebral microbleeds (research only)",
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            omit_empty_frames=len(rows) > 0,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DicomError(
+            f"{prediction.source.path}: DICOM SEG: highdicom does not take the series: {error}"
+        ) from error
     segmentation.save_as(path)
     return path
 

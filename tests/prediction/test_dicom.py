@@ -157,6 +157,28 @@ def test_multi_frame_objects_that_cannot_be_referenced_are_told_apart(tmp_path):
         planes([plain], tmp_path)
 
 
+def test_without_a_dicom_seg_the_rest_is_kept(phantom, dicom_series, weights, tmp_path):
+    """Slices without a frame of reference, which an MR image must have."""
+    import json
+
+    import pydicom
+
+    image, _ = phantom(thick=1)
+    dicom_series(image, tmp_path / "in" / "swi")
+    for path in (tmp_path / "in" / "swi").iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    assert predict_command([tmp_path / "in"], tmp_path / "out", weights=weights) == 0
+    folder = tmp_path / "out" / "swi"
+    assert not (folder / "segmentation.dcm").exists()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["microbleeds"] == 2
+    (said,) = (line for line in record["remarks"] if line.startswith("There is no segmentation"))
+    assert "Frame Of Reference" in said
+    assert "There is no segmentation.dcm" in (folder / "report.html").read_text()
+
+
 def true_centre(balls, turn, value):
     voxels = np.argwhere(balls.data == value)
     return Volume(balls.data, turn @ balls.affine).to_mm(voxels).mean(axis=0)
