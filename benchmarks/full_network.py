@@ -230,7 +230,7 @@ def run(plans: list[str] | None, rounds: int, peer: str | None, sampled: list[st
             f"{made['parameters']:,} parameters (random), converted in {made['seconds']:.0f} s, "
             f"peak {made['peak_gib']:.2f} GiB; image {SIDE}^3, brain {BRAIN}\n"
         )
-        workers = {n: Worker(child("serve", n, folder)) for n in names}
+        workers = {n: Worker(child("serve", folder, n)) for n in names}
         sampled = [n for n in names if PLANS[n].sampled or n in sampled]
         whole = [n for n in names if n not in sampled]
         if peer:
