@@ -2,130 +2,38 @@
 
 Run from the repository's root, each part by itself:
 
-``python benchmarks/bench_inference.py speed [--peer PYTHON] [--rounds 3]``: seconds per 96^3 tile
-of the full network (random weights) in each engine, one after the other within each round, and
-from that the seconds of each plan on a brain of 280 x 340 x 280 voxels in 400^3. PYTHON is an
-environment with benchmarks/peers/requirements-monai.txt.
+``python benchmarks/bench_inference.py full [--peer PYTHON] [--rounds 8] [--plans ...]``: the full
+network at random weights on a brain of 280 x 340 x 280 voxels in 400^3; seconds and peak memory
+of each plan, in turn. The reference and the plans that are not fast are timed on one tile per
+round, spread over the scan, and scaled by their number of tiles; the others run whole (unless
+named after ``--sampled``). About ten minutes on two idle cores. PYTHON is an environment with
+benchmarks/peers/requirements-monai.txt.
 
 ``python benchmarks/bench_inference.py agreement DERIVATIVES UID [UID ...]``: each plan against
 the reference on standard scans of a finished demo run, with its trained weights; the gate.
 
-``python benchmarks/bench_inference.py scan PLAN``: one whole scan of that size, wall clock and
-peak memory.
+``python benchmarks/bench_inference.py int8 PYTHON``: the shipped compact network quantised after
+training, on a synthetic scan; PYTHON is an environment with
+benchmarks/peers/requirements-nncf.txt.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import sys
-import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from statistics import median
 
-import numpy as np
+import full_network
+import quantised
 from agreement import Agreement
 from timing import table
 
-from cmbkit.detector.inference import Predictor, planned_starts, predict_probability
-from cmbkit.detector.network import build
-from cmbkit.params import Inference, Network, read_parameters
+from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.params import Inference, read_parameters
 from cmbkit.params.evaluation import PLANS
-
-SIDE, BRAIN = 400, (280, 340, 280)
-
-
-def brain_mask(side: int = SIDE, axes=BRAIN) -> np.ndarray:
-    """An ellipsoid with these full axes in the middle of a cube; bool."""
-    grid = np.ogrid[:side, :side, :side]
-    away = [(g - (side - 1) / 2) / (a / 2) for g, a in zip(grid, axes, strict=True)]
-    return sum(a**2 for a in away) <= 1
-
-
-def interleaved(cases: dict, rounds: int) -> dict[str, tuple[float, float]]:
-    """Median wall-clock and processor seconds of each case; one untimed round first."""
-    seconds = {name: [] for name in cases}
-    for number in range(rounds + 1):
-        for name, run in cases.items():
-            start, used = time.perf_counter(), time.process_time()
-            run()
-            if number:
-                seconds[name].append((time.perf_counter() - start, time.process_time() - used))
-    return {name: tuple(median(x) for x in zip(*s, strict=True)) for name, s in seconds.items()}
-
-
-def speed(peer: str | None, rounds: int) -> None:
-    """Seconds per tile and per plan."""
-    network = Network()
-    model = build(network, seed=1)
-    tile = np.random.default_rng(0).normal(size=(1, *network.patch_size)).astype(np.float32)
-    engines = {
-        "Keras, float32": Inference(engine="keras"),
-        "OpenVINO, float32": Inference(engine="openvino"),
-        "OpenVINO, bfloat16": Inference(engine="openvino", precision="bfloat16"),
-    }
-    cases = {}
-    for name, params in engines.items():
-        cases[name] = partial(Predictor(model, params).evidence, tile)
-    found = interleaved(cases, rounds)
-    rows = [[n, f"{w:.2f}", f"{u:.2f}"] for n, (w, u) in found.items()]
-    if peer:
-        rows.append(monai(peer, model, network, rounds))
-    print(table(["one tile of 96^3", "s by the clock", "s of processors"], rows))
-    brain, rows = brain_mask(), []
-    whole = len(planned_starts(Inference(plan="reference"), network.patch_size, (SIDE,) * 3, None))
-    unit = found["Keras, float32"]
-    for name in [*PLANS, "two passes, 0 candidates", "two passes, 5 candidates"]:
-        params = Inference(plan=name) if name in PLANS else Inference(plan="skip bfloat16")
-        starts = planned_starts(params, network.patch_size, brain.shape, brain)
-        count = whole if name == "reference" else len(starts)
-        if name not in PLANS:
-            first = params.model_copy(update={"overlap": 0.0})
-            count = len(planned_starts(first, network.patch_size, brain.shape, brain))
-            spots = np.zeros(brain.shape, np.float32)
-            places = np.argwhere(brain)
-            rng = np.random.default_rng(3)
-            for place in rng.permutation(places)[: int(name.split()[2])]:
-                spots[tuple(place)] = 1
-            count += len(planned_starts(params, network.patch_size, spots.shape, brain, spots))
-        engine = "OpenVINO, bfloat16" if params.precision == "auto" else "OpenVINO, float32"
-        seconds = found["Keras, float32" if name == "reference" else engine]
-        faster = [whole * a / (count * b) for a, b in zip(unit, seconds, strict=True)]
-        scaled = [f"{count * s:.0f}" for s in seconds]
-        rows.append([name, count, *scaled, *(f"{f:.1f}" for f in faster)])
-    names = ["s by the clock", "s of processors", "times faster", "times fewer processor s"]
-    print(table(["plan", "tiles", *names], rows))
-
-
-def monai(peer: str, model, network: Network, rounds: int) -> list:
-    """Row of MONAI around the same network; stops unless its averaged logits are the same."""
-    shape = (153, 96, 96)  # two tiles at overlap 0.4
-    image = np.random.default_rng(5).normal(size=shape).astype(np.float32)
-    params = Inference(engine="openvino", weighting="mean", batch_size=1)
-    with tempfile.TemporaryDirectory() as folder:
-        case, weights = Path(folder) / "case.npz", Path(folder) / "network.weights.h5"
-        np.savez(case, image=image, network=network.model_dump_json())
-        model.save_weights(weights)
-        said = subprocess.run(
-            [peer, "benchmarks/peers/run_monai.py", case, weights, "0.4", str(rounds + 1)],
-            env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True,
-        )  # fmt: skip
-        if said.returncode:
-            raise SystemExit(said.stderr[-2000:])
-        report = json.loads(said.stdout.strip().splitlines()[-1])
-        theirs = np.load(case.with_suffix(".logits.npy"))
-    ours = predict_probability(Predictor(model, params), image, background=0.0)
-    gap = float(np.abs(ours - 1 / (1 + np.exp(-theirs))).max())
-    print(f"MONAI and cmbkit (weighting mean): probabilities differ by at most {gap:.1e}\n")
-    if gap > 1e-3:
-        raise SystemExit("expected the same probabilities")
-    values = [median(report[name][1:]) / 2 for name in ("wall", "used")]
-    return [f"MONAI, torch {report['torch']}, float32", *(f"{v:.2f}" for v in values)]
 
 
 def variants(size: int) -> dict[str, Inference]:
@@ -187,36 +95,37 @@ def agreement_table(results: dict[str, Agreement], seconds: dict[str, list]) -> 
     return table(names, rows)
 
 
-def scan(plan: str) -> None:
-    """One scan of full size with the full network at random weights."""
-    params = Inference(plan=plan, batch_size=1)
-    predictor = Predictor(build(Network(), seed=1), params)
-    print(predictor.line)
-    brain = brain_mask()
-    rng = np.random.default_rng(0)
-    image = np.where(brain, rng.normal(size=brain.shape), -3).astype(np.float32)
-    start, used = time.perf_counter(), time.process_time()
-    predict_probability(predictor, image, brain=brain, background=-3.0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    spent = [time.perf_counter() - start, time.process_time() - used]
-    print(f"{plan}: {spent[0]:.0f} s, {spent[1]:.0f} s of processors, peak {peak:.2f} GiB")
-
-
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="part", required=True)
-    one = parts.add_parser("speed")
+    one = parts.add_parser("full")
     one.add_argument("--peer")
-    one.add_argument("--rounds", type=int, default=3)
+    one.add_argument("--rounds", type=int, default=8)
+    one.add_argument("--plans", nargs="+", choices=list(full_network.PLANS))
+    one.add_argument("--sampled", nargs="*", choices=list(full_network.PLANS), default=[])
     two = parts.add_parser("agreement")
     two.add_argument("derivatives", type=Path)
     two.add_argument("uids", nargs="+")
-    three = parts.add_parser("scan")
-    three.add_argument("plan", choices=list(PLANS))
+    three = parts.add_parser("int8")
+    three.add_argument("peer")
+    three.add_argument("--scan", choices=["1", "2", "3"], default="1")
+    three.add_argument("--rounds", type=int, default=3)
+    for name, extra in (("serve", "plan"), ("convert", "jobs")):  # processes that full starts
+        hidden = parts.add_parser(name)
+        hidden.add_argument("folder", type=Path)
+        hidden.add_argument(extra)
     given = parser.parse_args()
-    if given.part == "speed":
-        speed(given.peer, given.rounds)
+    if given.part == "full":
+        full_network.run(given.plans, given.rounds, given.peer, given.sampled)
+    elif given.part == "serve":
+        full_network.serve(full_network.PLANS[given.plan], given.folder)
+    elif given.part == "convert":
+        full_network.say(full_network.convert(given.folder, **json.loads(given.jobs)))
     elif given.part == "agreement":
         agreement(given.derivatives, given.uids)
     else:
-        scan(given.plan)
+        quantised.run(given.peer, int(given.scan), given.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,18 +11,89 @@ from cmbkit.volume import Volume
 
 SERIES_NUMBER = 900
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+GEOMETRY = {
+    "PlanePositionSequence": "ImagePositionPatient",
+    "PlaneOrientationSequence": "ImageOrientationPatient",
+    "PixelMeasuresSequence": "PixelSpacing",
+}
 
 
-def slice_affine(dataset) -> np.ndarray:
+def slice_affine(plane) -> np.ndarray:
     """Affine of one DICOM slice: (column, row, 0, 1) to RAS mm, shape (4, 4)."""
-    orientation = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
-    row_mm, column_mm = (float(v) for v in dataset.PixelSpacing)
+    orientation = np.array(plane.ImageOrientationPatient, float).reshape(2, 3)
+    row_mm, column_mm = (float(v) for v in plane.PixelSpacing)
     affine = np.eye(4)
     affine[:3, 0] = orientation[0] * column_mm
     affine[:3, 1] = orientation[1] * row_mm
     affine[:3, 2] = np.cross(*orientation)
-    affine[:3, 3] = np.array(dataset.ImagePositionPatient, float)
+    affine[:3, 3] = np.array(plane.ImagePositionPatient, float)
     return LPS @ affine
+
+
+def planes(datasets, where) -> list:
+    """One dataset per slice with its geometry: those of single slices, or a multi-frame's frames.
+
+    Parameters
+    ----------
+    datasets : sequence of pydicom.Dataset
+        Of one series. A multi-frame (enhanced) object is changed: where all its frames have one
+        orientation and pixel size, each in its own functional group, those become shared, which
+        highdicom asks for.
+    where : path-like
+        For messages.
+
+    Raises
+    ------
+    DicomError
+        If a slice or frame has no place, or there is a multi-frame object among others.
+    """
+    if not any(_is_multi_frame(dataset) for dataset in datasets):
+        if any("ImagePositionPatient" not in dataset for dataset in datasets):
+            raise DicomError(f"{where}: DICOM SEG: expected slices with a position, found others")
+        return list(datasets)
+    if len(datasets) > 1:
+        raise DicomError(
+            f"{where}: DICOM SEG: expected one multi-frame object in the series, "
+            f"found {len(datasets)} objects"
+        )
+    (dataset,) = datasets
+    if not all(name in dataset for name in GROUPS):
+        raise DicomError(
+            f"{where}: DICOM SEG: expected a multi-frame object with functional groups, found "
+            f"{dataset.SOPClassUID.name}"
+        )
+    frames = [_frame(dataset, number, where) for number in range(int(dataset.NumberOfFrames))]
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+        if name not in shared:
+            own = [group[name].value for group in dataset.PerFrameFunctionalGroupsSequence]
+            if any(sequence != own[0] for sequence in own):
+                raise DicomError(
+                    f"{where}: DICOM SEG: expected one {name} for all frames, found several"
+                )
+            setattr(shared, name, own[0])
+    return frames
+
+
+def _is_multi_frame(dataset) -> bool:
+    return int(dataset.get("NumberOfFrames") or 1) > 1 or GROUPS[0] in dataset
+
+
+def _frame(dataset, number: int, where):
+    """Size and geometry of one frame of a multi-frame object, like those of a single slice."""
+    frame = pydicom().Dataset()
+    frame.Rows, frame.Columns = dataset.Rows, dataset.Columns
+    groups = (dataset.PerFrameFunctionalGroupsSequence[number],
+              dataset.SharedFunctionalGroupsSequence[0])  # fmt: skip
+    for sequence, name in GEOMETRY.items():
+        group = next((group for group in groups if sequence in group), None)
+        if group is None or name not in group[sequence].value[0]:
+            raise DicomError(
+                f"{where}: DICOM SEG: expected {name} of frame {number + 1}, found none"
+            )
+        setattr(frame, name, group[sequence].value[0][name].value)
+    return frame
 
 
 def on_slices(mask: Volume, datasets) -> np.ndarray:
@@ -33,7 +104,7 @@ def on_slices(mask: Volume, datasets) -> np.ndarray:
     mask : Volume of int
         On the grid of the NIfTI image that was made of the series.
     datasets : sequence of pydicom.Dataset
-        One per slice; all of one size.
+        One per slice (see `planes`); all of one size.
 
     Returns
     -------
@@ -65,7 +136,9 @@ def write_segmentation(prediction, path: Path) -> Path:
     Raises
     ------
     DicomError
-        If highdicom is not installed, or the series is not one of single slices.
+        If highdicom is not installed or lacks something in the series, or the series is neither
+        one of single slices nor one multi-frame (enhanced) object whose frames have one
+        orientation and pixel size.
     """
     try:
         import highdicom as hd
@@ -76,12 +149,7 @@ def write_segmentation(prediction, path: Path) -> Path:
     from cmbkit import __version__
 
     datasets = [pydicom().dcmread(file) for file in prediction.source.files]
-    if any("ImagePositionPatient" not in dataset for dataset in datasets):
-        raise DicomError(
-            f"{prediction.source.path}: expected slices with a position, one per file, for a "
-            "DICOM SEG; found others (multi-frame objects are not supported)"
-        )
-    frames = on_slices(prediction.mask, datasets)
+    frames = on_slices(prediction.mask, planes(datasets, prediction.source.path))
     lost = set(np.unique(prediction.mask.data)) - set(np.unique(frames))
     if lost:
         raise DicomError(
@@ -109,25 +177,30 @@ def write_segmentation(prediction, path: Path) -> Path:
         )
         for number in numbers
     ]
-    segmentation = hd.seg.Segmentation(
-        source_images=datasets,
-        pixel_array=frames,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=descriptions,
-        series_instance_uid=hd.UID(),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer="cmbkit",
-        manufacturer_model_name="cmbkit predict",
-        software_versions=__version__,
-        device_serial_number=prediction.record["weights"]["sha256"][:16],
-        content_label="MICROBLEEDS",
-        content_description="Cerebral microbleeds, research only",
-        series_description="Cerebral microbleeds (research only)",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=len(rows) > 0,
-    )
+    try:
+        segmentation = hd.seg.Segmentation(
+            source_images=datasets,
+            pixel_array=frames,
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=descriptions,
+            series_instance_uid=hd.UID(),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="cmbkit",
+            manufacturer_model_name="cmbkit predict",
+            software_versions=__version__,
+            device_serial_number=prediction.record["weights"]["sha256"][:16],
+            content_label="MICROBLEEDS",
+            content_description="Cerebral microbleeds, research only",
+            series_description="Cerebral microbleeds (research only)",
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            omit_empty_frames=len(rows) > 0,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DicomError(
+            f"{prediction.source.path}: DICOM SEG: highdicom does not take the series: {error}"
+        ) from error
     segmentation.save_as(path)
     return path
 

@@ -78,6 +78,8 @@ class Prediction:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write mask, probability, table, page, record and, for DICOM, a DICOM SEG.
 
+        Where no DICOM SEG can be made of a series, a remark in page and record says why.
+
         Parameters
         ----------
         folder : path-like
@@ -114,11 +116,22 @@ class Prediction:
         self.probability.write(folder / f"{self.name}_{PROBABILITY}", dtype=np.int16)
         self.table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
         if self.source.series:
-            from cmbkit.prediction.dicom_seg import write_segmentation
-
-            write_segmentation(self, folder / SEGMENTATION)
+            self._write_segmentation(folder / SEGMENTATION)
         (folder / PAGE).write_text(self.report(), encoding="utf-8")
         (folder / OURS).write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+
+    def _write_segmentation(self, path: Path) -> None:
+        """Write the DICOM SEG, or a remark on why there is none: the rest is kept."""
+        from cmbkit.prediction.dicom import DicomError
+        from cmbkit.prediction.dicom_seg import write_segmentation
+
+        try:
+            write_segmentation(self, path)
+        except DicomError as error:
+            line = f"There is no {SEGMENTATION}: {error}"
+            for remarks in (self.remarks, self.record["remarks"]):
+                if line not in remarks:
+                    remarks.append(line)
 
     def _repr_html_(self) -> str:
         from html import escape

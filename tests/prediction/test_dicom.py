@@ -57,13 +57,50 @@ def test_two_images_in_one_series_are_an_error(phantom, dicom_series, tmp_path):
         convert(list((tmp_path / "in").iterdir()), tmp_path / "out")
 
 
-def test_round_trip_from_series_to_segmentation(phantom, dicom_series, weights, tmp_path):
+def as_multi_frame(folder, per_frame):
+    """Make one enhanced MR object of the single slices in a folder, in their place.
+
+    ``per_frame``: orientation and pixel size lie in each frame's group, as some scanners have it.
+    """
+    import copy
+
+    import highdicom as hd
+    import pydicom
+
+    paths = list(folder.iterdir())
+    slices = sorted((pydicom.dcmread(p) for p in paths), key=lambda d: d.InstanceNumber)
+    series = slices[0].SeriesInstanceUID
+    enhanced = hd.legacy.LegacyConvertedEnhancedMRImage(
+        slices,
+        series_instance_uid=series,
+        series_number=4,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+    )
+    enhanced.SOPClassUID = pydicom.uid.EnhancedMRImageStorage
+    enhanced.file_meta.MediaStorageSOPClassUID = enhanced.SOPClassUID
+    if per_frame:
+        shared = enhanced.SharedFunctionalGroupsSequence[0]
+        for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+            for group in enhanced.PerFrameFunctionalGroupsSequence:
+                setattr(group, name, copy.deepcopy(shared[name].value))
+            delattr(shared, name)
+    for path in paths:
+        path.unlink()
+    enhanced.save_as(folder / "enhanced.dcm")
+    return len(slices)
+
+
+@pytest.mark.parametrize("kind", ["slices", "multi-frame", "multi-frame, all per frame"])
+def test_round_trip_from_series_to_segmentation(phantom, dicom_series, weights, tmp_path, kind):
     """The SEG's voxels, placed by its own geometry, are the balls; the source series is named."""
     import highdicom as hd
 
     image, balls = phantom(thick=1)
     turn = rotation(8)
     series = dicom_series(Volume(image.data, turn @ image.affine), tmp_path / "in" / "swi")
+    if kind != "slices":
+        as_multi_frame(tmp_path / "in" / "swi", per_frame=kind.endswith("per frame"))
     said = []
     code = predict_command([tmp_path / "in"], tmp_path / "out", weights=weights, say=said.append)
     assert code == 0, said
@@ -83,6 +120,63 @@ def test_round_trip_from_series_to_segmentation(phantom, dicom_series, weights, 
         # a ball of 3 mm holds 113.1 mm^3; voxels of 2 mm^3 count it to about a tenth
         assert 2 * len(near) == pytest.approx(113.1, rel=0.35), value
     assert abs(len(found) - len(true)) <= 0.25 * len(true)
+    if kind != "slices":
+        source = hd.imread(tmp_path / "in" / "swi" / "enhanced.dcm")
+        assert_names_the_frames_it_lies_on(seg, source)
+
+
+def assert_names_the_frames_it_lies_on(seg, source):
+    """Each frame of the SEG names the one frame of the source that lies at its place."""
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        (derived,) = group.DerivationImageSequence
+        (named,) = derived.SourceImageSequence
+        assert named.ReferencedSOPInstanceUID == source.SOPInstanceUID
+        theirs = source.PerFrameFunctionalGroupsSequence[int(named.ReferencedFrameNumber) - 1]
+        np.testing.assert_allclose(
+            np.array(group.PlanePositionSequence[0].ImagePositionPatient, float),
+            np.array(theirs.PlanePositionSequence[0].ImagePositionPatient, float),
+            atol=1e-3,
+        )
+
+
+def test_multi_frame_objects_that_cannot_be_referenced_are_told_apart(tmp_path):
+    from pydicom import Dataset
+
+    from cmbkit.prediction.dicom_seg import planes
+
+    plain = Dataset()
+    plain.NumberOfFrames, plain.SOPClassUID = 3, "1.2.840.10008.5.1.4.1.1.7.4"
+    with pytest.raises(DicomError, match="functional groups, found Multi-frame True Color"):
+        planes([plain], tmp_path)
+    with pytest.raises(DicomError, match="one multi-frame object in the series, found 2"):
+        planes([plain, plain], tmp_path)
+    plain.SharedFunctionalGroupsSequence = [Dataset()]
+    plain.PerFrameFunctionalGroupsSequence = [Dataset() for _ in range(3)]
+    plain.Rows = plain.Columns = 4
+    with pytest.raises(DicomError, match="expected ImagePositionPatient of frame 1, found none"):
+        planes([plain], tmp_path)
+
+
+def test_without_a_dicom_seg_the_rest_is_kept(phantom, dicom_series, weights, tmp_path):
+    """Slices without a frame of reference, which an MR image must have."""
+    import json
+
+    import pydicom
+
+    image, _ = phantom(thick=1)
+    dicom_series(image, tmp_path / "in" / "swi")
+    for path in (tmp_path / "in" / "swi").iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    assert predict_command([tmp_path / "in"], tmp_path / "out", weights=weights) == 0
+    folder = tmp_path / "out" / "swi"
+    assert not (folder / "segmentation.dcm").exists()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["microbleeds"] == 2
+    (said,) = (line for line in record["remarks"] if line.startswith("There is no segmentation"))
+    assert "Frame Of Reference" in said
+    assert "There is no segmentation.dcm" in (folder / "report.html").read_text()
 
 
 def true_centre(balls, turn, value):

@@ -1,11 +1,13 @@
 """Flags of a microbleed on drawn shapes, and the table's places."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cmbkit.params import Preprocessing
-from cmbkit.prediction.microbleeds import dark_run_mm
+from cmbkit.prediction.microbleeds import dark_run_mm, microbleed_table
 from cmbkit.prediction.remarks import scan_remarks, thresholds_reached
+from cmbkit.volume import Volume
 
 SPACING = (0.5, 0.5, 1.0)
 
@@ -69,3 +71,49 @@ def test_each_warning_comes_alone(given, said):
     assert remarks() == []
     (line,) = remarks(**given)
     assert said in line
+
+
+TISSUE, DARK, GRID_MM = 1.0, -2.0, 0.5
+RADIUS_MM, TUBE_RADIUS_MM = 2.0, 0.75
+
+
+def near_vessel(beside_mm=0.0, from_mm=-12.0, to_mm=12.0, darkness=DARK, brain_to_mm=99.0):
+    """Whether a ball at the origin is flagged, with a tube along x, ``beside_mm`` off it in y.
+
+    The tube reaches ``from_mm`` to ``to_mm``; the brain ends at x = ``brain_to_mm``.
+    """
+    shape = (61, 41, 41)
+    affine = np.diag([GRID_MM] * 3 + [1.0])
+    affine[:3, 3] = [-GRID_MM * (n // 2) for n in shape]
+    x, y, z = (GRID_MM * (at - n // 2) for at, n in zip(np.indices(shape), shape, strict=True))
+    ball = x**2 + y**2 + z**2 <= RADIUS_MM**2
+    tube = (np.hypot(y - beside_mm, z) <= TUBE_RADIUS_MM) & (x >= from_mm) & (x <= to_mm)
+    image = np.where(tube, darkness, TISSUE)
+    image[ball] = DARK
+    parts = (image, ball.astype(np.uint16), np.full(shape, 2), (x <= brain_to_mm).astype(np.uint8))
+    volumes = [Volume(part, affine) for part in parts]
+    found = pd.DataFrame({"id": [1], "kept": True, "score": 0.9, "mean_probability": 0.8})
+    table, _ = microbleed_table(*volumes, found, native=volumes[0], slice_mm=1.0)
+    assert table.loc[0, ["x_mm", "y_mm", "z_mm"]].tolist() == pytest.approx([0, 0, 0])
+    return "near-vessel" in table.loc[0, "flags"]
+
+
+@pytest.mark.parametrize(
+    ("tube", "flagged"),
+    [
+        ({}, True),  # through the ball, 10 mm beyond it on either side
+        ({"from_mm": 0.0}, True),  # out of it on one side
+        ({"from_mm": -1.5, "to_mm": 1.5}, False),  # all of it within the ball
+        ({"from_mm": 0.0, "to_mm": 6.0}, False),  # ends 4 mm beyond the ball
+        ({"from_mm": 0.0, "to_mm": 7.5}, True),  # ends 5.5 mm beyond
+        ({"beside_mm": 2.5}, True),  # alongside: 2.5 < 2 + 0.75, they touch
+        ({"beside_mm": 4.0}, False),  # alongside, 1.25 mm (more than a voxel) of tissue between
+        ({"beside_mm": 8.0}, False),  # far
+        # followed where nearer to the ball than to tissue by two to one: under (2 * -2 + 1) / 3
+        ({"darkness": -1.1}, True),
+        ({"darkness": -0.9}, False),
+        ({"from_mm": 0.0, "brain_to_mm": 5.0}, False),  # outside the brain nothing is followed
+    ],
+)
+def test_near_vessel_is_flagged_where_a_dark_tube_runs_on_from_the_ball(tube, flagged):
+    assert near_vessel(**tube) is flagged
