@@ -144,6 +144,25 @@ def test_quarter_turns_spare_patches_with_unequal_sides():
         assert abs(matrix[2, 2]) == pytest.approx(1)
 
 
+def test_quarter_turns_and_flips_take_voxels_as_they_are():
+    """Beside numpy's own; voxel (i, j, k) comes from ``matrix`` @ (i, j, k)."""
+    image, marks = region(4, 2), region(4, 2, seed=1) > 0
+    shape, inner = (4, 4, 4), (slice(2, -2),) * 3
+    turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
+    for matrix, expected in (
+        (turn, lambda x: np.rot90(x, 1, axes=(0, 1))),
+        (turn @ turn, lambda x: np.flip(x, (0, 1))),
+        (np.diag([1.0, 1, -1]), lambda x: np.flip(x, 2)),
+        (np.eye(3)[[2, 0, 1]], lambda x: x.transpose(1, 2, 0)),
+    ):
+        found, mask = warp_region(image, marks, shape, matrix)
+        np.testing.assert_array_equal(found, expected(image[inner]))
+        np.testing.assert_array_equal(mask, expected(marks[inner]))
+        assert found.flags.c_contiguous and mask.dtype == np.uint8
+        nearly, _ = warp_region(image, marks, shape, matrix + 1e-9)  # interpolated
+        np.testing.assert_allclose(nearly, found, atol=1e-5)
+
+
 def test_intensity_and_blur_keep_mean_and_spread_and_leave_the_mask():
     params = Augmentation(
         spatial=0, intensity=1, noise=1, salt_pepper=1, gamma=1, inversion=1, blur=1
