@@ -68,10 +68,16 @@ def _rotation(first: int, second: int, angle: float) -> np.ndarray:
     return matrix
 
 
-def _as_values(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Copies: the image as float32, larger labels as 0/1 in uint8."""
-    mask = mask.copy("C") if mask.dtype == np.uint8 else (mask > 0).astype(np.uint8, "C")
-    return image.astype(np.float32, "C"), mask
+def _copied(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copies in C order: the image as it is, the mask as `_marks`."""
+    return image.copy("C"), _marks(mask)
+
+
+def _marks(mask: np.ndarray) -> np.ndarray:
+    """Copy in C order as uint8, larger labels as 0/1."""
+    if mask.dtype == np.uint8:
+        return mask.copy("C")
+    return np.greater(mask, 0, order="C").view(np.uint8)
 
 
 def _at_most(region: np.ndarray, shape) -> np.ndarray:
@@ -100,7 +106,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     affine = rng.random() < params.affine
     elastic = rng.random() < params.elastic
     if not affine and not elastic:
-        return _as_values(_centre_crop(image, shape), _centre_crop(mask, shape))
+        return _copied(_centre_crop(image, shape), _centre_crop(mask, shape))
     matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
     nodes = elastic_nodes(rng) if elastic else NO_NODES
     return warp_region(image, mask, shape, matrix, nodes)
@@ -120,14 +126,16 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
 
     Returns
     -------
-    image, mask : ndarrays of ``shape``, float32 and uint8
+    image, mask : ndarrays of ``shape``
+        The image as float32, after quarter turns and flips alone in the type it had; the mask
+        as uint8.
     """
     from cmbkit.detector.warp_kernel import warp
 
     offset = (np.array(image.shape) - 1) / 2 - matrix @ ((np.array(shape) - 1) / 2)
     if not nodes.size and _only_turns(image.shape, shape, matrix, offset):
-        return _as_values(*(_turned(part, shape, matrix, offset) for part in (image, mask)))
-    image, mask = _as_values(image, mask)
+        return _copied(*(_turned(part, shape, matrix, offset) for part in (image, mask)))
+    image, mask = np.ascontiguousarray(image, np.float32), _marks(mask)
     return warp(image, mask, np.ascontiguousarray(matrix), offset, nodes, *map(int, shape))
 
 
@@ -160,7 +168,7 @@ def change_intensity(
 
     Parameters
     ----------
-    image : ndarray (x, y, z), float32
+    image : ndarray (x, y, z) of floats
     params : Augmentation
     rng : numpy Generator
     intensity_range : 2 float, optional
@@ -171,7 +179,7 @@ def change_intensity(
     -------
     ndarray (x, y, z), float32
     """
-    image = image.copy()
+    image = image.astype(np.float32)
     if rng.random() < params.noise:
         sd = np.float32(rng.uniform(0, params.noise_sd_max))
         image += sd * rng.standard_normal(image.shape, dtype=np.float32)
@@ -229,11 +237,13 @@ def augment(
 
     Returns
     -------
-    image, mask : ndarrays of ``shape``, float32 and uint8
+    image, mask : ndarrays of ``shape``
+        The image as float32, with none but the region's values in the type it had; the mask
+        as uint8.
     """
     patch = shape = tuple(shape)
     if params is None:
-        return _as_values(_at_most(image, shape), _at_most(mask, shape))
+        return _copied(_at_most(image, shape), _at_most(mask, shape))
     slices = draw_slices(params, rng, spacing_mm)
     if slices:
         shape = tuple(n + 2 * slices.reach * (a == slices.axis) for a, n in enumerate(patch))
@@ -242,7 +252,7 @@ def augment(
         image, mask = _at_most(image, wide), _at_most(mask, wide)
         image, mask = deform(image, mask, shape, params, rng, patch)
     else:
-        image, mask = _as_values(_at_most(image, shape), _at_most(mask, shape))
+        image, mask = _copied(_at_most(image, shape), _at_most(mask, shape))
     if slices:
         image, mask = (_centre_crop(part, patch) for part in thicken(image, mask, slices))
     changed = image
@@ -250,7 +260,9 @@ def augment(
         changed = change_intensity(changed, params, rng, intensity_range)
     if rng.random() < params.blur:
         sigma = rng.uniform(*params.blur_sigma) * THESIS_SPACING_MM / spacing_mm
+        changed = changed.astype(np.float32, copy=False)
         changed = ndimage.gaussian_filter(changed, sigma, mode="nearest", truncate=3)
     if changed is not image:
+        image = image.astype(np.float32, copy=False)
         changed = _standardize_like(changed, float(image.mean()), float(image.std()))
     return changed, mask
