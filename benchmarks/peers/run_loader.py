@@ -47,7 +47,9 @@ def inverted(image):
 def elastic(shape):
     """Displacements with the same root mean square as cmbkit's, of sd 0 to 2 voxels."""
     nodes = tuple(max(4, round(n / NODE_EVERY) + 1) for n in shape)
-    return tio.RandomElasticDeformation(nodes, max_displacement=2 * SPACING_MM, locked_borders=0)
+    return tio.RandomElasticDeformation(
+        nodes, max_displacement=2 * SPACING_MM, locked_borders=0, p=0.3
+    )
 
 
 def transforms(kind, shape):
@@ -55,8 +57,6 @@ def transforms(kind, shape):
     if kind == "quarter turns":
         return QuarterTurns()
     affine = tio.RandomAffine(scales=0.05, degrees=float(np.degrees(0.2)))
-    moved = elastic(shape)
-    moved.probability = 0.3
     values = dict(types_to_apply=[tio.INTENSITY])
     changes = [
         tio.RandomNoise(std=(0, 0.5), p=0.25),
@@ -68,7 +68,7 @@ def transforms(kind, shape):
     blur = tio.RandomBlur(std=(0.5 * SPACING_MM, 2.5 * SPACING_MM))
     return tio.Compose(
         [
-            tio.Compose([tio.Compose([QuarterTurns(), affine], p=0.6), moved], p=0.4),
+            tio.Compose([tio.Compose([QuarterTurns(), affine], p=0.6), elastic(shape)], p=0.4),
             tio.Compose(changes, p=0.6),
             tio.Compose([blur, tio.ZNormalization()], p=0.25),
         ]
