@@ -68,13 +68,21 @@ def _rotation(first: int, second: int, angle: float) -> np.ndarray:
     return matrix
 
 
-def _prepared(image: np.ndarray, mask: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:
-    """Central part of at most ``shape``, the image as float32, larger labels as 0/1 in uint8."""
-    shape = [min(n, m) for n, m in zip(shape, image.shape, strict=True)]
-    image, mask = _centre_crop(image, shape), _centre_crop(mask, shape)
-    if mask.dtype != np.uint8:
-        mask = (mask > 0).astype(np.uint8)
-    return image.astype(np.float32), mask
+def _copied(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copies in C order: the image as it is, the mask as `_marks`."""
+    return image.copy("C"), _marks(mask)
+
+
+def _marks(mask: np.ndarray) -> np.ndarray:
+    """Copy in C order as uint8, larger labels as 0/1."""
+    if mask.dtype == np.uint8:
+        return mask.copy("C")
+    return np.greater(mask, 0, order="C").view(np.uint8)
+
+
+def _at_most(region: np.ndarray, shape) -> np.ndarray:
+    """Central part of at most ``shape``."""
+    return _centre_crop(region, [min(n, m) for n, m in zip(shape, region.shape, strict=True)])
 
 
 def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
@@ -98,7 +106,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     affine = rng.random() < params.affine
     elastic = rng.random() < params.elastic
     if not affine and not elastic:
-        return _centre_crop(image, shape), _centre_crop(mask, shape)
+        return _copied(_centre_crop(image, shape), _centre_crop(mask, shape))
     matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
     nodes = elastic_nodes(rng) if elastic else NO_NODES
     return warp_region(image, mask, shape, matrix, nodes)
@@ -109,18 +117,45 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
 
     Parameters
     ----------
-    image, mask : ndarray (x, y, z), float32 and uint8
+    image, mask : ndarray (x, y, z), floats and integers as in `augment`
     shape : 3 int
     matrix : ndarray (3, 3)
         Takes offsets from the centre, in voxels, of the patch to those of the region.
     nodes : ndarray (3, m, m, m)
         See `elastic_nodes`; interpolated linearly between the corners of the patch.
+
+    Returns
+    -------
+    image, mask : ndarrays of ``shape``
+        The image as float32, after quarter turns and flips alone in the type it had; the mask
+        as uint8.
     """
     from cmbkit.detector.warp_kernel import warp
 
     offset = (np.array(image.shape) - 1) / 2 - matrix @ ((np.array(shape) - 1) / 2)
-    image, mask = np.ascontiguousarray(image), np.ascontiguousarray(mask)
+    if not nodes.size and _only_turns(image.shape, shape, matrix, offset):
+        return _copied(*(_turned(part, shape, matrix, offset) for part in (image, mask)))
+    image, mask = np.ascontiguousarray(image, np.float32), _marks(mask)
     return warp(image, mask, np.ascontiguousarray(matrix), offset, nodes, *map(int, shape))
+
+
+def _only_turns(region_shape, shape, matrix, offset) -> bool:
+    """Whether every voxel of the patch is one of the region: quarter turns and flips alone."""
+    permutes = (np.abs(matrix).sum(0) == 1).all() and (np.abs(matrix).sum(1) == 1).all()
+    whole = (matrix == np.rint(matrix)).all() and (offset == np.rint(offset)).all()
+    ends = np.array([offset, matrix @ (np.array(shape) - 1) + offset])
+    return bool(permutes and whole and (ends >= 0).all() and (ends < region_shape).all())
+
+
+def _turned(region: np.ndarray, shape, matrix, offset) -> np.ndarray:
+    """View of the region's voxels at ``matrix`` @ (i, j, k) + ``offset``."""
+    windows = []
+    for first, last in zip(offset, matrix @ (np.array(shape) - 1) + offset, strict=True):
+        first, last = int(first), int(last)
+        step = 1 if last >= first else -1
+        stop = last + step
+        windows.append(slice(first, stop if stop >= 0 else None, step))
+    return region[tuple(windows)].transpose(np.abs(matrix).argmax(axis=0))
 
 
 def change_intensity(
@@ -133,7 +168,7 @@ def change_intensity(
 
     Parameters
     ----------
-    image : ndarray (x, y, z), float32
+    image : ndarray (x, y, z) of floats
     params : Augmentation
     rng : numpy Generator
     intensity_range : 2 float, optional
@@ -144,7 +179,7 @@ def change_intensity(
     -------
     ndarray (x, y, z), float32
     """
-    image = image.copy()
+    image = image.astype(np.float32)
     if rng.random() < params.noise:
         sd = np.float32(rng.uniform(0, params.noise_sd_max))
         image += sd * rng.standard_normal(image.shape, dtype=np.float32)
@@ -202,29 +237,32 @@ def augment(
 
     Returns
     -------
-    image, mask : ndarrays of ``shape``, float32 and uint8
+    image, mask : ndarrays of ``shape``
+        The image as float32, with none but the region's values in the type it had; the mask
+        as uint8.
     """
     patch = shape = tuple(shape)
     if params is None:
-        return _prepared(image, mask, shape)
+        return _copied(_at_most(image, shape), _at_most(mask, shape))
     slices = draw_slices(params, rng, spacing_mm)
     if slices:
         shape = tuple(n + 2 * slices.reach * (a == slices.axis) for a, n in enumerate(patch))
     if rng.random() < params.spatial:
-        border = 2 * _spatial_margin(max(shape), params)
-        image, mask = _prepared(image, mask, [n + border for n in shape])
+        wide = [n + 2 * _spatial_margin(max(shape), params) for n in shape]
+        image, mask = _at_most(image, wide), _at_most(mask, wide)
         image, mask = deform(image, mask, shape, params, rng, patch)
     else:
-        image, mask = _prepared(image, mask, shape)
+        image, mask = _copied(_at_most(image, shape), _at_most(mask, shape))
     if slices:
         image, mask = (_centre_crop(part, patch) for part in thicken(image, mask, slices))
-    mean, sd = float(image.mean()), float(image.std())
     changed = image
     if rng.random() < params.intensity:
         changed = change_intensity(changed, params, rng, intensity_range)
     if rng.random() < params.blur:
         sigma = rng.uniform(*params.blur_sigma) * THESIS_SPACING_MM / spacing_mm
+        changed = changed.astype(np.float32, copy=False)
         changed = ndimage.gaussian_filter(changed, sigma, mode="nearest", truncate=3)
     if changed is not image:
-        changed = _standardize_like(changed, mean, sd)
+        image = image.astype(np.float32, copy=False)
+        changed = _standardize_like(changed, float(image.mean()), float(image.std()))
     return changed, mask

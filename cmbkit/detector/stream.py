@@ -44,7 +44,7 @@ class _Ticket:
         proportions, dark = training.class_proportions, training.dark_background
         start = patch_start(self.scan, self.patch, proportions, rng, dark)
         image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
-        return image.astype(np.float16), mask, start, self.scan.image.shape
+        return image.astype(np.float16, copy=False), mask, start, self.scan.image.shape
 
     def start(self, submit) -> Future:
         """Have it made, once; the scan is let go."""

@@ -144,6 +144,40 @@ def test_quarter_turns_spare_patches_with_unequal_sides():
         assert abs(matrix[2, 2]) == pytest.approx(1)
 
 
+def test_quarter_turns_and_flips_take_voxels_as_they_are():
+    """Beside numpy's own; voxel (i, j, k) comes from ``matrix`` @ (i, j, k)."""
+    image, marks = region(4, 2), region(4, 2, seed=1) > 0
+    shape, inner = (4, 4, 4), (slice(2, -2),) * 3
+    turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
+    for matrix, expected in (
+        (turn, lambda x: np.rot90(x, 1, axes=(0, 1))),
+        (turn @ turn, lambda x: np.flip(x, (0, 1))),
+        (np.diag([1.0, 1, -1]), lambda x: np.flip(x, 2)),
+        (np.eye(3)[[2, 0, 1]], lambda x: x.transpose(1, 2, 0)),
+    ):
+        found, mask = warp_region(image, marks, shape, matrix)
+        np.testing.assert_array_equal(found, expected(image[inner]))
+        np.testing.assert_array_equal(mask, expected(marks[inner]))
+        assert found.flags.c_contiguous and mask.dtype == np.uint8
+        nearly, _ = warp_region(image, marks, shape, matrix + 1e-9)  # interpolated
+        np.testing.assert_allclose(nearly, found, atol=1e-5)
+
+
+def test_what_the_scan_holds_in_float16_is_augmented_as_in_float32():
+    """Only values computed anew become float32; the others stay as they are."""
+    params = Augmentation(spatial=0.7, intensity=0.4, blur=0.3, thick_slices=0.2)
+    size = (12, 12, 12)
+    image = region(12, margin(size, params)).astype(np.float16)
+    mask, types = (image > 1).astype(np.uint16), set()
+    for seed in range(25):
+        half = augment(image, mask, size, params, np.random.default_rng(seed))
+        full = augment(image.astype(np.float32), mask, size, params, np.random.default_rng(seed))
+        np.testing.assert_array_equal(half[0].astype(np.float32), full[0])
+        np.testing.assert_array_equal(half[1], full[1])
+        types.add(half[0].dtype.name)
+    assert types == {"float16", "float32"}
+
+
 def test_intensity_and_blur_keep_mean_and_spread_and_leave_the_mask():
     params = Augmentation(
         spatial=0, intensity=1, noise=1, salt_pepper=1, gamma=1, inversion=1, blur=1
