@@ -238,8 +238,8 @@ def augment(
     Returns
     -------
     image, mask : ndarrays of ``shape``
-        The image as float32, with none but the region's values in the type it had; the mask
-        as uint8.
+        The image as float32, or in the type it had where it is a mere crop, turned or not;
+        the mask as uint8.
     """
     patch = shape = tuple(shape)
     if params is None:
