@@ -106,7 +106,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     affine = rng.random() < params.affine
     elastic = rng.random() < params.elastic
     if not affine and not elastic:
-        return _copied(_centre_crop(image, shape), _centre_crop(mask, shape))
+        return _centre_crop(image.astype(np.float32), shape), _marks(_centre_crop(mask, shape))
     matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
     nodes = elastic_nodes(rng) if elastic else NO_NODES
     return warp_region(image, mask, shape, matrix, nodes)
@@ -238,8 +238,8 @@ def augment(
     Returns
     -------
     image, mask : ndarrays of ``shape``
-        The image as float32, with none but the region's values in the type it had; the mask
-        as uint8.
+        The image as float32, or in the type it had where it is a mere crop, turned or not;
+        the mask as uint8.
     """
     patch = shape = tuple(shape)
     if params is None:

@@ -223,7 +223,7 @@ def cut_patch(
 
     Returns
     -------
-    image : ndarray of shape ``patch``, float32, or float16 with none but the scan's values
+    image : ndarray of shape ``patch``, float32, or float16 as in the scan
     mask : ndarray of shape ``patch``, uint8, 0/1
     """
     border = margin(patch, augmentation, scan.spacing_mm)

@@ -23,6 +23,14 @@ OPTIONS = {
         "deep_supervision": True,
         "coordinate_channels": True,
     },
+    "batch statistics": {
+        "normalization": "batch",
+        "hidden_activation": "ReLU",
+        "down_sampling": "max",
+        "lesion_prior": 0.01,
+        "deep_supervision": True,
+        "coordinate_channels": True,
+    },
 }
 
 

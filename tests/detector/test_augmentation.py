@@ -164,12 +164,12 @@ def test_quarter_turns_and_flips_take_voxels_as_they_are():
 
 
 def test_what_the_scan_holds_in_float16_is_augmented_as_in_float32():
-    """Only values computed anew become float32; the others stay as they are."""
-    params = Augmentation(spatial=0.7, intensity=0.4, blur=0.3, thick_slices=0.2)
+    """Values computed anew become float32; a mere crop (20 % of the patches) stays float16."""
+    params = Augmentation(spatial=0.5, intensity=0.3, blur=0.3, thick_slices=0.2)
     size = (12, 12, 12)
     image = region(12, margin(size, params)).astype(np.float16)
     mask, types = (image > 1).astype(np.uint16), set()
-    for seed in range(25):
+    for seed in range(40):
         half = augment(image, mask, size, params, np.random.default_rng(seed))
         full = augment(image.astype(np.float32), mask, size, params, np.random.default_rng(seed))
         np.testing.assert_array_equal(half[0].astype(np.float32), full[0])
