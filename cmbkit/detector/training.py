@@ -11,6 +11,7 @@ import itertools
 import json
 import logging
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -113,42 +114,43 @@ def train(
         steps.restore(state)
         del state, taken_up
         _log.info("%s: goes on after epoch %d", step, progress.epoch)
-    trackers = start_trackers(training, folder, step, config)
-    for row in progress.history[:-1]:
+    with ExitStack() as closed_at_last:
+        trackers = start_trackers(training, folder, step, config)
         for tracker in trackers:
-            tracker.log(row)
-    if progress.epoch:
-        _publish(folder, model, progress, trackers)
-    report_progress(step, progress.epoch * phase.steps_per_epoch, total)
-    memory = memory or scan_memory(training)
-    source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1, memory)
-    with Prefetched(source) as stream:
-        for epoch in range(progress.epoch + 1, phase.epochs + 1):
-            if progress.waited >= phase.patience_epochs:
-                break
-            started = time.perf_counter()
-            train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
-            steps.hand_over()
-            predictor.refresh()
-            rng = np.random.default_rng([seed, epoch])
-            subset = balanced_subset(valid_scans, training.validation_share, rng)
-            metrics = validate(predictor, subset, training, loss, seen, seed)
-            metrics["loss"] += float(sum(model.losses))
-            write_snapshots(folder, predictor, shown, epoch)
-            row = {
-                "epoch": epoch,
-                "step": epoch * phase.steps_per_epoch,
-                "train_loss": train_loss,
-                "val_loss": metrics["loss"],
-                **{name: value for name, value in metrics.items() if name != "loss"},
-                "learning_rate": steps.learning_rate,
-                "seconds": time.perf_counter() - started,
-            }
-            progress.add(train_loss, metrics, row)
-            write_checkpoint(folder, steps.state(), progress, config)
+            closed_at_last.callback(tracker.close)
+        for row in progress.history[:-1]:
+            for tracker in trackers:
+                tracker.log(row)
+        if progress.epoch:
             _publish(folder, model, progress, trackers)
-    for tracker in trackers:
-        tracker.close()
+        report_progress(step, progress.epoch * phase.steps_per_epoch, total)
+        memory = memory or scan_memory(training)
+        source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1, memory)
+        with Prefetched(source) as stream:
+            for epoch in range(progress.epoch + 1, phase.epochs + 1):
+                if progress.waited >= phase.patience_epochs:
+                    break
+                started = time.perf_counter()
+                train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
+                steps.hand_over()
+                predictor.refresh()
+                rng = np.random.default_rng([seed, epoch])
+                subset = balanced_subset(valid_scans, training.validation_share, rng)
+                metrics = validate(predictor, subset, training, loss, seen, seed)
+                metrics["loss"] += float(sum(model.losses))
+                write_snapshots(folder, predictor, shown, epoch)
+                row = {
+                    "epoch": epoch,
+                    "step": epoch * phase.steps_per_epoch,
+                    "train_loss": train_loss,
+                    "val_loss": metrics["loss"],
+                    **{name: value for name, value in metrics.items() if name != "loss"},
+                    "learning_rate": steps.learning_rate,
+                    "seconds": time.perf_counter() - started,
+                }
+                progress.add(train_loss, metrics, row)
+                write_checkpoint(folder, steps.state(), progress, config)
+                _publish(folder, model, progress, trackers)
     steps.release()
     save_weights(model, folder / weight_file("final"))
     (folder / FILE).unlink()

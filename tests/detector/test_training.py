@@ -102,3 +102,34 @@ def test_missing_weights_are_named(small_network, tmp_path):
 def test_the_kept_epoch_is_the_best_one_or_the_last():
     history = pd.DataFrame({"val_loss": [0.5, 0.3, 0.4], "dice": [0.2, 0.1, 0.15]})
     assert [kept_epoch(history, name) for name in ("loss", "dice", "final")] == [1, 0, 2]
+
+
+def test_trackers_are_closed_when_a_training_fails(
+    cohort, tiny_network, small_training, small_phase, tmp_path, monkeypatch
+):
+    from cmbkit.detector import tracking, training
+
+    closed = []
+
+    class Watcher:
+        def __init__(self, folder, name, config):
+            self.log = lambda row: None
+            self.close = lambda: closed.append(name)
+
+    def fail(*_):
+        raise FloatingPointError("loss is not finite")
+
+    monkeypatch.setitem(tracking.KINDS, "tensorboard", Watcher)
+    monkeypatch.setattr(training, "_one_epoch", fail)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        train(
+            build(tiny_network),
+            *cohort,
+            small_phase,
+            small_training,
+            Inference(engine="keras"),
+            tmp_path,
+            seed=1,
+            step="failing",
+        )
+    assert closed == ["failing"]
