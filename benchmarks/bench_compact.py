@@ -8,7 +8,6 @@ the scans (params/held_out.yaml). Writes benchmarks/compact.md.
 
 import argparse
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,8 @@ from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.records import StandardScan
 from cmbkit.study import Study
-from cmbkit.study.results import BASELINE
-from cmbkit.study.scan_results import baseline_cached, evaluate_cached
+from cmbkit.study.scan_results import baseline_cached, predicted_file
+from cmbkit.volume import Volume
 
 METRICS = {"precision": "glob_precision", "recall": "glob_recall", "F1": "glob_f1"}
 OUT = Path(__file__).with_name("compact.md")
@@ -65,9 +64,14 @@ def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.Da
 
 def baseline_rows(cache: Cache, scans: list[StandardScan], params: Evaluation) -> pd.DataFrame:
     """The same for the untrained dark-blob detector."""
-    evaluate = partial(evaluate_cached, cache, params)
-    found = [evaluate((BASELINE, scan, baseline_cached(cache, scan))) for scan in scans]
-    return pd.DataFrame([row for _, row, _ in found])
+    found = []
+    for scan in scans:
+        mask = predicted_file(baseline_cached(cache, scan), scan, "desc-cmbpred_dseg.nii.gz")
+        who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
+        found.append(
+            evaluate_scan(scan.lesions(), Volume.read(mask, "uint16"), **who, params=params)
+        )
+    return join_results(found)[1]
 
 
 def interval(row: dict, name: str) -> str:
