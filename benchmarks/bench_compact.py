@@ -119,15 +119,15 @@ def main() -> None:
     results, seconds = {}, {}
     for name in options.weights:
         started = time.perf_counter()
-        results[Path(name).name] = scan_rows(name, scans, params)
-        seconds[Path(name).name] = (time.perf_counter() - started) / len(scans)
+        results[name] = scan_rows(name, scans, params)
+        seconds[name] = (time.perf_counter() - started) / len(scans)
     results["dark blobs (untrained)"] = baseline_rows(study.cache, scans, params)
     lesions = int(np.sum([len(scan.microbleeds()) for scan in scans]))
     text = f"""# The compact weights on held-out synthetic scans
 
-{len(scans)} scans of `{options.scans}` with {lesions} microbleeds, of patients that no network here
-was trained on. Synthetic cohort: nothing is said about patients. 95 % intervals from bootstrap over
-patients; centres under 5 mm apart match.
+{len(scans)} scans of `{options.scans}` with {lesions} microbleeds, of another seed than
+the scans that the shipped weights were trained on. Synthetic cohort: nothing is said about
+patients. 95 % intervals from bootstrap over patients; centres under 5 mm apart match.
 
 {detection(results, params, seed)}
 

@@ -79,7 +79,7 @@ def reproduce(
     cmbkit.params.ParameterError
         If the file does not fit.
     NotebookFailed
-        If a notebook raises; those that run already are ended, later ones are not begun.
+        If a notebook raises or its kernel dies; one beside it runs to its end, no other begins.
     """
     from cmbkit.reporting.gallery import write_index
 
@@ -93,13 +93,14 @@ def reproduce(
     executed = root / params.data_dir / "derivatives" / params.profile / "notebooks"
     executed.mkdir(parents=True, exist_ok=True)
     values = yaml.safe_load(parameter_file.read_text())
+    jobs = jobs or min(2, params.workers)
     console = Console()
     console.print(_headline(params, parameter_file, len(paths)))
     started = time.monotonic()
     by_number = {path.name[:2]: path for path in paths}
     with (
         Watch(console, [p.stem for p in paths]) as watch,
-        ProcessPoolExecutor(jobs or min(2, params.workers), SPAWN) as pool,
+        ProcessPoolExecutor(jobs, SPAWN) as pool,
     ):
 
         def begin(number: str) -> Future:
@@ -114,7 +115,7 @@ def reproduce(
             if update_notebooks:
                 write_back(executed / path.name, path, values)
 
-        run_in_order(list(by_number), jobs or min(2, params.workers), begin, end)
+        run_in_order(list(by_number), jobs, begin, end)
     index = write_index(figures)
     minutes = (time.monotonic() - started) / 60
     console.print(f"{len(paths)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
@@ -177,6 +178,7 @@ def _headline(params: Parameters, file: Path, count: int) -> str:
 
 def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     os.environ[PROGRESS_FILE] = str(progress)
@@ -193,6 +195,11 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
         raise NotebookFailed(
             f"{source.name}: cell {error.exec_count} raised {error.ename}: {error.evalue}\n"
             f"the executed copy with the traceback is {target}"
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{source.name}: the kernel died, perhaps for want of memory; "
+            f"what ran before is in {target}"
         ) from None
 
 

@@ -5,10 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cmbkit.reproduce import NEEDS, notebooks, parameter_cell, run_in_order, write_back
+from cmbkit.reproduce import (
+    NEEDS,
+    NotebookFailed,
+    _execute,
+    notebooks,
+    parameter_cell,
+    run_in_order,
+    write_back,
+)
 
 
 def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
@@ -100,3 +109,16 @@ def test_after_a_failure_nothing_new_begins():
     assert events[-1] == ("raised", "04")
     assert not {number for _, number in events} & {"05", "06", "07"}
     assert "01" in ended and "04" not in ended
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("1 / 0", "cell 2 raised ZeroDivisionError"), ("import os; os._exit(1)", "the kernel died")],
+)
+def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, code, message):
+    monkeypatch.setenv("CMBKIT_PROGRESS", "")
+    cells = [new_code_cell("seed: int = 1", metadata={"tags": ["parameters"]}), new_code_cell(code)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "01_bad.ipynb")
+    with pytest.raises(NotebookFailed, match=f"01_bad.ipynb: {message}"):
+        _execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,7 +15,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.reporting.canvas import SYNTHETIC_LABEL, label_synthetic
-from cmbkit.reporting.gallery_page import REQUIRED, columns_of, order, page, table_of
+from cmbkit.reporting.gallery_page import REQUIRED, order, page
+from cmbkit.reporting.shown import ShownData, ShownFigure, ShownTable
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
@@ -29,55 +29,6 @@ _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 class GalleryError(ValueError):
     """A number or a folder that the gallery cannot use."""
-
-
-@dataclass(frozen=True)
-class ShownFigure:
-    """A figure as the gallery stored it; Jupyter shows the very bytes of the file."""
-
-    number: str
-    caption: str
-    path: Path
-    figure: Figure
-
-    def __repr__(self) -> str:
-        return f"Figure {self.number} ({self.path.name})"
-
-    def _repr_png_(self) -> bytes:
-        return self.path.read_bytes()
-
-
-@dataclass(frozen=True)
-class ShownTable:
-    """A table as the gallery stored it."""
-
-    number: str
-    caption: str
-    path: Path
-    table: pd.DataFrame
-
-    def __repr__(self) -> str:
-        return f"Table {self.number} ({self.path.name}, {len(self.table)} rows)"
-
-    def _repr_html_(self) -> str:
-        return table_of(self.path.with_suffix(".html").read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True)
-class ShownData:
-    """A data table as the gallery stored it; shown by what its columns hold."""
-
-    number: str
-    caption: str
-    path: Path
-    table: pd.DataFrame
-
-    def __repr__(self) -> str:
-        rows, columns = self.table.shape
-        return f"Data {self.number} ({self.path.name}, {rows} rows, {columns} columns)"
-
-    def _repr_html_(self) -> str:
-        return columns_of(self.path)
 
 
 class Gallery:
