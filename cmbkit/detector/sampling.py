@@ -17,8 +17,6 @@ from cmbkit.detector.augmentation import augment, margin
 from cmbkit.params import Augmentation
 from cmbkit.records import StandardScan
 
-MEMORY_BYTES = 2_500_000_000
-
 
 @dataclass(frozen=True)
 class SampledScan:
@@ -136,7 +134,7 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
 class ScanMemory:
     """The most recently used scans, up to a number of bytes. Threads may share it."""
 
-    def __init__(self, maximum_bytes: int = MEMORY_BYTES, *, dark: bool = False):
+    def __init__(self, maximum_bytes: int = 2_500_000_000, *, dark: bool = False):
         self.maximum_bytes = maximum_bytes
         self.dark = dark
         self._kept: OrderedDict[str, SampledScan] = OrderedDict()

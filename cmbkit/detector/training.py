@@ -159,7 +159,7 @@ def train(
 
 def scan_memory(training: Training) -> ScanMemory:
     """An empty memory for training scans, which phases can share."""
-    return ScanMemory(dark=training.dark_background > 0)
+    return ScanMemory(training.memory_bytes, dark=training.dark_background > 0)
 
 
 def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int, memory):

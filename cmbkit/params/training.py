@@ -113,6 +113,7 @@ class Training(Section):
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
     ``validation_minimum_voxels`` stand for those of ``inference`` in validation, so that these
     can change without another training. ``devices`` over 1 shares each batch among so many GPUs.
+    ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
     """
 
     models: list[Literal["scratch", "tl"]] = ["scratch", "tl"]
@@ -128,6 +129,7 @@ class Training(Section):
     class_proportions: list[float] = Field([0.1, 0.9], min_length=2, max_length=2)
     dark_background: float = Field(0.0, ge=0, le=1)
     queue_patches: int = Field(300, gt=0)
+    memory_gb: float = Field(2.5, gt=0)
     validation_share: float = Field(0.5, gt=0, le=1)
     validation_patches_per_scan: int | None = Field(None, gt=0)
     validation_threshold: float | None = Field(None, gt=0, lt=1)
@@ -144,8 +146,13 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
 
     @property
+    def memory_bytes(self) -> int:
+        """``memory_gb`` in bytes."""
+        return int(self.memory_gb * 1e9)
+
+    @property
     def shared(self) -> dict:
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
         start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
-        return self.model_dump(mode="json", exclude={*phases, *start, "trackers"})
+        return self.model_dump(mode="json", exclude={*phases, *start, "trackers", "memory_gb"})

@@ -14,8 +14,8 @@ from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 
 VERSION = 1
-THRESHOLDS = (0.5, 0.9, 0.95, 0.98, 0.99, 0.995)
-MINIMUM_VOXELS = (1, 5, 10, 20, 30)
+THRESHOLDS = (0.5, 0.9, 0.98, 0.995, 0.999, 0.9999)
+MINIMUM_VOXELS = (1, 5, 12, 20, 30)
 
 
 def operating_points(study, model: str = "scratch") -> pd.DataFrame:
@@ -24,8 +24,8 @@ def operating_points(study, model: str = "scratch") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        threshold, minimum_voxels, tp, fp, fn, precision, recall, f1, and ``chosen``: whether
-        the study's parameters are this pair. Sorted by F1, best first.
+        threshold (as text, in full), minimum_voxels, tp, fp, fn, precision, recall, f1, and
+        ``chosen``: whether the study's parameters are this pair. Sorted by F1, best first.
     """
     base = study.params.inference
     pairs = {
@@ -37,6 +37,7 @@ def operating_points(study, model: str = "scratch") -> pd.DataFrame:
     table = keys.join(_summed(study, model, list(pairs.values()), ("valid",)))
     chosen = [pair == (base.threshold, base.minimum_voxels) for pair in pairs]
     table = table.assign(chosen=np.where(chosen, "yes", ""))
+    table["threshold"] = table["threshold"].map("{:g}".format)
     return table.sort_values("f1", ascending=False, kind="stable", ignore_index=True)
 
 
