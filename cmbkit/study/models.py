@@ -156,17 +156,18 @@ class ModelStage:
     def watched(self, count: int = 2) -> list[tuple[str, int]]:
         """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).
 
-        Of each scan the most typical one; MOMENI's scans first, as in the thesis.
+        Of each scan the one with the highest contrast, and of these the highest: a faint one is
+        never found and shows nothing.
         """
-        from cmbkit.study.examples import TYPICAL_RADIUS_MM, typical_microbleed
+        from cmbkit.study.examples import clearest_microbleed
 
         found = []
         for standard in self._study.cohort.split("valid"):
-            lesion = typical_microbleed(standard)
-            if lesion is not None:
-                scan, off = standard.scan, abs(lesion["radius_mm"] - TYPICAL_RADIUS_MM)
-                found.append((scan.dataset != "MOMENI", off, scan.uid, int(lesion["id"])))
-        return [(uid, id) for _, _, uid, id in sorted(found)[:count]]
+            clearest = clearest_microbleed(standard)
+            if clearest is not None:
+                id, contrast = clearest
+                found.append((-contrast, standard.scan.uid, id))
+        return [(uid, id) for _, uid, id in sorted(found)[:count]]
 
     def load(self, model: str):
         """The final network of ``"scratch"`` or ``"tl"`` (after fine-tuning)."""
