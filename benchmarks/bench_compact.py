@@ -33,8 +33,8 @@ METRICS = {"precision": "glob_precision", "recall": "glob_recall", "F1": "glob_f
 OUT = Path(__file__).with_name("compact.md")
 
 
-def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.DataFrame:
-    """One row per scan with TP, FP and FN of the weights of this name or folder."""
+def predictor_of(name: str) -> Predictor:
+    """The weights of this name or folder, set up as they describe themselves."""
     _, described = describe_weights(name)
     network = network_for(
         described.sha256,
@@ -44,17 +44,27 @@ def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.Da
     )
     predictor = Predictor(network, described.inference)
     print(f"{name}: {predictor.line}")
+    return predictor
+
+
+def probability_of(predictor: Predictor, scan: StandardScan) -> np.ndarray:
+    """Probability of a microbleed at every voxel of the standard grid."""
+    return predict_probability(
+        predictor,
+        scan.image().data,
+        brain=scan.brain().data,
+        background=float(scan.record()["background_value"]),
+    )
+
+
+def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.DataFrame:
+    """One row per scan with TP, FP and FN of the weights of this name or folder."""
+    predictor = predictor_of(name)
     found = []
     for scan in scans:
-        image = scan.image()
-        probability = predict_probability(
-            predictor,
-            image.data,
-            brain=scan.brain().data,
-            background=float(scan.record()["background_value"]),
-        )
+        image, probability = scan.image(), probability_of(predictor, scan)
         instances, _ = candidates(
-            probability, scan.labels().data, image.spacing, described.inference, image=image.data
+            probability, scan.labels().data, image.spacing, predictor.params, image=image.data
         )
         who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
         instances = image.with_data(instances)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from cmbkit.detector.augmentation import augment, margin
-from cmbkit.params import Augmentation
+from cmbkit.params import Augmentation, Training
 from cmbkit.records import StandardScan
 
 
@@ -139,6 +139,11 @@ class ScanMemory:
         self.dark = dark
         self._kept: OrderedDict[str, SampledScan] = OrderedDict()
         self._lock = threading.RLock()
+
+    @classmethod
+    def of(cls, training: Training) -> ScanMemory:
+        """An empty one for training scans, as large as the parameters say."""
+        return cls(training.memory_bytes, dark=training.dark_background > 0)
 
     def get(self, scan: StandardScan) -> SampledScan:
         """Return the scan, read again if it was dropped."""

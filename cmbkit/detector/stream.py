@@ -152,7 +152,7 @@ def epoch_batches(
     if epoch < 1:
         raise ValueError(f"epoch: expected 1 or more, found {epoch}")
     if memory is None:
-        memory = ScanMemory(training.memory_bytes, dark=training.dark_background > 0)
+        memory = ScanMemory.of(training)
     if training.dark_background > 0 and not memory.dark:
         raise ValueError("dark_background: expected a memory of scans with their dark spots")
     pool = ThreadPoolExecutor(workers, "patches") if workers else None

@@ -33,7 +33,7 @@ from cmbkit.detector.validation import balanced_subset, depends_on, inference_fo
 from cmbkit.params import Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 
-VERSION = 6
+VERSION = 7
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def train(
     snapshots : list of (uid, CMB id)
         Lesions of which every epoch's prediction is kept (Figure 7.2).
     memory : ScanMemory, optional
-        From `scan_memory`, for training scans that another phase may have read already.
+        From `ScanMemory.of`, with training scans that another phase may have read already.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def train(
         if progress.epoch:
             _publish(folder, model, progress, trackers)
         report_progress(step, progress.epoch * phase.steps_per_epoch, total)
-        memory = memory or scan_memory(training)
+        memory = memory or ScanMemory.of(training)
         source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1, memory)
         with Prefetched(source) as stream:
             for epoch in range(progress.epoch + 1, phase.epochs + 1):
@@ -155,11 +155,6 @@ def train(
     save_weights(model, folder / weight_file("final"))
     (folder / FILE).unlink()
     report_progress(step, total, total)
-
-
-def scan_memory(training: Training) -> ScanMemory:
-    """An empty memory for training scans, which phases can share."""
-    return ScanMemory(training.memory_bytes, dark=training.dark_background > 0)
 
 
 def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int, memory):

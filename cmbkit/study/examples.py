@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.features.intensity import SHELL_MM, intensity_features
 from cmbkit.records import Scan, StandardScan
 from cmbkit.reporting.cuts import crop_around
 from cmbkit.study.scan_results import predicted_file
@@ -57,6 +58,34 @@ def typical_microbleed(
         return None
     order = (table["radius_mm"] - radius_mm).abs().sort_values(kind="stable").index
     return table.loc[order[0]]
+
+
+def clearest_microbleed(standard: StandardScan) -> tuple[int, float] | None:
+    """The annotated CMB that stands out most from its surroundings; None for a scan without.
+
+    Returns
+    -------
+    id : int
+    contrast : float
+        See `cmbkit.features.intensity.intensity_features`.
+    """
+    image, lesions = standard.image(), standard.lesions().data
+    outside = standard.brain().data == 0
+    reach = np.ceil(SHELL_MM / image.spacing).astype(int)
+    found = []
+    for number, box in enumerate(ndimage.find_objects(lesions), 1):
+        if box is None:
+            continue
+        near = tuple(
+            slice(max(0, part.start - more), part.stop + more)
+            for part, more in zip(box, reach, strict=True)
+        )
+        mask = lesions[near] == number
+        others = outside[near] | (lesions[near] > 0)
+        features = intensity_features(image.data[near], mask, others, image.spacing)
+        if np.isfinite(features["contrast"]):
+            found.append((number, features["contrast"]))
+    return max(found, key=lambda one: one[1], default=None)
 
 
 def raw_panels(study) -> list[tuple[str, np.ndarray, tuple[float, float]]]:
@@ -273,27 +302,3 @@ def _pair(study, row):
     masks = [np.pad(mask[box], 1) for mask in (truth, predicted)]
     spacing = study.params.preprocessing.spacing_mm
     return masks[0], masks[1] if row.call == "TP" else None, spacing, row.radius_mm
-
-
-def clearest_microbleed(standard: StandardScan) -> tuple[int, float] | None:
-    """The annotated CMB that stands out most from its surroundings; None for a scan without.
-
-    Returns
-    -------
-    id : int
-    contrast : float
-        Median within 2 to 3 voxels around it less the median inside, in units of the z-scored
-        image; positive where it is darker.
-    """
-    image, lesions = standard.image().data, standard.lesions().data
-    found = []
-    for number, box in enumerate(ndimage.find_objects(lesions), 1):
-        if box is None:
-            continue
-        near = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in box)
-        inside = lesions[near] == number
-        wide, close = (ndimage.binary_dilation(inside, iterations=n) for n in (3, 1))
-        around = wide & ~close
-        contrast = np.median(image[near][around]) - np.median(image[near][inside])
-        found.append((number, float(contrast)))
-    return max(found, key=lambda one: one[1], default=None)

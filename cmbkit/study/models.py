@@ -30,9 +30,9 @@ class ModelStage:
     @cached_property
     def _memory(self):
         """Training scans in memory, shared by the phases."""
-        from cmbkit.detector.training import scan_memory
+        from cmbkit.detector.sampling import ScanMemory
 
-        return scan_memory(self._training)
+        return ScanMemory.of(self._training)
 
     def parameter_count(self) -> int:
         """Number of parameters of the network, counted by building it once."""
@@ -157,7 +157,8 @@ class ModelStage:
         """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).
 
         Of each scan the one with the highest contrast, and of these the highest: a faint one is
-        never found and shows nothing.
+        never found and shows nothing. A phase in the cache does not depend on this choice, which
+        takes reading every validation scan: a new rule needs a new `training.VERSION`.
         """
         from cmbkit.study.examples import clearest_microbleed
 

@@ -1,0 +1,76 @@
+"""Which threshold and smallest size detect best, on synthetic scans kept for this choice alone.
+
+Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS]``. WEIGHTS is a
+folder with network.json or a name of shipped weights ("compact"). ``--scans PARAMS`` names the
+parameter file of the scans (params/operating.yaml). Writes benchmarks/operating.md.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from bench_compact import predictor_of, probability_of
+from timing import table
+
+from cmbkit.detector.postprocessing import candidates
+from cmbkit.detector.predict import write
+from cmbkit.evaluation.metrics import per_scan
+from cmbkit.params import Inference
+from cmbkit.study import Study
+from cmbkit.study.operating import scan_counts
+
+THRESHOLDS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+MINIMUM_VOXELS = (5, 8, 12, 16, 20, 30)
+OUT = Path(__file__).with_name("operating.md")
+
+
+def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
+    """Counts and rates over the scans, one row per pair of threshold and smallest size."""
+    base = predictor.params.model_dump()
+    variants = [
+        Inference.model_validate({**base, "threshold": threshold, "minimum_voxels": size})
+        for threshold, size in pairs
+    ]
+    total = 0
+    for scan in scans:
+        image, probability = scan.image(), probability_of(predictor, scan)
+        found = candidates(probability, scan.labels().data, image.spacing, predictor.params)
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder), scan.scan.bids_name, image, probability, *found)
+            total = total + scan_counts(scan, Path(folder), variants, evaluation)
+    keys = pd.DataFrame(pairs, columns=["threshold", "minimum_voxels"])
+    return keys.join(per_scan(total))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("weights", nargs="?", default="compact")
+    arguments.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
+    options = arguments.parse_args()
+    study = Study(**yaml.safe_load(options.scans.read_text()))
+    scans = study.cohort.split("test")
+    pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
+    found = summed(predictor_of(options.weights), scans, pairs, study.params.evaluation)
+    best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
+    rows = [
+        [f"{threshold:g}", *(f"{f1:.3f}" for f1 in part["f1"])]
+        for threshold, part in found.groupby("threshold")
+    ]
+    text = f"""# Threshold and smallest size
+
+F1 of `{options.weights}` on {len(scans)} scans of `{options.scans}`, which are in no training,
+validation or test: probability down, smallest size in voxels across. Synthetic cohort.
+
+{table(["probability", *map(str, MINIMUM_VOXELS)], rows)}
+
+Highest: {best["threshold"]:g} and {best["minimum_voxels"]:.0f} voxels, with {best["tp"]:.0f} TP, \
+{best["fp"]:.0f} FP, {best["fn"]:.0f} FN.
+"""
+    OUT.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
