@@ -196,7 +196,7 @@ def start_around(centre, patch, rng: np.random.Generator) -> np.ndarray:
 
 
 def patch_start(
-    scan: SampledScan, patch, class_proportions, rng: np.random.Generator, dark_background=0.0
+    scan: SampledScan, patch, class_proportions, rng: np.random.Generator, spots=()
 ) -> np.ndarray:
     """Start of a patch around a random CMB or anywhere, in ``class_proportions``.
 
@@ -207,15 +207,17 @@ def patch_start(
     class_proportions : 2 float
         Background, CMB. A scan without CMB gives background.
     rng : numpy Generator
-    dark_background : float
-        Of the patches anywhere, the share that holds one of the scan's dark spots.
+    spots : sequence of (share, ndarray (m, 3))
+        Of the patches anywhere, the share that holds one of these places (in voxels); of the
+        rest, the share of the next pair. Pairs without a place are passed over.
     """
     share = np.asarray(class_proportions, float)
     wants_lesion = rng.random() < share[1] / share.sum()
     if wants_lesion and len(scan.ids):
         return start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
-    if dark_background and rng.random() < dark_background and len(scan.dark):
-        return start_around(scan.dark[rng.integers(len(scan.dark))], patch, rng)
+    for wanted, places in spots:
+        if wanted and rng.random() < wanted and len(places):
+            return start_around(places[rng.integers(len(places))], patch, rng)
     return random_start(scan.image.shape, patch, rng)
 
 
@@ -253,5 +255,5 @@ def sample_patch(
     dark_background: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a start (`patch_start`) and cut the patch there (`cut_patch`)."""
-    start = patch_start(scan, patch, class_proportions, rng, dark_background)
+    start = patch_start(scan, patch, class_proportions, rng, [(dark_background, scan.dark)])
     return cut_patch(scan, start, patch, augmentation, rng)

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from cmbkit.detector import position
+from cmbkit.detector.false_alarms import NO_ALARMS, FalseAlarms
 from cmbkit.detector.sampling import SampledScan, ScanMemory, cut_patch, patch_start
 from cmbkit.params import Training
 from cmbkit.records import StandardScan
@@ -33,16 +34,17 @@ def _generator(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
 class _Ticket:
     """A patch of the queue: what it takes to make it, later the patch itself."""
 
-    def __init__(self, scan: SampledScan, training: Training, patch, key: tuple[int, ...]):
+    def __init__(self, scan: SampledScan, training: Training, patch, key: tuple[int, ...], hard):
         self.scan, self.training, self.patch, self.key = scan, training, patch, key
+        self.hard = hard
         self.made: Future | None = None
 
     def make(self):
         """Image, float16 as it may have to wait, mask, first voxel, and the scan's shape."""
         training, (seed, *numbers) = self.training, self.key
         rng = _generator(seed, PATCH, *numbers)
-        proportions, dark = training.class_proportions, training.dark_background
-        start = patch_start(self.scan, self.patch, proportions, rng, dark)
+        spots = [self.hard, (training.dark_background, self.scan.dark)]
+        start = patch_start(self.scan, self.patch, training.class_proportions, rng, spots)
         image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
         return image.astype(np.float16, copy=False), mask, start, self.scan.image.shape
 
@@ -63,7 +65,9 @@ def scan_of_visit(n_scans: int, visit: int, seed: int) -> int:
     return int(_generator(seed, ORDER, rounds).permutation(n_scans)[place])
 
 
-def _tickets(scans, training: Training, patch, needed: int, seed, epoch, memory, submit, ahead):
+def _tickets(
+    scans, training: Training, patch, needed: int, seed, epoch, memory, alarms, submit, ahead
+):
     """Tickets in the order in which the shuffled queue gives them, ``needed`` of them.
 
     With ``ahead`` the scan of the next visit is read meanwhile.
@@ -77,11 +81,12 @@ def _tickets(scans, training: Training, patch, needed: int, seed, epoch, memory,
             not waiting or len(waiting) <= training.queue_patches - training.patches_per_scan
         ):
             number = (epoch - 1) * visits + visit
-            scan = memory.get(scans[scan_of_visit(len(scans), number, seed)])
+            standard = scans[scan_of_visit(len(scans), number, seed)]
+            scan, hard = memory.get(standard), (alarms.share, alarms.of(standard))
             if ahead and visit + 1 < visits:
                 submit(memory.get, scans[scan_of_visit(len(scans), number + 1, seed)])
             keys = [(seed, epoch, visit, k) for k in range(training.patches_per_scan)]
-            waiting += [_Ticket(scan, training, patch, key) for key in keys]
+            waiting += [_Ticket(scan, training, patch, key, hard) for key in keys]
             for ticket in waiting:
                 if ticket.made is None and not memory.holds(ticket.scan):
                     ticket.start(submit)
@@ -119,6 +124,7 @@ def epoch_batches(
     workers: int = 0,
     memory: ScanMemory | None = None,
     coordinates: bool = False,
+    alarms: FalseAlarms = NO_ALARMS,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of one epoch; the same whatever ran before and however many workers help.
 
@@ -140,6 +146,8 @@ def epoch_batches(
     coordinates : bool
         Give also where each patch lies in its scan (`cmbkit.detector.position`), whatever its
         augmentation: the patch turns about its own centre.
+    alarms : FalseAlarms, optional
+        Where an earlier network was wrong, for patches without a microbleed.
 
     Yields
     ------
@@ -158,7 +166,9 @@ def epoch_batches(
     pool = ThreadPoolExecutor(workers, "patches") if workers else None
     submit = pool.submit if pool else _at_once
     needed = batch_size * steps
-    tickets = _tickets(scans, training, patch, needed, seed, epoch, memory, submit, bool(pool))
+    tickets = _tickets(
+        scans, training, patch, needed, seed, epoch, memory, alarms, submit, bool(pool)
+    )
     ahead = batch_size * BATCHES_AHEAD if pool else 0
     started: deque[Future] = deque()
     try:

@@ -21,6 +21,7 @@ from cmbkit.compute import report_progress
 from cmbkit.detector.backend import make_deterministic, use_keras
 from cmbkit.detector.checkpoints import FILE, Progress, read_checkpoint, write_checkpoint
 from cmbkit.detector.estimate import estimate, validation_tiles
+from cmbkit.detector.false_alarms import NO_ALARMS, FalseAlarms
 from cmbkit.detector.inference import Predictor
 from cmbkit.detector.losses import combined_loss
 from cmbkit.detector.network import build, save_weights, takes_coordinates
@@ -52,6 +53,7 @@ def train(
     step: str,
     snapshots: list[tuple[str, int]] = (),
     memory: ScanMemory | None = None,
+    alarms: FalseAlarms = NO_ALARMS,
 ) -> None:
     """Train ``model`` in place for one phase and write what came of it into ``folder``.
 
@@ -80,6 +82,8 @@ def train(
         Lesions of which every epoch's prediction is kept (Figure 7.2).
     memory : ScanMemory, optional
         From `ScanMemory.of`, with training scans that another phase may have read already.
+    alarms : FalseAlarms, optional
+        Places in the training scans where an earlier network was wrong.
 
     Raises
     ------
@@ -125,7 +129,8 @@ def train(
             _publish(folder, model, progress, trackers)
         report_progress(step, progress.epoch * phase.steps_per_epoch, total)
         memory = memory or ScanMemory.of(training)
-        source = _batches(model, train_scans, training, phase, seed, progress.epoch + 1, memory)
+        first = progress.epoch + 1
+        source = _batches(model, train_scans, training, phase, seed, first, memory, alarms)
         with Prefetched(source) as stream:
             for epoch in range(progress.epoch + 1, phase.epochs + 1):
                 if progress.waited >= phase.patience_epochs:
@@ -157,7 +162,7 @@ def train(
     report_progress(step, total, total)
 
 
-def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int, memory):
+def _batches(model, scans, training: Training, phase: Phase, seed: int, first: int, memory, alarms):
     """Batches of the epochs from ``first`` on."""
     return itertools.chain.from_iterable(
         epoch_batches(
@@ -170,6 +175,7 @@ def _batches(model, scans, training: Training, phase: Phase, seed: int, first: i
             epoch=epoch,
             memory=memory,
             coordinates=takes_coordinates(model),
+            alarms=alarms,
         )
         for epoch in range(first, phase.epochs + 1)
     )

@@ -85,12 +85,18 @@ class Pretrain(Phase):
 
 
 class Finetune(Phase):
-    """Fine-tuning: the real sets alone."""
+    """Fine-tuning: the real sets alone.
+
+    Beyond the thesis, of the patches without a CMB the share ``false_alarms`` lies around places
+    where the network that fine-tuning starts from is wrong on the training scans
+    (`cmbkit.detector.false_alarms`).
+    """
 
     datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO"]
     epochs: int = Field(187, gt=0)
     batch_size: int = Field(6, gt=0)
     keep: Kept = "loss"
+    false_alarms: float = Field(0.0, ge=0, le=1)
 
 
 class PretrainTL(Pretrain):

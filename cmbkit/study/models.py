@@ -88,6 +88,7 @@ class ModelStage:
             phase.
         """
         from cmbkit.detector import training
+        from cmbkit.detector.false_alarms import NO_ALARMS, FalseAlarms
         from cmbkit.detector.validation import depends_on
 
         study, params = self._study, self._study.params
@@ -95,6 +96,9 @@ class ModelStage:
         train_scans = study.cohort.split("train", datasets=settings.datasets)
         valid_scans = study.cohort.split("valid")
         given, start = start is not None, start or self._start(model, phase)
+        item = f"{model}-{phase}" + ("-from" if given else "")
+        if params.cohort.fold is not None:
+            item += f"-fold{params.cohort.fold}of{params.cohort.folds}"
         inputs = {
             "train": [s.folder / "provenance.json" for s in train_scans],
             "valid": [s.folder / "provenance.json" for s in valid_scans],
@@ -107,6 +111,11 @@ class ModelStage:
             "rename": params.training.source_rename,
             "seed": params.seed,
         }
+
+        share = getattr(settings, "false_alarms", 0)
+        if share:
+            initial = partial(self._initial, model, phase, start, given)
+            inputs["alarms"] = self._false_alarms(f"{item}-alarms", initial, start, train_scans)
 
         def compute(folder: Path) -> None:
             network = self._initial(model, phase, start, given, folder)
@@ -122,14 +131,12 @@ class ModelStage:
                 step=f"training {item}",
                 snapshots=self.watched(),
                 memory=self._memory,
+                alarms=FalseAlarms.read(inputs["alarms"], share) if share else NO_ALARMS,
             )
             if phase == "finetune":
                 kept = partial(training.load, folder, params.network, settings.keep)
                 self._converted(folder / training.weight_file(settings.keep), kept)
 
-        item = f"{model}-{phase}" + ("-from" if given else "")
-        if params.cohort.fold is not None:
-            item += f"-fold{params.cohort.fold}of{params.cohort.folds}"
         version = training.VERSION
         return study.cache.get("models", item, version, inputs, compute, resumable=True)
 
@@ -152,6 +159,31 @@ class ModelStage:
             report = transfer.carry_weights(source, fresh)
             report.to_csv(folder / "transfer.csv", index=False)
         return fresh
+
+    def _false_alarms(self, item: str, initial, start: Path, scans) -> Path:
+        """Table of places where the network that a phase starts from is wrong.
+
+        ``initial`` builds that network, whose weights come from the file ``start``.
+        """
+        from cmbkit.detector import false_alarms
+        from cmbkit.detector.inference import Predictor
+
+        params = self._study.params
+        inputs = {
+            "start": start,
+            "network": params.network,
+            "inference": params.inference,
+            "scans": [scan.folder / "provenance.json" for scan in scans],
+        }
+
+        def compute(folder: Path) -> None:
+            predictor = Predictor(initial(folder), params.inference)
+            found = false_alarms.find_false_alarms(predictor, scans, step="false alarms")
+            found.to_csv(folder / false_alarms.FILE, index=False)
+
+        version = false_alarms.VERSION
+        folder = self._study.cache.get("models", item, version, inputs, compute)
+        return folder / false_alarms.FILE
 
     def watched(self, count: int = 2) -> list[tuple[str, int]]:
         """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).

@@ -60,6 +60,7 @@ def written(place, **changes) -> str:
     values = yaml.safe_load(TEMPLATE.read_text())
     values["training"]["finetune"] |= {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2}
     values["training"]["finetune"] |= {"warmup_steps": 1, "frozen": ["encoder"]}
+    values["training"]["finetune"]["false_alarms"] = 0.5
     for section, content in changes.items():
         values[section] = (
             values.get(section, {}) | content if isinstance(content, dict) else content
@@ -95,9 +96,10 @@ def test_given_weights_are_fine_tuned_on_ones_own_scans(place):
     found = describe_weights(out)[1]
     assert found.trained_on.endswith("scans of MINE") and found.training["from"] == given
     assert found.preprocessing.spacing_mm == 2.0
-    (folder,) = (place / "data/derivatives/finetune_own/models").iterdir()
+    folder, alarms = sorted((place / "data/derivatives/finetune_own/models").iterdir())
     assert folder.name == "scratch-finetune-from"
     assert list((folder / "tensorboard").iterdir())
+    assert (alarms / "false_alarms.csv").is_file()
 
 
 def test_every_patient_is_validated_once_over_the_folds(place):
