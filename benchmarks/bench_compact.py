@@ -33,8 +33,8 @@ METRICS = {"precision": "glob_precision", "recall": "glob_recall", "F1": "glob_f
 OUT = Path(__file__).with_name("compact.md")
 
 
-def predictor_of(name: str) -> Predictor:
-    """The weights of this name or folder, set up as they describe themselves."""
+def network_of(name: str):
+    """The network with weights of this name or folder, and their inference parameters."""
     _, described = describe_weights(name)
     network = network_for(
         described.sha256,
@@ -42,7 +42,12 @@ def predictor_of(name: str) -> Predictor:
         described.inference,
         lambda: read_weights(name).model,
     )
-    predictor = Predictor(network, described.inference)
+    return network, described.inference
+
+
+def predictor_of(name: str) -> Predictor:
+    """The weights of this name or folder, set up as they describe themselves."""
+    predictor = Predictor(*network_of(name))
     print(f"{name}: {predictor.line}")
     return predictor
 

@@ -9,8 +9,8 @@ round, spread over the scan, and scaled by their number of tiles; the others run
 named after ``--sampled``). About ten minutes on two idle cores. PYTHON is an environment with
 benchmarks/peers/requirements-monai.txt.
 
-``python benchmarks/bench_inference.py agreement DERIVATIVES UID [UID ...]``: each plan against
-the reference on standard scans of a finished demo run, with its trained weights; the gate.
+``python benchmarks/bench_inference.py agreement [--weights NAME] [--scans PARAMS] [--count 8]``:
+each plan against the reference on synthetic scans, with trained weights; the gate.
 
 ``python benchmarks/bench_inference.py int8 PYTHON``: the shipped compact network quantised after
 training, on a synthetic scan; PYTHON is an environment with
@@ -28,56 +28,53 @@ from statistics import median
 
 import full_network
 import quantised
+import yaml
 from agreement import Agreement
 from timing import table
 
-from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.params import Inference, read_parameters
-from cmbkit.params.evaluation import PLANS
+from cmbkit.detector.inference import Predictor
+from cmbkit.params import Inference
+from cmbkit.params.evaluation import PLANS, POSTPROCESSING
 
 
-def variants(size: int) -> dict[str, Inference]:
+def variants(own: Inference) -> dict[str, Inference]:
     """Plans that the gate looks at; float32 reference by OpenVINO, identical inside the brain."""
-    shared = {"batch_size": size}
-    two = {"two_passes": True, "plan": "skip bfloat16", **shared}
+    kept = own.model_dump(include={*POSTPROCESSING, "batch_size", "tile_size"})
+    two = {**kept, "two_passes": True, "plan": "skip bfloat16"}
     return {
-        **{name: Inference(plan=name, **shared) for name in PLANS if name != "reference"},
-        "fast, Gaussian": Inference(plan="fast", weighting="gaussian", **shared),
-        "two passes from 0.5": Inference(screen_threshold=0.5, **two),
-        "two passes from 0.1": Inference(screen_threshold=0.1, **two),
-        "two passes from 0.02": Inference(screen_threshold=0.02, **two),
+        **{name: Inference(**{**kept, "plan": name}) for name in PLANS if name != "reference"},
+        "fast, Gaussian": Inference(**{**kept, "plan": "fast", "weighting": "gaussian"}),
+        "box, Gaussian": Inference(**{**kept, "plan": "box", "weighting": "gaussian"}),
+        "two passes from 0.5": Inference(**two, screen_threshold=0.5),
+        "two passes from 0.1": Inference(**two, screen_threshold=0.1),
+        "the weights' own": own,
     }
 
 
-def agreement(root: Path, uids: list[str]) -> None:
+def agreement(weights: str, scans_file: Path, count: int) -> None:
     """The gate: every plan against the reference on trained weights."""
-    from cmbkit.detector import training
-    from cmbkit.detector.postprocessing import candidates
-    from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
+    from bench_compact import network_of, probability_of
 
-    params = read_parameters("params/demo.yaml")
-    model = training.load(root / "models/scratch-finetune", params.network, "loss")
-    plans = variants(params.inference.batch_size)
-    predictors = {name: Predictor(model, plan) for name, plan in plans.items()}
-    results = {name: Agreement() for name in plans}
-    seconds: dict[str, list] = {name: [] for name in plans}
-    for uid in uids:
-        dataset, name = uid.split("-", 1)
-        acquisition = Acquisition((1.0, 1.0), 1.0)
-        record = Scan(dataset, name, name, "SWI", Path(), Annotation("none"), acquisition)
-        scan = StandardScan(record, root / "preproc" / uid)
-        image, brain, labels = scan.image(), scan.brain().data, scan.labels().data
-        background, reference = float(scan.record()["background_value"]), None
+    from cmbkit.detector.postprocessing import candidates
+    from cmbkit.study import Study
+
+    scans = Study(**yaml.safe_load(scans_file.read_text())).cohort.split("test")[:count]
+    model, own = network_of(weights)
+    predictors = {name: Predictor(model, plan) for name, plan in variants(own).items()}
+    results = {name: Agreement() for name in predictors}
+    seconds: dict[str, list] = {name: [] for name in predictors}
+    for scan in scans:
+        labels, spacing, reference = scan.labels().data, scan.image().spacing, None
         for plan, predictor in predictors.items():
             used = time.process_time()
-            probability = predict_probability(
-                predictor, image.data, brain=brain, background=background
-            )
+            probability = probability_of(predictor, scan)
             seconds[plan].append(time.process_time() - used)
-            found, _ = candidates(probability, labels, image.spacing, params.inference)
+            found, _ = candidates(probability, labels, spacing, own)
             reference = found if reference is None else reference
-            results[plan].add(scan.lesions().data, reference, found, image.spacing)
-        print(f"after {uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
+            results[plan].add(scan.lesions().data, reference, found, spacing)
+        print(f"after {scan.scan.uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
+    point = f"probability {own.threshold:g}, at least {own.minimum_voxels} voxels"
+    print(f"{weights}, {len(scans)} scans of {scans_file}, {point}\n")
     print(agreement_table(results, seconds))
 
 
@@ -104,8 +101,9 @@ def main() -> None:
     one.add_argument("--plans", nargs="+", choices=list(full_network.PLANS))
     one.add_argument("--sampled", nargs="*", choices=list(full_network.PLANS), default=[])
     two = parts.add_parser("agreement")
-    two.add_argument("derivatives", type=Path)
-    two.add_argument("uids", nargs="+")
+    two.add_argument("--weights", default="compact")
+    two.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
+    two.add_argument("--count", type=int, default=8)
     three = parts.add_parser("int8")
     three.add_argument("peer")
     three.add_argument("--scan", choices=["1", "2", "3"], default="1")
@@ -122,7 +120,7 @@ def main() -> None:
     elif given.part == "convert":
         full_network.say(full_network.convert(given.folder, **json.loads(given.jobs)))
     elif given.part == "agreement":
-        agreement(given.derivatives, given.uids)
+        agreement(given.weights, given.scans, given.count)
     else:
         quantised.run(given.peer, int(given.scan), given.rounds)
 

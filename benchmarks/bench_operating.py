@@ -21,7 +21,7 @@ from cmbkit.params import Inference
 from cmbkit.study import Study
 from cmbkit.study.operating import scan_counts
 
-THRESHOLDS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+THRESHOLDS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 MINIMUM_VOXELS = (5, 8, 12, 16, 20, 30)
 OUT = Path(__file__).with_name("operating.md")
 

@@ -17,13 +17,13 @@ from scipy import ndimage
 from cmbkit.compute import report_progress
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.postprocessing import candidates
+from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 
 FILE = "false_alarms.csv"
 VERSION = 1
-ALARM = {
-    "threshold": 0.9, "low_threshold": None, "minimum_voxels": 5, "maximum_tubeness": None,
-}  # fmt: skip
+SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False, "ensemble": []}
+ALARM = {"threshold": 0.9, "low_threshold": None, "minimum_voxels": 5, "maximum_tubeness": None}
 MOST = 50
 APART_MM = 5.0
 COLUMNS = ["uid", "x", "y", "z", "n_voxels", "score"]
@@ -59,6 +59,11 @@ class FalseAlarms:
 NO_ALARMS = FalseAlarms()
 
 
+def searched(inference: Inference) -> Inference:
+    """How scans are searched: tiles side by side, components of at least 5 voxels at 0.9."""
+    return inference.model_copy(update=SEARCH | ALARM)
+
+
 def find_false_alarms(
     predictor: Predictor, scans: list[StandardScan], *, step: str
 ) -> pd.DataFrame:
@@ -67,8 +72,7 @@ def find_false_alarms(
     Parameters
     ----------
     predictor : Predictor
-        Its threshold, smallest size and the like do not matter: candidates are components of
-        at least 5 voxels of probability 0.9.
+        With parameters from `searched`.
     scans : list of StandardScan
     step : str
         Named in the progress display, which counts scans.
@@ -96,8 +100,8 @@ def _of_scan(predictor: Predictor, scan: StandardScan) -> pd.DataFrame:
         brain=scan.brain().data,
         background=float(scan.record()["background_value"]),
     )
-    params = predictor.params.model_copy(update=ALARM)
-    instances, table = candidates(probability, scan.labels().data, image.spacing, params)
+    labels = scan.labels().data
+    instances, table = candidates(probability, labels, image.spacing, predictor.params)
     table = table[table["kept"]]
     ids = table["id"].to_numpy()
     centres = _centres(instances, ids)

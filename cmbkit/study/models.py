@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class ModelStage:
             phase.
         """
         from cmbkit.detector import training
-        from cmbkit.detector.false_alarms import NO_ALARMS, FalseAlarms
+        from cmbkit.detector.false_alarms import FILE, NO_ALARMS, FalseAlarms
         from cmbkit.detector.validation import depends_on
 
         study, params = self._study, self._study.params
@@ -119,6 +120,10 @@ class ModelStage:
 
         def compute(folder: Path) -> None:
             network = self._initial(model, phase, start, given, folder)
+            alarms = NO_ALARMS
+            if share:
+                shutil.copyfile(inputs["alarms"], folder / FILE)
+                alarms = FalseAlarms.read(folder / FILE, share)
             training.train(
                 network,
                 train_scans,
@@ -131,7 +136,7 @@ class ModelStage:
                 step=f"training {item}",
                 snapshots=self.watched(),
                 memory=self._memory,
-                alarms=FalseAlarms.read(inputs["alarms"], share) if share else NO_ALARMS,
+                alarms=alarms,
             )
             if phase == "finetune":
                 kept = partial(training.load, folder, params.network, settings.keep)
@@ -161,29 +166,26 @@ class ModelStage:
         return fresh
 
     def _false_alarms(self, item: str, initial, start: Path, scans) -> Path:
-        """Table of places where the network that a phase starts from is wrong.
-
-        ``initial`` builds that network, whose weights come from the file ``start``.
-        """
+        """Table of places where the network that ``initial`` builds from ``start`` is wrong."""
         from cmbkit.detector import false_alarms
         from cmbkit.detector.inference import Predictor
 
         params = self._study.params
+        search = false_alarms.searched(params.inference)
         inputs = {
             "start": start,
             "network": params.network,
-            "inference": params.inference,
+            "inference": search,
             "scans": [scan.folder / "provenance.json" for scan in scans],
         }
 
         def compute(folder: Path) -> None:
-            predictor = Predictor(initial(folder), params.inference)
+            predictor = Predictor(initial(folder), search)
             found = false_alarms.find_false_alarms(predictor, scans, step="false alarms")
             found.to_csv(folder / false_alarms.FILE, index=False)
 
-        version = false_alarms.VERSION
-        folder = self._study.cache.get("models", item, version, inputs, compute)
-        return folder / false_alarms.FILE
+        version, cache = false_alarms.VERSION, self._study.cache
+        return cache.get("models", item, version, inputs, compute) / false_alarms.FILE
 
     def watched(self, count: int = 2) -> list[tuple[str, int]]:
         """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).
@@ -251,6 +253,13 @@ class ModelStage:
         """One row per epoch of a phase."""
         return pd.read_csv(self.folder(model, phase) / "history.csv")
 
+    def sought_alarms(self, model: str, phase: str) -> int:
+        """Number of places where a phase sought the false alarms of the network before it."""
+        from cmbkit.detector.false_alarms import FILE
+
+        path = self.folder(model, phase) / FILE
+        return len(pd.read_csv(path)) if path.is_file() else 0
+
     def transfer_report(self) -> pd.DataFrame:
         """What became of each tensor of the source network."""
         return pd.read_csv(self.folder("tl", "pretrain") / "transfer.csv")
@@ -281,6 +290,7 @@ class ModelStage:
                         "gradient steps": int(history["step"].max()),
                         "minutes": round(history["seconds"].sum() / 60, 1),
                         "days (thesis)": days,
+                        "false alarms sought": self.sought_alarms(model, phase),
                         "kept by": keep,
                         "best value": best,
                     }

@@ -26,7 +26,7 @@ def alarmed(standard_scan, monkeypatch):
     image = scan.image()
     image.data[24, 8, 24:28] = 3  # 2 voxels more than the ball of radius 2
     image.write(scan.image_path)
-    predictor = SimpleNamespace(params=Inference(minimum_voxels=1000))
+    predictor = SimpleNamespace(params=false_alarms.searched(Inference(minimum_voxels=1000)))
     return scan, find_false_alarms(predictor, [scan], step="alarms")
 
 
