@@ -1,8 +1,9 @@
 """Which threshold and smallest size detect best, on synthetic scans kept for this choice alone.
 
-Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS]``. WEIGHTS is a
-folder with network.json or a name of shipped weights ("compact"). ``--scans PARAMS`` names the
-parameter file of the scans (params/operating.yaml). Writes benchmarks/operating.md.
+Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS ...]``. WEIGHTS are
+folders with network.json (`cmbkit train --out`) or names of shipped weights ("compact" if none is
+given). ``--scans PARAMS`` names the parameter file of the scans (params/operating.yaml). Writes
+benchmarks/operating.md.
 """
 
 import argparse
@@ -44,30 +45,39 @@ def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
     return keys.join(per_scan(total))
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("weights", nargs="?", default="compact")
-    arguments.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
-    options = arguments.parse_args()
-    study = Study(**yaml.safe_load(options.scans.read_text()))
-    scans = study.cohort.split("test")
+def section(name: str, scans, evaluation) -> str:
+    """Table of F1 for one set of weights, and the counts at its best pair."""
     pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
-    found = summed(predictor_of(options.weights), scans, pairs, study.params.evaluation)
+    found = summed(predictor_of(name), scans, pairs, evaluation)
     best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
     rows = [
         [f"{threshold:g}", *(f"{f1:.3f}" for f1 in part["f1"])]
         for threshold, part in found.groupby("threshold")
     ]
-    text = f"""# Threshold and smallest size
-
-F1 of `{options.weights}` on {len(scans)} scans of `{options.scans}`, which are in no training,
-validation or test: probability down, smallest size in voxels across. Synthetic cohort.
+    return f"""## {Path(name).name}
 
 {table(["probability", *map(str, MINIMUM_VOXELS)], rows)}
 
 Highest: {best["threshold"]:g} and {best["minimum_voxels"]:.0f} voxels, with {best["tp"]:.0f} TP, \
 {best["fp"]:.0f} FP, {best["fn"]:.0f} FN.
 """
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("weights", nargs="*", default=["compact"])
+    arguments.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
+    options = arguments.parse_args()
+    study = Study(**yaml.safe_load(options.scans.read_text()))
+    scans = study.cohort.split("test")
+    sections = [section(name, scans, study.params.evaluation) for name in options.weights]
+    text = f"""# Threshold and smallest size
+
+F1 on {len(scans)} scans of `{options.scans}`, which are in no training, validation or test:
+probability down, smallest size in voxels across. Synthetic cohort.
+
+"""
+    text += "\n".join(sections)
     OUT.write_text(text)
     print(text)
 

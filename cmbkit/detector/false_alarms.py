@@ -92,6 +92,12 @@ def find_false_alarms(
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
+def places_in(folder: Path) -> int:
+    """Number of places in the table that a phase keeps in its folder; 0 without one."""
+    path = Path(folder) / FILE
+    return len(pd.read_csv(path)) if path.is_file() else 0
+
+
 def _of_scan(predictor: Predictor, scan: StandardScan) -> pd.DataFrame:
     image, lesions = scan.image(), scan.lesions().data
     probability = predict_probability(

@@ -11,6 +11,7 @@ import pandas as pd
 from cmbkit.params import Phase
 
 PHASES = ("pretrain", "finetune")
+ALARMS = "false alarms sought"
 
 
 class ModelStage:
@@ -253,19 +254,16 @@ class ModelStage:
         """One row per epoch of a phase."""
         return pd.read_csv(self.folder(model, phase) / "history.csv")
 
-    def sought_alarms(self, model: str, phase: str) -> int:
-        """Number of places where a phase sought the false alarms of the network before it."""
-        from cmbkit.detector.false_alarms import FILE
-
-        path = self.folder(model, phase) / FILE
-        return len(pd.read_csv(path)) if path.is_file() else 0
-
     def transfer_report(self) -> pd.DataFrame:
         """What became of each tensor of the source network."""
         return pd.read_csv(self.folder("tl", "pretrain") / "transfer.csv")
 
     def runs(self) -> pd.DataFrame:
-        """One row per training run, beside the thesis's epochs and days (section 7.2)."""
+        """One row per training run, beside the thesis's epochs and days (section 7.2).
+
+        Where a phase sought false alarms, a column has the number of their places.
+        """
+        from cmbkit.detector.false_alarms import places_in
         from cmbkit.detector.training import kept_epoch
 
         published = {
@@ -290,9 +288,10 @@ class ModelStage:
                         "gradient steps": int(history["step"].max()),
                         "minutes": round(history["seconds"].sum() / 60, 1),
                         "days (thesis)": days,
-                        "false alarms sought": self.sought_alarms(model, phase),
+                        ALARMS: places_in(self.folder(model, phase)),
                         "kept by": keep,
                         "best value": best,
                     }
                 )
-        return pd.DataFrame(rows)
+        runs = pd.DataFrame(rows)
+        return runs if runs[ALARMS].any() else runs.drop(columns=ALARMS)

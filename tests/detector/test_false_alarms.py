@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmbkit.detector import false_alarms
-from cmbkit.detector.false_alarms import FalseAlarms, find_false_alarms
+from cmbkit.detector.false_alarms import FILE, FalseAlarms, find_false_alarms, places_in
 from cmbkit.detector.sampling import SampledScan, patch_start
 from cmbkit.detector.stream import epoch_batches
 from cmbkit.params import Inference
@@ -40,8 +40,10 @@ def test_alarms_are_candidates_away_from_microbleeds_largest_first(alarmed):
 
 def test_they_are_read_back_by_scan(alarmed, tmp_path, standard_scan):
     scan, table = alarmed
-    table.to_csv(tmp_path / "alarms.csv", index=False)
-    alarms = FalseAlarms.read(tmp_path / "alarms.csv", 0.5)
+    assert places_in(tmp_path) == 0
+    table.to_csv(tmp_path / FILE, index=False)
+    assert places_in(tmp_path) == 2
+    alarms = FalseAlarms.read(tmp_path / FILE, 0.5)
     np.testing.assert_allclose(alarms.of(scan), table[["x", "y", "z"]])
     assert alarms.of(standard_scan("other", dark=[])).shape == (0, 3)
 
