@@ -75,7 +75,7 @@ class Predictor:
     def first_pass(self) -> Predictor:
         """The same networks on as few tiles as cover the brain (for ``params.two_passes``)."""
         other = copy.copy(self)
-        changes = {"overlap": 0.0, "two_passes": False, "weighting": "sum"}
+        changes = {"overlap": 0.0, "two_passes": False, "weighting": "sum", "flips": False}
         other.params = self.params.model_copy(update=changes)
         return other
 

@@ -50,9 +50,9 @@ class Inference(Section):
     ``tiles``: laid over the whole image, or only over the brain. ``weighting``: logits of
     overlapping tiles are summed (the thesis), averaged, or averaged with a Gaussian that trusts
     a tile's middle more. ``ensemble``: further checkpoints (``"dice"``, ``"final"``, ...) whose
-    logits are averaged with the kept one's. ``two_passes``: tiles without overlap first, then
-    only the tiles near voxels of ``screen_threshold`` or more; a cascade does the same with a
-    compact network for the first pass.
+    logits are averaged with the kept one's. ``two_passes``: tiles without overlap and mirror
+    images first, then only the tiles near voxels of ``screen_threshold`` or more; a cascade does
+    the same with a compact network for the first pass.
     """
 
     plan: Literal["reference", "skip", "skip bfloat16", "box", "fast"] | None = None

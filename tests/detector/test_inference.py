@@ -64,25 +64,27 @@ def test_averaged_logits_are_the_sum_over_how_many_tiles_saw_them(model):
     np.testing.assert_allclose(mean, 1 / (1 + np.exp(-logit)), atol=1e-4)
 
 
-def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(model):
-    """With one bright corner: tiles near what the first pass finds, and no others."""
+@pytest.mark.parametrize("flips", [False, True])
+def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(model, flips):
+    """With one bright corner: tiles near what the first pass finds, and no others. The
+    first pass looks at no mirror images."""
     image = np.random.default_rng(0).normal(size=(56, 56, 56)).astype(np.float32)
     brain = np.ones(image.shape, np.uint8)
     first = predict_probability(
         Predictor(model, Inference(overlap=0.0)), image, brain=brain, background=0.0
     )
     limit = float(np.sort(first, axis=None)[-3:].mean())
-    settings = Inference(overlap=0.4, two_passes=True, screen_threshold=limit)
+    settings = Inference(overlap=0.4, flips=flips, two_passes=True, screen_threshold=limit)
     found = predict_probability(Predictor(model, settings), image, brain=brain, background=0.0)
     whole = predict_probability(
-        Predictor(model, Inference(overlap=0.4)), image, brain=brain, background=0.0
+        Predictor(model, Inference(overlap=0.4, flips=flips)), image, brain=brain, background=0.0
     )
     place = np.unravel_index(first.argmax(), first.shape)
     assert found[place] == pytest.approx(whole[place], abs=1e-5)
     assert 0 < (found > 0).mean() < 1
     with_screen = Predictor(
         model,
-        Inference(overlap=0.4, screen_threshold=limit),
+        Inference(overlap=0.4, flips=flips, screen_threshold=limit),
         screen=Predictor(model, Inference(overlap=0.0)),
     )
     cascade = predict_probability(with_screen, image, brain=brain, background=0.0)
