@@ -70,21 +70,18 @@ def clearest_microbleed(standard: StandardScan) -> tuple[int, float] | None:
         See `cmbkit.features.intensity.intensity_features`.
     """
     image, lesions = standard.image(), standard.lesions().data
-    outside = standard.brain().data == 0
-    reach = np.ceil(SHELL_MM / image.spacing).astype(int)
+    outside, reach = standard.brain().data == 0, np.ceil(SHELL_MM / image.spacing).astype(int)
     found = []
-    for number, box in enumerate(ndimage.find_objects(lesions), 1):
+    for id, box in enumerate(ndimage.find_objects(lesions), 1):
         if box is None:
             continue
         near = tuple(
-            slice(max(0, part.start - more), part.stop + more)
-            for part, more in zip(box, reach, strict=True)
+            slice(max(0, s.start - n), s.stop + n) for s, n in zip(box, reach, strict=True)
         )
-        mask = lesions[near] == number
         others = outside[near] | (lesions[near] > 0)
-        features = intensity_features(image.data[near], mask, others, image.spacing)
-        if np.isfinite(features["contrast"]):
-            found.append((number, features["contrast"]))
+        of_one = intensity_features(image.data[near], lesions[near] == id, others, image.spacing)
+        if np.isfinite(of_one["contrast"]):
+            found.append((id, of_one["contrast"]))
     return max(found, key=lambda one: one[1], default=None)
 
 
