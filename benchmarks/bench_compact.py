@@ -16,7 +16,7 @@ import yaml
 from timing import table
 
 from cmbkit.cache import Cache
-from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.inference import Predictor, predict_standard
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.detector.stored import network_for
 from cmbkit.detector.weights import describe_weights, read_weights
@@ -52,22 +52,12 @@ def predictor_of(name: str) -> Predictor:
     return predictor
 
 
-def probability_of(predictor: Predictor, scan: StandardScan) -> np.ndarray:
-    """Probability of a microbleed at every voxel of the standard grid."""
-    return predict_probability(
-        predictor,
-        scan.image().data,
-        brain=scan.brain().data,
-        background=float(scan.record()["background_value"]),
-    )
-
-
 def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.DataFrame:
     """One row per scan with TP, FP and FN of the weights of this name or folder."""
     predictor = predictor_of(name)
     found = []
     for scan in scans:
-        image, probability = scan.image(), probability_of(predictor, scan)
+        image, probability = predict_standard(predictor, scan)
         instances, _ = candidates(
             probability, scan.labels().data, image.spacing, predictor.params, image=image.data
         )

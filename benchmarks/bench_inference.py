@@ -32,7 +32,7 @@ import yaml
 from agreement import Agreement
 from timing import table
 
-from cmbkit.detector.inference import Predictor
+from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.params import Inference
 from cmbkit.params.evaluation import PLANS, POSTPROCESSING
 
@@ -53,7 +53,7 @@ def variants(own: Inference) -> dict[str, Inference]:
 
 def agreement(weights: str, scans_file: Path, count: int) -> None:
     """The gate: every plan against the reference on trained weights."""
-    from bench_compact import network_of, probability_of
+    from bench_compact import network_of
 
     from cmbkit.detector.postprocessing import candidates
     from cmbkit.study import Study
@@ -64,14 +64,17 @@ def agreement(weights: str, scans_file: Path, count: int) -> None:
     results = {name: Agreement() for name in predictors}
     seconds: dict[str, list] = {name: [] for name in predictors}
     for scan in scans:
-        labels, spacing, reference = scan.labels().data, scan.image().spacing, None
+        image, brain, labels = scan.image(), scan.brain().data, scan.labels().data
+        background, reference = float(scan.record()["background_value"]), None
         for plan, predictor in predictors.items():
             used = time.process_time()
-            probability = probability_of(predictor, scan)
+            probability = predict_probability(
+                predictor, image.data, brain=brain, background=background
+            )
             seconds[plan].append(time.process_time() - used)
-            found, _ = candidates(probability, labels, spacing, own)
+            found, _ = candidates(probability, labels, image.spacing, own)
             reference = found if reference is None else reference
-            results[plan].add(scan.lesions().data, reference, found, spacing)
+            results[plan].add(scan.lesions().data, reference, found, image.spacing)
         print(f"after {scan.scan.uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
     point = f"probability {own.threshold:g}, at least {own.minimum_voxels} voxels"
     print(f"{weights}, {len(scans)} scans of {scans_file}, {point}\n")

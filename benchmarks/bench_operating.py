@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from bench_compact import predictor_of, probability_of
+from bench_compact import predictor_of
 from timing import table
 
+from cmbkit.detector.inference import predict_standard
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.detector.predict import write
 from cmbkit.evaluation.metrics import per_scan
@@ -36,7 +37,7 @@ def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
     ]
     total = 0
     for scan in scans:
-        image, probability = scan.image(), probability_of(predictor, scan)
+        image, probability = predict_standard(predictor, scan)
         found = candidates(probability, scan.labels().data, image.spacing, predictor.params)
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), scan.scan.bids_name, image, probability, *found)

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import ndimage
 
 from cmbkit.compute import report_progress
-from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.inference import Predictor, predict_standard
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
@@ -99,13 +99,7 @@ def places_in(folder: Path) -> int:
 
 
 def _of_scan(predictor: Predictor, scan: StandardScan) -> pd.DataFrame:
-    image, lesions = scan.image(), scan.lesions().data
-    probability = predict_probability(
-        predictor,
-        image.data,
-        brain=scan.brain().data,
-        background=float(scan.record()["background_value"]),
-    )
+    (image, probability), lesions = predict_standard(predictor, scan), scan.lesions().data
     labels = scan.labels().data
     instances, table = candidates(probability, labels, image.spacing, predictor.params)
     table = table[table["kept"]]

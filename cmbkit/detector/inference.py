@@ -21,6 +21,8 @@ from cmbkit.detector.tiling import (
     tile_starts,
 )
 from cmbkit.params import Inference
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
 
 
 class Predictor:
@@ -191,6 +193,16 @@ def predict_probability(
         np.divide(total, covered, out=total, where=covered > 0)
     probability = np.where(covered > 0, _sigmoid(total), np.float32(0))
     return probability[tuple(slice(n) for n in image.shape)].astype(np.float32, copy=False)
+
+
+def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:
+    """Image of a standardised scan, and the probability of CMB at each of its voxels."""
+    image, brain = scan.image(), scan.brain()
+    image.require_same_grid(brain)
+    background = float(scan.record()["background_value"])
+    return image, predict_probability(
+        predictor, image.data, brain=brain.data, background=background
+    )
 
 
 def planned_starts(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.inference import Predictor, predict_standard
 from cmbkit.detector.postprocessing import candidates, true_places
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
@@ -41,12 +41,7 @@ def predict_map(
 
     The map is the one that `read_probability` reads back.
     """
-    image, brain = scan.image(), scan.brain()
-    image.require_same_grid(brain)
-    background = float(scan.record()["background_value"])
-    probability = predict_probability(
-        predictor, image.data, brain=brain.data, background=background
-    )
+    image, probability = predict_standard(predictor, scan)
     stored = _write_probability(folder, scan.scan.bids_name, image, probability)
     return image, _from_steps(stored)
 

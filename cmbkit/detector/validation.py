@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.inference import Predictor, predict_standard
 from cmbkit.detector.postprocessing import candidates
 from cmbkit.detector.sampling import SampledScan, random_start, region
 from cmbkit.detector.tiling import holds_any, tile_starts
@@ -147,9 +147,8 @@ def _loss_of(probability: np.ndarray, truth: np.ndarray, loss) -> float:
 
 def add_scan(tally: Tally, predictor: Predictor, scan: StandardScan, loss) -> None:
     """Predict a whole scan, as at inference, and count; the loss is a mean over tiles."""
-    image, lesions = scan.image(), scan.lesions().data
-    brain, background = scan.brain().data, float(scan.record()["background_value"])
-    probability = predict_probability(predictor, image.data, brain=brain, background=background)
+    image, probability = predict_standard(predictor, scan)
+    brain, lesions = scan.brain().data, scan.lesions().data
     labels = scan.labels().data
     found, _ = candidates(probability, labels, image.spacing, predictor.params)
     tally.add(lesions, found, float(image.spacing.mean()))

@@ -75,9 +75,8 @@ def clearest_microbleed(standard: StandardScan) -> tuple[int, float] | None:
     for id, box in enumerate(ndimage.find_objects(lesions), 1):
         if box is None:
             continue
-        near = tuple(
-            slice(max(0, s.start - n), s.stop + n) for s, n in zip(box, reach, strict=True)
-        )
+        pairs = zip(box, reach, strict=True)
+        near = tuple(slice(max(0, part.start - n), part.stop + n) for part, n in pairs)
         others = outside[near] | (lesions[near] > 0)
         of_one = intensity_features(image.data[near], lesions[near] == id, others, image.spacing)
         if np.isfinite(of_one["contrast"]):

@@ -18,10 +18,11 @@ CMB, NEAR, FAR, WIDER = (8, 8, 8), (8, 8, 14), (24, 24, 8), (24, 8, 24)
 def alarmed(standard_scan, monkeypatch):
     """A detector that calls whatever differs by 2 from the mean: CMBs and bright balls alike."""
 
-    def probability(predictor, image, *, brain, background):
-        return ((np.abs(image) > 2) & (brain > 0)).astype(np.float32)
+    def called(predictor, scan):
+        image, brain = scan.image(), scan.brain().data
+        return image, ((np.abs(image.data) > 2) & (brain > 0)).astype(np.float32)
 
-    monkeypatch.setattr(false_alarms, "predict_probability", probability)
+    monkeypatch.setattr(false_alarms, "predict_standard", called)
     scan = standard_scan("alarmed", dark=[CMB], bright=[NEAR, FAR, WIDER])
     image = scan.image()
     image.data[24, 8, 24:28] = 3  # 2 voxels more than the ball of radius 2
