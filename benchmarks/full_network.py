@@ -21,6 +21,7 @@ import numpy as np
 from scipy import ndimage
 from timing import table
 
+from cmbkit.detector.cascade import Screen
 from cmbkit.detector.inference import Predictor, planned_starts, predict_probability
 from cmbkit.detector.network import build, logits_model, resized
 from cmbkit.detector.stored import StoredNetwork
@@ -136,7 +137,8 @@ def set_up(plan: Plan, folder: Path) -> Predictor:
     if plan.screen:
         description = describe_weights(SCREEN)[1]
         compact = stored(folder, SCREEN, description.network.patch_size)
-        screen = Predictor(compact, description.inference)
+        zoom = SPACING_MM / description.preprocessing.spacing_mm
+        screen = Screen(Predictor(compact, description.inference).first_pass, zoom)
     return Predictor(stored(folder, "full", tile), plan.inference, screen=screen)
 
 
@@ -159,7 +161,9 @@ def serve(plan: Plan, folder: Path) -> None:
     starts = planned_starts(plan.inference, predictor.tile, image.shape, brain)
     if not plan.inference.skip_outside_brain:
         starts = planned_starts(plan.inference, predictor.tile, image.shape, None)
-    counts = [count_tiles(p) for p in (predictor, predictor.screen) if p is not None]
+    counts = [count_tiles(predictor)]
+    if predictor.screen is not None:
+        counts.append(count_tiles(predictor.screen.predictor))
     answer = {"tiles": len(starts), "tile": predictor.tile[0]}
     say({**answer, "engine": predictor.engine, "precision": predictor.precision})
     for line in sys.stdin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from itertools import product
+from typing import TYPE_CHECKING
 
 import cc3d
 import numpy as np
@@ -24,6 +25,9 @@ from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
+if TYPE_CHECKING:
+    from cmbkit.detector.cascade import Screen
+
 
 class Predictor:
     """A trained network set up for tiles of one size (made once, used for many scans).
@@ -36,7 +40,7 @@ class Predictor:
         ``tile_size`` None means the model's own patch size; ``engine`` as in `engines.choose`.
     ensemble : sequence of keras.Model
         Further networks of the same input; the mean of all logits counts.
-    screen : Predictor, optional
+    screen : cmbkit.detector.cascade.Screen, optional
         Makes a cascade: this (compact) network looks at the whole brain first, ``model`` only at
         tiles around places where it says ``params.screen_threshold`` or more.
 
@@ -47,7 +51,7 @@ class Predictor:
     """
 
     def __init__(
-        self, model, params: Inference, *, ensemble: Sequence = (), screen: Predictor | None = None
+        self, model, params: Inference, *, ensemble: Sequence = (), screen: Screen | None = None
     ):
         self.tile = list(params.tile_size or model.input_shape[1:4])
         self.params = params
@@ -166,9 +170,11 @@ def predict_probability(
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
     volume = region(np.asarray(image, np.float32), (0, 0, 0), padded, np.float32(background))
     suspicion = None
-    screen = predictor.first_pass if params.two_passes else predictor.screen
-    if screen is not None:
-        suspicion = predict_probability(screen, image, brain=brain, background=background)
+    if params.two_passes:
+        first = predictor.first_pass
+        suspicion = predict_probability(first, image, brain=brain, background=background)
+    elif predictor.screen is not None:
+        suspicion = predictor.screen.suspicion(image, brain, background)
     starts = planned_starts(params, tile, padded, brain, suspicion)
     total = np.zeros(padded, np.float32)
     weight = np.ones(tile, np.float32)
@@ -191,8 +197,12 @@ def predict_probability(
                 covered[cut] += weight
     if params.weighting != "sum":
         np.divide(total, covered, out=total, where=covered > 0)
-    probability = np.where(covered > 0, _sigmoid(total), np.float32(0))
-    return probability[tuple(slice(n) for n in image.shape)].astype(np.float32, copy=False)
+    probability = np.zeros(padded, np.float32)
+    if len(starts):
+        ends = starts.max(0) + tile
+        box = tuple(slice(a, b) for a, b in zip(starts.min(0), ends, strict=True))
+        probability[box] = np.where(covered[box] > 0, _sigmoid(total[box]), np.float32(0))
+    return probability[tuple(slice(n) for n in image.shape)]
 
 
 def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:

@@ -51,8 +51,9 @@ class Inference(Section):
     overlapping tiles are summed (the thesis), averaged, or averaged with a Gaussian that trusts
     a tile's middle more. ``ensemble``: further checkpoints (``"dice"``, ``"final"``, ...) whose
     logits are averaged with the kept one's. ``two_passes``: tiles without overlap and mirror
-    images first, then only the tiles near voxels of ``screen_threshold`` or more; a cascade does
-    the same with a compact network for the first pass.
+    images first, then only the tiles near voxels of ``screen_threshold`` or more. ``screen`` (a
+    shipped name such as ``"compact"``, or a folder of weights) makes a cascade: that network does
+    the first pass, on its own grid.
     """
 
     plan: Literal["reference", "skip", "skip bfloat16", "box", "fast"] | None = None
@@ -67,6 +68,7 @@ class Inference(Section):
     flips: bool = False
     ensemble: list[str] = []
     two_passes: bool = False
+    screen: str | None = None
     screen_threshold: float = Field(0.1, gt=0, lt=1)
     threshold: float = Field(0.5, gt=0, lt=1)
     low_threshold: float | None = Field(None, gt=0, lt=1)
@@ -82,6 +84,12 @@ class Inference(Section):
         if not isinstance(values, dict) or values.get("plan") not in PLANS:
             return values
         return {**PLANS[values["plan"]], **values}
+
+    @model_validator(mode="after")
+    def _one_first_pass(self):
+        if self.two_passes and self.screen:
+            raise ValueError("screen: expected none with two_passes, which is a first pass too")
+        return self
 
     @model_validator(mode="after")
     def _low_is_lower(self):

@@ -203,12 +203,14 @@ _READY: dict = {}
 
 def _predictor(settings: Settings):
     """The network set up for prediction; kept for the next scan of this process."""
+    from cmbkit.detector.cascade import read_screen
     from cmbkit.detector.inference import Predictor
 
     key = (settings.description.sha256, settings.inference.model_dump_json())
     if key not in _READY:
         _READY.clear()
-        _READY[key] = Predictor(_network(settings), settings.inference)
+        screen = read_screen(settings.inference, settings.preprocessing.spacing_mm)
+        _READY[key] = Predictor(_network(settings), settings.inference, screen=screen)
     return _READY[key]
 
 

@@ -216,11 +216,13 @@ class ModelStage:
     def predictor(self, model: str):
         """The final network of a model, set up with the study's inference parameters."""
         from cmbkit.detector import training
+        from cmbkit.detector.cascade import read_screen
         from cmbkit.detector.inference import Predictor
 
         params, folder = self._study.params, self.folder(model, "finetune")
         further = [training.load(folder, params.network, w) for w in params.inference.ensemble]
-        return Predictor(self.converted(model), params.inference, ensemble=further)
+        screen = read_screen(params.inference, params.preprocessing.spacing_mm)
+        return Predictor(self.converted(model), params.inference, ensemble=further, screen=screen)
 
     def converted(self, model: str):
         """The final network of a model in the form that runs fastest here."""

@@ -51,12 +51,14 @@ class ResultStage:
         It does not depend on thresholds and post-processing.
         """
         from cmbkit.detector import predict
+        from cmbkit.detector.cascade import screen_hash
 
         inputs = {
             "scan": standard.folder / "provenance.json",
             "inference": self._params.inference.of_map(),
             "weights": self._study.models.weights(model),
             "ensemble": self._study.models.ensemble_weights(model),
+            "screen": screen_hash(self._params.inference),
             "network": self._params.network,
         }
         return self._study.cache.get(

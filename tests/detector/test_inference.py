@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cmbkit.detector.cascade import Screen
 from cmbkit.detector.engines import choose_precision
 from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.detector.network import build
@@ -85,7 +86,7 @@ def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(mo
     with_screen = Predictor(
         model,
         Inference(overlap=0.4, flips=flips, screen_threshold=limit),
-        screen=Predictor(model, Inference(overlap=0.0)),
+        screen=Screen(Predictor(model, Inference(overlap=0.0))),
     )
     cascade = predict_probability(with_screen, image, brain=brain, background=0.0)
     np.testing.assert_allclose(cascade, found, atol=1e-5)
