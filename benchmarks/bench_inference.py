@@ -9,8 +9,9 @@ round, spread over the scan, and scaled by their number of tiles; the others run
 named after ``--sampled``). About ten minutes on two idle cores. PYTHON is an environment with
 benchmarks/peers/requirements-monai.txt.
 
-``python benchmarks/bench_inference.py agreement [--weights NAME] [--scans PARAMS] [--count 8]``:
-each plan against the reference on synthetic scans, with trained weights; the gate.
+``python benchmarks/bench_inference.py agreement [--weights NAME] [--scans PARAMS] [--split
+test] [--count 8]``: each plan against the reference on synthetic scans with microbleeds, with
+trained weights; the gate.
 
 ``python benchmarks/bench_inference.py int8 PYTHON``: the shipped compact network quantised after
 training, on a synthetic scan; PYTHON is an environment with
@@ -20,6 +21,7 @@ benchmarks/peers/requirements-nncf.txt.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -37,62 +39,89 @@ from cmbkit.params import Inference
 from cmbkit.params.evaluation import PLANS, POSTPROCESSING
 
 
-def variants(own: Inference) -> dict[str, Inference]:
+def variants(own: Inference, tile: list[int], compact: bool) -> dict[str, Inference]:
     """Plans that the gate looks at; float32 reference by OpenVINO, identical inside the brain."""
     kept = own.model_dump(include={*POSTPROCESSING, "batch_size", "tile_size"})
-    two = {**kept, "two_passes": True, "plan": "skip bfloat16"}
-    return {
-        **{name: Inference(**{**kept, "plan": name}) for name in PLANS if name != "reference"},
-        "fast, Gaussian": Inference(**{**kept, "plan": "fast", "weighting": "gaussian"}),
-        "box, Gaussian": Inference(**{**kept, "plan": "box", "weighting": "gaussian"}),
-        "two passes from 0.5": Inference(**two, screen_threshold=0.5),
-        "two passes from 0.1": Inference(**two, screen_threshold=0.1),
-        "the weights' own": own,
-    }
+
+    def of(plan: str, **changes) -> Inference:
+        return Inference(**{**kept, "plan": plan, **changes})
+
+    found = {name: of(name) for name in PLANS if name != "reference"}
+    found |= {f"{name}, Gaussian": of(name, weighting="gaussian") for name in ("box", "fast")}
+    found["box, no overlap"] = of("box", overlap=0.0)
+    for limit in (0.5, 0.1):
+        found[f"two passes from {limit}"] = of(
+            "skip bfloat16", two_passes=True, screen_threshold=limit
+        )
+    if tile[0] >= 96:
+        found["fast, 160^3"] = of("fast", tile_size=[160] * 3)
+    if compact:
+        return {**found, "own, one pass": own.model_copy(update={"two_passes": False}), "own": own}
+    for name in ("skip bfloat16", "fast"):
+        found[f"{name}, cascade"] = of(name, screen="compact")
+    return found
 
 
-def agreement(weights: str, scans_file: Path, count: int) -> None:
-    """The gate: every plan against the reference on trained weights."""
+def predictors(weights: str, spacing_mm: float) -> tuple[dict[str, Predictor], Inference]:
+    """One per variant; a network is compiled once for each tile size and number format."""
     from bench_compact import network_of
 
+    from cmbkit.detector.cascade import read_screen
+
+    model, own = network_of(weights)
+    tile = own.tile_size or list(model.input_shape[1:4])
+    compiled: dict = {}
+    ready = {}
+    for name, params in variants(own, tile, weights == "compact").items():
+        key = (str(params.tile_size), params.precision)
+        if key not in compiled:
+            compiled[key] = Predictor(model, params)
+        ready[name] = copy.copy(compiled[key])
+        ready[name].params = params
+        ready[name].screen = read_screen(params, spacing_mm)
+    return ready, own
+
+
+def agreement(weights: str, scans_file: Path, split: str, count: int) -> None:
+    """The gate: every plan against the reference on trained weights."""
     from cmbkit.detector.postprocessing import candidates
     from cmbkit.study import Study
 
-    scans = Study(**yaml.safe_load(scans_file.read_text())).cohort.split("test")[:count]
-    model, own = network_of(weights)
-    predictors = {name: Predictor(model, plan) for name, plan in variants(own).items()}
-    results = {name: Agreement() for name in predictors}
-    seconds: dict[str, list] = {name: [] for name in predictors}
+    study = Study(**yaml.safe_load(scans_file.read_text()))
+    scans = [scan for scan in study.cohort.split(split) if scan.lesions().data.any()][:count]
+    ready, own = predictors(weights, study.params.preprocessing.spacing_mm)
+    results = {name: Agreement() for name in ready}
+    seconds: dict[str, list] = {name: [] for name in ready}
     for scan in scans:
         image, brain, labels = scan.image(), scan.brain().data, scan.labels().data
-        background, reference = float(scan.record()["background_value"]), None
-        for plan, predictor in predictors.items():
-            used = time.process_time()
+        background, found = float(scan.record()["background_value"]), {}
+        for plan, predictor in ready.items():
+            start, used = time.perf_counter(), time.process_time()
             probability = predict_probability(
                 predictor, image.data, brain=brain, background=background
             )
-            seconds[plan].append(time.process_time() - used)
-            found, _ = candidates(probability, labels, image.spacing, own)
-            reference = found if reference is None else reference
-            results[plan].add(scan.lesions().data, reference, found, image.spacing)
+            seconds[plan].append((time.perf_counter() - start, time.process_time() - used))
+            found[plan], _ = candidates(probability, labels, image.spacing, own)
+            reference = found["own, one pass" if plan == "own" else "skip"]
+            results[plan].add(scan.lesions().data, reference, found[plan], image.spacing)
         print(f"after {scan.scan.uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
     point = f"probability {own.threshold:g}, at least {own.minimum_voxels} voxels"
-    print(f"{weights}, {len(scans)} scans of {scans_file}, {point}\n")
+    print(f"{weights}, {len(scans)} scans of {scans_file} ({split}), {point}\n")
     print(agreement_table(results, seconds))
 
 
 def agreement_table(results: dict[str, Agreement], seconds: dict[str, list]) -> str:
-    """One row per plan."""
-    rows = [
-        [
+    """One row per plan; seconds are medians over scans. "own" is compared with "own, one pass"."""
+    rows = []
+    for plan, a in results.items():
+        clock, processor = (median(spent) for spent in zip(*seconds[plan], strict=True))
+        rows.append([
             plan, f"{a.dice:.4f}", f"{a.matched} of {a.of_reference}", a.of_plan - a.matched,
-            a.changed_calls, f"{a.tp}/{a.fp}/{a.fn}", f"{median(seconds[plan]):.1f}",
+            a.changed_calls, f"{a.tp}/{a.fp}/{a.fn}", f"{clock:.1f}", f"{processor:.1f}",
             "passes" if a.passes else "fails",
-        ]
-        for plan, a in results.items()
-    ]  # fmt: skip
-    names = ["plan", "Dice", "matched", "new", "changed calls", "TP/FP/FN", "processor s", "gate"]
-    return table(names, rows)
+        ])  # fmt: skip
+    names = ["plan", "Dice", "matched", "new", "changed calls", "TP/FP/FN", "s", "processor s"]
+    return table([*names, "gate"], rows)
 
 
 def main() -> None:
@@ -106,6 +135,7 @@ def main() -> None:
     two = parts.add_parser("agreement")
     two.add_argument("--weights", default="compact")
     two.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
+    two.add_argument("--split", choices=["train", "valid", "test"], default="test")
     two.add_argument("--count", type=int, default=8)
     three = parts.add_parser("int8")
     three.add_argument("peer")
@@ -123,7 +153,7 @@ def main() -> None:
     elif given.part == "convert":
         full_network.say(full_network.convert(given.folder, **json.loads(given.jobs)))
     elif given.part == "agreement":
-        agreement(given.weights, given.scans, given.count)
+        agreement(given.weights, given.scans, given.split, given.count)
     else:
         quantised.run(given.peer, int(given.scan), given.rounds)
 

@@ -55,7 +55,8 @@ PLANS = {
         Plan("fast", Inference(plan="fast", batch_size=1)),
         Plan("fast, 160^3", Inference(plan="fast", tile_size=[160] * 3, batch_size=1)),
         Plan("box, no overlap", Inference(plan="box", overlap=0.0, batch_size=1)),
-        Plan("cascade", Inference(plan="fast", batch_size=1), screen=True),
+        Plan("fast, cascade", Inference(plan="fast", batch_size=1), screen=True),
+        Plan("skip bfloat16, cascade", Inference(plan="skip bfloat16", batch_size=1), screen=True),
     )
 }
 

@@ -59,7 +59,7 @@ class Inference(Section):
     plan: Literal["reference", "skip", "skip bfloat16", "box", "fast"] | None = None
     tile_size: list[int] | None = Field(None, min_length=3, max_length=3)
     engine: Literal["auto", "keras", "openvino"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     tiles: Literal["image", "brain"] = "image"
     overlap: float = Field(0.4, ge=0, lt=1)
     weighting: Literal["sum", "mean", "gaussian"] = "sum"

@@ -18,7 +18,8 @@ def model(small_network):
 def test_overlapping_logits_are_summed_before_softmax(model):
     """Two tiles of 16 over 24 voxels at overlap 0.5: the middle 8 voxels see both."""
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
-    found = predict_probability(Predictor(model, Inference(overlap=0.5)), image, background=0.0)
+    predictor = Predictor(model, Inference(overlap=0.5, precision="float32"))
+    found = predict_probability(predictor, image, background=0.0)
     tiles = [model.predict_on_batch(image[None, s : s + 16, ..., None])[0] for s in (0, 8)]
     left, right = (np.log(p[..., 1]) - np.log(p[..., 0]) for p in tiles)
     expected = np.concatenate([left[:8], left[8:] + right[:8], right[8:]])
@@ -44,7 +45,7 @@ def test_engines_give_the_same_probabilities(model, tile):
     patches = np.random.default_rng(0).normal(size=(3, tile, tile, tile)).astype(np.float32)
     found = {}
     for engine in ("keras", "openvino"):
-        settings = Inference(tile_size=[tile] * 3, batch_size=2, engine=engine)
+        settings = Inference(tile_size=[tile] * 3, batch_size=2, engine=engine, precision="float32")
         predictor = Predictor(model, settings)
         predictor.refresh()
         found[engine] = predictor.evidence(patches)

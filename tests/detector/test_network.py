@@ -208,7 +208,7 @@ def test_tiles_of_a_scan_get_their_own_place(small_network, engine):
     """Without overlap every tile of a scan is the network's answer for its place."""
     model = build(small_network.model_copy(update={"coordinate_channels": True}), seed=1)
     image = np.random.default_rng(0).normal(size=(32, 16, 16)).astype(np.float32)
-    predictor = Predictor(model, Inference(overlap=0.0, engine=engine))
+    predictor = Predictor(model, Inference(overlap=0.0, engine=engine, precision="float32"))
     found = predict_probability(predictor, image, background=0.0)
     for first in (0, 16):
         tile = image[None, first : first + 16]
@@ -266,5 +266,7 @@ def test_batch_normalization_keeps_its_statistics_when_saved(small_network, tmp_
     again.load_weights(tmp_path / "net.weights.h5")
     expected = model.predict_on_batch(x)
     np.testing.assert_allclose(again.predict_on_batch(x), expected, atol=1e-6)
-    openvino = Predictor(again, Inference(engine="openvino")).patch_probability(x[..., 0])
+    openvino = Predictor(
+        again, Inference(engine="openvino", precision="float32")
+    ).patch_probability(x[..., 0])
     np.testing.assert_allclose(openvino, expected[..., 1], atol=1e-4)
