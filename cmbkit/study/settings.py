@@ -43,6 +43,43 @@ def patches(study, count: int | None = None) -> dict:
     }
 
 
+def thickened(study, thicknesses_mm=(2.0, 4.0, 6.0), side_mm: float = 24.0) -> Figure:
+    """A microbleed of a training scan as augmentation shows it in simulated thick slices.
+
+    The clearest one of the training scan with the thinnest slices; slices lie across the third
+    axis, and the microbleed is in the middle of one.
+    """
+    from cmbkit.detector.thick_slices import Slices, thicken
+    from cmbkit.reporting.cuts import centre_of, crop_around, orthogonal_cuts
+    from cmbkit.study.examples import clearest_microbleed
+
+    scans = study.cohort.split("train", datasets=study.params.training.finetune.datasets)
+    by_slices = sorted(scans, key=lambda scan: scan.scan.acquisition.slice_thickness_mm)
+    standard, found = next(
+        (scan, found) for scan in by_slices if (found := clearest_microbleed(scan)) is not None
+    )
+    image, lesions = standard.image(), standard.lesions().data
+    spacing_mm = float(image.spacing[0])
+    fill = np.float32(standard.record()["background_value"])
+    centre = centre_of(lesions == found[0], image.shape)
+    side = round(side_mm / spacing_mm)
+    longer = (side, side, side + 2 * round(1.5 * max(thicknesses_mm) / spacing_mm + 1))
+    patch = crop_around(image.data.astype(np.float32), centre, longer, fill)
+    mask = crop_around((lesions == found[0]).astype(np.uint8), centre, longer)
+    rows = [("As scanned", patch, mask)]
+    for thickness_mm in thicknesses_mm:
+        thickness = thickness_mm / spacing_mm
+        phase = (longer[2] / 2 / thickness + 0.5) % 1
+        rows.append(
+            (f"{thickness_mm:g} mm slices", *thicken(patch, mask, Slices(2, thickness, phase)))
+        )
+    margin = (longer[2] - side) // 2
+    rows = [
+        (name, *(part[:, :, margin : margin + side] for part in parts)) for name, *parts in rows
+    ]
+    return orthogonal_cuts(rows, spacing_mm, centre=(side // 2,) * 3)
+
+
 def data(study) -> pd.DataFrame:
     """Scans, patients and CMBs of each dataset in each phase (Figure A.6)."""
     table = study.cohort.table
