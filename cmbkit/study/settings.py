@@ -43,41 +43,51 @@ def patches(study, count: int | None = None) -> dict:
     }
 
 
-def thickened(study, thicknesses_mm=(2.0, 4.0, 6.0), side_mm: float = 24.0) -> Figure:
+def thickened(study, thicknesses_mm=(2.0, 4.0, 6.0)) -> Figure:
     """A microbleed of a training scan as augmentation shows it in simulated thick slices.
 
     The clearest one of the training scan with the thinnest slices; slices lie across the third
     axis, and the microbleed is in the middle of one.
     """
-    from cmbkit.detector.thick_slices import Slices, thicken
-    from cmbkit.reporting.cuts import centre_of, crop_around, orthogonal_cuts
+    from cmbkit.reporting.cuts import orthogonal_cuts
     from cmbkit.study.examples import clearest_microbleed
 
     scans = study.cohort.split("train", datasets=study.params.training.finetune.datasets)
     by_slices = sorted(scans, key=lambda scan: scan.scan.acquisition.slice_thickness_mm)
-    standard, found = next(
-        (scan, found) for scan in by_slices if (found := clearest_microbleed(scan)) is not None
-    )
-    image, lesions = standard.image(), standard.lesions().data
+    clearest = ((scan, clearest_microbleed(scan)) for scan in by_slices)
+    standard, (id, _) = next(pair for pair in clearest if pair[1] is not None)
+    rows = in_thick_slices(standard, id, thicknesses_mm)
+    centre = [n // 2 for n in rows[0][1].shape]
+    return orthogonal_cuts(rows, study.params.preprocessing.spacing_mm, centre=centre)
+
+
+def in_thick_slices(standard, id: int, thicknesses_mm, side_mm: float = 24.0) -> list[tuple]:
+    """The surroundings of one microbleed as scanned, and in thicker and thicker slices.
+
+    Returns
+    -------
+    list of (label, image, mask)
+        ndarrays, cubes of about ``side_mm``; the first row is what was scanned.
+    """
+    from cmbkit.detector.thick_slices import Slices, thicken
+    from cmbkit.reporting.cuts import centre_of, crop_around
+
+    image, lesion = standard.image(), standard.lesions().data == id
     spacing_mm = float(image.spacing[0])
     fill = np.float32(standard.record()["background_value"])
-    centre = centre_of(lesions == found[0], image.shape)
-    side = round(side_mm / spacing_mm)
-    longer = (side, side, side + 2 * round(1.5 * max(thicknesses_mm) / spacing_mm + 1))
+    centre, side = centre_of(lesion, image.shape), round(side_mm / spacing_mm)
+    margin = round(1.5 * max(thicknesses_mm) / spacing_mm) + 1  # what slices reach beyond
+    longer = (side, side, side + 2 * margin)
     patch = crop_around(image.data.astype(np.float32), centre, longer, fill)
-    mask = crop_around((lesions == found[0]).astype(np.uint8), centre, longer)
+    mask = crop_around(lesion.astype(np.uint8), centre, longer)
     rows = [("As scanned", patch, mask)]
     for thickness_mm in thicknesses_mm:
         thickness = thickness_mm / spacing_mm
-        phase = (longer[2] / 2 / thickness + 0.5) % 1
-        rows.append(
-            (f"{thickness_mm:g} mm slices", *thicken(patch, mask, Slices(2, thickness, phase)))
-        )
-    margin = (longer[2] - side) // 2
-    rows = [
-        (name, *(part[:, :, margin : margin + side] for part in parts)) for name, *parts in rows
-    ]
-    return orthogonal_cuts(rows, spacing_mm, centre=(side // 2,) * 3)
+        phase = ((longer[2] // 2 + 0.5) / thickness + 0.5) % 1
+        shown = thicken(patch, mask, Slices(2, thickness, phase))
+        rows.append((f"{thickness_mm:g} mm slices", *shown))
+    seen = slice(margin, margin + side)
+    return [(label, image[:, :, seen], mask[:, :, seen]) for label, image, mask in rows]
 
 
 def data(study) -> pd.DataFrame:
