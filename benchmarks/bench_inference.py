@@ -25,6 +25,7 @@ import copy
 import json
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -38,6 +39,9 @@ from cmbkit.detector.inference import Predictor, predict_probability
 from cmbkit.params import Inference
 from cmbkit.params.evaluation import PLANS, POSTPROCESSING
 
+LIMITS = (0.5, 0.1, 0.02, 0.005, 0.001)
+OWN_REFERENCE = "own, one pass"
+
 
 def variants(own: Inference, tile: list[int], compact: bool) -> dict[str, Inference]:
     """Plans that the gate looks at; float32 reference by OpenVINO, identical inside the brain."""
@@ -49,16 +53,19 @@ def variants(own: Inference, tile: list[int], compact: bool) -> dict[str, Infere
     found = {name: of(name) for name in PLANS if name != "reference"}
     found |= {f"{name}, Gaussian": of(name, weighting="gaussian") for name in ("box", "fast")}
     found["box, no overlap"] = of("box", overlap=0.0)
-    for limit in (0.5, 0.1):
-        found[f"two passes from {limit}"] = of(
-            "skip bfloat16", two_passes=True, screen_threshold=limit
-        )
+    for limit in LIMITS:
+        two = {"two_passes": True, "screen_threshold": limit}
+        found[f"two passes from {limit}"] = of("skip bfloat16", **two)
     if tile[0] >= 96:
         found["fast, 160^3"] = of("fast", tile_size=[160] * 3)
     if compact:
-        return {**found, "own, one pass": own.model_copy(update={"two_passes": False}), "own": own}
-    for name in ("skip bfloat16", "fast"):
-        found[f"{name}, cascade"] = of(name, screen="compact")
+        found[OWN_REFERENCE] = own.model_copy(update={"two_passes": False})
+        for limit in (own.screen_threshold, 0.1, 0.02):
+            found[f"own from {limit}"] = own.model_copy(update={"screen_threshold": limit})
+        return found
+    for name, limit in product(("skip bfloat16", "fast"), LIMITS):
+        cascade = {"screen": "compact", "screen_threshold": limit}
+        found[f"{name}, cascade from {limit}"] = of(name, **cascade)
     return found
 
 
@@ -102,7 +109,7 @@ def agreement(weights: str, scans_file: Path, split: str, count: int) -> None:
             )
             seconds[plan].append((time.perf_counter() - start, time.process_time() - used))
             found[plan], _ = candidates(probability, labels, image.spacing, own)
-            reference = found["own, one pass" if plan == "own" else "skip"]
+            reference = found[OWN_REFERENCE if plan.startswith("own") else "skip"]
             results[plan].add(scan.lesions().data, reference, found[plan], image.spacing)
         print(f"after {scan.scan.uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)
     point = f"probability {own.threshold:g}, at least {own.minimum_voxels} voxels"
@@ -111,7 +118,7 @@ def agreement(weights: str, scans_file: Path, split: str, count: int) -> None:
 
 
 def agreement_table(results: dict[str, Agreement], seconds: dict[str, list]) -> str:
-    """One row per plan; seconds are medians over scans. "own" is compared with "own, one pass"."""
+    """One row per plan; seconds are medians over scans. "own ..." is against "own, one pass"."""
     rows = []
     for plan, a in results.items():
         clock, processor = (median(spent) for spent in zip(*seconds[plan], strict=True))

@@ -21,17 +21,15 @@ import numpy as np
 from scipy import ndimage
 from timing import table
 
-from cmbkit.detector.cascade import Screen
+from cmbkit.detector.cascade import read_screen
 from cmbkit.detector.inference import Predictor, planned_starts, predict_probability
 from cmbkit.detector.network import build, logits_model, resized
 from cmbkit.detector.stored import StoredNetwork
-from cmbkit.detector.weights import describe_weights, read_weights
 from cmbkit.params import Inference, Network, read_parameters
 
 SIDE, BRAIN = 400, (280, 340, 280)
 SPACING_MM = 0.5
 BALLS = ((200, 150, 200), (120, 210, 190), (260, 240, 170), (230, 290, 230), (170, 200, 280))
-SCREEN = "compact"
 SEED = 1
 PAIR = (153, 96, 96)  # two tiles at overlap 0.4
 
@@ -43,7 +41,6 @@ class Plan:
     name: str
     inference: Inference
     sampled: bool = False
-    screen: bool = False
 
 
 PLANS = {
@@ -55,8 +52,11 @@ PLANS = {
         Plan("fast", Inference(plan="fast", batch_size=1)),
         Plan("fast, 160^3", Inference(plan="fast", tile_size=[160] * 3, batch_size=1)),
         Plan("box, no overlap", Inference(plan="box", overlap=0.0, batch_size=1)),
-        Plan("fast, cascade", Inference(plan="fast", batch_size=1), screen=True),
-        Plan("skip bfloat16, cascade", Inference(plan="skip bfloat16", batch_size=1), screen=True),
+        Plan("fast, cascade", Inference(plan="fast", screen="compact", batch_size=1)),
+        Plan(
+            "skip bfloat16, cascade",
+            Inference(plan="skip bfloat16", screen="compact", batch_size=1),
+        ),
     )
 }
 
@@ -101,20 +101,17 @@ def full_network() -> Network:
     return read_parameters("params/thesis.yaml").network
 
 
-def stored(folder: Path, name: str, tile) -> StoredNetwork:
-    return StoredNetwork(folder / f"{name}-{tile[0]}.xml", tile)
+def stored(folder: Path, tile) -> StoredNetwork:
+    return StoredNetwork(folder / f"full-{tile[0]}.xml", tile)
 
 
 def convert(folder: Path, tiles: list[int], with_peer: bool) -> dict:
     """Convert the networks for OpenVINO, as `cmbkit predict` keeps them in its cache."""
     network, start = full_network(), time.perf_counter()
     model = build(network, seed=SEED)
-    compact = read_weights(SCREEN).model
-    jobs = [("full", model, [side] * 3) for side in tiles]
-    jobs.append((SCREEN, compact, list(compact.input_shape[1:4])))
-    for name, one, tile in jobs:
-        path = stored(folder, name, tile).path
-        logits_model(resized(one, tile)).export(str(path), format="openvino", verbose=False)
+    for side in tiles:
+        path, sized = stored(folder, [side] * 3).path, resized(model, [side] * 3)
+        logits_model(sized).export(str(path), format="openvino", verbose=False)
     if with_peer:
         image = np.random.default_rng(5).normal(size=PAIR).astype(np.float32)
         np.savez(folder / "case.npz", image=image, network=network.model_dump_json())
@@ -134,13 +131,8 @@ def set_up(plan: Plan, folder: Path) -> Predictor:
     if plan.inference.engine == "keras":
         return Predictor(build(full_network(), seed=SEED), plan.inference)
     tile = plan.inference.tile_size or full_network().patch_size
-    screen = None
-    if plan.screen:
-        description = describe_weights(SCREEN)[1]
-        compact = stored(folder, SCREEN, description.network.patch_size)
-        zoom = SPACING_MM / description.preprocessing.spacing_mm
-        screen = Screen(Predictor(compact, description.inference).first_pass, zoom)
-    return Predictor(stored(folder, "full", tile), plan.inference, screen=screen)
+    screen = read_screen(plan.inference, SPACING_MM)
+    return Predictor(stored(folder, tile), plan.inference, screen=screen)
 
 
 def count_tiles(predictor: Predictor) -> list[int]:
@@ -160,8 +152,6 @@ def serve(plan: Plan, folder: Path) -> None:
     predictor = set_up(plan, folder)
     image, brain, background = drawn_scan()
     starts = planned_starts(plan.inference, predictor.tile, image.shape, brain)
-    if not plan.inference.skip_outside_brain:
-        starts = planned_starts(plan.inference, predictor.tile, image.shape, None)
     counts = [count_tiles(predictor)]
     if predictor.screen is not None:
         counts.append(count_tiles(predictor.screen.predictor))

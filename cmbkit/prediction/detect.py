@@ -77,6 +77,7 @@ class Clock:
 
 def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
+    from cmbkit.detector.cascade import screen_hash
     from cmbkit.detector.inference import predict_probability
     from cmbkit.detector.postprocessing import candidates
     from cmbkit.preprocessing.grid import to_native
@@ -139,6 +140,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
             "trained_on": settings.description.trained_on,
             "sha256": settings.description.sha256,
             "parameters": settings.description.parameters,
+            "screen_sha256": screen_hash(settings.inference),
         },
         "engine": {"name": predictor.engine, "reason": predictor.reason},
         "methods": done.record["methods"],
