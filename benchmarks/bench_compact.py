@@ -15,16 +15,16 @@ import pandas as pd
 import yaml
 from timing import table
 
-from cmbkit.cache import Cache
-from cmbkit.detector.inference import Predictor, predict_standard
-from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.stored import network_for
-from cmbkit.detector.weights import describe_weights, read_weights
-from cmbkit.evaluation.evaluate import evaluate_scan, join_results
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.stored import network_for
+from cmbkit.detector.inference.tiled import Predictor, predict_standard
+from cmbkit.detector.network.weights import describe_weights, read_weights
 from cmbkit.evaluation.hypotheses import compare_models
+from cmbkit.evaluation.scan import evaluate_scan, join_results
 from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.records import StandardScan
+from cmbkit.running.cache import Cache
 from cmbkit.study import Study
 from cmbkit.study.scan_results import baseline_cached, predicted_file
 from cmbkit.volume import Volume

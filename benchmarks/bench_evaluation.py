@@ -22,8 +22,8 @@ sys.path.insert(0, str(PEERS))
 
 from scenes import large_pair, small_pair  # noqa: E402
 
-from cmbkit.evaluation.evaluate import evaluate_instances  # noqa: E402
 from cmbkit.evaluation.instances import from_mask  # noqa: E402
+from cmbkit.evaluation.scan import evaluate_instances  # noqa: E402
 from cmbkit.params import Evaluation  # noqa: E402
 
 WHO = {"uid": "x", "dataset": "x", "patient": "x"}

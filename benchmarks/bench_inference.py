@@ -35,7 +35,7 @@ import yaml
 from agreement import Agreement
 from timing import table
 
-from cmbkit.detector.inference import Predictor, predict_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_probability
 from cmbkit.params import Inference
 from cmbkit.params.evaluation import PLANS, POSTPROCESSING
 
@@ -73,7 +73,7 @@ def predictors(weights: str, spacing_mm: float) -> tuple[dict[str, Predictor], I
     """One per variant; a network is compiled once for each tile size and number format."""
     from bench_compact import network_of
 
-    from cmbkit.detector.cascade import read_screen
+    from cmbkit.detector.inference.cascade import read_screen
 
     model, own = network_of(weights)
     tile = own.tile_size or list(model.input_shape[1:4])
@@ -91,7 +91,7 @@ def predictors(weights: str, spacing_mm: float) -> tuple[dict[str, Predictor], I
 
 def agreement(weights: str, scans_file: Path, split: str, count: int) -> None:
     """The gate: every plan against the reference on trained weights."""
-    from cmbkit.detector.postprocessing import candidates
+    from cmbkit.detector.inference.candidates import candidates
     from cmbkit.study import Study
 
     study = Study(**yaml.safe_load(scans_file.read_text()))

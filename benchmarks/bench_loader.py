@@ -18,11 +18,11 @@ from statistics import median
 import numpy as np
 from timing import machine, ms, table
 
-from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, takes_coordinates
-from cmbkit.detector.sampling import SampledScan, ScanMemory
-from cmbkit.detector.steps import GradientSteps
-from cmbkit.detector.stream import Prefetched, epoch_batches
+from cmbkit.detector.network.losses import combined_loss
+from cmbkit.detector.network.unet import build, takes_coordinates
+from cmbkit.detector.patches.sampling import SampledScan, ScanMemory
+from cmbkit.detector.patches.stream import Prefetched, epoch_batches
+from cmbkit.detector.training.steps import GradientSteps
 from cmbkit.params import Augmentation, Training, read_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def seconds_per_step(profile, memory, steps, rounds=3):
     -------
     dict
         ``loader``: processor time of a batch, one thread; ``alone``: a step with one batch over
-        and over, ``fed``: with the loader in its thread as in `cmbkit.detector.training`,
+        and over, ``fed``: with the loader in its thread as in `cmbkit.detector.training.phase`,
         ``waits``: the part of it in which the network waits for the batch; by the clock.
     """
     params = read_parameters(ROOT / f"params/{profile}.yaml")

@@ -15,9 +15,9 @@ import yaml
 from bench_compact import predictor_of
 from timing import table
 
-from cmbkit.detector.inference import predict_standard
-from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.predict import write
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.files import write
+from cmbkit.detector.inference.tiled import predict_standard
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
 from cmbkit.study import Study

@@ -15,11 +15,11 @@ import pandas as pd
 
 from cmbkit.anatomy.parcellation import register_atlas
 from cmbkit.anatomy.rating_scales import region_of
-from cmbkit.datasets.phantom.cohort import _plan
-from cmbkit.datasets.phantom.lesions import label_at
-from cmbkit.datasets.phantom.simulate import Patient, _scanner_frame
 from cmbkit.features.location import assign_label
 from cmbkit.params import read_parameters
+from cmbkit.phantom.build import _plan
+from cmbkit.phantom.lesions import label_at
+from cmbkit.phantom.simulate import Patient, _scanner_frame
 from cmbkit.volume import Volume
 
 REAL_SETS = ("CRB", "DOU", "MOMENI", "RODEJA", "VALDO")

@@ -21,10 +21,10 @@ import numpy as np
 from scan import POINTS, dou_scan
 from timing import machine, table
 
-from cmbkit.cache import Cache
-from cmbkit.compute import ONE_THREAD, map_scans
 from cmbkit.params import Preprocessing
 from cmbkit.records import Acquisition, Annotation, Scan
+from cmbkit.running.cache import Cache
+from cmbkit.running.map_scans import ONE_THREAD, map_scans
 from cmbkit.study.cohort import preprocess_cached
 
 THESIS_SCANS = 5000
@@ -89,7 +89,7 @@ def page(found: dict[tuple[int, int], dict], read_mb: float) -> str:
         "",
         "Preprocessing of copies of one scan of 512 x 512 x 150 voxels with five microbleeds to "
         "0.5 mm (region growing, brain, atlas, resampling, files), mapped by "
-        "`cmbkit.compute.map_scans`; one thread per worker. Made by "
+        "`cmbkit.running.map_scans.map_scans`; one thread per worker. Made by "
         f"`python benchmarks/bench_scale.py`; {machine()}; 2 cores; "
         "the processor's time says more than the clock's.",
         "",

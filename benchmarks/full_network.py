@@ -21,10 +21,10 @@ import numpy as np
 from scipy import ndimage
 from timing import table
 
-from cmbkit.detector.cascade import read_screen
-from cmbkit.detector.inference import Predictor, planned_starts, predict_probability
-from cmbkit.detector.network import build, logits_model, resized
-from cmbkit.detector.stored import StoredNetwork
+from cmbkit.detector.inference.cascade import read_screen
+from cmbkit.detector.inference.stored import StoredNetwork
+from cmbkit.detector.inference.tiled import Predictor, planned_starts, predict_probability
+from cmbkit.detector.network.unet import build, logits_model, resized
 from cmbkit.params import Inference, Network, read_parameters
 
 SIDE, BRAIN = 400, (280, 340, 280)

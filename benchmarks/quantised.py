@@ -14,13 +14,13 @@ import numpy as np
 from agreement import Agreement
 from timing import table
 
-from cmbkit.datasets import phantom
+from cmbkit import phantom
 from cmbkit.datasets.registry import read_dataset
-from cmbkit.detector.inference import Predictor, planned_starts, predict_probability
-from cmbkit.detector.network import logits_model
-from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.stored import StoredNetwork
-from cmbkit.detector.weights import read_weights
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.stored import StoredNetwork
+from cmbkit.detector.inference.tiled import Predictor, planned_starts, predict_probability
+from cmbkit.detector.network.unet import logits_model
+from cmbkit.detector.network.weights import read_weights
 from cmbkit.params import Inference
 from cmbkit.preprocessing.pipeline import Prepared, prepare
 

@@ -29,6 +29,6 @@ def predict(scan, **options):
     ValueError, RuntimeError
         One line that names the file, what was expected and what was found.
     """
-    from cmbkit.prediction.command import predict
+    from cmbkit.prediction.one_scan import predict
 
     return predict(scan, **options)

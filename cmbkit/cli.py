@@ -29,8 +29,8 @@ def reproduce(
     ] = None,
 ) -> None:
     """Execute the notebooks headless and write figures/<profile>/index.html."""
+    from cmbkit.commands.reproduce import NotebookFailed, reproduce
     from cmbkit.params import ParameterError
-    from cmbkit.reproduce import NotebookFailed, reproduce
 
     try:
         reproduce(parameter_file, only=only, update_notebooks=update_notebooks, jobs=jobs)
@@ -45,7 +45,7 @@ def check(parameter_file: ParameterFile) -> None:
 
     The exit code is 1 if there is a problem.
     """
-    from cmbkit.datasets.check_cohort import check_cohort
+    from cmbkit.commands.check import check_cohort
     from cmbkit.params import ParameterError, read_parameters
     from cmbkit.study import find_root
 
@@ -104,7 +104,7 @@ def train(
     """Train a phase; a stopped one goes on where it was. Fine-tunes given weights with --from."""
     import logging
 
-    from cmbkit.study.train_command import train_command
+    from cmbkit.commands.train import train_command
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cmbkit").setLevel(logging.INFO)
@@ -171,7 +171,7 @@ def evaluate(
     force: Annotated[bool, typer.Option(help="Replace an earlier result in OUT.")] = False,
 ) -> None:
     """Compare predicted with annotated masks or points: all tables and figures on one page."""
-    from cmbkit.evaluation.command import evaluate_command
+    from cmbkit.commands.evaluate import evaluate_command
 
     given = {
         "matching": matching,
@@ -217,8 +217,8 @@ def audit(
     ] = None,
 ) -> None:
     """Find rates that no whole counts of TP, FP and FN can give (exit code 1 if there are any)."""
-    from cmbkit.evaluation.audit_counts import AuditError
-    from cmbkit.evaluation.command import audit_lines
+    from cmbkit.commands.evaluate import audit_lines
+    from cmbkit.published.counts import AuditError
 
     try:
         lines, contradictions = audit_lines(table, decimals)
@@ -266,7 +266,7 @@ def predict(
 
     The exit code is 1 if a scan failed, 2 if nothing could be begun.
     """
-    from cmbkit.prediction.command import predict_command
+    from cmbkit.commands.predict import predict_command
 
     try:
         code = predict_command(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cmbkit.cache import Cache
-from cmbkit.file_hashes import FileHashes, file_hash
+from cmbkit.running.cache import Cache
+from cmbkit.running.file_hashes import FileHashes, file_hash
 
 
 def writer(text, calls):

@@ -12,10 +12,10 @@ import dask
 import pytest
 from distributed import LocalCluster
 
-from cmbkit.cache import Cache
-from cmbkit.compute import ScanFailures, map_scans
-from cmbkit.dask_cluster import ClusterError, slurm_cluster
 from cmbkit.params import Cluster
+from cmbkit.running.cache import Cache
+from cmbkit.running.dask_cluster import ClusterError, slurm_cluster
+from cmbkit.running.map_scans import ScanFailures, map_scans
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 

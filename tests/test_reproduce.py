@@ -9,7 +9,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cmbkit.reproduce import (
+from cmbkit.commands.reproduce import (
     NEEDS,
     NotebookFailed,
     _execute,

@@ -15,7 +15,8 @@ class Network(Section):
     ``lesion_prior`` is the probability that the untrained network gives to the lesion classes
     together (None: even odds, as zero biases give them). ``deep_supervision`` lets every level
     of the decoder predict as well, for training. With ``coordinate_channels`` the network also
-    takes the place of each voxel in the scan (`cmbkit.detector.position`). ``normalization``
+    takes the place of each voxel in the scan (`cmbkit.detector.network.position`).
+    ``normalization``
     "instance" takes the statistics of the patch, so that what the network says of a voxel depends
     on the tile around it; "batch" (beyond the thesis) takes those of the training patches, per
     channel, and has none left to take at inference.

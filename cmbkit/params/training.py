@@ -13,7 +13,8 @@ class Augmentation(Section):
     """Section 6.3 and its probabilities.
 
     Beyond the thesis, with probability ``thick_slices`` a patch is shown as a scan with slices
-    of ``thick_slices_mm`` would (`cmbkit.detector.thick_slices`); ``thick_slices_axes`` weighs
+    of ``thick_slices_mm`` would (`cmbkit.detector.patches.simulated_slices`);
+    ``thick_slices_axes`` weighs
     the axes across which they lie: right, anterior, superior.
     """
 
@@ -89,7 +90,7 @@ class Finetune(Phase):
 
     Beyond the thesis, of the patches without a CMB the share ``false_alarms`` lies around places
     where the network that fine-tuning starts from is wrong on the training scans
-    (`cmbkit.detector.false_alarms`).
+    (`cmbkit.detector.patches.hard_negatives`).
     """
 
     datasets: list[AnyDataset] = ["RODEJA", "MOMENI", "VALDO"]
@@ -115,7 +116,8 @@ class FinetuneTL(Finetune):
 class Training(Section):
     """Sections 6.4-6.5 and 7.1: sampling, loss, phases.
 
-    ``source_weights`` names the source network of transfer learning (`cmbkit.detector.transfer`);
+    ``source_weights`` names the source network of transfer learning
+    (`cmbkit.detector.network.transfer`);
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
     ``validation_minimum_voxels`` stand for those of ``inference`` in validation, so that these
     can change without another training. ``devices`` over 1 shares each batch among so many GPUs.

@@ -6,8 +6,8 @@ import io
 
 import numpy as np
 
-from cmbkit.reporting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
-from cmbkit.reporting.style import CALL_COLOURS
+from cmbkit.plotting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
+from cmbkit.plotting.style import CALL_COLOURS
 from cmbkit.volume import Volume
 
 SIDE_MM = 30.0

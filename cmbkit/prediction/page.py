@@ -8,8 +8,8 @@ from html import escape
 import pandas as pd
 
 from cmbkit.prediction.crops import strip, window
-from cmbkit.prediction.microbleeds import FLAGS
-from cmbkit.prediction.remarks import RESEARCH_ONLY, thresholds_reached
+from cmbkit.prediction.microbleed_table import FLAGS
+from cmbkit.prediction.scan_warnings import RESEARCH_ONLY, thresholds_reached
 from cmbkit.prediction.viewer import viewer_html
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.rating_form import rating_form

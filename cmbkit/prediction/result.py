@@ -36,7 +36,7 @@ class Prediction:
     probability : Volume of float32
         On the scan's own grid, 0 to 1.
     table : DataFrame
-        One row per microbleed (`cmbkit.prediction.microbleeds.COLUMNS`).
+        One row per microbleed (`cmbkit.prediction.microbleed_table.COLUMNS`).
     features : DataFrame
         Everything `cmbkit.features.describe` says of them.
     remarks : list of str

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cmbkit.detector.weights import Description, describe_weights
-from cmbkit.file_hashes import file_hash
+from cmbkit.detector.network.weights import Description, describe_weights
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
+from cmbkit.running.file_hashes import file_hash
 
 VERSION = 1
 METHODS = {
@@ -27,7 +27,7 @@ class Settings:
     Attributes
     ----------
     weights : Path
-        Folder, see `cmbkit.detector.weights`.
+        Folder, see `cmbkit.detector.network.weights`.
     description : Description
         Of the weights.
     preprocessing, inference : sections
@@ -45,7 +45,7 @@ class Settings:
 
     def key(self, sources: list[Path]) -> str:
         """Hash of what a result depends on, of the contents of the scan's files too."""
-        from cmbkit.detector.cascade import screen_hash
+        from cmbkit.detector.inference.cascade import screen_hash
 
         given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
         inputs = {

@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.grid import bounding_box
-from cmbkit.preprocessing.marks import LabelError, Marks, read_labels, read_marks
 from cmbkit.preprocessing.region_growing import SIX, grow_study
+from cmbkit.preprocessing.seeds import LabelError, Marks, read_labels, read_marks
 from cmbkit.records import Scan
 from cmbkit.volume import Volume
 

@@ -16,8 +16,8 @@ from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
 from cmbkit.preprocessing.intensities import fill_nan, moments
 from cmbkit.preprocessing.labels import grow_spheres, refine, sphere_radius
-from cmbkit.preprocessing.marks import read_marks
 from cmbkit.preprocessing.region_growing import size_cap
+from cmbkit.preprocessing.seeds import read_marks
 from cmbkit.preprocessing.sidecars import write_sidecars
 from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume

@@ -6,10 +6,10 @@ import json
 import os
 from pathlib import Path
 
-from cmbkit.cache import software_versions
-from cmbkit.file_hashes import file_hash
 from cmbkit.params import Preprocessing
 from cmbkit.records import StandardScan
+from cmbkit.running.cache import software_versions
+from cmbkit.running.file_hashes import file_hash
 
 
 def sidecar_path(image: Path) -> Path:

@@ -1,1 +1,1 @@
-"""Style, tables, figures, renders and the gallery; knows no stage of the study."""
+"""Tables, forms, pages and the gallery; knows no stage of the study."""

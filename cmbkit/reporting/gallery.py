@@ -14,7 +14,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cmbkit.reporting.canvas import SYNTHETIC_LABEL, label_synthetic
+from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic
 from cmbkit.reporting.gallery_page import REQUIRED, order, page
 from cmbkit.reporting.shown import ShownData, ShownFigure, ShownTable
 

@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from cmbkit.reporting.canvas import SYNTHETIC_LABEL
+from cmbkit.plotting.canvas import SYNTHETIC_LABEL
 
 REQUIRED = (
     *(("table", n) for n in ("2.1", "4.1", "4.2", "5.1")),

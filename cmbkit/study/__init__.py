@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from cmbkit import __version__
-from cmbkit.cache import Cache
 from cmbkit.params import check_parameters
+from cmbkit.running.cache import Cache
 from cmbkit.study.cohort import CohortStage
 from cmbkit.study.models import ModelStage
-from cmbkit.study.realscan import RealScanStage
+from cmbkit.study.real_scan import RealScanStage
 from cmbkit.study.results import ResultStage
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.cache import Cache
-from cmbkit.compute import map_scans
 from cmbkit.params import Preprocessing
 from cmbkit.records import Scan, StandardScan
+from cmbkit.running.cache import Cache
+from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
 
 
@@ -108,7 +108,7 @@ class CohortStage:
         return self._synthetic_folder(dataset)
 
     def _synthetic_folder(self, dataset: str) -> Path:
-        from cmbkit.datasets import phantom
+        from cmbkit import phantom
 
         count = self._params.cohort.phantom_scans[dataset]
         momeni = self.folder("MOMENI") if dataset == "sMOMENI" else None

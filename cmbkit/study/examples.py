@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import ndimage
 
 from cmbkit.features.intensity import SHELL_MM, intensity_features
+from cmbkit.plotting.cuts import crop_around
 from cmbkit.records import Scan, StandardScan
-from cmbkit.reporting.cuts import crop_around
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
@@ -169,7 +169,7 @@ def lesion_box(labels: np.ndarray, label: int, margin: int = 1) -> np.ndarray:
 
 def shapes_by_dataset(study, columns: int = 10) -> dict[str, list]:
     """(mask, spacing, radius) of CMBs spread evenly over size, by dataset (Figure 5.1)."""
-    from cmbkit.reporting.render_panels import evenly_by_size
+    from cmbkit.plotting.render_panels import evenly_by_size
 
     spacing = study.params.preprocessing.spacing_mm
     table = study.cohort.microbleeds
@@ -276,7 +276,7 @@ def balanced(radii, found, count: int) -> list[int]:
     list of int
         By increasing radius.
     """
-    from cmbkit.reporting.render_panels import evenly_by_size
+    from cmbkit.plotting.render_panels import evenly_by_size
 
     radii, found = np.asarray(radii, float), np.asarray(found, bool)
     kinds = [where for where in (np.flatnonzero(found), np.flatnonzero(~found)) if len(where)]

@@ -32,13 +32,13 @@ class ModelStage:
     @cached_property
     def _memory(self):
         """Training scans in memory, shared by the phases."""
-        from cmbkit.detector.sampling import ScanMemory
+        from cmbkit.detector.patches.sampling import ScanMemory
 
         return ScanMemory.of(self._training)
 
     def parameter_count(self) -> int:
         """Number of parameters of the network, counted by building it once."""
-        from cmbkit.detector import network
+        from cmbkit.detector.network import unet as network
 
         def compute(folder: Path) -> None:
             count = network.build(self._study.params.network).count_params()
@@ -50,8 +50,8 @@ class ModelStage:
 
     def source(self) -> Path:
         """Source network (3 inputs, 5 classes): the user's, or one that stands in for Apollo."""
-        from cmbkit.detector import source_task
-        from cmbkit.detector.transfer import WEIGHTS
+        from cmbkit.detector.network.transfer import WEIGHTS
+        from cmbkit.detector.training import source_task
 
         params = self._study.params
         if params.training.source_weights:
@@ -89,9 +89,9 @@ class ModelStage:
             Weight file of this study's network to start from, instead of what comes before the
             phase.
         """
-        from cmbkit.detector import training
-        from cmbkit.detector.false_alarms import FILE, NO_ALARMS, FalseAlarms
-        from cmbkit.detector.validation import depends_on
+        from cmbkit.detector.patches.hard_negatives import FILE, NO_ALARMS, FalseAlarms
+        from cmbkit.detector.training import phase as training
+        from cmbkit.detector.training.validation import depends_on
 
         study, params = self._study, self._study.params
         settings = self.phase(model, phase)
@@ -154,7 +154,8 @@ class ModelStage:
 
     def _initial(self, model: str, phase: str, start: Path | None, given: bool, folder: Path):
         """The network at the start of a phase; writes the transfer report when it applies."""
-        from cmbkit.detector import network, transfer, weights
+        from cmbkit.detector.network import transfer, weights
+        from cmbkit.detector.network import unet as network
 
         params = self._study.params
         fresh = network.build(params.network, seed=params.seed)
@@ -168,8 +169,8 @@ class ModelStage:
 
     def _false_alarms(self, item: str, initial, start: Path, scans) -> Path:
         """Table of places where the network that ``initial`` builds from ``start`` is wrong."""
-        from cmbkit.detector import false_alarms
-        from cmbkit.detector.inference import Predictor
+        from cmbkit.detector.inference.tiled import Predictor
+        from cmbkit.detector.patches import hard_negatives as false_alarms
 
         params = self._study.params
         search = false_alarms.searched(params.inference)
@@ -207,7 +208,7 @@ class ModelStage:
 
     def load(self, model: str):
         """The final network of ``"scratch"`` or ``"tl"`` (after fine-tuning)."""
-        from cmbkit.detector import training
+        from cmbkit.detector.training import phase as training
 
         keep = self.phase(model, "finetune").keep
         folder = self.folder(model, "finetune")
@@ -215,9 +216,9 @@ class ModelStage:
 
     def predictor(self, model: str):
         """The final network of a model, set up with the study's inference parameters."""
-        from cmbkit.detector import training
-        from cmbkit.detector.cascade import read_screen
-        from cmbkit.detector.inference import Predictor
+        from cmbkit.detector.inference.cascade import read_screen
+        from cmbkit.detector.inference.tiled import Predictor
+        from cmbkit.detector.training import phase as training
 
         params, folder = self._study.params, self.folder(model, "finetune")
         further = [training.load(folder, params.network, w) for w in params.inference.ensemble]
@@ -233,22 +234,22 @@ class ModelStage:
 
         These are then spared the import of TensorFlow.
         """
-        from cmbkit.detector.stored import network_for
-        from cmbkit.file_hashes import file_hash
+        from cmbkit.detector.inference.stored import network_for
+        from cmbkit.running.file_hashes import file_hash
 
         params, kept = self._study.params, self._study.cache.root / "networks"
         return network_for(file_hash(weights), params.network, params.inference, build, kept)
 
     def ensemble_weights(self, model: str) -> list[Path]:
         """Weight files of the further checkpoints that ``inference.ensemble`` names."""
-        from cmbkit.detector.training import weight_file
+        from cmbkit.detector.training.phase import weight_file
 
         folder = self.folder(model, "finetune")
         return [folder / weight_file(w) for w in self._study.params.inference.ensemble]
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
         """Weight file of a phase that its ``keep`` chose; what `load` reads."""
-        from cmbkit.detector.training import weight_file
+        from cmbkit.detector.training.phase import weight_file
 
         return self.folder(model, phase) / weight_file(self.phase(model, phase).keep)
 
@@ -265,8 +266,8 @@ class ModelStage:
 
         Where a phase sought false alarms, a column has the number of their places.
         """
-        from cmbkit.detector.false_alarms import places_in
-        from cmbkit.detector.training import kept_epoch
+        from cmbkit.detector.patches.hard_negatives import places_in
+        from cmbkit.detector.training.phase import kept_epoch
 
         published = {
             ("scratch", "pretrain"): (197, 17),

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.cache import Cache
-from cmbkit.compute import map_scans
 from cmbkit.params import Evaluation
 from cmbkit.preprocessing.grid import to_native
 from cmbkit.records import StandardScan
+from cmbkit.running.cache import Cache
+from cmbkit.running.map_scans import map_scans
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
@@ -24,7 +24,7 @@ VERSION = 1
 
 def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]) -> dict:
     """Scan row of one predicted scan, compared on its own grid (see `evaluate.evaluate_scan`)."""
-    from cmbkit.evaluation import evaluate
+    from cmbkit.evaluation import scan as evaluate
 
     model, standard, prediction = item
     scan, file = standard.scan, predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
@@ -77,7 +77,7 @@ def comparison(study, models=("scratch", "tl")) -> pd.DataFrame:
         Dataset, Model, Grid ("standard", "native"), TP, FP, FN, Precision, Recall, F1,
         globDSC_TP, and "Scans that differ": scans whose TP, FP or FN are not the same.
     """
-    from cmbkit.evaluation.tables import both_grids
+    from cmbkit.chapters.evaluation import both_grids
 
     scans = study.results.scan_rows
     models = [model for model in models if model in study.results.models]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.cache import Cache
-from cmbkit.compute import map_scans
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
+from cmbkit.running.cache import Cache
+from cmbkit.running.map_scans import map_scans
 
 VERSION = 1
 THRESHOLDS = (0.5, 0.9, 0.98, 0.995, 0.999, 0.9999)
@@ -147,8 +147,8 @@ def scan_counts(
     DataFrame
         One row per variant, in their order: tp, fp, fn.
     """
-    from cmbkit.detector.postprocessing import candidates
-    from cmbkit.detector.predict import read_probability
+    from cmbkit.detector.inference.candidates import candidates
+    from cmbkit.detector.inference.files import read_probability
     from cmbkit.evaluation.instances import from_labels, to_affine
 
     stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")

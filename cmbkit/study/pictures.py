@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cmbkit.reporting import cuts, render_panels
-from cmbkit.reporting.canvas import new_figure
-from cmbkit.reporting.style import MODEL_NAMES
+from cmbkit.plotting import cuts, render_panels
+from cmbkit.plotting.canvas import new_figure
+from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.study import examples
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume

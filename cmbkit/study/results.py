@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.compute import map_scans
 from cmbkit.records import StandardScan
+from cmbkit.running.map_scans import map_scans
 from cmbkit.study.cohort import concatenated, describe_cached
 from cmbkit.study.scan_results import (
     BASELINE,
@@ -50,8 +50,8 @@ class ResultStage:
 
         It does not depend on thresholds and post-processing.
         """
-        from cmbkit.detector import predict
-        from cmbkit.detector.cascade import screen_hash
+        from cmbkit.detector.inference import files as predict
+        from cmbkit.detector.inference.cascade import screen_hash
 
         inputs = {
             "scan": standard.folder / "provenance.json",
@@ -220,8 +220,8 @@ class ResultStage:
             factor, subgroup, dataset, scans, n (annotated CMBs), tp, fp, fn, f1, f1_low, f1_high,
             f1_thesis (what sections 8.1.1 and 8.1.3 state).
         """
-        from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
-        from cmbkit.evaluation.tables import table_by
+        from cmbkit.chapters.evaluation import table_by
+        from cmbkit.chapters.subgroup_analysis import thesis_glob_f1
 
         parts = []
         for factor in ("sequence", "slice thickness", "in-plane resolution", "many CMBs"):

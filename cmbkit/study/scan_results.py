@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.cache import Cache
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
+from cmbkit.running.cache import Cache
 from cmbkit.study.cohort import read_features
 from cmbkit.volume import Volume
 
@@ -25,7 +25,7 @@ def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
 ) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
     """Calls, scan row and features of the candidates of one predicted scan."""
-    from cmbkit.evaluation import evaluate
+    from cmbkit.evaluation import scan as evaluate
     from cmbkit.features import describe
     from cmbkit.features.grids import describe_scan
 
@@ -67,7 +67,7 @@ def evaluate_cached(
 
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
     """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
-    from cmbkit.detector import predict
+    from cmbkit.detector.inference import files as predict
 
     model, standard, map_folder = item
     inputs = {
@@ -86,7 +86,8 @@ def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan,
 
 def baseline_cached(cache: Cache, standard: StandardScan) -> Path:
     """Candidates of the untrained baseline on one scan."""
-    from cmbkit.detector import dark_blob, predict
+    from cmbkit.detector.inference import dark_blob
+    from cmbkit.detector.inference import files as predict
 
     return cache.get(
         f"predictions/{BASELINE}",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmbkit.plotting.cuts import crop_around
+from cmbkit.plotting.stages_of_a_scan import StoryRow
 from cmbkit.preprocessing.grid import resample_labels
 from cmbkit.preprocessing.intensities import fill_nan
 from cmbkit.preprocessing.labels import refine
 from cmbkit.records import Scan, StandardScan
-from cmbkit.reporting.cuts import crop_around
-from cmbkit.reporting.figures_story import StoryRow
 from cmbkit.study.examples import PLACE
 from cmbkit.volume import Volume
 
@@ -58,7 +58,7 @@ def refined_marks(study, standard: StandardScan, image: Volume) -> Volume:
 
 
 def story_rows(study, size_mm: float = 24.0) -> list[StoryRow]:
-    """One row per dataset for Figure S3 (see `cmbkit.reporting.figures_story`)."""
+    """One row per dataset for Figure S3 (see `cmbkit.plotting.stages_of_a_scan`)."""
     return [_row(study, *chosen, size_mm) for chosen in typical_microbleeds(study).values()]
 
 

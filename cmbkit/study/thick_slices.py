@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.compute import map_scans
-from cmbkit.datasets.phantom.controlled import VERSION as PHANTOM_VERSION
-from cmbkit.datasets.phantom.controlled import ControlledBrain, Setting
 from cmbkit.params import Preprocessing, ThickSlices, Tool
+from cmbkit.phantom.controlled import VERSION as PHANTOM_VERSION
+from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
+from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
 
 VERSION = 1
@@ -115,8 +115,8 @@ class ThickSliceStage:
 
     def _cell(self, model: str, item: tuple[int, Setting]) -> pd.DataFrame:
         """Calls of one model on one brain in one condition; from the cache if they are there."""
-        from cmbkit.detector import predict
-        from cmbkit.detector.cascade import screen_hash
+        from cmbkit.detector.inference import files as predict
+        from cmbkit.detector.inference.cascade import screen_hash
 
         number, setting = item
         params, design = self._study.params, self.design
@@ -144,10 +144,10 @@ class ThickSliceStage:
 
     def _calls(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
         """Render, standardise, predict, and match with where the CMBs were put."""
-        from cmbkit.detector.inference import predict_probability
-        from cmbkit.detector.postprocessing import candidates
-        from cmbkit.evaluation.evaluate import evaluate_instances
+        from cmbkit.detector.inference.candidates import candidates
+        from cmbkit.detector.inference.tiled import predict_probability
         from cmbkit.evaluation.instances import from_labels, from_points
+        from cmbkit.evaluation.scan import evaluate_instances
 
         params, brain = self._study.params, self._brain(number)
         raw, centres = brain.scan(setting, self.design.in_plane_mm)

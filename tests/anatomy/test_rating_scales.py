@@ -11,7 +11,7 @@ from cmbkit.anatomy.rating_scales import (
     table_2_1,
     table_4_2,
 )
-from cmbkit.evaluation.published import thesis_table
+from cmbkit.published.numbers import thesis_table
 
 
 def test_regions_and_groups_are_those_of_the_printed_table():

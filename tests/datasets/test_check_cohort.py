@@ -11,7 +11,7 @@ from scipy.io import savemat
 from typer.testing import CliRunner
 
 from cmbkit.cli import app
-from cmbkit.datasets.check_cohort import check_cohort, check_sums
+from cmbkit.commands.check import check_cohort, check_sums
 from cmbkit.params import Cohort
 
 SHAPE = (6, 7, 8)

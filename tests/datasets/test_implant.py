@@ -5,7 +5,7 @@ from math import erf, log, sqrt
 import numpy as np
 import pytest
 
-from cmbkit.datasets.implant import gaussian_loss, implant
+from cmbkit.phantom.implant import gaussian_loss, implant
 from cmbkit.volume import Volume
 
 

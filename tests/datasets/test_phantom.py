@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
-from cmbkit.datasets.phantom import build, cohort
-from cmbkit.datasets.phantom.profiles import cmb_counts, draw_radii, protocol_of
+from cmbkit.phantom import build
+from cmbkit.phantom import build as cohort
+from cmbkit.phantom.profiles import cmb_counts, draw_radii, protocol_of
 
 SEED = 11
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmbkit.datasets.phantom.controlled import ControlledBrain, Setting
+from cmbkit.phantom.controlled import ControlledBrain, Setting
 
 SETTING = Setting(thickness_mm=2.0, radius_mm=2.0, contrast=0.8, count=4)
 

@@ -5,7 +5,7 @@ from math import erf, sqrt
 import numpy as np
 import pytest
 
-from cmbkit.datasets.phantom.scanner import (
+from cmbkit.phantom.scanner import (
     Grid,
     add_gaussians,
     averaging_weights,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build, compile_for_training
+from cmbkit.detector.network.losses import combined_loss
+from cmbkit.detector.network.unet import build, compile_for_training
 from cmbkit.params import Network, Training
 
 OPTIONS = {

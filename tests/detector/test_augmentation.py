@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cmbkit.detector.augmentation import (
+from cmbkit.detector.patches.augmentation import (
     affine_matrix,
     augment,
     change_intensity,
@@ -10,7 +10,7 @@ from cmbkit.detector.augmentation import (
     margin,
     warp_region,
 )
-from cmbkit.detector.sampling import region as cut
+from cmbkit.detector.patches.sampling import region as cut
 from cmbkit.params import Augmentation
 
 NOTHING = dict(spatial=0.0, intensity=0.0, blur=0.0)

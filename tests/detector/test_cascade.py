@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.cascade import read_screen, screen_hash
-from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.detector.weights import WeightsError, describe_weights, read_weights
+from cmbkit.detector.inference.cascade import read_screen, screen_hash
+from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.network.weights import WeightsError, describe_weights, read_weights
 from cmbkit.params import Inference, ParameterError, read_parameters
 
 BACKGROUND = -0.5

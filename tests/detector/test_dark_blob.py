@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.dark_blob import dark_blob_candidates, second_derivatives, smallest_curvature
+from cmbkit.detector.inference.dark_blob import (
+    dark_blob_candidates,
+    second_derivatives,
+    smallest_curvature,
+)
 
 AXES = np.ogrid[-20:21, -20:21, -20:21]
 

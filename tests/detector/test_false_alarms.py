@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cmbkit.detector import false_alarms
-from cmbkit.detector.false_alarms import FILE, FalseAlarms, find_false_alarms, places_in
-from cmbkit.detector.sampling import SampledScan, patch_start
-from cmbkit.detector.stream import epoch_batches
+from cmbkit.detector.patches import hard_negatives as false_alarms
+from cmbkit.detector.patches.hard_negatives import FILE, FalseAlarms, find_false_alarms, places_in
+from cmbkit.detector.patches.sampling import SampledScan, patch_start
+from cmbkit.detector.patches.stream import epoch_batches
 from cmbkit.params import Inference
 
 CMB, NEAR, FAR, WIDER = (8, 8, 8), (8, 8, 14), (24, 24, 8), (24, 8, 24)

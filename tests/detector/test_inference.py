@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.cascade import Screen
-from cmbkit.detector.engines import choose_precision
-from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.detector.network import build
-from cmbkit.detector.predict import find_in_map, predict_map, predict_scan, read_probability
+from cmbkit.detector.inference.cascade import Screen
+from cmbkit.detector.inference.engines import choose_precision
+from cmbkit.detector.inference.files import find_in_map, predict_map, predict_scan, read_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.network.unet import build
 from cmbkit.params import Inference
 from cmbkit.volume import Volume
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.losses import (
+from cmbkit.detector.network.losses import (
     combined_loss,
     deeply_supervised,
     focal_tversky,

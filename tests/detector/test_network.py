@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import (
+from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.network.losses import combined_loss
+from cmbkit.detector.network.normalization import instance_normalization
+from cmbkit.detector.network.position import with_coordinates
+from cmbkit.detector.network.unet import (
     build,
     compile_for_training,
     levels,
@@ -11,8 +13,6 @@ from cmbkit.detector.network import (
     resized,
     save_weights,
 )
-from cmbkit.detector.normalization import instance_normalization
-from cmbkit.detector.position import with_coordinates
 from cmbkit.params import Inference, Network, Training
 
 

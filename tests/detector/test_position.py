@@ -1,12 +1,12 @@
 import numpy as np
 import pandas as pd
 
-from cmbkit.detector.inference import Predictor
-from cmbkit.detector.network import build
-from cmbkit.detector.position import coordinates, with_coordinates
-from cmbkit.detector.sampling import ScanMemory
-from cmbkit.detector.stream import epoch_batches
-from cmbkit.detector.training import load, train
+from cmbkit.detector.inference.tiled import Predictor
+from cmbkit.detector.network.position import coordinates, with_coordinates
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.patches.sampling import ScanMemory
+from cmbkit.detector.patches.stream import epoch_batches
+from cmbkit.detector.training.phase import load, train
 from cmbkit.params import Inference
 
 

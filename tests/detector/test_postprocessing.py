@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.postprocessing import BRAIN_LABELS, candidates
+from cmbkit.detector.inference.candidates import BRAIN_LABELS, candidates
 from cmbkit.params import Inference
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.cache import Cache
-from cmbkit.detector import training as training_module
-from cmbkit.detector.checkpoints import CheckpointError, Progress, read_checkpoint
-from cmbkit.detector.network import build
-from cmbkit.detector.training import load, train
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.training import phase as training_module
+from cmbkit.detector.training.checkpoints import CheckpointError, Progress, read_checkpoint
+from cmbkit.detector.training.phase import load, train
 from cmbkit.params import Inference
+from cmbkit.running.cache import Cache
 
 ROOT = Path(__file__).parents[2]
 KILLED_BEFORE_THE_SECOND_EPOCH_IS_PUBLISHED = """

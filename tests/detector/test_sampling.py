@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmbkit.detector.augmentation import augment
-from cmbkit.detector.sampling import (
+from cmbkit.detector.patches.augmentation import augment
+from cmbkit.detector.patches.sampling import (
     SampledScan,
     cut_patch,
     dark_spots,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmbkit.detector.estimate import activation_bytes, estimate
-from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build
-from cmbkit.detector.steps import GradientSteps
+from cmbkit.detector.network.losses import combined_loss
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.training.estimate import activation_bytes, estimate
+from cmbkit.detector.training.steps import GradientSteps
 
 ROOT = Path(__file__).parents[2]
 TWO_DEVICES = """

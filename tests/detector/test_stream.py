@@ -3,8 +3,8 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from cmbkit.detector.sampling import SampledScan, ScanMemory
-from cmbkit.detector.stream import Prefetched, epoch_batches, scan_of_visit
+from cmbkit.detector.patches.sampling import SampledScan, ScanMemory
+from cmbkit.detector.patches.stream import Prefetched, epoch_batches, scan_of_visit
 
 PATCH, BATCH, STEPS = (16, 16, 16), 2, 12
 

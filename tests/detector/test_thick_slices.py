@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.augmentation import augment, margin
-from cmbkit.detector.thick_slices import Slices, averaging, thicken
+from cmbkit.detector.patches.augmentation import augment, margin
+from cmbkit.detector.patches.simulated_slices import Slices, averaging, thicken
 from cmbkit.params import Augmentation
 from cmbkit.preprocessing.grid import resample_linear, resample_nearest
 from cmbkit.volume import Volume

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.tiling import (
+from cmbkit.detector.inference.tiles import (
     axis_starts,
     brain_starts,
     covering_starts,

@@ -11,8 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cmbkit.detector.backend import use_keras
-from cmbkit.detector.tracking import start_trackers
+from cmbkit.detector.network.backend import use_keras
+from cmbkit.detector.training.tracking import start_trackers
 from cmbkit.params import Training
 
 CONFIG = {
@@ -37,7 +37,7 @@ NO_NUMBER = float("nan")
 
 
 def row(epoch, **values):
-    """One epoch of 40 gradient steps as `cmbkit.detector.training.train` writes it."""
+    """One epoch of 40 gradient steps as `cmbkit.detector.training.phase.train` writes it."""
     metrics = dict(count_f1=0.5, count_precision=NO_NUMBER, segmentation_f1=0.25, dice=0.75)
     return {
         "epoch": epoch,
@@ -205,7 +205,9 @@ def test_tensorboard_shows_the_same_curves(tmp_path):
 @pytest.mark.parametrize("package", ["mlflow", "clearml"])
 def test_a_tracker_that_is_not_installed_is_named_with_its_remedy(package, monkeypatch, tmp_path):
     there = {"tensorflow", "mlflow", "clearml"} - {package}
-    monkeypatch.setattr("cmbkit.detector.tracking.find_spec", lambda name: name in there or None)
+    monkeypatch.setattr(
+        "cmbkit.detector.training.tracking.find_spec", lambda name: name in there or None
+    )
     expected = f"training.trackers: {package}: expected the package {package}, found none; "
     with pytest.raises(ModuleNotFoundError, match=expected + f"pip install {package}"):
         start_trackers(Training(trackers=["tensorboard", package]), tmp_path, "phase", CONFIG)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.detector.inference import Predictor, predict_probability
-from cmbkit.detector.network import build
-from cmbkit.detector.postprocessing import candidates
-from cmbkit.detector.training import kept_epoch, learning_rate, load, train
-from cmbkit.detector.validation import Tally
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.training.phase import kept_epoch, learning_rate, load, train
+from cmbkit.detector.training.validation import Tally
 from cmbkit.params import Inference
 
 
@@ -107,7 +107,8 @@ def test_the_kept_epoch_is_the_best_one_or_the_last():
 def test_trackers_are_closed_when_a_training_fails(
     cohort, tiny_network, small_training, small_phase, tmp_path, monkeypatch
 ):
-    from cmbkit.detector import tracking, training
+    from cmbkit.detector.training import phase as training
+    from cmbkit.detector.training import tracking
 
     closed = []
 

@@ -4,9 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from cmbkit.detector.network import build
-from cmbkit.detector.source_task import SyntheticBrain, build_source, draw_patch, train_source
-from cmbkit.detector.transfer import Source, SourceError, carry_weights, read_source
+from cmbkit.detector.network.transfer import Source, SourceError, carry_weights, read_source
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.training.source_task import (
+    SyntheticBrain,
+    build_source,
+    draw_patch,
+    train_source,
+)
 from cmbkit.params import Training
 from cmbkit.volume import Volume
 

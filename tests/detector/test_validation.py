@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.validation import Tally, balanced_subset, match
+from cmbkit.detector.training.validation import Tally, balanced_subset, match
 
 
 def boxes(*corners, side=2, shape=(40, 12, 12)):

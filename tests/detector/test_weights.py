@@ -5,8 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from cmbkit.detector.network import build
-from cmbkit.detector.weights import WeightsError, describe_weights, read_weights, write_weights
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.network.weights import (
+    WeightsError,
+    describe_weights,
+    read_weights,
+    write_weights,
+)
 from cmbkit.params import Inference, Preprocessing
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from cmbkit.evaluation.audit import audit, call_counts, integer_solutions
-from cmbkit.evaluation.audit_cohort import recall_solutions
 from cmbkit.evaluation.metrics import glob_averages
+from cmbkit.published.thesis_audit import audit, call_counts, integer_solutions
+from cmbkit.published.thesis_cohort import recall_solutions
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation.audit_counts import AuditError, Claim, printed, solutions, spread_possible
-from cmbkit.evaluation.audit_table import audit_table, read_table
+from cmbkit.published.any_table import audit_table, read_table
+from cmbkit.published.counts import AuditError, Claim, printed, solutions, spread_possible
 
 
 def audited(decimals=None, **cells):

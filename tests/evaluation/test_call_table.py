@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation import tables
+from cmbkit.chapters import evaluation as tables
 from cmbkit.evaluation.call_table import COLUMNS, call_table
-from cmbkit.evaluation.evaluate import evaluate_scan
+from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.features.describe import describe_lesions
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation.evaluate import CALL_COLUMNS, evaluate_files, evaluate_scan
+from cmbkit.evaluation.scan import CALL_COLUMNS, evaluate_files, evaluate_scan
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume, VolumeError
 

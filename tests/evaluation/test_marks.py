@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cmbkit.evaluation.instances import MatchingError
-from cmbkit.evaluation.marks import MarksError, read_mask, read_pair, read_points
+from cmbkit.scoring.annotations import MarksError, read_mask, read_pair, read_points
 from cmbkit.volume import Volume, VolumeError
 
 AFFINE = np.array([[0, 2.0, 0, 10], [1, 0, 0, -5], [0, 0, 3, 0], [0, 0, 0, 1]])

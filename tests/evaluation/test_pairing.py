@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation.pairing import PairingError, list_files, pair_files, scan_names
+from cmbkit.scoring.pairing import PairingError, list_files, pair_files, scan_names
 
 
 def touch(folder, *names):

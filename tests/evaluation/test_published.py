@@ -1,6 +1,6 @@
 import pytest
 
-from cmbkit.evaluation.published import FILES, literature, thesis_numbers, thesis_table
+from cmbkit.published.numbers import FILES, literature, thesis_numbers, thesis_table
 
 
 @pytest.mark.parametrize("number", FILES)

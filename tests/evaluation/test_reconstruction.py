@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from cmbkit.evaluation import reconstruction
+from cmbkit.published import literature as reconstruction
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation import subgroups, tables
-from cmbkit.evaluation.subgroup_tables import thesis_glob_f1
+from cmbkit.chapters import evaluation as tables
+from cmbkit.chapters.subgroup_analysis import thesis_glob_f1
+from cmbkit.evaluation import subgroups
 from cmbkit.params import Evaluation
 from cmbkit.reporting.tables import render_html, render_latex
 

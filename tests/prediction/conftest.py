@@ -57,7 +57,7 @@ def bright_network():
 
     The last normalisation runs over two channels, one of them 0: the other then has sd sqrt(2).
     """
-    from cmbkit.detector.network import build
+    from cmbkit.detector.network.unet import build
 
     model = build(NETWORK)
     last, head = model.get_layer("decoder0_conv0"), model.get_layer("logits")
@@ -81,7 +81,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """Folder of weights of the network that finds bright balls, on a 1 mm grid."""
-    from cmbkit.detector.weights import write_weights
+    from cmbkit.detector.network.weights import write_weights
 
     folder = tmp_path_factory.mktemp("weights") / "bright"
     write_weights(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.prediction.command import predict_command
+from cmbkit.commands.predict import predict_command
 from cmbkit.prediction.dicom import DicomError, convert, group_by_series
 from cmbkit.prediction.sources import find_sources
 from cmbkit.volume import Volume

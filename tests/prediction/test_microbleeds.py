@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from cmbkit.params import Preprocessing
-from cmbkit.prediction.microbleeds import dark_run_mm, microbleed_table
-from cmbkit.prediction.remarks import scan_remarks, thresholds_reached
+from cmbkit.prediction.microbleed_table import dark_run_mm, microbleed_table
+from cmbkit.prediction.scan_warnings import scan_remarks, thresholds_reached
 from cmbkit.volume import Volume
 
 SPACING = (0.5, 0.5, 1.0)

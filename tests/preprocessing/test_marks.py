@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmbkit.params import Preprocessing
-from cmbkit.preprocessing import marks as mk
+from cmbkit.preprocessing import seeds as mk
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.volume import Volume
 

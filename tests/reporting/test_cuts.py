@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting import cuts
-from cmbkit.reporting.style import CALL_COLOURS
+from cmbkit.plotting import cuts
+from cmbkit.plotting.style import CALL_COLOURS
 
 
 def test_outline_of_one_pixel_is_its_four_edges_in_mm():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.reporting import diagrams
+from cmbkit.plotting import diagrams
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.reporting import figures_cohort
+from cmbkit.plotting import cohort as figures_cohort
 
 
 @pytest.fixture

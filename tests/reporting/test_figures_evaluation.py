@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 
-from cmbkit.reporting import figures_evaluation as figures
+from cmbkit.plotting import evaluation as figures
 
 
 def test_half_violins_count_the_scans_that_have_a_value(readable):

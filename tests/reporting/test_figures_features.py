@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cmbkit.features.trends import correlations, linear_trend
-from cmbkit.reporting import figures_cohort, figures_features
+from cmbkit.plotting import cohort as figures_cohort
+from cmbkit.plotting import features as figures_features
 
 
 @pytest.fixture

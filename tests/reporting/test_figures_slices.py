@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting.figures_slices import annotation_overlay, contact_sheet, mimic_panels
+from cmbkit.plotting.slices import annotation_overlay, contact_sheet, mimic_panels
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting.figures_story import StoryRow, story_figure
+from cmbkit.plotting.stages_of_a_scan import StoryRow, story_figure
 
 
 def test_all_rows_are_drawn_to_one_scale_in_mm(readable):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cmbkit.reporting.figures_thickness import thickness_curves
+from cmbkit.plotting.slice_thickness import thickness_curves
 
 
 def test_each_factor_has_its_column_and_each_level_its_line(readable, words):

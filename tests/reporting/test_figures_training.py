@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.reporting.figures_training import loss_curves, training_record
+from cmbkit.plotting.training import loss_curves, training_record
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.reporting.canvas import is_labelled, label_synthetic, new_figure
+from cmbkit.plotting.canvas import is_labelled, label_synthetic, new_figure
 from cmbkit.reporting.gallery import (
     REQUIRED,
     Gallery,

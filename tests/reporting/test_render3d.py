@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting import render3d
+from cmbkit.plotting import render3d
 
 
 def ball(radius_mm, spacing=0.5):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting import render_panels
+from cmbkit.plotting import render_panels
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.reporting.canvas import new_figure
-from cmbkit.reporting.violins import density, draw_violin, within_fences
+from cmbkit.plotting.canvas import new_figure
+from cmbkit.plotting.violins import density, draw_violin, within_fences
 
 
 def test_density_of_a_symmetric_pair_peaks_in_the_middle_and_is_symmetric():

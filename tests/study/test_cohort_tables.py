@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation.published import thesis_table
+from cmbkit.chapters import dataset_analysis as cohort_tables
+from cmbkit.chapters import preprocessing as preparation
 from cmbkit.preprocessing import cleaning
 from cmbkit.preprocessing.census import Ledger
+from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Acquisition, Annotation, Scan
-from cmbkit.study import cohort_tables, preparation
 
 
 def scan(dataset, name, kind="points", sequence="SWI", synthetic=False, **acquired):

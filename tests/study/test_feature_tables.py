@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.chapters import shape_location_features as feature_tables
 from cmbkit.features.location import location_features
-from cmbkit.study import feature_tables
 
 
 @pytest.fixture

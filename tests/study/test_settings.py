@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cmbkit.study.settings import in_thick_slices
+from cmbkit.chapters.training import in_thick_slices
 from cmbkit.volume import Volume
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.datasets.phantom.controlled import ControlledBrain, Setting
 from cmbkit.params import Inference, Preprocessing, ThickSlices
+from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.study import Study
 from cmbkit.study.thick_slices import conditions, standardise
 

@@ -9,8 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from cmbkit.cli import app
-from cmbkit.detector.network import build
-from cmbkit.detector.weights import describe_weights, read_weights, write_weights
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.network.weights import describe_weights, read_weights, write_weights
 from cmbkit.params import Inference, Network, Preprocessing, read_parameters
 from cmbkit.volume import Volume
 
@@ -126,7 +126,7 @@ def test_every_patient_is_validated_once_over_the_folds(place):
     ],
 )
 def test_what_does_not_fit_is_one_line(place, changes, options, words, monkeypatch):
-    monkeypatch.setattr("cmbkit.detector.tracking.find_spec", lambda name: None)
+    monkeypatch.setattr("cmbkit.detector.training.tracking.find_spec", lambda name: None)
     given = str(place / "given")
     done = cmbkit(place, "train", written(place, **changes), "--from", given, *options)
     assert done.exit_code == 1

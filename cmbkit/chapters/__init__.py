@@ -1,0 +1,1 @@
+"""One module per notebook, same stem: the numbers and figures that its cells show."""

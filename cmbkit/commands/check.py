@@ -1,0 +1,157 @@
+"""All datasets of a parameter file looked through: every problem of every file, at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cmbkit.datasets.check import inspect
+from cmbkit.datasets.registry import read_dataset, read_own
+from cmbkit.datasets.sources import DatasetError
+from cmbkit.params import Cohort
+from cmbkit.records import Scan
+from cmbkit.running.map_scans import map_scans
+
+SAME_LABELS = (("CRB", "CRBneg"),)
+"""Published datasets that name studies from one source alike, but go to different splits."""
+
+
+@dataclass(frozen=True)
+class CohortCheck:
+    """What was looked through, and what is wrong with it.
+
+    Attributes
+    ----------
+    problems : list of str
+        One line each: file, what was expected, what was found, what to do.
+    scans : dict of str to int
+        Scans looked through, by dataset.
+    synthetic : list of str
+        Datasets without a folder: the embedded cohort supplies them.
+    """
+
+    problems: list[str]
+    scans: dict[str, int]
+    synthetic: list[str]
+
+
+def check_cohort(
+    cohort: Cohort, root: Path, workers: int = 1, tell: Callable[[str], None] = lambda _: None
+) -> CohortCheck:
+    """Look through every dataset of a cohort that has a folder; nothing is written.
+
+    A fault in one file keeps no other file from being looked at. Images are read one at a time
+    in each worker.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    root : Path
+        What the folders in ``cohort`` are relative to.
+    workers : int
+        Processes.
+    tell : callable
+        Gets a line of progress for each dataset.
+    """
+    problems: list[str] = []
+    scans: dict[str, list[Scan]] = {}
+    fingerprints: list[tuple[Scan, str | None]] = []
+    for name, reader in _readers(cohort, root).items():
+        try:
+            scans[name] = reader()
+        except DatasetError as error:
+            scans[name] = error.readable
+            problems += str(error).splitlines()
+        tell(f"{name}: {len(scans[name])} scans")
+        problems += check_sums(_folder(cohort, root, name))
+        looked = map_scans(
+            inspect, scans[name], step=f"check {name}", workers=workers, name=lambda s: s.uid
+        )
+        for scan, (found, fingerprint) in zip(scans[name], looked, strict=True):
+            problems += found
+            fingerprints.append((scan, fingerprint))
+    problems += _repeated_images(fingerprints)
+    problems += _patients_across_splits(cohort, scans)
+    synthetic = [name for name in cohort.names if name not in scans]
+    counts = {name: len(found) for name, found in scans.items()}
+    return CohortCheck(list(dict.fromkeys(problems)), counts, synthetic)
+
+
+def check_sums(folder: Path) -> list[str]:
+    """Files that are not what ``SHA256SUMS`` or ``MD5SUMS`` in a dataset's folder says.
+
+    The files have the format of ``sha256sum`` and ``md5sum``, with paths from the folder.
+    """
+    problems = []
+    for method in ("sha256", "md5"):
+        listing = folder / f"{method.upper()}SUMS"
+        for line in listing.read_text().splitlines() if listing.is_file() else []:
+            expected, _, name = line.partition(" ")
+            path = folder / name.strip().removeprefix("*")
+            if not name:
+                continue
+            found = "nothing"
+            if path.is_file():
+                with path.open("rb") as stream:
+                    found = hashlib.file_digest(stream, method).hexdigest()
+            if found != expected.lower():
+                problems.append(
+                    f"{path}: expected {method} {expected} ({listing.name}), found {found}; "
+                    "download it again"
+                )
+    return problems
+
+
+def _folder(cohort: Cohort, root: Path, name: str) -> Path:
+    return root / (cohort.bids[name].root if name in cohort.bids else cohort.roots[name])
+
+
+def _readers(cohort: Cohort, root: Path) -> dict[str, Callable[[], list[Scan]]]:
+    readers = {}
+    for name in cohort.names:
+        if name in cohort.bids:
+            left_out = cohort.bids[name].leave_out
+            readers[name] = partial(read_own, name, _folder(cohort, root, name), left_out)
+        elif name in cohort.roots:
+            readers[name] = partial(read_dataset, name, _folder(cohort, root, name))
+    return readers
+
+
+def _repeated_images(fingerprints: Iterable[tuple[Scan, str | None]]) -> list[str]:
+    first: dict[str, Scan] = {}
+    problems = []
+    for scan, fingerprint in fingerprints:
+        if fingerprint is None:
+            continue
+        other = first.setdefault(fingerprint, scan)
+        if other is not scan:
+            problems.append(
+                f"{scan.image}: expected an image of its own, found the voxels of {other.image} "
+                f"({other.uid}); remove one of {other.uid} and {scan.uid}"
+            )
+    return problems
+
+
+def _patients_across_splits(cohort: Cohort, scans: dict[str, list[Scan]]) -> list[str]:
+    """Patients by label; synthetic scans are of nobody."""
+    shared = [name for name, own in cohort.bids.items() if own.labels == "shared"]
+    pairs = [(a, b) for n, a in enumerate(shared) for b in shared[n + 1 :]]
+    pairs = [pair for pair in pairs if len({cohort.own_splits[name] for name in pair}) == 2]
+    problems = []
+    for one, other in (*SAME_LABELS, *pairs):
+        known = {scan.patient: scan for scan in scans.get(one, []) if not scan.synthetic}
+        seen = set()
+        for scan in scans.get(other, []):
+            if scan.patient in known and scan.patient not in seen and not scan.synthetic:
+                seen.add(scan.patient)
+                remedy = "keep the patient in one of them"
+                if one in cohort.bids:
+                    remedy += f", or say labels: own for {other} if these are two people"
+                problems.append(
+                    f"{scan.image}: expected each patient in one split, found {scan.patient} also "
+                    f"in {one} ({known[scan.patient].image}), which goes elsewhere; {remedy}"
+                )
+    return problems

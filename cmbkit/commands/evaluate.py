@@ -1,0 +1,136 @@
+"""What ``cmbkit evaluate`` and ``cmbkit audit`` do, as functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cmbkit.params import Evaluation, ParameterError, read_parameters
+from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_table, read_table
+from cmbkit.published.thesis_audit import audit
+from cmbkit.reporting.one_page import require_free
+from cmbkit.scoring.page import build_page
+from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
+from cmbkit.scoring.run import Settings, compute
+
+
+def _parameters(path, given: dict) -> Evaluation:
+    start = read_parameters(path).evaluation if path else Evaluation()
+    try:
+        return Evaluation.model_validate(start.model_dump() | given)
+    except ValueError as error:
+        lines = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, found {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise ParameterError("\n".join(lines)) from None
+
+
+def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:
+    if pairs.alone and not skip_unpaired:
+        lines = "\n".join(f"  {line}" for line in pairs.alone)
+        raise PairingError(
+            f"{len(pairs.alone)} files have no partner (--skip-unpaired goes on without):\n{lines}"
+        )
+    return pairs
+
+
+def evaluate_command(
+    predictions,
+    reference,
+    out,
+    *,
+    scan_table=None,
+    labels=None,
+    probabilities=None,
+    against=None,
+    names: tuple[str, str] = ("this detector", "the other"),
+    patterns: tuple[str | None, ...] = (None,) * 4,
+    parameters=None,
+    given: dict | None = None,
+    labelled: bool = False,
+    connectivity: int = 6,
+    by: tuple[str, ...] = (),
+    skip_unpaired: bool = False,
+    seed: int = 2024,
+    workers: int = 1,
+    force: bool = False,
+) -> Path:
+    """Evaluate two folders and write one page; nothing is written unless all went well.
+
+    Parameters
+    ----------
+    predictions, reference : path-like
+        See `pairing.pair_files`.
+    out : path-like
+        Folder of the result; must be new, empty, or an earlier result with ``force``.
+    scan_table, labels, probabilities, against : path-like, optional
+        Table of scans; folders of parcellations, of probability maps, and of a second
+        detector's predictions on the same scans.
+    names : (str, str)
+        Of the two detectors.
+    patterns : (str, str, str, str)
+        Of the file names of predictions, annotations, labels and probabilities.
+    parameters : path-like, optional
+        Parameter file; its evaluation section counts.
+    given : dict
+        Values of `cmbkit.params.Evaluation` that replace those of the file.
+    labelled, connectivity
+        See `marks.read_mask`.
+    by : tuple of str
+        Columns of the scan table.
+    skip_unpaired : bool
+        Leave out files without a partner instead of stopping.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    require_free(out, force=force)
+    if against is not None and names[0] == names[1]:
+        raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
+    params = _parameters(parameters, given or {})
+    settings = Settings(
+        params, labelled, connectivity, tuple(by), *names, seed=seed, workers=workers
+    )
+    extra = {"labels": (labels, patterns[2]), "probability": (probabilities, patterns[3])}
+    extra = {name: given for name, given in extra.items() if given[0] is not None}
+    shared = {"scan_table": scan_table, "patterns": patterns[:2]}
+    pairs = _complete(pair_files(predictions, reference, extra=extra, **shared), skip_unpaired)
+    lost = [name for name in by if name not in pairs.listing]
+    if lost:
+        raise PairingError(f"by: expected columns of the scan table, found {', '.join(lost)}")
+    second = None
+    if against is not None:
+        second = _complete(pair_files(against, reference, **shared), skip_unpaired)
+        if list(second.listing["uid"]) != list(pairs.listing["uid"]):
+            raise PairingError(f"{against}: expected predictions of the same scans")
+    result = compute(pairs, settings)
+    other = None
+    if second is not None:
+        other = compute(second, replace(settings, name=settings.other))
+    return build_page(result, settings, pairs.alone, other).write(out, force=force)
+
+
+def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], bool]:
+    """Findings about a table of results as lines of text, and whether any is a contradiction.
+
+    Without a table: the statements and tables of the thesis that do not fit each other.
+    """
+    if table is None:
+        found = audit(only_differences=True)
+        lines = [
+            f"{row.where}: {row.finding}: printed {row.printed}, recomputed {row.recomputed}"
+            f" ({row.arithmetic})"
+            for row in found.itertuples()
+        ]
+        return lines, bool(len(found))
+    rows = audit_table(read_table(table), decimals)
+    lines = []
+    for row in rows.itertuples():
+        more = "; ".join(filter(None, (row.counts, row.arithmetic)))
+        lines.append(f"{row.row}: {row.verdict}" + (f": {more}" if more else ""))
+    wrong = rows["verdict"].isin((CANNOT, CUT_OFF))
+    lines.append(f"{int(wrong.sum())} of {len(rows)} rows do not fit")
+    return lines, bool(wrong.any())

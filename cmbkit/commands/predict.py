@@ -1,0 +1,222 @@
+"""What ``cmbkit predict`` and ``cmbkit.predict`` do, as functions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.prediction.result import ResultError, require_free
+from cmbkit.prediction.settings import Settings, make_settings
+from cmbkit.prediction.sources import OURS, Source, find_sources
+from cmbkit.running.map_scans import ScanFailures, map_scans
+
+SUMMARY = "scans.tsv"
+DONE, KEPT, FAILED = "done", "kept", "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scan.
+
+    Attributes
+    ----------
+    name, path : str
+    status : {"done", "kept", "failed"}
+        ``kept``: the same result was there already.
+    microbleeds : int or None
+    seconds : float
+    problem : str
+        One line where it failed.
+    """
+
+    name: str
+    path: str
+    status: str
+    microbleeds: int | None = None
+    seconds: float = 0.0
+    problem: str = ""
+
+
+def predict_scan(source: Source, settings: Settings, out: Path, force: bool, tell=None) -> Outcome:
+    """Predict one scan into ``out/<name>``; a failure becomes an outcome, not an exception."""
+    began = time.perf_counter()
+
+    def end(status: str, count: int | None = None, problem: str = "") -> Outcome:
+        seconds = round(time.perf_counter() - began, 2)
+        return Outcome(source.name, str(source.path), status, count, seconds, problem)
+
+    if source.problem:
+        return end(FAILED, problem=source.problem)
+    try:
+        folder = out / source.name
+        earlier = None if force else _earlier(folder, source, settings)
+        if earlier is not None:
+            return end(KEPT, earlier)
+        require_free(folder, force=force)
+        from cmbkit.prediction.one_scan import detect
+
+        found = detect(source, settings, tell or (lambda stage: None))
+        if tell:
+            tell("writing")
+        found.write(folder, force=force)
+        return end(DONE, len(found))
+    except Exception as error:
+        return end(FAILED, problem=_line(error))
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["no message"]
+    known = isinstance(error, (ValueError, RuntimeError, OSError))
+    return lines[0] if known else f"{type(error).__name__}: {lines[0]}"
+
+
+def _earlier(folder: Path, source: Source, settings: Settings) -> int | None:
+    """Microbleeds of a finished result of the same scan, weights and parameters."""
+    try:
+        record = json.loads((folder / OURS).read_text(encoding="utf-8"))
+        same = record["key"] == settings.key(list(source.files))
+        return int(record["microbleeds"]) if same else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def predict_many(
+    sources: Sequence[Source],
+    settings: Settings,
+    out,
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    watch: Callable[[int, int], None] | None = None,
+    tell: Callable[[Source, str], None] | None = None,
+) -> list[Outcome]:
+    """Predict scans, each into a folder of its name; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    settings : Settings
+    out : path-like
+        Gets a folder per scan, and ``scans.tsv`` with all outcomes.
+    jobs : int
+        Processes.
+    force : bool
+        Do again what is there, and replace results made otherwise.
+    watch : callable, optional
+        Gets how many are done, of how many.
+    tell : callable, optional
+        Gets scan and stage, where ``jobs`` is 1.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the sources.
+
+    Raises
+    ------
+    ResultError
+        If ``out`` is a file.
+    """
+    out = Path(out).absolute()
+    if out.exists() and not out.is_dir():
+        raise ResultError(f"{out}: expected a folder, found a file")
+    out.mkdir(parents=True, exist_ok=True)
+    if jobs > 1 and len(sources) > 1:
+        function = partial(predict_scan, settings=settings, out=out, force=force)
+    else:
+
+        def function(source: Source) -> Outcome:
+            stages = None if tell is None else partial(tell, source)
+            return predict_scan(source, settings, out, force, stages)
+
+    try:
+        outcomes = map_scans(
+            function, sources, step="predict", workers=jobs, name=lambda s: s.name, watch=watch
+        )
+    except ScanFailures as error:  # a worker died; what the others did is on disk
+        outcomes = [_after_loss(source, settings, out, error) for source in sources]
+    table = pd.DataFrame([vars(outcome) for outcome in outcomes])
+    table["microbleeds"] = table["microbleeds"].astype("Int64")
+    table.to_csv(out / SUMMARY, sep="\t", index=False, na_rep="n/a")
+    return outcomes
+
+
+def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailures) -> Outcome:
+    if source.problem:
+        return Outcome(source.name, str(source.path), FAILED, problem=source.problem)
+    try:
+        count = _earlier(out / source.name, source, settings)
+    except Exception:
+        count = None
+    if count is not None:
+        return Outcome(source.name, str(source.path), DONE, count)
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = next((line for line in lines if line.startswith(f"{source.name}:")), "not finished")
+    return Outcome(source.name, str(source.path), FAILED, problem=said)
+
+
+def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
+    """Run ``cmbkit predict``: a progress bar, one line per scan at the end, an exit code.
+
+    Parameters
+    ----------
+    scans : sequence of path-like
+        See `find_sources`.
+    out : path-like
+    jobs, force
+        See `predict_many`.
+    say : callable
+        Gets the lines.
+    **options
+        See `make_settings`.
+
+    Returns
+    -------
+    int
+        0: all scans have a result; 1: some failed.
+
+    Raises
+    ------
+    WeightsError, ParameterError, ResultError
+        Before any scan is looked at.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    settings = make_settings(**options)
+    sources = find_sources(scans, leave_out=Path(out))
+    text = TextColumn("{task.description}")
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scans", total=len(sources))
+        outcomes = predict_many(
+            sources,
+            settings,
+            out,
+            jobs=jobs,
+            force=force,
+            watch=lambda done, total: bar.update(task, completed=done),
+            tell=lambda source, stage: bar.update(task, description=f"{source.name}: {stage}"),
+        )
+    for outcome in outcomes:
+        say(_said(outcome, Path(out)))
+    failed = sum(outcome.status == FAILED for outcome in outcomes)
+    say(f"{len(outcomes) - failed} of {len(outcomes)} scans have a result; {failed} failed")
+    return int(failed > 0)
+
+
+def _said(outcome: Outcome, out: Path) -> str:
+    if outcome.status == FAILED:
+        return f"{outcome.name}: failed: {outcome.problem}"
+    kept = " (was there already)" if outcome.status == KEPT else f" in {outcome.seconds:.0f} s"
+    count = outcome.microbleeds
+    return (
+        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{kept}: "
+        f"{out / outcome.name / 'report.html'}"
+    )

@@ -1,0 +1,1 @@
+"""Tiles, engines and candidates: a standardised scan in, microbleeds out."""

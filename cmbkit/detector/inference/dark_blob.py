@@ -1,0 +1,154 @@
+"""A detector without training: dark blobs by the curvature of the smoothed image.
+
+It is the yardstick of the cohort: where it does well, the cohort is trivial and what the
+network reaches there says little.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.curvature import curvatures
+from cmbkit.detector.inference.files import write
+from cmbkit.params import Inference
+from cmbkit.records import StandardScan
+
+DEFAULT_RADII_MM = (1.0, 1.5, 2.2)
+LOOKED_AT = 1.5
+
+
+def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndarray]:
+    """Laplacian in 1/mm^2, float32, and where the image curves upwards along all three axes.
+
+    Both have the shape of ``smooth``; beyond its faces the outermost value goes on.
+    """
+    total = np.zeros(smooth.shape, np.float32)
+    upwards = np.ones(smooth.shape, bool)
+    for axis in range(3):
+        second = np.zeros(smooth.shape, np.float32)
+        step = np.moveaxis(np.diff(smooth, axis=axis), axis, 0)
+        along = np.moveaxis(second, axis, 0)
+        along[:-1] += step
+        along[1:] -= step
+        second /= np.float32(spacing[axis] ** 2)
+        total += second
+        upwards &= second > 0
+    return total, upwards
+
+
+def smallest_curvature(smooth: np.ndarray, where: np.ndarray, spacing) -> np.ndarray:
+    """Smallest eigenvalue of the Hessian (1/mm^2) at the voxels where ``where`` is true.
+
+    Positive only where the image curves upwards in every direction: in a dark blob, but not in
+    a dark tube, sheet or step. Shape (number of true voxels,).
+    """
+    return curvatures(smooth, np.argwhere(where), spacing)[:, 0]
+
+
+def confidence(
+    image: np.ndarray,
+    brain: np.ndarray,
+    spacing,
+    *,
+    threshold: float = 4.0,
+    radii_mm=DEFAULT_RADII_MM,
+    edge_mm: float = 2.0,
+) -> np.ndarray:
+    """Blobness as a number in [0, 1) that is 0.5 at ``threshold``; not a probability.
+
+    The image is smoothed so that a ball of radius r answers most (sigma = r / sqrt(3)). Where
+    the Laplacian stands out and no second derivative along an axis is negative (then the smallest
+    eigenvalue is not either), blobness z is three times the smallest eigenvalue of the Hessian
+    (for a ball that is the Laplacian itself), in robust standard deviations of the Laplacian
+    inside the brain (1.4826 times the median absolute deviation); the largest over ``radii_mm``
+    counts. The result is 1 - 2^(-z / threshold), and 0 nearer than ``edge_mm`` to the outside
+    of the brain mask. Shape, axes and units as in `dark_blob_candidates`.
+    """
+    if brain.shape != image.shape:
+        raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
+    spacing = np.broadcast_to(np.asarray(spacing, float), 3)
+    found = np.zeros(image.shape, np.float32)
+    boxes = ndimage.find_objects((brain > 0).view(np.uint8))
+    if boxes:
+        # around the brain everything has one value, so one voxel of it will do
+        box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in boxes[0])
+        found[box] = _blobness(image[box], brain[box] > 0, spacing, radii_mm, edge_mm)
+    return 1 - np.float32(2) ** (-found / np.float32(threshold))
+
+
+def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
+    distance = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)
+    inner = distance[1:-1, 1:-1, 1:-1] > edge_mm
+    blobness = np.zeros(image.shape, np.float32)
+    if not inner.any():
+        return blobness
+    filled = np.where(inside, image, np.median(image[inside])).astype(np.float32)
+    for radius in radii_mm:
+        smooth = ndimage.gaussian_filter(filled, radius / np.sqrt(3) / spacing, truncate=3)
+        total, upwards = second_derivatives(smooth, spacing)
+        values = total[inner]
+        middle = np.median(values)
+        sd = max(1.4826 * np.median(np.abs(values - middle)), 1e-6)
+        where = inner & upwards & (total > middle + LOOKED_AT * sd)
+        z = 3 * smallest_curvature(smooth, where, spacing) / sd
+        blobness[where] = np.maximum(blobness[where], z)
+    return blobness
+
+
+def dark_blob_candidates(
+    image: np.ndarray,
+    brain: np.ndarray,
+    spacing,
+    *,
+    labels: np.ndarray | None = None,
+    maximum_radius_mm: float = 5.0,
+    **settings,
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Find compact dark blobs in the brain.
+
+    Parameters
+    ----------
+    image : ndarray (x, y, z)
+        z-scored, on the standard grid.
+    brain : ndarray (x, y, z)
+        0/1.
+    spacing : 3 float or float
+        Voxel size in mm.
+    labels : ndarray (x, y, z), optional
+        SynthSeg label numbers for the anatomical filter of section 6.6.
+    maximum_radius_mm : float
+        Components larger than a ball of this radius are left out.
+    **settings
+        Of `confidence`: ``threshold``, ``radii_mm``, ``edge_mm``.
+
+    Returns
+    -------
+    instances : ndarray (x, y, z), uint16
+    table : DataFrame
+        As `postprocessing.candidates`, with `confidence` in the place of the probability.
+    """
+    sure = confidence(image, brain, spacing, **settings)
+    return _find(sure, labels, spacing, maximum_radius_mm)
+
+
+def _find(sure, labels, spacing, maximum_radius_mm):
+    instances, table = candidates(sure, labels, spacing, Inference(threshold=0.5))
+    large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * maximum_radius_mm**3)
+    table.loc[large, ["kept", "reason"]] = [False, f"larger than {maximum_radius_mm:g} mm radius"]
+    new = np.zeros(int(table["id"].max() if len(table) else 0) + 1, np.uint16)
+    new[table.loc[table["kept"], "id"]] = np.arange(1, table["kept"].sum() + 1)
+    table["id"] = np.where(table["kept"], new[table["id"]], 0)
+    return new[instances], table
+
+
+def predict_scan(scan: StandardScan, folder: Path, *, maximum_radius_mm: float = 5.0) -> None:
+    """Find dark blobs in a standardised scan; writes the files of `predict.write`."""
+    image, brain, labels = scan.image(), scan.brain(), scan.labels()
+    sure = confidence(image.data, brain.data, image.spacing)
+    instances, table = _find(sure, labels.data, image.spacing, maximum_radius_mm)
+    write(folder, scan.scan.bids_name, image, sure, instances, table)

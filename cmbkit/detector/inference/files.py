@@ -1,0 +1,116 @@
+"""Prediction for one standardised scan, written to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.detector.inference.candidates import candidates, true_places
+from cmbkit.detector.inference.tiled import Predictor, predict_standard
+from cmbkit.params import Inference
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
+
+VERSION = 3
+CANDIDATES_VERSION = 1
+PROBABILITY_STEPS = 65535
+PROBABILITY_FLOOR = 0.002
+"""Stored as 0, so that files stay small."""
+
+
+def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
+    """Predict the microbleeds of ``scan`` and write them into ``folder`` (see `write`).
+
+    Parameters
+    ----------
+    predictor : Predictor
+        A trained network with its inference parameters.
+    scan : StandardScan
+    folder : Path
+    """
+    image, probability = predict_map(predictor, scan, folder)
+    _write_found(scan, image, probability, predictor.params, folder)
+
+
+def predict_map(
+    predictor: Predictor, scan: StandardScan, folder: Path
+) -> tuple[Volume, np.ndarray]:
+    """Predict the probability map of ``scan`` and write it alone; returns image and map.
+
+    The map is the one that `read_probability` reads back.
+    """
+    image, probability = predict_standard(predictor, scan)
+    stored = _write_probability(folder, scan.scan.bids_name, image, probability)
+    return image, _from_steps(stored)
+
+
+def find_in_map(scan: StandardScan, map_folder: Path, params: Inference, folder: Path) -> None:
+    """Find candidates in a map that `predict_map` wrote into ``map_folder``; writes the others."""
+    path = Path(map_folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
+    probability = read_probability(path)
+    _write_found(scan, probability, probability.data, params, folder)
+
+
+def _write_found(
+    scan: StandardScan, grid: Volume, probability: np.ndarray, params: Inference, folder: Path
+) -> None:
+    labels = scan.labels()
+    grid.require_same_grid(labels)
+    image = scan.image().data if params.maximum_tubeness is not None else None
+    found = candidates(probability, labels.data, grid.spacing, params, image=image)
+    _write_candidates(folder, scan.scan.bids_name, grid, *found)
+
+
+def write(
+    folder: Path,
+    stem: str,
+    image: Volume,
+    probability: np.ndarray,
+    instances: np.ndarray,
+    table: pd.DataFrame,
+) -> None:
+    """Write a prediction on the grid of ``image`` as three files.
+
+    ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
+    ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
+    ``<stem>_desc-cmbpred_table.tsv`` (columns of `postprocessing.candidates` plus the centre of
+    mass ``x_mm``, ``y_mm``, ``z_mm``).
+    """
+    _write_probability(folder, stem, image, probability)
+    _write_candidates(folder, stem, image, instances, table)
+
+
+def _write_probability(folder: Path, stem: str, image: Volume, probability: np.ndarray):
+    stored = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype(np.uint16)
+    stored[probability < PROBABILITY_FLOOR] = 0
+    image.with_data(stored).write(Path(folder) / f"{stem}_desc-cmb_probseg.nii.gz")
+    return stored
+
+
+def _write_candidates(folder, stem: str, grid: Volume, instances, table: pd.DataFrame) -> None:
+    grid.with_data(instances).write(Path(folder) / f"{stem}_desc-cmbpred_dseg.nii.gz")
+    table = table.join(_centres(instances, table, grid))
+    table.to_csv(Path(folder) / f"{stem}_desc-cmbpred_table.tsv", sep="\t", index=False)
+
+
+def _from_steps(stored: np.ndarray) -> np.ndarray:
+    return stored.astype(np.float32) / np.float32(PROBABILITY_STEPS)
+
+
+def read_probability(path: Path) -> Volume:
+    """Read a ``probseg`` file back as float32 probabilities in [0, 1]."""
+    stored = Volume.read(path, "uint16")
+    return stored.with_data(_from_steps(stored.data))
+
+
+def _centres(instances: np.ndarray, table: pd.DataFrame, image: Volume) -> pd.DataFrame:
+    """Centre of mass in mm of each kept candidate (NaN where dropped), rows as in ``table``."""
+    where = true_places(instances)
+    numbers = instances[where]
+    count = np.bincount(numbers, minlength=1)
+    sums = [np.bincount(numbers, axis, minlength=1) for axis in where]
+    centres = image.to_mm(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None])
+    centres[0] = np.nan
+    return pd.DataFrame(centres[table["id"]], columns=["x_mm", "y_mm", "z_mm"], index=table.index)

@@ -1,0 +1,252 @@
+"""A trained network in one folder: weights, what they need to run, what they were trained on.
+
+``network.json`` (parameters of network, preprocessing and inference, hash of the weight file,
+training in words and numbers), ``network.weights.h5`` (arrays in HDF5, which cannot hold code)
+and, for people, ``MODEL_CARD.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from cmbkit.params import Inference, Network, Preprocessing
+from cmbkit.params.sections import Section
+
+FORMAT = 1
+DESCRIPTION = "network.json"
+FILE = "network.weights.h5"
+CARD = "MODEL_CARD.md"
+SHIPPED = Path(__file__).resolve().parents[2] / "weights"
+
+
+class WeightsError(ValueError):
+    """A folder of weights cannot be used; the message names file, expected and found."""
+
+
+class Description(Section):
+    """What ``network.json`` holds.
+
+    Attributes
+    ----------
+    format : int
+        Of the folder; this version reads 1.
+    name : str
+        For reports.
+    trained_on : str
+        The data in a few words; a report repeats it.
+    network, preprocessing, inference : sections of a parameter file
+    sha256 : str
+        Of the weight file.
+    parameters : int
+        How many weights the network has.
+    training : dict
+        Summary of the training, any JSON.
+    """
+
+    format: int
+    name: str = Field(min_length=1)
+    trained_on: str = Field(min_length=1)
+    network: Network
+    preprocessing: Preprocessing
+    inference: Inference
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    parameters: int = Field(gt=0)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network ready to run.
+
+    Attributes
+    ----------
+    folder : Path
+    description : Description
+    model : keras.Model
+    """
+
+    folder: Path
+    description: Description
+    model: Any = field(repr=False)
+
+
+def find_weights(name) -> Path:
+    """Folder of weights: a folder, or the name of weights that the package carries.
+
+    Raises
+    ------
+    WeightsError
+        If it is neither; the message lists the names there are.
+    """
+    for folder in (Path(name), SHIPPED / str(name)):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    if Path(name).is_dir():
+        raise WeightsError(f"{Path(name) / DESCRIPTION}: expected a file, found nothing")
+    known = ", ".join(sorted(p.parent.name for p in SHIPPED.glob(f"*/{DESCRIPTION}")))
+    raise WeightsError(
+        f"weights {str(name)!r}: expected a folder with {DESCRIPTION}, or one of the shipped "
+        f"({known or 'none in this installation'}); found neither"
+    )
+
+
+def describe_weights(name) -> tuple[Path, Description]:
+    """Read and check ``network.json`` and the weight file's hash, without building the network.
+
+    Raises
+    ------
+    WeightsError
+        Missing file, wrong key or value, another format, another hash.
+    """
+    folder = find_weights(name)
+    path = folder / DESCRIPTION
+    try:
+        found = Description.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise WeightsError(f"{path}: {key}: {problem['msg']}, found {problem['input']!r}") from None
+    except ValueError as error:
+        raise WeightsError(f"{path}: expected JSON, found: {error}") from None
+    if found.format != FORMAT:
+        raise WeightsError(f"{path}: format: expected {FORMAT}, found {found.format}")
+    file = folder / FILE
+    if not file.is_file():
+        raise WeightsError(f"{file}: expected a file, found nothing")
+    digest = _sha256(file)
+    if digest != found.sha256:
+        raise WeightsError(
+            f"{file}: expected sha256 {found.sha256[:12]}... as in {DESCRIPTION}, "
+            f"found {digest[:12]}...; the file was changed or is incomplete"
+        )
+    return folder, found
+
+
+def read_weights(name="compact") -> Weights:
+    """Build the network of a folder and load its weights.
+
+    Parameters
+    ----------
+    name : path-like or str
+        Folder, or name of weights that the package carries.
+
+    Raises
+    ------
+    WeightsError
+        As `describe_weights`; or the arrays do not fit the network.
+    """
+    from cmbkit.detector.network.unet import build
+
+    folder, found = describe_weights(name)
+    model = build(found.network)
+    if model.count_params() != found.parameters:
+        raise WeightsError(
+            f"{folder / DESCRIPTION}: expected a network of {found.parameters} parameters, "
+            f"found one of {model.count_params()}"
+        )
+    load_whole(model, folder / FILE)
+    return Weights(folder, found, model)
+
+
+def load_whole(model, path: Path) -> None:
+    """Load a weight file into a network; every layer must be in it.
+
+    Raises
+    ------
+    WeightsError
+        If the file is unreadable or does not fit.
+    """
+    try:
+        with warnings.catch_warnings():  # Keras only warns of layers that it finds no weights for
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
+        first = (str(error).strip().splitlines() or ["nothing"])[0]
+        raise WeightsError(
+            f"{path}: expected weights of a network of {model.count_params()} parameters as "
+            f"described, found: {first}"
+        ) from None
+
+
+def write_weights(
+    folder,
+    weights,
+    *,
+    name: str,
+    trained_on: str,
+    network: Network,
+    preprocessing: Preprocessing,
+    inference: Inference,
+    training: dict | None = None,
+    card: str = "",
+) -> Description:
+    """Make a folder of weights from a trained phase.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made where missing; files of that name in it are replaced.
+    weights : path-like or keras.Model
+        A ``.weights.h5`` file that `cmbkit.detector.training.phase.train` wrote, or a network.
+    name, trained_on : str
+        See `Description`.
+    network, preprocessing, inference : sections of the parameter file
+        ``patch_size`` is the size of the tiles unless ``inference.tile_size`` says otherwise.
+    training : dict, optional
+        Summary: scans, seeds, epochs, metrics; JSON.
+    card : str
+        Text of ``MODEL_CARD.md``; nothing: no card.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing or does not fit the network.
+    """
+    from cmbkit.detector.network.unet import build, save_weights
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / FILE
+    if isinstance(weights, (str, os.PathLike)):
+        if not Path(weights).is_file():
+            raise WeightsError(f"{weights}: expected a weight file, found nothing")
+        shutil.copyfile(weights, target)
+        parameters = build(network).count_params()
+    else:
+        save_weights(weights, target)
+        parameters = weights.count_params()
+    found = Description(
+        format=FORMAT,
+        name=name,
+        trained_on=trained_on,
+        network=network,
+        preprocessing=preprocessing,
+        inference=inference,
+        sha256=_sha256(target),
+        parameters=parameters,
+        training=training or {},
+    )
+    text = json.dumps(found.model_dump(mode="json"), indent=1)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    if card:
+        (folder / CARD).write_text(card, encoding="utf-8")
+    read_weights(folder)
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Training patches: where they are drawn and what is done to them."""

@@ -1,0 +1,235 @@
+"""The batches of an epoch through the shuffled queue of section 6.4.1.
+
+Scans are visited in a random order, all of them before one comes again; each visit puts
+``patches_per_scan`` patches into a queue that is refilled to ``queue_patches``, and batches are
+drawn from the queue at random. The random numbers of a patch depend on seed, epoch, visit and
+number alone, not on when or by which thread it is made. So only tickets wait in the queue: a
+patch is made when its turn comes, or when its scan leaves the memory, which bounds both.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from cmbkit.detector.network import position
+from cmbkit.detector.patches.hard_negatives import NO_ALARMS, FalseAlarms
+from cmbkit.detector.patches.sampling import SampledScan, ScanMemory, cut_patch, patch_start
+from cmbkit.params import Training
+from cmbkit.records import StandardScan
+
+BATCHES_AHEAD = 2
+ORDER, DRAW, PATCH = range(3)  # what a stream of random numbers is for
+
+
+def _generator(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *numbers)))
+
+
+class _Ticket:
+    """A patch of the queue: what it takes to make it, later the patch itself."""
+
+    def __init__(self, scan: SampledScan, training: Training, patch, key: tuple[int, ...], hard):
+        self.scan, self.training, self.patch, self.key = scan, training, patch, key
+        self.hard = hard
+        self.made: Future | None = None
+
+    def make(self):
+        """Image, float16 as it may have to wait, mask, first voxel, and the scan's shape."""
+        training, (seed, *numbers) = self.training, self.key
+        rng = _generator(seed, PATCH, *numbers)
+        spots = [self.hard, (training.dark_background, self.scan.dark)]
+        start = patch_start(self.scan, self.patch, training.class_proportions, rng, spots)
+        image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
+        return image.astype(np.float16, copy=False), mask, start, self.scan.image.shape
+
+    def start(self, submit) -> Future:
+        """Have it made, once; the scan is let go."""
+        if self.made is None:
+            self.made = submit(self.make)
+            if self.made.done():
+                self.scan = None
+            else:
+                self.made.add_done_callback(lambda _: setattr(self, "scan", None))
+        return self.made
+
+
+def scan_of_visit(n_scans: int, visit: int, seed: int) -> int:
+    """Index of the scan of a visit, counted from the first epoch on: round by round."""
+    rounds, place = divmod(visit, n_scans)
+    return int(_generator(seed, ORDER, rounds).permutation(n_scans)[place])
+
+
+def _tickets(
+    scans, training: Training, patch, needed: int, seed, epoch, memory, alarms, submit, ahead
+):
+    """Tickets in the order in which the shuffled queue gives them, ``needed`` of them.
+
+    With ``ahead`` the scan of the next visit is read meanwhile.
+    """
+    visits = -(-needed // training.patches_per_scan)
+    rng = _generator(seed, DRAW, epoch)
+    waiting: list[_Ticket] = []
+    visit = 0
+    for _ in range(needed):
+        while visit < visits and (
+            not waiting or len(waiting) <= training.queue_patches - training.patches_per_scan
+        ):
+            number = (epoch - 1) * visits + visit
+            standard = scans[scan_of_visit(len(scans), number, seed)]
+            scan, hard = memory.get(standard), (alarms.share, alarms.of(standard))
+            if ahead and visit + 1 < visits:
+                submit(memory.get, scans[scan_of_visit(len(scans), number + 1, seed)])
+            keys = [(seed, epoch, visit, k) for k in range(training.patches_per_scan)]
+            waiting += [_Ticket(scan, training, patch, key, hard) for key in keys]
+            for ticket in waiting:
+                if ticket.made is None and not memory.holds(ticket.scan):
+                    ticket.start(submit)
+            visit += 1
+        pick = int(rng.integers(len(waiting)))
+        waiting[pick], waiting[-1] = waiting[-1], waiting[pick]
+        yield waiting.pop()
+
+
+def _at_once(make) -> Future:
+    done: Future = Future()
+    done.set_result(make())
+    return done
+
+
+def _batch(made, coordinates: bool) -> tuple[np.ndarray, np.ndarray]:
+    images, masks, starts, shapes = zip(*made, strict=True)
+    inputs = np.stack(images).astype(np.float32)[..., None]
+    if coordinates:
+        patch = masks[0].shape
+        places = [position.coordinates(a, patch, b) for a, b in zip(starts, shapes, strict=True)]
+        inputs = np.concatenate([inputs, np.stack(places)], axis=-1)
+    return inputs, np.stack(masks).astype(np.int32)
+
+
+def epoch_batches(
+    scans: list[StandardScan],
+    training: Training,
+    patch,
+    batch_size: int,
+    steps: int,
+    *,
+    seed: int,
+    epoch: int,
+    workers: int = 0,
+    memory: ScanMemory | None = None,
+    coordinates: bool = False,
+    alarms: FalseAlarms = NO_ALARMS,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of one epoch; the same whatever ran before and however many workers help.
+
+    Parameters
+    ----------
+    scans : list of StandardScan
+    training : Training
+    patch : 3 int
+        Voxels per axis.
+    batch_size, steps : int
+    seed : int
+    epoch : int
+        From 1. Epochs of equally many steps go on with the round of scans where the one before
+        ended, so that every scan is visited equally often.
+    workers : int
+        Threads that make patches, some batches ahead; 0 makes them in the calling thread.
+    memory : ScanMemory, optional
+        Keeps scans from one epoch to the next.
+    coordinates : bool
+        Give also where each patch lies in its scan (`cmbkit.detector.network.position`),
+        whatever its
+        augmentation: the patch turns about its own centre.
+    alarms : FalseAlarms, optional
+        Where an earlier network was wrong, for patches without a microbleed.
+
+    Yields
+    ------
+    image : ndarray (batch, x, y, z, 1), float32
+        With ``coordinates`` 4 channels.
+    mask : ndarray (batch, x, y, z), int32, 0/1
+    """
+    if not scans:
+        raise ValueError("expected at least one scan to sample from, found none")
+    if epoch < 1:
+        raise ValueError(f"epoch: expected 1 or more, found {epoch}")
+    if memory is None:
+        memory = ScanMemory.of(training)
+    if training.dark_background > 0 and not memory.dark:
+        raise ValueError("dark_background: expected a memory of scans with their dark spots")
+    pool = ThreadPoolExecutor(workers, "patches") if workers else None
+    submit = pool.submit if pool else _at_once
+    needed = batch_size * steps
+    tickets = _tickets(
+        scans, training, patch, needed, seed, epoch, memory, alarms, submit, bool(pool)
+    )
+    ahead = batch_size * BATCHES_AHEAD if pool else 0
+    started: deque[Future] = deque()
+    try:
+        for _ in range(steps):
+            while len(started) < batch_size + ahead:
+                ticket = next(tickets, None)
+                if ticket is None:
+                    break
+                started.append(ticket.start(submit))
+            made = [started.popleft().result() for _ in range(batch_size)]
+            yield _batch(made, coordinates)
+    finally:
+        if pool:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Prefetched:
+    """Prepare an iterator's items ahead in a background thread; the order stays.
+
+    Use as a context manager; leaving it ends the thread. An error in the thread is raised
+    where the item would have come.
+    """
+
+    def __init__(self, source: Iterator, ahead: int = 4):
+        self._source = source
+        self._items: queue.Queue = queue.Queue(ahead)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def _work(self):
+        try:
+            for item in self._source:
+                if not self._put((item, None)):
+                    return
+            self._put((None, StopIteration()))
+        except Exception as error:
+            self._put((None, error))
+
+    def _put(self, pair) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._items.put(pair, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        item, error = self._items.get()
+        if error is not None:
+            raise error
+        return item

@@ -1,0 +1,1 @@
+"""A training phase: steps, validation, checkpoints."""

@@ -1,0 +1,137 @@
+"""Memory and time that a training phase will take, told before it starts."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+
+import nibabel as nib
+import numpy as np
+
+from cmbkit.detector.inference.tiles import tile_starts
+from cmbkit.detector.training.steps import GradientSteps
+from cmbkit.params import Inference, Phase, Training
+from cmbkit.records import StandardScan
+
+WARM_UP = 2
+COPIES = 4
+"""Float32 arrays per weight: itself, its gradient and the two moments of Adam."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a phase will take if it is not stopped early.
+
+    Attributes
+    ----------
+    parameters : int
+    weights_gb : float
+        Weights, gradients and the optimizer's moments, on each device.
+    activations_gb : float
+        Layer outputs of one device's part of a batch, kept for the backward pass; twice that may
+        be in use at the peak.
+    step_seconds : float
+        Median of warm-up steps, which leave no trace in the weights.
+    training_hours, validation_hours : float
+        Over all epochs. A tile of validation is taken to cost a third of its share of a step, as
+        the backward pass costs twice the forward pass.
+    """
+
+    parameters: int
+    weights_gb: float
+    activations_gb: float
+    step_seconds: float
+    training_hours: float
+    validation_hours: float
+
+    def lines(self) -> list[str]:
+        """In words; a second line where the computer's memory will not do."""
+        memory = self.weights_gb + self.activations_gb
+        told = [
+            f"{self.parameters:,} parameters; at least {memory:.2g} GB of memory "
+            f"(weights, gradients, Adam {self.weights_gb:.2g}, activations "
+            f"{self.activations_gb:.2g}); at most {_duration(self.training_hours)} of gradient "
+            f"steps at {self.step_seconds:.2g} s and {_duration(self.validation_hours)} of "
+            "validation"
+        ]
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+        if memory > there:
+            told.append(
+                f"this computer has {there:.2g} GB of memory: unless a GPU has more, make "
+                "batch_size or patch_size smaller"
+            )
+        return told
+
+    def record(self) -> dict:
+        """For ``config.json``."""
+        return {name: float(f"{value:.3g}") for name, value in asdict(self).items()} | {
+            "parameters": self.parameters
+        }
+
+
+def _duration(hours: float) -> str:
+    for unit, size in (("days", 24.0), ("h", 1.0), ("min", 1 / 60)):
+        if hours >= 2 * size:
+            return f"{hours / size:.0f} {unit}"
+    return f"{hours * 3600:.0f} s"
+
+
+def activation_bytes(model, patches: int) -> int:
+    """Bytes of all layer outputs of a batch of patches, inputs included."""
+    total = 0
+    for layer in model.layers:
+        voxels = int(np.prod(layer.output.shape[1:]))
+        total += voxels * patches * (2 if "16" in str(layer.compute_dtype) else 4)
+    return total
+
+
+def validation_tiles(scans: list[StandardScan], training: Training, inference: Inference, patch):
+    """Tiles that an epoch's validation predicts; empty ones, which are skipped, count too."""
+    chosen = len(scans) * training.validation_share
+    if training.validation_patches_per_scan is not None:
+        return round(chosen * training.validation_patches_per_scan)
+    tile = inference.tile_size or patch
+    counts = []
+    for scan in scans:
+        shape = nib.load(scan.image_path).shape
+        padded = [max(n, t) for n, t in zip(shape, tile, strict=True)]
+        counts.append(len(tile_starts(padded, tile, inference.overlap)))
+    return round(float(np.mean(counts)) * chosen * np.prod(tile) / np.prod(patch))
+
+
+def estimate(
+    steps: GradientSteps, phase: Phase, training: Training, tiles: int, rng: np.random.Generator
+) -> Estimate:
+    """Count memory, and time a few gradient steps on noise; network and optimizer stay as they are.
+
+    Parameters
+    ----------
+    steps : GradientSteps
+    phase, training : parameters
+    tiles : int
+        Patches per epoch of validation.
+    rng : numpy Generator
+        Of the noise.
+    """
+    before = steps.state()
+    shape = (phase.batch_size, *steps.model.input_shape[1:])
+    images = rng.normal(size=shape).astype(np.float32)
+    masks = np.zeros(shape[:-1], np.int32)
+    seconds = []
+    for _ in range(WARM_UP + 1):
+        started = time.perf_counter()
+        steps(images, masks)
+        seconds.append(time.perf_counter() - started)
+    steps.restore(before)
+    second = float(np.median(seconds[1:]))  # the first one builds the graph
+    count = steps.model.count_params()
+    part = -(-phase.batch_size // training.devices)
+    return Estimate(
+        parameters=count,
+        weights_gb=COPIES * 4 * count / 1e9,
+        activations_gb=activation_bytes(steps.worker, part) / 1e9,
+        step_seconds=second,
+        training_hours=phase.epochs * phase.steps_per_epoch * second / 3600,
+        validation_hours=phase.epochs * tiles * second / phase.batch_size / 3 / 3600,
+    )

@@ -1,0 +1,54 @@
+"""Predictions of chosen microbleeds after every epoch (Figure 7.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cmbkit.detector.inference.tiled import Predictor
+from cmbkit.detector.patches.sampling import SampledScan, region
+
+
+def snapshot_patches(scans, chosen: list[tuple[str, int]], patch) -> dict[str, dict]:
+    """Image and lesion of the patch around each chosen CMB, by file stem.
+
+    Parameters
+    ----------
+    scans : list of StandardScan
+    chosen : list of (uid, CMB id)
+    patch : 3 int
+        Voxels per axis.
+    """
+    by_uid = {scan.scan.uid: scan for scan in reversed(scans)}
+    patches = {}
+    for uid, id in chosen:
+        if uid not in by_uid:
+            raise ValueError(f"snapshot {uid}: expected one of the scans, found no such uid")
+        scan = SampledScan.load(by_uid[uid])
+        start = np.rint(scan.centre_of(id) - np.array(patch) / 2).astype(int)
+        patches[f"{uid}_cmb{id}"] = {
+            "image": region(scan.image, start, patch, scan.background).astype(np.float32),
+            "lesion": region(scan.lesions, start, patch, 0) == id,
+            "spacing_mm": scan.spacing_mm,
+            "start": start,
+            "scan_shape": scan.image.shape,
+        }
+    return patches
+
+
+def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: int) -> None:
+    """Write ``snapshots/<uid>_cmb<id>_epoch<n>.npz`` of every patch."""
+    if patches:
+        (folder / "snapshots").mkdir(exist_ok=True)
+    for stem, patch in patches.items():
+        image = region(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
+        inputs = predictor.inputs(image[None], [patch["start"]], patch["scan_shape"])
+        probability = predictor.patch_probability(inputs)[0]
+        cut = tuple(slice(n) for n in patch["image"].shape)
+        np.savez_compressed(
+            folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",
+            **patch,
+            probability=probability[cut].astype(np.float16),
+            epoch=epoch,
+        )

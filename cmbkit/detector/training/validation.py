@@ -1,0 +1,215 @@
+"""How well the network does on validation scans after an epoch (section 6.5.4).
+
+The counts here serve model selection only; the study's evaluation is `cmbkit.evaluation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.distance import cdist
+
+from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.tiled import Predictor, predict_standard
+from cmbkit.detector.inference.tiles import holds_any, tile_starts
+from cmbkit.detector.patches.sampling import SampledScan, random_start, region
+from cmbkit.params import Inference, Training
+from cmbkit.records import StandardScan
+
+MATCH_MM = 5.0
+LOSS_TILES = 4
+
+
+def inference_for(training: Training, inference: Inference) -> Inference:
+    """Inference settings that validation goes by.
+
+    Threshold and smallest size are those of ``training`` where it names them. Patches are
+    predicted at the training patch size and by Keras (for a few of them per epoch, converting
+    the network to another engine would not pay), scans as at inference.
+    """
+    named = {
+        "threshold": training.validation_threshold,
+        "minimum_voxels": training.validation_minimum_voxels,
+    }
+    changes = {name: value for name, value in named.items() if value is not None}
+    if training.validation_patches_per_scan is not None:
+        changes |= {"tile_size": None, "engine": "keras", "precision": "float32"}
+    return inference.model_copy(update=changes)
+
+
+def depends_on(training: Training, inference: Inference) -> dict:
+    """The inference settings that the metrics of validation depend on.
+
+    Not on batch size and engine; of patches, tiling and brain do not matter either.
+    """
+    used = inference_for(training, inference).model_dump(
+        mode="json", exclude={"batch_size", "engine"}
+    )
+    if training.validation_patches_per_scan is None:
+        return used
+    names = ("threshold", "low_threshold", "connectivity", "merge_mm", "minimum_voxels")
+    return {name: used[name] for name in names}
+
+
+def balanced_subset(
+    scans: list[StandardScan], share: float, rng: np.random.Generator
+) -> list[StandardScan]:
+    """Draw a share of the scans, as many healthy ones as unhealthy ones where there are enough.
+
+    With ``share`` 1 all scans are taken.
+    """
+    if share >= 1:
+        return list(scans)
+    wanted = max(2, round(share * len(scans)))
+    ill = [scan for scan in scans if len(scan.microbleeds())]
+    healthy = [scan for scan in scans if not len(scan.microbleeds())]
+    n_ill = min(len(ill), max(wanted // 2, wanted - len(healthy)))
+    n_healthy = min(len(healthy), wanted - n_ill)
+    chosen = [ill[i] for i in sorted(rng.permutation(len(ill))[:n_ill])]
+    return chosen + [healthy[i] for i in sorted(rng.permutation(len(healthy))[:n_healthy])]
+
+
+@dataclass
+class Tally:
+    """Running sums over scans or patches."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+    pair_dice: list[float] = field(default_factory=list)
+    shared_voxels: int = 0
+    voxels: int = 0
+    losses: list[float] = field(default_factory=list)
+
+    def add(self, truth: np.ndarray, found: np.ndarray, spacing_mm: float) -> None:
+        """Count one pair of instance-labelled arrays (greedy matching, centres within 5 mm)."""
+        pairs, n_truth, n_found = match(truth, found, spacing_mm)
+        self.tp += len(pairs)
+        self.fn += n_truth - len(pairs)
+        self.fp += n_found - len(pairs)
+        for a, b in pairs:
+            one, other = truth == a, found == b
+            self.pair_dice.append(2 * np.sum(one & other) / (one.sum() + other.sum()))
+        self.shared_voxels += int(np.sum((truth > 0) & (found > 0)))
+        self.voxels += int(np.sum(truth > 0) + np.sum(found > 0))
+
+    def metrics(self) -> dict[str, float]:
+        """``loss``, ``count_f1``, ``count_precision``, ``segmentation_f1``, ``dice``.
+
+        NaN where undefined: F1 without any CMB or candidate, precision without a candidate,
+        ``segmentation_f1`` (mean Dice of the matched pairs) without a pair, ``dice`` (over all
+        voxels) without a voxel.
+        """
+        calls = 2 * self.tp + self.fp + self.fn
+        found = self.tp + self.fp
+        return {
+            "loss": float(np.mean(self.losses)) if self.losses else np.nan,
+            "count_f1": 2 * self.tp / calls if calls else np.nan,
+            "count_precision": self.tp / found if found else np.nan,
+            "segmentation_f1": float(np.mean(self.pair_dice)) if self.pair_dice else np.nan,
+            "dice": 2 * self.shared_voxels / self.voxels if self.voxels else np.nan,
+        }
+
+
+def match(truth: np.ndarray, found: np.ndarray, spacing_mm: float):
+    """Pair instances greedily, nearest centres first, less than 5 mm apart.
+
+    Returns
+    -------
+    pairs : list of (truth id, found id)
+    n_truth, n_found : int
+    """
+    a, b = (np.unique(x[x > 0]) for x in (truth, found))
+    if not len(a) or not len(b):
+        return [], len(a), len(b)
+    centres = [
+        np.array(ndimage.center_of_mass(x > 0, x, ids)) * spacing_mm
+        for x, ids in ((truth, a), (found, b))
+    ]
+    distance = cdist(*centres)
+    order = np.column_stack(np.unravel_index(np.argsort(distance, axis=None), distance.shape))
+    pairs, used_a, used_b = [], set(), set()
+    for i, j in order.tolist():
+        if distance[i, j] < MATCH_MM and i not in used_a and j not in used_b:
+            pairs.append((int(a[i]), int(b[j])))
+            used_a.add(i)
+            used_b.add(j)
+    return pairs, len(a), len(b)
+
+
+def _loss_of(probability: np.ndarray, truth: np.ndarray, loss) -> float:
+    """Loss of patches taken together as one batch; both arrays (n, x, y, z)."""
+    classes = np.stack([1 - probability, probability], axis=-1)
+    return float(loss((truth > 0).astype(np.int32), classes))
+
+
+def add_scan(tally: Tally, predictor: Predictor, scan: StandardScan, loss) -> None:
+    """Predict a whole scan, as at inference, and count; the loss is a mean over tiles."""
+    image, probability = predict_standard(predictor, scan)
+    brain, lesions = scan.brain().data, scan.lesions().data
+    labels = scan.labels().data
+    found, _ = candidates(probability, labels, image.spacing, predictor.params)
+    tally.add(lesions, found, float(image.spacing.mean()))
+    starts = tile_starts(image.shape, predictor.tile, 0)
+    starts = starts[holds_any(brain, starts, predictor.tile)]
+    values = []
+    for first in range(0, len(starts), LOSS_TILES):
+        chosen = starts[first : first + LOSS_TILES]
+        pieces = [[region(x, s, predictor.tile, 0) for s in chosen] for x in (probability, lesions)]
+        values.append(_loss_of(*map(np.stack, pieces), loss))
+    tally.losses.append(float(np.mean(values)))
+
+
+def add_patches(
+    tally: Tally, predictor: Predictor, scan: SampledScan, n: int, loss, rng: np.random.Generator
+) -> None:
+    """Predict ``n`` patches: up to half around CMBs (centred), the others anywhere."""
+    tile = np.array(predictor.tile)
+    chosen = rng.permutation(len(scan.ids))[: (n + 1) // 2]
+    starts = [np.rint(scan.centres[i] - tile / 2).astype(int) for i in chosen]
+    starts += [random_start(scan.image.shape, tile, rng) for _ in range(n - len(starts))]
+    images = [region(scan.image, s, tile, scan.background) for s in starts]
+    truths = np.stack([region(scan.lesions, s, tile, 0) for s in starts])
+    images = predictor.inputs(np.stack(images).astype(np.float32), starts, scan.image.shape)
+    probability = predictor.patch_probability(images)
+    for p, truth in zip(probability, truths, strict=True):
+        found, _ = candidates(p, None, scan.spacing_mm, predictor.params)
+        tally.add(truth, found, scan.spacing_mm)
+    tally.losses.append(_loss_of(probability, truths, loss))
+
+
+def validate(
+    predictor: Predictor, scans: list[StandardScan], training: Training, loss, memory, seed: int
+) -> dict[str, float]:
+    """Metrics over ``scans``: whole scans, or a few patches of each where the parameters say so.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    scans : list of StandardScan
+    training : Training
+        ``validation_patches_per_scan``: None for whole scans (the thesis), else a number.
+    loss : callable
+        Of (y_true, y_pred), see `losses.combined_loss`.
+    memory : ScanMemory
+        Keeps scans between epochs (patches only).
+    seed : int
+        Places of the patches; the same from epoch to epoch.
+
+    Returns
+    -------
+    dict
+        See `Tally.metrics`.
+    """
+    tally = Tally()
+    for scan in scans:
+        if training.validation_patches_per_scan is None:
+            add_scan(tally, predictor, scan, loss)
+        else:
+            name = [seed, *scan.scan.uid.encode()]
+            rng = np.random.default_rng(name)
+            n = training.validation_patches_per_scan
+            add_patches(tally, predictor, memory.get(scan), n, loss, rng)
+    return tally.metrics()

@@ -1,0 +1,209 @@
+"""Microbleeds and their blob-like mimics: where they sit and how they look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from cmbkit.anatomy.atlas import load_atlas, load_templates
+from cmbkit.phantom.implant import random_rotation
+
+# Shares of CMBs by region: two thirds lobar, one third deep and posterior fossa (section 4.9.3).
+REGION_SHARES = {
+    "cortex": (0.32, (3, 42, 17, 53)),
+    "white matter": (0.33, (2, 41)),
+    "thalamus": (0.10, (10, 49)),
+    "basal ganglia": (0.10, (11, 50, 12, 51, 13, 52)),
+    "brainstem": (0.06, (16,)),
+    "cerebellum": (0.09, (7, 46, 8, 47)),
+}
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A compact structure: kind, centre in MNI mm, radius in mm, share of signal lost.
+
+    ``seed`` fixes its shape. ``label`` is the SynthSeg label at its centre.
+    """
+
+    kind: str
+    mni: tuple[float, float, float]
+    radius_mm: float
+    depth: float
+    seed: int
+    label: int = 0
+    certainty: str = field(default="certain")
+
+    @property
+    def half_mm(self) -> float:
+        """Beyond this distance along any axis the drawing is zero."""
+        return 2.0 * self.radius_mm + 0.5
+
+    def draw(self, x, y, z) -> np.ndarray:
+        """Share of signal lost at offsets from the centre (mm); negative brightens."""
+        rng = np.random.default_rng(self.seed)
+        return _DRAWINGS[self.kind](self, x, y, z, rng)
+
+
+def _radial(x, y, z, radius, rng, uneven=0.12, bumpy=0.06):
+    """Distance from the centre of a slightly irregular ellipsoid, in radii."""
+    rotation = random_rotation(rng)
+    axes = np.exp(rng.uniform(-uneven, uneven, 3))
+    axes *= radius / np.cbrt(axes.prod())
+    own = [(r[0] * x + r[1] * y + r[2] * z) / a for r, a in zip(rotation, axes, strict=True)]
+    d = np.sqrt(own[0] ** 2 + own[1] ** 2 + own[2] ** 2)
+    phase = rng.uniform(0, 2 * np.pi, 3)
+    bumps = sum(np.sin(2.2 * own[k] + 1.7 * own[k - 1] + phase[k]) for k in range(3))
+    return d * (1 + bumpy * bumps)
+
+
+def _soft_ball(d, edge):
+    return 1 / (1 + np.exp(np.clip((d - 1) / edge, -40, 40)))
+
+
+def _microbleed(blob, x, y, z, rng):
+    d = _radial(x, y, z, blob.radius_mm, rng)
+    return blob.depth * _soft_ball(d, rng.uniform(0.09, 0.17))
+
+
+def _calcification(blob, x, y, z, rng):
+    """A cluster of crumbs with a faint bright rim; crisper than a microbleed."""
+    loss = 0.0
+    for _ in range(rng.integers(2, 5)):
+        c = rng.normal(0, 0.45 * blob.radius_mm, 3)
+        d = _radial(x - c[0], y - c[1], z - c[2], 0.6 * blob.radius_mm, rng, 0.35, 0.1)
+        loss = np.maximum(loss, blob.depth * _soft_ball(d, 0.07))
+    d = np.sqrt(x * x + y * y + z * z) / blob.radius_mm
+    return np.where(loss > 0.08, loss, loss - 0.14 * np.exp(-(((d - 1.25) / 0.2) ** 2)))
+
+
+def _cavernoma(blob, x, y, z, rng):
+    """A dark rim around a mottled core."""
+    d = _radial(x, y, z, blob.radius_mm, rng, 0.2, 0.1)
+    k, phase = rng.uniform(1.5, 2.5, 3), rng.uniform(0, 6, 3)
+    mottle = np.sin(k[0] * x + phase[0]) * np.sin(k[1] * y + phase[1]) * np.sin(k[2] * z + phase[2])
+    core = _soft_ball(d, 0.05) * (0.15 + 0.5 * mottle)
+    return np.maximum(core, blob.depth * np.exp(-(((d - 1) / 0.2) ** 2)))
+
+
+def _haemorrhage(blob, x, y, z, rng):
+    d = _radial(x, y, z, blob.radius_mm, rng, 0.3, 0.1)
+    rim = np.exp(-(((d - 1) / 0.12) ** 2))
+    return np.maximum(0.55 * _soft_ball(d, 0.05), blob.depth * rim)
+
+
+def _infarct(blob, x, y, z, rng):
+    d = _radial(x, y, z, blob.radius_mm, rng, 0.4, 0.12)
+    return -blob.depth * _soft_ball(d, 0.08)
+
+
+_DRAWINGS = {
+    "cmb": _microbleed,
+    "calcification": _calcification,
+    "cavernoma": _cavernoma,
+    "haemorrhage": _haemorrhage,
+    "infarct": _infarct,
+}
+
+
+@lru_cache(maxsize=1)
+def _candidates() -> dict[str, np.ndarray]:
+    """Template voxels deep enough inside each region to hold a microbleed's centre."""
+    maps, atlas = load_templates(), load_atlas()
+    solid = ndimage.gaussian_filter(maps.grey + maps.white, 1.5)
+    places = {}
+    for region, (_, labels) in REGION_SHARES.items():
+        inside = np.isin(atlas.data, labels) & (solid > (0.82 if region == "cortex" else 0.9))
+        inside[:, :, : int(-58 - maps.affine[2, 3])] = False
+        places[region] = np.argwhere(inside)
+    return places
+
+
+def label_at(mni) -> np.ndarray:
+    """SynthSeg label at MNI mm, shape (n, 3) to (n,)."""
+    atlas = load_atlas()
+    index = np.clip(np.rint(atlas.to_voxels(np.atleast_2d(mni))).astype(int), 0,
+                    np.array(atlas.shape) - 1)  # fmt: skip
+    return atlas.data[tuple(index.T)]
+
+
+def _place(region: str, rng: np.random.Generator) -> np.ndarray:
+    voxels = _candidates()[region]
+    return load_atlas().to_mm(voxels[rng.integers(len(voxels))]) + rng.uniform(-0.5, 0.5, 3)
+
+
+def draw_microbleeds(
+    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=(), apart_mm=8.0
+) -> list[Blob]:
+    """Draw one microbleed per radius; ``accept(mni)`` says whether the scan covers the place.
+
+    Most take 55 to 100 % of the signal, one in seven is pale and hard to see. They keep
+    ``apart_mm`` from each other and from the blobs in ``avoid``; fewer come out when no room
+    is found.
+    """
+    regions = list(REGION_SHARES)
+    shares = np.array([REGION_SHARES[r][0] for r in regions])
+    blobs: list[Blob] = []
+    for radius in radii_mm:
+        for _ in range(200):
+            mni = _place(regions[rng.choice(len(regions), p=shares / shares.sum())], rng)
+            taken = [*avoid, *blobs]
+            far = all(np.linalg.norm(mni - b.mni) > apart_mm + b.radius_mm for b in taken)
+            if far and accept(mni):
+                break
+        else:
+            continue
+        pale = rng.random() < 0.15
+        depth = rng.uniform(0.3, 0.5) if pale else rng.uniform(0.6, 1.0)
+        if sequence == "T2S":
+            depth *= 0.9
+        blobs.append(
+            Blob("cmb", tuple(mni), float(radius), depth, int(rng.integers(2**31)),
+                 int(label_at(mni)[0]), "uncertain" if pale else "certain")
+        )  # fmt: skip
+    return blobs
+
+
+def draw_mimics(age: float, rng: np.random.Generator, accept) -> list[Blob]:
+    """Calcifications of basal ganglia, choroid plexus and pineal gland; a rare cavernoma."""
+    found: list[tuple[str, np.ndarray, float, float]] = []
+
+    def calcify(centre, spread, radius, depth):
+        found.append(
+            ("calcification", np.asarray(centre, float) + rng.normal(0, spread, 3),
+             rng.uniform(*radius), rng.uniform(*depth))
+        )  # fmt: skip
+
+    if rng.random() < 0.2 + 0.005 * max(age - 40, 0):
+        for side in (-1, 1):
+            for _ in range(rng.integers(1, 4)):
+                calcify((side * 19, -1, 0), 2.0, (1.2, 2.4), (0.5, 0.85))
+    for side in (-1, 1):
+        if rng.random() < 0.75:
+            calcify((side * 24, -42, 11), 1.5, (1.3, 2.6), (0.5, 0.9))
+    if rng.random() < 0.7:
+        calcify((0, -29, 3), 0.8, (1.3, 2.4), (0.5, 0.9))
+    for _ in range(rng.poisson(1.5)):  # falx and dura
+        calcify((rng.normal(0, 0.7), rng.uniform(-40, 55), rng.uniform(45, 70)), 1.0,
+                (0.9, 1.8), (0.5, 0.9))  # fmt: skip
+    if rng.random() < 0.12:
+        found.append(("cavernoma", _place("white matter", rng), rng.uniform(3, 6), 0.9))
+    return [
+        Blob(kind, tuple(mni), radius, depth, int(rng.integers(2**31)), int(label_at(mni)[0]))
+        for kind, mni, radius, depth in found
+        if accept(mni)
+    ]
+
+
+def draw_pathology(rng: np.random.Generator, accept, chance: float) -> list[Blob]:
+    """Perhaps an infarct or a macro-haemorrhage, as in CRB and CRBneg (sections 4.1 and 4.2)."""
+    if rng.random() > chance:
+        return []
+    mni = _place("white matter", rng)
+    kind = "haemorrhage" if rng.random() < 0.45 else "infarct"
+    depth = 0.92 if kind == "haemorrhage" else rng.uniform(0.25, 0.5)
+    blob = Blob(kind, tuple(mni), rng.uniform(7, 15), depth, int(rng.integers(2**31)))
+    return [blob] if accept(mni) else []

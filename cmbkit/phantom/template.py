@@ -1,0 +1,166 @@
+"""Maps on the MNI grid that all synthetic heads share: tissue, iron, skull and scalp, dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import expit
+
+from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, load_atlas, load_templates
+from cmbkit.phantom.scanner import averaging_weights
+
+# How much iron darkens a structure on SWI of a 60-year-old (share of signal lost).
+_IRON = {
+    "Pallidum": 0.34,
+    "Putamen": 0.13,
+    "Caudate": 0.10,
+    "Thalamus": 0.03,
+    "Ventral DC": 0.10,
+}
+# Red nucleus, substantia nigra and dentate nucleus: MNI centre, half-axes (mm), share lost.
+_DARK_NUCLEI = [
+    ((4.5, -20, -9), (2.8, 3.2, 3.2), 0.28),
+    ((10, -16, -12), (4.5, 4.0, 2.2), 0.34),
+    ((15, -56, -34), (5.5, 7.0, 3.5), 0.25),
+]
+# Air cavities that distort the field: MNI centre and reach (mm).
+CAVITIES = [
+    ((0, 36, -32), 12.0),
+    ((0, 16, -32), 9.0),
+    ((58, -26, -40), 11.0),
+    ((-58, -26, -40), 11.0),
+]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Maps on the template grid (1 mm) that all patients share; float32.
+
+    ``head`` is None when the skull is stripped. ``origin`` is the first voxel's centre, MNI mm.
+    """
+
+    tissue: np.ndarray
+    white: np.ndarray
+    iron: np.ndarray
+    brain: np.ndarray
+    head: np.ndarray | None
+    dropout: np.ndarray
+    origin: np.ndarray
+
+
+def _depth_outside(brain: np.ndarray) -> np.ndarray:
+    closed = ndimage.binary_closing(np.pad(brain[::2, ::2, ::2], 8), iterations=6)
+    depth = 2 * ndimage.distance_transform_edt(~closed)[8:-8, 8:-8, 8:-8].astype(np.float32)
+    depth = ndimage.zoom(depth, 2, order=1)
+    grow = [(0, max(0, n - m)) for n, m in zip(brain.shape, depth.shape, strict=True)]
+    return np.pad(depth, grow, mode="edge")[tuple(slice(n) for n in brain.shape)]
+
+
+def _head_signal(brain: np.ndarray, x, y, z) -> np.ndarray:
+    """Signal outside the brain relative to white matter: fluid, skull, scalp, face, air."""
+    rng = np.random.default_rng(7)
+    depth = _depth_outside(brain)
+    depth = depth + np.minimum(depth / 4, 1) * 0.5 * smooth_noise(depth.shape, 25.0, rng)
+    signal = np.interp(
+        depth,
+        [0, 1.5, 2.5, 3.5, 5.0, 6.5, 7.5, 8.5, 11.0, 12.5, 13.5],
+        [0.8, 0.75, 0.35, 0.10, 0.28, 0.10, 0.35, 0.85, 0.75, 0.45, 0.0],
+    ).astype(np.float32)
+    face = ((x / 62) ** 2 + ((y - 32) / 58) ** 2 + ((z + 62) / 48) ** 2 < 1) & (z < -12 - 0.2 * y)
+    neck = ((x / 58) ** 2 + ((y + 32) / 62) ** 2 < 1) & (z < -42)
+    flesh = 0.45 + 0.11 * smooth_noise(depth.shape, 9.0, rng)
+    soft = (face | neck) & (depth > 3)
+    signal[soft] = np.maximum(signal, flesh)[soft]
+    for sign in (-1, 1):  # eyes
+        eye = ((x - sign * 32) ** 2 + (y - 64) ** 2 + (z + 36) ** 2 < 12**2) & (depth > 2)
+        signal[eye] = 1.05
+    for (cx, cy, cz), reach in CAVITIES:
+        cave = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < (0.8 * reach) ** 2
+        signal[cave & (depth > 2)] = 0.03
+    return signal
+
+
+def smooth_noise(shape, scale_mm: float, rng: np.random.Generator, step=1.0) -> np.ndarray:
+    """Unit-variance noise that varies over ``scale_mm``, float32."""
+    coarse = [int(np.ceil(n * step / scale_mm)) + 3 for n in shape]
+    noise = rng.standard_normal(coarse, dtype=np.float32)
+    offset = rng.uniform(0, 1, 3) * scale_mm
+    weights = [
+        averaging_weights(offset[a] + step * np.arange(n), 1e-3, -scale_mm, scale_mm, coarse[a])
+        for a, n in enumerate(shape)
+    ]
+    out = noise @ weights[2].T
+    out = (weights[0] @ out.reshape(coarse[0], -1)).reshape(shape[0], coarse[1], shape[2])
+    return np.matmul(weights[1], out) / 0.6
+
+
+def _dropout(shape, x, y, z) -> np.ndarray:
+    """Share of signal lost around the air cavities, with ragged outlines."""
+    rng = np.random.default_rng(11)
+    ragged = 1 + 0.22 * smooth_noise(shape, 9.0, rng)
+    lost = np.zeros(shape, np.float32)
+    for (cx, cy, cz), reach in CAVITIES:
+        along_x = np.exp(-(((x - cx) / 1.3 / reach) ** 2) / 2)
+        along_y = np.exp(-(((y - cy) / reach) ** 2) / 2)
+        along_z = np.exp(-(((z - cz) / 0.9 / reach) ** 2) / 2)
+        np.maximum(lost, along_x * (along_y * along_z), out=lost)
+    return np.clip(1.8 * lost * ragged - 0.15, 0, 1)
+
+
+def _darken(dark, axes, centre, half_axes, share: float) -> None:
+    """Let an ellipsoid with a soft edge lose ``share`` of its signal; in place, in its box."""
+    box, squares = [], 0.0
+    for axis, c, r in zip(axes, centre, half_axes, strict=True):
+        near = np.flatnonzero(np.abs(axis.ravel() - c) < 2 * r)
+        box.append(slice(near[0], near[-1] + 1))
+        squares = squares + _along(((axis.ravel()[near] - c) / r) ** 2, len(box) - 1)
+    inside = share * expit(8 * (1 - squares))
+    dark[tuple(box)] = np.maximum(dark[tuple(box)], inside)
+
+
+def _along(values, axis: int) -> np.ndarray:
+    """1D values as a 3D array along one axis."""
+    return values.reshape([-1 if a == axis else 1 for a in range(3)])
+
+
+@lru_cache(maxsize=1)
+def template_fields() -> Fields:
+    """Build the shared maps once per process (about 5 s)."""
+    maps, atlas = load_templates(), load_atlas()
+    origin = maps.affine[:3, 3]
+    axes = [origin[a] + np.arange(n, dtype=np.float32) for a, n in enumerate(maps.brain.shape)]
+    x, y, z = axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]
+    iron = np.zeros(256, np.float32)
+    for label, name in SYNTHSEG_LABELS.items():
+        for structure, share in _IRON.items():
+            if name.endswith(structure):
+                iron[label] = share
+    dark = ndimage.gaussian_filter(iron[atlas.data], 0.8)
+    for centre, half_axes, share in _DARK_NUCLEI:
+        for sign in (-1, 1):
+            _darken(dark, (x, y, z), (sign * centre[0], *centre[1:]), half_axes, share)
+    white = maps.white / np.maximum(maps.white + maps.grey, 1e-3)
+    return Fields(
+        maps.grey + maps.white,
+        white.astype(np.float32),
+        dark.astype(np.float32),
+        maps.brain.astype(np.float32),
+        _head_signal(maps.brain, x, y, z),
+        _dropout(maps.brain.shape, x, y, z),
+        origin,
+    )
+
+
+@lru_cache(maxsize=1)
+def stripped_fields() -> Fields:
+    """The shared maps cropped to the brain, without a head."""
+    fields = template_fields()
+    box = ndimage.find_objects((fields.brain > 0).astype(np.uint8))[0]
+    box = tuple(slice(max(s.start - 3, 0), s.stop + 3) for s in box)
+    maps = (fields.tissue, fields.white, fields.iron, fields.brain)
+    tissue, white, iron, brain = (np.ascontiguousarray(m[box]) for m in maps)
+    origin = fields.origin + [s.start for s in box]
+    return Fields(tissue, white, iron, brain, None, fields.dropout[box], origin)

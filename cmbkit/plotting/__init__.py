@@ -1,0 +1,1 @@
+"""Figures on arrays and tables; knows no stage of the study."""

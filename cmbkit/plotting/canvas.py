@@ -1,0 +1,86 @@
+"""A blank figure in the house style, and the label that marks synthetic results."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+SYNTHETIC_LABEL = "synthetic cohort"
+_GID = "synthetic-label"
+_FOOTER_INCHES = 0.24
+
+
+def new_figure(
+    width: float, height: float, *, synthetic: bool = False, images: bool = False
+) -> Figure:
+    """Return an empty figure of ``width`` x ``height`` inches with room managed by matplotlib.
+
+    ``images`` moves panels of fixed shape together.
+
+    The figure is not registered with pyplot, so that drawing many of them holds no memory.
+    """
+    from cmbkit.plotting import style
+
+    style.apply()
+    figure = Figure(figsize=(width, height), layout="compressed" if images else "constrained")
+    figure.get_layout_engine().set(h_pad=0.07, w_pad=0.07)
+    if synthetic:
+        label_synthetic(figure)
+    return figure
+
+
+def label_synthetic(figure: Figure) -> Figure:
+    """Write "synthetic cohort" in the foot of a figure, once, in room kept free for it."""
+    if is_labelled(figure):
+        return figure
+    foot = _FOOTER_INCHES / figure.get_figheight()
+    engine = figure.get_layout_engine()
+    if engine is not None and "rect" in engine.get():
+        engine.set(rect=(0, foot, 1, 1 - foot))
+    figure.text(
+        0.995,
+        0.15 * foot,
+        SYNTHETIC_LABEL,
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        style="italic",
+        color="#555555",
+        gid=_GID,
+    )
+    return figure
+
+
+def is_labelled(figure: Figure) -> bool:
+    """Whether `label_synthetic` has been here."""
+    return any(text.get_gid() == _GID for text in figure.texts)
+
+
+def datasets_in(values, order) -> list[str]:
+    """Names among ``values``, in ``order``; unknown ones follow in alphabetical order."""
+    present = set(values)
+    return [n for n in order if n in present] + sorted(str(n) for n in present - set(order))
+
+
+def add_scale_bar(axes, length_mm: float, *, colour="white", label: bool = True) -> None:
+    """Draw a bar of ``length_mm`` in the lower left of axes whose data units are mm."""
+    left, right = sorted(axes.get_xlim())
+    bottom, top = sorted(axes.get_ylim())
+    x = left + 0.05 * (right - left)
+    y = bottom + 0.06 * (top - bottom)
+    behind = "black" if colour == "white" else "white"
+    axes.plot([x, x + length_mm], [y, y], color=behind, lw=4, solid_capstyle="butt", zorder=8)
+    axes.plot([x, x + length_mm], [y, y], color=colour, lw=2, solid_capstyle="butt", zorder=9)
+    if label:
+        height = y + 0.04 * (top - bottom)
+        plate = text_plate(behind)
+        axes.text(x, height, f"{length_mm:g} mm", color=colour, fontsize=8, zorder=9, bbox=plate)
+
+
+def text_plate(colour: str) -> dict:
+    """Half-transparent plate that keeps small text readable on an image."""
+    return {"facecolor": colour, "edgecolor": "none", "alpha": 0.55, "pad": 0.8}
+
+
+def nice_length(extent_mm: float) -> float:
+    """Return 1, 2, 5, 10, 20 or 50 mm: the longest that is at most a third of ``extent_mm``."""
+    return max((n for n in (1, 2, 5, 10, 20, 50) if n <= extent_mm / 3), default=1)

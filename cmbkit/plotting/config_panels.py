@@ -1,0 +1,95 @@
+"""Configurations and logs as pictures: text in columns (A.7), small tables (A.6, A.8)."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from cmbkit.plotting.canvas import new_figure
+
+LONG = 28
+"""Rows from which a table runs on in a second block, if that fits."""
+WIDE = 145
+"""Characters of 8 points that fit across a figure."""
+
+
+def configuration_panel(config, title: str = ""):
+    """A configuration as text in two columns (Figure A.7).
+
+    Parameters
+    ----------
+    config : str or dict
+        A dict is written ``key = value``, nested ones indented.
+    """
+    lines = config.splitlines() if isinstance(config, str) else _lines_of(config)
+    lines = [part for line in lines for part in _fold(line, 62)]
+    half = -(-len(lines) // 2) if len(lines) > 12 else len(lines)
+    figure = new_figure(9.5, 0.175 * half + 0.75)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_facecolor("#F7F7F7")
+    for x, part in ((0.01, lines[:half]), (0.51, lines[half:])):
+        axes.text(x, 0.98, "\n".join(part), va="top", family="monospace", fontsize=8,
+                  linespacing=1.35, transform=axes.transAxes)  # fmt: skip
+    if title:
+        axes.set_title(title)
+    return figure
+
+
+def data_configuration(table, title: str = "", synthetic: bool = False):
+    """A small table as a picture (Figures A.6 and A.8); long ones run on in a second block.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Shown as it is; floats with 3 significant digits.
+    """
+    if table.empty:
+        raise ValueError("data_configuration: expected a table with rows, found none")
+    names = [str(name) for name in table.columns]
+    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    widths = [max([len(name), *(len(row[i]) for row in rows)]) + 2 for i, name in enumerate(names)]
+    half = -(-len(rows) // 2)
+    two = len(rows) > LONG and 2 * sum(widths) <= WIDE
+    blocks = [rows[:half], rows[half:]] if two else [rows]
+    longest = max(len(block) for block in blocks)
+    figure = new_figure(10, 0.2 * (longest + 1) + 0.6, synthetic=synthetic)
+    panels = figure.subplots(1, len(blocks), squeeze=False)[0]
+    for axes, block in zip(panels, blocks, strict=True):
+        axes.set_axis_off()
+        drawn = axes.table(
+            cellText=block, colLabels=names, cellLoc="left", loc="upper center",
+            colWidths=[width / sum(widths) for width in widths],
+            bbox=(0, 1 - (len(block) + 1) / (longest + 1), 1, (len(block) + 1) / (longest + 1)),
+        )  # fmt: skip
+        drawn.auto_set_font_size(False)
+        drawn.set_fontsize(min(8, 8 * WIDE / len(blocks) / sum(widths)))
+        for (row, _), cell in drawn.get_celld().items():
+            cell.set_linewidth(0.4)
+            cell.set_edgecolor("#BBBBBB")
+            if row == 0:
+                cell.set_text_props(weight="bold")
+                cell.set_facecolor("#ECECEC")
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _lines_of(config, depth=0):
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            lines += [f"{'  ' * depth}{key}:", *_lines_of(value, depth + 1)]
+        else:
+            lines.append(f"{'  ' * depth}{key} = {value}")
+    return lines
+
+
+def _fold(line, width):
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+
+
+def _cell(value):
+    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)

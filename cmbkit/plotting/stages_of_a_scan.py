@@ -1,0 +1,107 @@
+"""Figure S3: from the raw slice to the standard grid, one row per dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from cmbkit.plotting.canvas import add_scale_bar, new_figure, nice_length, text_plate
+from cmbkit.plotting.cuts import CUTS, draw_outline, show_cut
+from cmbkit.plotting.slices import show_slice
+from cmbkit.plotting.style import CALL_COLOURS, OKABE_ITO
+
+MARK_COLOUR = OKABE_ITO["orange"]
+REFINED_COLOUR = CALL_COLOURS["GT"]
+COLUMNS = ("Raw slice", "Raw annotation", "Refined mask", *(f"Standard, {cut}" for cut in CUTS))
+
+
+@dataclass(frozen=True)
+class StoryRow:
+    """What one row shows.
+
+    Attributes
+    ----------
+    title : str
+        Written to the left; may have several lines.
+    raw, marks, refined : ndarray, shape (i, j)
+        One slice of the image as delivered, RAS; raters' marks and refined microbleeds on it.
+    pixel_mm : (float, float)
+        Pixel size of these.
+    centre_mm : (float, float)
+        Middle of the close views, in mm from the slice's corner.
+    standard, lesions : ndarray, shape (i, j, k)
+        Part of the standard grid around the same place; the cuts go through its middle.
+    spacing_mm : float
+        Voxel size of these.
+    window : (float, float)
+        Intensities of the standard grid that become black and white.
+    """
+
+    title: str
+    raw: np.ndarray
+    marks: np.ndarray
+    refined: np.ndarray
+    pixel_mm: tuple[float, float]
+    centre_mm: tuple[float, float]
+    standard: np.ndarray
+    lesions: np.ndarray
+    spacing_mm: float
+    window: tuple[float, float]
+
+
+def story_figure(rows: list[StoryRow], synthetic: bool = False):
+    """Raw slice, raters' marks, refined mask, and three cuts of the standard grid, row by row.
+
+    All close views of a row have the side of its part of the standard grid, hence one scale.
+    """
+    if not rows:
+        raise ValueError("story_figure: expected at least one row, found none")
+    figure = new_figure(10, 1.72 * len(rows) + 0.6, synthetic=synthetic)
+    grid = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
+    for line, row in zip(grid, rows, strict=True):
+        side = row.standard.shape[0] * row.spacing_mm
+        _whole(line[0], row, side)
+        _close(line[1], row, side, row.marks, MARK_COLOUR)
+        _close(line[2], row, side, row.refined, REFINED_COLOUR)
+        _cuts(line[3:], row, letters=row is rows[0])
+        line[0].set_ylabel(row.title, fontsize=8, rotation=0, ha="right", va="center", labelpad=4)
+    for axes, name in zip(grid[0], COLUMNS, strict=True):
+        axes.set_title(name, fontsize=9)
+    figure.supxlabel(
+        "Orange: raters' marks; yellow: microbleeds after refinement; "
+        "frame: where the close views lie",
+        fontsize=8,
+    )
+    return figure
+
+
+def _whole(axes, row, side):
+    extent = np.array(row.raw.shape) * row.pixel_mm
+    show_slice(axes, row.raw, tuple(extent))
+    corner = np.array(row.centre_mm) - side / 2
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", lw=2.2))
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO["sky"], lw=1.1))
+
+
+def _close(axes, row, side, mask, colour):
+    extent = np.array(row.raw.shape) * row.pixel_mm
+    show_slice(axes, row.raw, tuple(extent), bar=False)
+    axes.set_facecolor("black")
+    draw_outline(axes, mask, row.pixel_mm, colour)
+    x, y = row.centre_mm
+    axes.set_xlim(x - side / 2, x + side / 2)
+    axes.set_ylim(y - side / 2, y + side / 2)
+    add_scale_bar(axes, nice_length(side))
+    if not np.any(mask):
+        axes.text(0.5, 0.9, "none", transform=axes.transAxes, ha="center", va="center",
+                  color="white", fontsize=8, bbox=text_plate("black"))  # fmt: skip
+
+
+def _cuts(line, row, letters):
+    centre = [size // 2 for size in row.standard.shape]
+    shared = {"window": row.window, "colour": REFINED_COLOUR, "letters": letters}
+    for axes, cut in zip(line, CUTS, strict=True):
+        show_cut(axes, row.standard, row.lesions, row.spacing_mm, cut, centre, **shared)
+        add_scale_bar(axes, nice_length(row.standard.shape[0] * row.spacing_mm))

@@ -1,0 +1,260 @@
+"""One scan from its file to its microbleeds, in memory."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from cmbkit.datasets.sources import read_header
+from cmbkit.params import Preprocessing, Tool
+from cmbkit.prediction.microbleed_table import microbleed_table
+from cmbkit.prediction.result import Prediction
+from cmbkit.prediction.scan_warnings import scan_remarks
+from cmbkit.prediction.settings import VERSION, Settings, make_settings
+from cmbkit.prediction.sources import Source, find_sources
+from cmbkit.records import Acquisition, Annotation, Scan
+from cmbkit.running.cache import software_versions
+from cmbkit.running.file_hashes import file_hash
+from cmbkit.volume import Volume
+
+Tell = Callable[[str], None]
+
+
+def predict(scan, **options):
+    """Find the microbleeds of one scan; see `cmbkit.predict`."""
+    settings = make_settings(**options)
+    sources = find_sources([scan])
+    if len(sources) > 1:
+        names = ", ".join(source.name for source in sources[:5])
+        raise ValueError(
+            f"{scan}: expected one scan, found {len(sources)} ({names}); name one of them, or use "
+            "the command cmbkit predict"
+        )
+    if sources[0].problem:
+        raise ValueError(sources[0].problem)
+    return detect(sources[0], settings)
+
+
+def detect(source: Source, settings: Settings, tell: Tell = lambda stage: None) -> Prediction:
+    """Find the microbleeds of one scan.
+
+    Parameters
+    ----------
+    source : Source
+        Without a problem.
+    settings : Settings
+    tell : callable
+        Gets the name of each stage as it begins.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        With one line that names the file.
+    """
+    clock = Clock(tell)
+    with tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder:
+        image = source.path
+        if source.series:
+            from cmbkit.prediction.dicom import convert
+
+            clock.start("DICOM to NIfTI")
+            image = convert(source.files, Path(folder))
+        return _detect(source, image, settings, Path(folder), clock)
+
+
+class Clock:
+    """Seconds of each stage, wall clock and processor."""
+
+    def __init__(self, tell: Tell):
+        self._tell = tell
+        self._open: tuple[str, float, float] | None = None
+        self.stages: dict[str, dict[str, float]] = {}
+
+    def start(self, stage: str) -> None:
+        """End the stage before, if any, and begin another."""
+        self.stop()
+        self._tell(stage)
+        self._open = (stage, time.perf_counter(), time.process_time())
+
+    def stop(self) -> None:
+        """End the stage that is open."""
+        if self._open:
+            stage, wall, cpu = self._open
+            spent = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+            self.stages[stage] = {name: round(value, 2) for name, value in spent.items()}
+            self._open = None
+
+
+def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock: Clock):
+    from cmbkit.anatomy.parcellation import parcellate
+    from cmbkit.detector.inference.candidates import candidates
+    from cmbkit.detector.inference.cascade import screen_hash
+    from cmbkit.detector.inference.tiled import predict_probability
+    from cmbkit.preprocessing.grid import to_native
+    from cmbkit.preprocessing.pipeline import prepare
+
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    clock.start("brain mask and standard grid")
+    scan = _scan(source, image)
+    preprocessing = _with_files(settings, scan.uid, source.name, folder)
+    done = prepare(scan, preprocessing)
+    clock.start("brain regions")
+    labels, method = parcellate(
+        done.image,
+        done.brain,
+        preprocessing.parcellation,
+        preprocessing.synthseg,
+        scan.uid,
+        preprocessing.atlas_registration,
+    )
+    done.record["methods"]["parcellation"] = method
+    clock.start("network: loading")
+    predictor = _predictor(settings)
+    clock.start("network: probabilities")
+    background = float(done.record["background_value"])
+    probability = predict_probability(
+        predictor, done.image.data, brain=done.brain.data, background=background
+    )
+    clock.start("microbleeds")
+    spacing = done.image.spacing
+    instances, found = candidates(
+        probability, labels.data, spacing, settings.inference, image=done.image.data
+    )
+    instances = done.image.with_data(instances)
+    native = _native_grid(done.record)
+    mask = to_native(instances, done.record)
+    table, features = microbleed_table(
+        done.image, instances, labels, done.brain, found, native, max(native.spacing)
+    )
+    on_native = _probability_on(done.image.with_data(probability), native)
+    clock.stop()
+    brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
+    trained = settings.description.preprocessing
+    remarks = scan_remarks(
+        done.record, native.spacing, len(table), brain_ml, trained, settings.preprocessing
+    )
+    record = {
+        "scan": source.name,
+        "key": settings.key(list(source.files)),
+        "version": VERSION,
+        "source": {
+            "path": str(source.path),
+            "files": {str(path): file_hash(path) for path in source.files},
+            "series": source.series or None,
+        },
+        "sequence": source.sequence,
+        "microbleeds": len(table),
+        "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
+        "weights": {
+            "name": settings.description.name,
+            "trained_on": settings.description.trained_on,
+            "sha256": settings.description.sha256,
+            "parameters": settings.description.parameters,
+            "screen_sha256": screen_hash(settings.inference),
+        },
+        "engine": {"name": predictor.engine, "reason": predictor.reason},
+        "methods": done.record["methods"],
+        "brain_ml": round(brain_ml, 1),
+        "native": done.record["native"],
+        "standard": done.record["standard"],
+        "parameters": {
+            "preprocessing": settings.preprocessing.model_dump(mode="json"),
+            "inference": settings.inference.model_dump(mode="json"),
+        },
+        "remarks": remarks,
+        "software": software_versions(),
+        "began": began,
+        "stages": clock.stages,
+    }
+    return Prediction(
+        name=source.name,
+        mask=mask,
+        probability=on_native,
+        table=table,
+        features=features,
+        remarks=remarks,
+        record=record,
+        standard=done.image,
+        standard_mask=instances,
+        source=source,
+    )
+
+
+def _scan(source: Source, image: Path) -> Scan:
+    header = read_header(image)
+    small, middle, large = sorted(float(mm) for mm in header.spacing)
+    acquisition = Acquisition((small, middle), large)
+    name = source.name
+    return Scan(
+        "SCAN", name, name, source.sequence or "T2S", image, Annotation("none"), acquisition
+    )
+
+
+def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Preprocessing:
+    """Preprocessing that reads the brain mask and the labels that were made beforehand."""
+    changes = {}
+    for option, tool in (("brain_mask", "synthstrip"), ("labels", "synthseg")):
+        given = getattr(settings, option)
+        if given is None:
+            continue
+        path = given
+        if given.is_dir():
+            beside = (given / f"{name}{ending}" for ending in (".nii.gz", ".nii"))
+            path = next(filter(Path.is_file, beside), None)
+            if path is None:
+                raise ValueError(f"{given / name}.nii.gz: expected a file, found nothing")
+        place = folder / option
+        Volume.read(path).write(place / f"{uid}.nii.gz")
+        changes[tool] = Tool(folder=str(place))
+        changes["brain_mask" if option == "brain_mask" else "parcellation"] = "auto"
+    return settings.preprocessing.model_copy(update=changes)
+
+
+_READY: dict = {}
+
+
+def _predictor(settings: Settings):
+    """The network set up for prediction; kept for the next scan of this process."""
+    from cmbkit.detector.inference.cascade import read_screen
+    from cmbkit.detector.inference.tiled import Predictor
+
+    key = (settings.description.sha256, settings.inference.model_dump_json())
+    if key not in _READY:
+        _READY.clear()
+        screen = read_screen(settings.inference, settings.preprocessing.spacing_mm)
+        _READY[key] = Predictor(_network(settings), settings.inference, screen=screen)
+    return _READY[key]
+
+
+def _network(settings: Settings):
+    """The network as it was kept for OpenVINO, where that runs it; else built by Keras."""
+    from cmbkit.detector.inference.stored import network_for
+    from cmbkit.detector.network.weights import read_weights
+
+    found = settings.description
+    return network_for(
+        found.sha256,
+        found.network,
+        settings.inference,
+        lambda: read_weights(settings.weights).model,
+    )
+
+
+def _native_grid(record: dict) -> Volume:
+    shape, affine = tuple(record["native"]["shape"]), np.array(record["native"]["affine"], float)
+    return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), affine)
+
+
+def _probability_on(probability: Volume, native: Volume) -> Volume:
+    """Probabilities on the scan's own grid by linear interpolation, 0 beyond the standard grid."""
+    from cmbkit.preprocessing.grid import resample_linear
+
+    axes = native.reoriented("RAS")
+    found = resample_linear(probability, axes.shape, axes.affine, fill=0.0)
+    data = np.clip(found.reoriented(native.orientation).data, 0, 1)
+    return Volume(data, native.affine)

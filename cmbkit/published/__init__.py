@@ -1,0 +1,1 @@
+"""The numbers that the thesis and the literature print, and their audit."""

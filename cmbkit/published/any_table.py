@@ -1,0 +1,278 @@
+"""An audit of any table of detection results: rates that no counts can give.
+
+The table has one row per method and data set. Columns that are understood (in any order and
+spelling of `ALIASES`): n_cmb, n_scans, tp, fp, fn, precision, recall, f1, fp_cmb, fp_scan, and
+averaging. Rates are taken as computed from summed counts; where ``averaging`` says otherwise,
+only false positives per scan are checked. All other columns name the row.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.published.counts import (
+    LARGEST,
+    RATES,
+    AuditError,
+    Claim,
+    f1_range,
+    printed,
+    rate_of,
+    solutions,
+    solutions_by_scans,
+)
+
+COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
+ALIASES = {
+    "n_cmb": "cmb cmbs lesions microbleeds ncmb total_cmb total_cmbs n_gt n_lesions annotated",
+    "n_scans": "scans n_scan images subjects n_images",
+    "tp": "true_positives",
+    "fp": "false_positives",
+    "fn": "false_negatives",
+    "precision": "ppv p glob_precision globprecision",
+    "recall": "sensitivity tpr r glob_recall globrecall",
+    "f1": "f1_score dice_lesion glob_f1 globf1 f",
+    "fp_cmb": "fpcmb fp_per_cmb fp_per_lesion glob_fp_cmb fps_cmb",
+    "fp_scan": "fpscan fp_per_scan fppi fps fp_avg fpavg fp_per_image fps_scan",
+    "averaging": "average averaged",
+}
+TITLES = {
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "fp_cmb": "FP per CMB",
+    "fp_scan": "FP per scan",
+}
+OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
+COLUMNS = ["row", "verdict", "counts", "arithmetic"]
+FITS, CUT_OFF, CANNOT, OPEN = "fits", "fits only cut off", "cannot be", "not checkable"
+
+
+def read_table(path) -> pd.DataFrame:
+    """Read a CSV or TSV as text, every cell as printed."""
+    path = Path(path)
+    if not path.is_file():
+        raise AuditError(f"{path}: expected a table (CSV or TSV), found nothing")
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        table = pd.read_csv(path, sep=separator, dtype="str", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise AuditError(f"{path}: expected a table (CSV or TSV), found: {error}") from None
+    return table
+
+
+def known_columns(names) -> dict[str, str]:
+    """Which column of a table holds what: understood name to the table's own."""
+    found = {}
+    for own in names:
+        plain = re.sub(r"[^a-z0-9]+", "_", str(own).lower()).strip("_")
+        for name, others in ALIASES.items():
+            if plain == name or plain in others.split():
+                if name in found:
+                    raise AuditError(
+                        f"columns: expected one for {name}, found {found[name]!r} and {own!r}"
+                    )
+                found[name] = own
+    return found
+
+
+def _whole(text) -> int | None:
+    number = printed(text)
+    if number is None:
+        return None
+    if number.value != int(number.value) or number.value < 0:
+        raise AuditError(f"expected a whole number of at least 0, found {text!r}")
+    return int(number.value)
+
+
+def claim_of(row: dict, columns: dict[str, str], decimals=None, cut=False) -> Claim:
+    """Read one row of a table (see `printed` for ``decimals`` and ``cut``)."""
+    rates, counts = {}, {}
+    for name, own in columns.items():
+        try:
+            if name in COUNTS:
+                counts[name] = _whole(row[own])
+            elif name in RATES:
+                own_decimals = decimals.get(name) if isinstance(decimals, dict) else decimals
+                rates[name] = printed(row[own], own_decimals, cut)
+        except AuditError as error:
+            raise AuditError(f"column {own}: {error}") from None
+    kept = {name: rate for name, rate in rates.items() if rate is not None}
+    for name in ("precision", "recall", "f1"):
+        if name in kept and not 0 <= kept[name].value <= 1:
+            raise AuditError(
+                f"column {columns[name]}: expected 0 to 1 or a percent sign, "
+                f"found {kept[name].text!r}"
+            )
+    return Claim(kept, **counts)
+
+
+def possible_counts(claim: Claim) -> list | None:
+    """Counts that fit, None where the claim says too little to tell."""
+    if claim.annotated is not None:
+        return solutions(claim)
+    enough = claim.n_scans and {"fp_scan", "precision", "recall"} <= set(claim.rates)
+    if enough and claim.rates["precision"].high < 1:
+        return solutions_by_scans(claim)
+    return None
+
+
+def _shown(found: list[tuple[int, int, int]], bounded: bool) -> str:
+    if len(found) == 1:
+        tp, fp, fn = found[0]
+        return f"TP {tp}, FP {fp}, FN {fn}" if bounded else f"TP {tp}, FN {fn}"
+    parts = []
+    for name, values in zip(("TP", "FP", "FN"), zip(*found, strict=True), strict=True):
+        if name != "FP" or bounded:
+            low, high = min(values), max(values)
+            parts.append(f"{name} {low}" if low == high else f"{name} {low}-{high}")
+    return f"{len(found)} ways: " + ", ".join(parts) if bounded else ", ".join(parts)
+
+
+def _nearest(claim: Claim, name: str) -> str:
+    """Arithmetic of a rate that no count gives: the neighbours that counts do give."""
+    base = claim.annotated if name in ("recall", "fp_cmb") else claim.n_scans
+    rate = claim.rates[name]
+    if name not in ("recall", "fp_cmb", "fp_scan") or not base:
+        return f"{TITLES[name]} {rate.text} comes from no counts"
+    below = int(np.floor(rate.value * base))
+    unit = "CMBs" if name != "fp_scan" else "scans"
+    return (
+        f"{TITLES[name]} {rate.text} over {base} {unit}: {below}/{base} = {below / base:.4f}, "
+        f"{below + 1}/{base} = {(below + 1) / base:.4f}"
+    )
+
+
+def _implied(claim: Claim, name: str, others: tuple[str, ...]) -> str:
+    """What the other rates allow a rate to be."""
+    found = possible_counts(claim.only(others))
+    values = [rate_of(name, *counts, claim.n_scans) for counts in found or []]
+    values = [value for value in values if np.isfinite(value)]
+    given = ", ".join(f"{TITLES[n]} {claim.rates[n].text}" for n in others) or "the counts"
+    if not values or max(values) >= LARGEST / max(claim.n_scans or 1, 1):
+        return ""
+    low, high = min(values), max(values)
+    span = f"{low:.4f}" if high - low < 5e-5 else f"{low:.4f} to {high:.4f}"
+    return f"{given} need {TITLES[name]} {span}, printed {claim.rates[name].text}"
+
+
+def _conflicts(claim: Claim) -> str:
+    """Arithmetic of the smallest sets of rates that no counts give together."""
+    if None not in (claim.n_cmb, claim.tp, claim.fn) and claim.tp + claim.fn != claim.n_cmb:
+        return f"TP + FN = {claim.tp + claim.fn}, stated {claim.n_cmb} CMBs"
+    names = [name for name in RATES if name in claim.rates]
+    names = [name for name in names if name != "fp_scan" or claim.n_scans]
+    for size in range(1, len(names) + 1):
+        texts = []
+        for chosen in combinations(names, size):
+            if possible_counts(claim.only(chosen)) != []:
+                continue
+            fixed = claim.tp is not None and claim.fp is not None
+            if size == 1 and not fixed:
+                texts.append(_nearest(claim, chosen[0]))
+                continue
+            rest = tuple(name for name in names if name != chosen[-1])
+            others = rest if possible_counts(claim.only(rest)) else chosen[:-1]
+            texts.append(_implied(claim, chosen[-1], others))
+        texts = list(dict.fromkeys(filter(None, texts)))
+        if texts:
+            return "; ".join(texts)
+    return "no counts give all of these rates"
+
+
+def _hint(claim: Claim) -> str:
+    """Whether FP per scan is really FP per CMB, or another number of scans."""
+    rate = claim.rates.get("fp_scan")
+    if rate is None or claim.annotated is None or not claim.n_scans:
+        return ""
+    rest = claim.only([name for name in RATES if name != "fp_scan"])
+    if not solutions(rest):
+        return ""
+    if "fp_cmb" not in claim.rates:
+        moved = Claim({**rest.rates, "fp_cmb": rate}, claim.tp, claim.fp, claim.fn, claim.n_cmb)
+        if solutions(moved):
+            return f"; as FP per CMB {rate.text} fits ({_shown(solutions(moved), True)})"
+    others = [
+        n
+        for n in range(1, 2 * claim.n_scans + 1)
+        if solutions(Claim(claim.rates, claim.tp, claim.fp, claim.fn, claim.n_cmb, n))
+    ]
+    return f"; it would fit {', '.join(map(str, others))} scans" if 0 < len(others) <= 3 else ""
+
+
+def audit_claim(claim: Claim, cut: Claim | None = None) -> tuple[str, str, str]:
+    """Verdict, counts and arithmetic of one row.
+
+    Parameters
+    ----------
+    claim : Claim
+    cut : Claim, optional
+        The same row read as if decimals were cut off.
+    """
+    if {"precision", "recall", "f1"} <= set(claim.rates):
+        low, high = f1_range(claim.rates["precision"], claim.rates["recall"])
+        f1 = claim.rates["f1"]
+        if f1.high < low - 1e-9 or f1.low > high + 1e-9:
+            text = f"precision and recall need F1 {low:.4f} to {high:.4f}, printed {f1.text}"
+            return CANNOT, "", text
+    found = possible_counts(claim)
+    if found is None or not claim.rates:
+        return OPEN, "", "expected rates with the number of CMBs (or scans) they come from"
+    bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
+    if found:
+        return FITS, _shown(found, bounded), ""
+    fitting = possible_counts(cut) if cut is not None else None
+    text = _conflicts(claim) + _hint(claim)
+    if fitting:
+        return CUT_OFF, _shown(fitting, bounded), text
+    return CANNOT, "", text
+
+
+def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = None) -> pd.DataFrame:
+    """Check every row of a table.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+        See the head of this module; cells as printed.
+    decimals : int or dict of rate to int, optional
+        Of all rates, or of some, where the table drops trailing zeros.
+
+    Returns
+    -------
+    DataFrame
+        row (its names), verdict ("fits", "fits only cut off", "cannot be", "not checkable"),
+        counts (the only ones, or their ranges) and arithmetic (why not).
+
+    Raises
+    ------
+    AuditError
+        If no column is understood or a cell is no number; names the row and the column.
+    """
+    columns = known_columns(table.columns)
+    if not set(RATES) & set(columns):
+        raise AuditError(
+            f"columns: expected rates ({', '.join(RATES)}), found {', '.join(map(str, table))}"
+        )
+    names = [own for own in table if own not in columns.values()]
+    rows = []
+    for number, row in enumerate(table.fillna("").astype(str).to_dict("records"), 1):
+        label = ", ".join(row[own] for own in names if row[own]) or f"row {number}"
+        try:
+            claims = [claim_of(row, columns, decimals, cut) for cut in (False, True)]
+        except AuditError as error:
+            raise AuditError(f"row {number} ({label}): {error}") from None
+        if "averaging" in columns and OTHER_AVERAGE.search(row[columns["averaging"]]):
+            claims = [claim.only(("fp_scan",)) for claim in claims]
+            claims = [Claim(c.rates, fp=c.fp, n_cmb=0, n_scans=c.n_scans) for c in claims]
+            if not claims[0].rates or not claims[0].n_scans:
+                rows.append((label, OPEN, "", "averaged over scans: no counts to check"))
+                continue
+            claims = [Claim(c.rates, tp=0, fp=c.fp, fn=0, n_scans=c.n_scans) for c in claims]
+        rows.append((label, *audit_claim(*claims)))
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,154 @@
+"""Mapping a function over scans, and telling whoever watches how far it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, as_completed
+from typing import Any
+
+PROGRESS_FILE = "CMBKIT_PROGRESS"
+
+
+class ScanFailures(RuntimeError):
+    """Some scans failed; the others are done and in the cache."""
+
+
+class WorkerLost(RuntimeError):
+    """The worker process that had a scan in hand died, for instance for want of memory."""
+
+
+def report_progress(step: str, done: int, total: int) -> None:
+    """Append one line of progress for the process that watches (``cmbkit reproduce``)."""
+    path = os.environ.get(PROGRESS_FILE)
+    if path:
+        with open(path, "a") as stream:
+            event = {"step": step, "done": done, "total": total, "time": time.time()}
+            stream.write(json.dumps(event) + "\n")
+
+
+ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+        "NUMBA_NUM_THREADS",
+    )
+}
+"""Environment of a worker process: one thread each, the processes are the parallelism."""
+
+Outcomes = Iterable[tuple[int, Callable[[], Any]]]
+
+
+def map_scans(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    *,
+    step: str,
+    workers: int = 1,
+    name: Callable[[Any], str] = str,
+    cluster: Any = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> list[Any]:
+    """Call ``function`` on every item: in this process, in processes, or on a Dask cluster.
+
+    A worker holds one item at a time, so memory does not grow with their number. To carry on
+    after a stop is the function's part (it asks `cmbkit.running.cache.Cache` first).
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item.
+    items : sequence
+        Usually scans. Results come back in the same order.
+    step : str
+        Named in the progress display.
+    workers : int
+        Processes; 1 means here. On SLURM, the number of jobs.
+    name : callable
+        An item's name in the list of failures.
+    cluster : cmbkit.params.Cluster, optional
+        Where to run instead (see `cmbkit.running.dask_cluster`).
+    watch : callable, optional
+        Gets the number of items done and of all items, whenever one more is done.
+
+    Raises
+    ------
+    ScanFailures
+        After all items have run, if any raised or lost its worker; one line per failed item.
+    cmbkit.running.dask_cluster.ClusterError
+        If the cluster cannot be used.
+    """
+    items = list(items)
+    results: list[Any] = [None] * len(items)
+    failures: list[tuple[str, Exception]] = []
+    report_progress(step, 0, len(items))
+
+    def settle(done: Outcomes) -> None:
+        for count, (index, outcome) in enumerate(done, 1):
+            try:
+                results[index] = outcome()
+            except Exception as error:
+                failures.append((name(items[index]), error))
+            report_progress(step, count, len(items))
+            if watch:
+                watch(count, len(items))
+
+    if cluster is not None and items:
+        from cmbkit.running.dask_cluster import run_on_cluster
+
+        settle(run_on_cluster(function, items, cluster, workers))
+    elif workers <= 1 or len(items) <= 1:
+        settle((i, lambda item=item: function(item)) for i, item in enumerate(items))
+    else:
+        settle(_in_processes(function, items, workers))
+    if failures:
+        lines = "\n".join(f"  {who}: {type(e).__name__}: {e}" for who, e in failures)
+        raise ScanFailures(
+            f"{step}: {len(failures)} of {len(items)} failed:\n{lines}"
+        ) from failures[0][1]
+    return results
+
+
+def _in_processes(function, items, workers: int) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """Outcomes as they come. Where a process died, the items it may have had run one by one.
+
+    A pool starts items in order and a few ahead, so the one that killed a process is among the
+    first ``2 * workers + 1`` unfinished ones; the others go into a new pool.
+    """
+    pending = list(range(len(items)))
+    while pending:
+        broken = yield from _one_pool(function, items, pending, workers)
+        suspects, pending = broken[: 2 * workers + 1], broken[2 * workers + 1 :]
+        for index in suspects:
+            if (yield from _one_pool(function, items, [index], 1)):
+                yield index, _lost
+
+
+def _lost():
+    raise WorkerLost("its worker process died (out of memory, or a crash in a library)")
+
+
+def _one_pool(function, items, indices, workers: int):
+    """Outcomes of one pool of processes; returns the indices that it left when it broke."""
+    from joblib.externals.loky import get_reusable_executor
+
+    pool = get_reusable_executor(workers, env=ONE_THREAD, timeout=60)
+    broken, futures = [], {}
+    with warnings.catch_warnings():  # loky replaces workers that hold much memory, and says so
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+        for index in indices:
+            try:
+                futures[pool.submit(function, items[index])] = index
+            except BrokenExecutor:
+                broken.append(index)
+        for future in as_completed(futures):
+            if isinstance(future.exception(), BrokenExecutor):
+                broken.append(futures[future])
+            else:
+                yield futures[future], future.result
+    return sorted(broken)

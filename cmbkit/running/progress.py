@@ -1,0 +1,122 @@
+"""How far the running notebooks are: bars in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+LOOK_EVERY = 0.5  # seconds
+
+
+class Watch:
+    """One bar for the notebooks done, and one per running notebook for the step it is at.
+
+    A kernel appends its steps to the file of its notebook (see `file` and
+    `cmbkit.running.map_scans.report_progress`). Use as a context manager.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    names : list of str
+        Notebooks in the order in which they are counted.
+    """
+
+    def __init__(self, console: Console, names: list[str]):
+        self._console = console
+        self._names = names
+        self._progress = Progress(
+            TextColumn("{task.description}", justify="left"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._stop = threading.Event()
+        self._running: dict[str, _Steps] = {}
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="cmbkit-progress-")
+        self._whole = self._progress.add_task("notebooks", total=len(self._names))
+        if self._console.is_terminal:
+            self._progress.start()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        self._progress.stop()
+        self._folder.cleanup()
+
+    def file(self, name: str) -> Path:
+        """Where the kernel of a notebook reports its steps."""
+        return Path(self._folder.name) / name
+
+    def start(self, name: str) -> None:
+        """Say that a notebook runs from now on."""
+        self.file(name).touch()
+        task = self._progress.add_task(name, total=None)
+        self._say(f"{name} ({self._names.index(name) + 1} of {len(self._names)})")
+        self._running[name] = _Steps(self.file(name), task)
+
+    def finish(self, name: str) -> None:
+        """One notebook more is done."""
+        steps = self._running.pop(name)
+        self._show(name, steps)
+        self._progress.remove_task(steps.task)
+        self._progress.advance(self._whole)
+
+    def _say(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            for name, steps in list(self._running.items()):
+                self._show(name, steps)
+
+    def _show(self, name: str, steps: _Steps) -> None:
+        for event in steps.new():
+            step, done, total = event["step"], event["done"], event["total"]
+            if step != steps.current:
+                steps.current = step
+                self._progress.reset(steps.task, description=f"  {name[:2]} {step}", total=total)
+            self._progress.update(steps.task, completed=done, total=total)
+            if total and (done == total or done % max(1, total // 4) == 0):
+                self._say(f"  {name[:2]} {step}: {done} of {total}")
+
+
+class _Steps:
+    """What one notebook has reported; read on from where the last look ended."""
+
+    def __init__(self, file: Path, task):
+        self.task = task
+        self.current = ""
+        self._file = file
+        self._position = 0
+        self._lock = threading.Lock()
+
+    def new(self) -> list[dict]:
+        """Events since the last call; a line that is not yet whole waits."""
+        with self._lock, open(self._file, "rb") as stream:
+            stream.seek(self._position)
+            lines = stream.read().splitlines(keepends=True)
+            if lines and not lines[-1].endswith(b"\n"):
+                lines.pop()
+            self._position += sum(map(len, lines))
+        return [json.loads(line) for line in lines]

@@ -1,0 +1,1 @@
+"""Two folders of masks or points in, an evaluation out."""

@@ -1,0 +1,214 @@
+"""Which predicted file belongs to which annotated one: two folders, paired by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.scoring.annotations import MASK_ENDINGS, POINT_ENDINGS
+
+SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
+NOT_POINTS = re.compile(r"(participants|sessions|scans)\.tsv$|_scans\.tsv$|_sessions\.tsv$")
+NAME_COLUMNS = ("scan", "uid", "participant_id", "file")
+
+
+class PairingError(ValueError):
+    """Files that do not pair; one line per problem."""
+
+
+def stem(path) -> str:
+    """File name without .nii.gz, .nii, .csv or .tsv."""
+    name = Path(path).name
+    ending = next((e for e in (*MASK_ENDINGS, *POINT_ENDINGS) if name.lower().endswith(e)), "")
+    return name[: len(name) - len(ending)]
+
+
+def bids_key(name: str) -> str | None:
+    """Scan that a BIDS name is about ("sub-01_ses-2"), None where it is no BIDS name.
+
+    Only subject, session, acquisition, run and echo tell scans apart; what describes the file
+    (space, desc, suffix) does not.
+    """
+    parts = [part for part in name.split("_") if part.partition("-")[0] in SCAN_ENTITIES]
+    return "_".join(parts) if parts and parts[0].startswith("sub-") else None
+
+
+def scan_names(paths: list[Path]) -> list[str]:
+    """Name of the scan that each file of a folder is about.
+
+    BIDS names by `bids_key`. Other names lose the last words (after ``_``, ``-`` or ``.``) that
+    all files of the folder share, as "_mask" in 01_mask.nii.gz, 02_mask.nii.gz.
+    """
+    stems = [stem(path) for path in paths]
+    keys = [bids_key(name) for name in stems]
+    if all(keys):
+        return keys
+    while len(stems) > 1:
+        cut = [re.match(r"(.+)([_.-][^_.-]+)$", name) for name in stems]
+        if not all(cut) or len({found[2] for found in cut}) > 1:
+            break
+        stems = [found[1] for found in cut]
+    return stems
+
+
+def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
+    """Files of a folder (or one file) by the scan they are about.
+
+    Parameters
+    ----------
+    folder : path-like
+        Searched with its subfolders, for masks (.nii, .nii.gz), or, where there are none, for
+        lists of points (.csv, .tsv).
+    pattern : str, optional
+        Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``.
+
+    Raises
+    ------
+    PairingError
+        If there are none, or several of one scan.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        return {bids_key(stem(folder)) or stem(folder): folder}
+    if not folder.is_dir():
+        raise PairingError(f"{folder}: expected a folder of masks or of points, found nothing")
+    paths = sorted(p for p in folder.rglob(pattern or "*") if p.is_file())
+    paths = [p for p in paths if not any(part.startswith(".") for part in p.parts[-2:])]
+    masks = [p for p in paths if p.name.lower().endswith(MASK_ENDINGS)]
+    points = [p for p in paths if p.name.lower().endswith(POINT_ENDINGS)]
+    files = masks or [p for p in points if not NOT_POINTS.search(p.name)]
+    if not files:
+        wanted = f"files like {pattern}" if pattern else "masks (.nii.gz) or points (.csv)"
+        raise PairingError(f"{folder}: expected {wanted}, found none")
+    found: dict[str, Path] = {}
+    twice = []
+    for name, path in zip(scan_names(files), files, strict=True):
+        if name in found:
+            twice.append(f"{name}: {found[name].name} and {path.name}")
+        found[name] = path
+    if twice:
+        lines = "\n".join(f"  {line}" for line in twice[:20])
+        raise PairingError(
+            f"{folder}: expected one file per scan (a pattern can select), found several:\n{lines}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Paired files, and what has no partner.
+
+    Attributes
+    ----------
+    listing : DataFrame
+        uid, dataset, patient, reference, predicted and, where given, probability and labels;
+        then the columns of the scan table.
+    alone : list of str
+        One line per file without a partner.
+    """
+
+    listing: pd.DataFrame
+    alone: list[str]
+
+
+def pair_files(
+    predictions,
+    reference,
+    *,
+    scan_table=None,
+    extra: dict[str, tuple[Path, str | None]] | None = None,
+    patterns: tuple[str | None, str | None] = (None, None),
+    dataset: str = "all scans",
+) -> Pairs:
+    """Pair two folders by name.
+
+    Parameters
+    ----------
+    predictions, reference : path-like
+        Folders (or BIDS data sets) of masks or points, or two files.
+    scan_table : path-like, optional
+        CSV or TSV with one row per scan: a column ``scan`` (or ``participant_id``) and any of
+        patient, dataset, sequence, slice_thickness_mm, in_plane_mm and others.
+    extra : dict of column to (folder, pattern), optional
+        Further files of every scan: ``labels``, ``probability``.
+    patterns : (str, str)
+        Of the names of predictions and of references.
+    dataset : str
+        Of scans whose table does not name one.
+
+    Raises
+    ------
+    PairingError
+        If nothing pairs, or if a paired scan lacks an extra file or a row of the table.
+    """
+    said = list_files(predictions, patterns[0])
+    truth = list_files(reference, patterns[1])
+    if Path(predictions).is_file() and Path(reference).is_file():
+        said = dict(zip(truth, said.values(), strict=True))
+    both = [name for name in truth if name in said]
+    alone = [f"{truth[n].name}: no prediction of {n}" for n in truth if n not in said]
+    alone += [f"{said[n].name}: no reference of {n}" for n in said if n not in truth]
+    if not both:
+        raise PairingError(
+            "\n".join(["expected files that pair by name, found none:", *alone[:20]])
+        )
+    rows = pd.DataFrame(
+        {
+            "uid": both,
+            "reference": [truth[name] for name in both],
+            "predicted": [said[name] for name in both],
+        }
+    )
+    for column, (folder, pattern) in (extra or {}).items():
+        files = list_files(folder, pattern)
+        lost = [name for name in both if name not in files]
+        if lost:
+            raise PairingError(
+                f"{folder}: expected a file of every scan, missing {', '.join(lost)}"
+            )
+        rows[column] = [files[name] for name in both]
+    rows = _join_table(rows, scan_table) if scan_table else rows
+    if "dataset" not in rows:
+        rows["dataset"] = dataset
+    if "patient" not in rows:
+        rows["patient"] = [_patient(name) for name in both]
+    for column in ("patient", "dataset"):
+        if rows[column].isna().any():
+            first = rows.loc[rows[column].isna(), "uid"].iloc[0]
+            raise PairingError(f"{scan_table}: expected a {column} of every scan, none of {first}")
+        rows[column] = rows[column].astype("str")
+    return Pairs(rows, alone)
+
+
+def _patient(name: str) -> str:
+    found = re.match(r"sub-[^_]+", name)
+    return found.group(0) if found else name
+
+
+def _join_table(rows: pd.DataFrame, path) -> pd.DataFrame:
+    path = Path(path)
+    if not path.is_file():
+        raise PairingError(f"{path}: expected a table of scans, found nothing")
+    table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    key = next((name for name in NAME_COLUMNS if name in table), None)
+    if key is None:
+        raise PairingError(
+            f"{path}: expected a column of {', '.join(NAME_COLUMNS)}, found {', '.join(table)}"
+        )
+    names = table[key].astype(str).map(lambda name: bids_key(stem(name)) or stem(name))
+    if key == "participant_id" and "session_id" in table:
+        names = names + "_" + table["session_id"].astype(str)
+    if names.duplicated().any():
+        raise PairingError(
+            f"{path}: expected every scan once, found {names[names.duplicated()].iloc[0]!r} again"
+        )
+    table = table.drop(columns=[key, *({"reference", "predicted", "uid"} & set(table))])
+    table = table.assign(uid=names)
+    lost = [name for name in rows["uid"] if name not in set(names)]
+    if lost:
+        raise PairingError(f"{path}: expected a row for every scan, missing {', '.join(lost)}")
+    taken = [name for name in table if name in rows and name != "uid"]
+    return rows.merge(table.drop(columns=taken), on="uid", how="left", validate="one_to_one")
