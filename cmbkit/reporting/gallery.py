@@ -15,8 +15,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic
+from cmbkit.reporting import tables
+from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.gallery_page import REQUIRED, order, page
-from cmbkit.reporting.shown import ShownData, ShownFigure, ShownTable
+from cmbkit.reporting.layout import layout_of
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
@@ -53,7 +55,7 @@ class Gallery:
         self.note = note
         (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
 
-    def add_figure(
+    def figure(
         self,
         number: str,
         fig: Figure,
@@ -61,7 +63,7 @@ class Gallery:
         data: pd.DataFrame | None = None,
         *,
         synthetic: bool | None = None,
-    ) -> ShownFigure:
+    ) -> DisplayedFigure:
         """Write figure_<number>.png and .svg and, when ``data`` is given, figure_<number>.csv.
 
         A large vector file is written compressed, as .svgz; one that stays large even so holds
@@ -78,9 +80,9 @@ class Gallery:
             _write(path.with_suffix(".csv"), csv_text(data, synthetic).encode())
             files.append(path.with_suffix(".csv").name)
         self._record("figure", number, caption, files, synthetic)
-        return ShownFigure(str(number), caption, path, fig)
+        return DisplayedFigure(str(number), caption, path, fig, data)
 
-    def add_table(
+    def table(
         self,
         number: str,
         df: pd.DataFrame,
@@ -88,16 +90,15 @@ class Gallery:
         note: str = "",
         *,
         synthetic: bool | None = None,
-    ) -> ShownTable:
-        """Write table_<number>.csv, .html and .tex.
+    ) -> DisplayedTable:
+        """Write table_<number>.csv, .html and .tex; return the table for display.
 
-        ``note`` stands at the table's foot, after what ``df.attrs["note"]`` says.
+        The CSV file holds the numbers; HTML and LaTeX show them as the table's layout says
+        (`cmbkit.reporting.layout`). ``note`` stands at the foot, after the layout's own.
         """
-        from cmbkit.reporting import tables
-
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("table", number).with_suffix(".csv")
-        own_note = " ".join(filter(None, [df.attrs.get("note", ""), note]))
+        own_note = " ".join(filter(None, [layout_of(df).note, note]))
         full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
         titled = f"Table {number}. {caption}"
         _write(path, csv_text(df, synthetic).encode())
@@ -108,9 +109,9 @@ class Gallery:
         _write(path.with_suffix(".tex"), tables.render_latex(df, tex_caption, own_note).encode())
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         self._record("table", number, caption, files, synthetic)
-        return ShownTable(str(number), caption, path, df)
+        return DisplayedTable.of(df, number, path)
 
-    def add_data(
+    def data(
         self,
         number: str,
         df: pd.DataFrame,
@@ -118,7 +119,7 @@ class Gallery:
         columns: dict[str, str],
         *,
         synthetic: bool | None = None,
-    ) -> ShownData:
+    ) -> DisplayedTable:
         """Write data_<number>.tsv, a long table to filter, and data_<number>.json beside it.
 
         ``columns`` says what each column holds; the JSON file has it in the form of a BIDS
@@ -139,7 +140,7 @@ class Gallery:
         _write(path.with_suffix(".json"), text.encode())
         files = [path.name, path.with_suffix(".json").name]
         self._record("data", number, caption, files, synthetic)
-        return ShownData(str(number), caption, path, df)
+        return DisplayedTable.of(df, number, path)
 
     def _write_vector(self, path: Path, fig: Figure) -> list[str]:
         content, ending = svg_bytes(fig), ".svg"

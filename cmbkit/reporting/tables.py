@@ -1,21 +1,21 @@
-"""DataFrames as HTML and LaTeX tables, the best values in bold.
+"""Tables of numbers as text: the only place where a number of a table becomes text.
 
-Which columns have a best value can travel with the table: ``df.attrs["best"]`` maps column
-names to ``"max"`` or ``"min"`` and ``df.attrs["within"]`` names the columns whose values
-separate the groups that are compared (for instance ``["Dataset"]``: the best model of each).
+`shown` makes the cells, after the table's layout (`cmbkit.reporting.layout`); pandas writes them
+as HTML and, through its Styler, as LaTeX.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from html import escape
+from numbers import Integral, Real
 
 import pandas as pd
 
+from cmbkit.reporting.layout import PARTS, THESIS, Column, Layout, layout_of
+
 NOTHING = "–"
 WIDE = 7
-_LEADING_NUMBER = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)")
 _LATEX = {
     "\\": r"\textbackslash{}",
     **{character: "\\" + character for character in "&%$#_{}"},
@@ -31,140 +31,139 @@ _LATEX = {
 }
 
 
-def render_html(
-    df: pd.DataFrame,
-    caption: str,
-    note: str = "",
-    *,
-    best: dict[str, str] | None = None,
-    within: list[str] | None = None,
-) -> str:
+def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
     Parameters
     ----------
-    df : DataFrame
-        Text is shown as it is, numbers with up to three decimals, NaN as a dash. A named
-        index becomes columns.
+    table : DataFrame
+        Numbers, with or without a layout. A named index becomes columns.
     caption, note : str
         Plain text.
-    best : dict of column to {"max", "min"}, optional
-        Columns whose best value is bold; ``df.attrs["best"]`` by default.
-    within : list of str, optional
-        Columns that separate the compared groups; ``df.attrs["within"]`` by default.
     """
-    table, bold = _prepare(df, best, within)
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table.columns)
-    body = []
-    for row, marks in zip(table.to_numpy().tolist(), bold, strict=True):
-        cells = (
-            f"<td><b>{escape(text)}</b></td>" if mark else f"<td>{escape(text)}</td>"
-            for text, mark in zip(row, marks, strict=True)
-        )
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    parts = [
-        '<table class="cmbkit">',
-        f"<caption>{escape(caption)}</caption>",
-        f"<thead><tr>{head}</tr></thead>",
-        "<tbody>",
-        *body,
-        "</tbody>",
-    ]
+    cells, bold = shown(table)
+    marked = cells.map(escape)
+    marked = marked.mask(bold, "<b>" + marked + "</b>")
+    marked.columns = [escape(name) for name in marked]
+    text = marked.to_html(index=False, escape=False, border=0, classes="cmbkit", justify="left")
+    text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
     if note:
-        span = f'colspan="{table.shape[1]}"'
-        parts.append(f'<tfoot><tr><td {span} class="note">{escape(note)}</td></tr></tfoot>')
-    return "\n".join([*parts, "</table>"]) + "\n"
+        foot = f'<tfoot><tr><td colspan="{cells.shape[1]}" class="note">{escape(note)}</td></tr>'
+        text = text.replace("</tbody>", f"</tbody>\n  {foot}</tfoot>", 1)
+    return text + "\n"
 
 
-def render_latex(
-    df: pd.DataFrame,
-    caption: str,
-    note: str = "",
-    *,
-    best: dict[str, str] | None = None,
-    within: list[str] | None = None,
-) -> str:
+def render_latex(table: pd.DataFrame, caption: str, note: str = "") -> str:
     """Return a LaTeX table (packages booktabs and, for wide tables, graphicx).
 
     Parameters are those of `render_html`.
     """
-    table, bold = _prepare(df, best, within)
-    head = " & ".join(_latex(str(name)) for name in table.columns)
-    body = []
-    for row, marks in zip(table.to_numpy().tolist(), bold, strict=True):
-        cells = (
-            rf"\textbf{{{_latex(text)}}}" if mark else _latex(text)
-            for text, mark in zip(row, marks, strict=True)
-        )
-        body.append(" & ".join(cells) + r" \\")
-    tabular = [
-        rf"\begin{{tabular}}{{{'l' * table.shape[1]}}}",
-        r"\toprule",
-        head + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    if table.shape[1] > WIDE:
-        tabular = [r"\resizebox{\textwidth}{!}{%", *tabular, "}"]
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_latex(caption)}}}",
-        *tabular,
-        *([rf"\par\footnotesize {_latex(note)}"] if note else []),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    cells, bold = shown(table)
+    marked = cells.map(latex)
+    marked = marked.mask(bold, r"\textbf{" + marked + "}")
+    marked.columns = [latex(name) for name in marked]
+    style = marked.style.hide(axis="index")
+    tabular = style.to_latex(hrules=True, column_format="l" * cells.shape[1]).rstrip("\n")
+    if cells.shape[1] > WIDE:
+        tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}\n}}"
+    foot = [rf"\par\footnotesize {latex(note)}"] if note else []
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{latex(caption)}}}"]
+    return "\n".join([*head, tabular, *foot, r"\end{table}"]) + "\n"
 
 
-def best_cells(
-    df: pd.DataFrame, best: dict[str, str], within: list[str] | None = None
-) -> pd.DataFrame:
-    """Which cells hold the best value of their column and group; shape of ``df``, bool.
+def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells of a table as text, and which of them are bold.
 
-    Text counts by the number it starts with. A group with fewer than two values has no best;
-    equal values are all best.
+    Returns
+    -------
+    cells : DataFrame of str
+        One column per quantity of the layout; where the table has the thesis's value, a column
+        "<title> (thesis)" follows.
+    bold : DataFrame of bool
+        Shape and columns of ``cells``.
     """
-    marks = pd.DataFrame(False, index=df.index, columns=df.columns)
-    groups = df.groupby(within, sort=False, dropna=False).indices if within else None
-    members = list(groups.values()) if groups is not None else [range(len(df))]
-    for column, direction in best.items():
-        if direction not in ("max", "min"):
-            raise ValueError(f"best[{column!r}]: expected 'max' or 'min', found {direction!r}")
-        values = df[column].map(_number)
-        for positions in members:
-            group = values.iloc[list(positions)].dropna()
-            if len(group) > 1:
-                target = group.max() if direction == "max" else group.min()
-                marks.loc[group.index[group == target], column] = True
+    layout = layout_of(table)
+    named = [name for name in table.index.names if name is not None]
+    if named:
+        table = table.reset_index()
+        layout = Layout((*map(Column, named), *layout.columns), layout.within, layout.note)
+    table = table.reset_index(drop=True)
+    cells, bold = {}, {}
+    for column in layout.columns:
+        for key, head in ((column.key, column.head), _printed(column)):
+            if key in table:
+                cells[head] = _texts(table, key, column)
+                bold[head] = best_of(table, key, column.best, layout.within)
+    empty = pd.RangeIndex(len(table))
+    return pd.DataFrame(cells, index=empty, dtype=object), pd.DataFrame(bold, index=empty)
+
+
+def best_of(table: pd.DataFrame, key: str, best: str | None, within=()) -> pd.Series:
+    """Which rows hold the best value of a column in their group; bool.
+
+    A group with fewer than two values has no best; equal values are all best.
+    """
+    marks = pd.Series(False, index=table.index)
+    if best is None:
+        return marks
+    values = pd.to_numeric(table[key])
+    groups = [values]
+    if within:
+        by = [table[name] for name in within]
+        groups = [group for _, group in values.groupby(by, dropna=False, sort=False)]
+    for group in groups:
+        if group.count() > 1:
+            marks[group.index] = group == (group.max() if best == "max" else group.min())
     return marks
 
 
-def _prepare(df: pd.DataFrame, best, within) -> tuple[pd.DataFrame, list[list[bool]]]:
-    best = df.attrs.get("best", {}) if best is None else best
-    within = df.attrs.get("within") if within is None else within
-    named = [name for name in df.index.names if name is not None]
-    table = (df.reset_index() if named else df).reset_index(drop=True)
-    bold = best_cells(table, best, within).to_numpy().tolist()
-    return table.map(_text).astype(object), bold
-
-
-def _number(value) -> float:
+def number_text(value, decimals: int | None = None) -> str:
+    """A value as text: a dash for nothing, whole numbers without decimals unless asked."""
     if isinstance(value, str):
-        found = _LEADING_NUMBER.match(value)
-        return float(found[1]) if found else math.nan
-    return math.nan if value is None or pd.isna(value) else float(value)
-
-
-def _text(value) -> str:
-    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return value
+    if value is None or pd.isna(value):
         return NOTHING
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
+    if isinstance(value, (bool, *_NUMPY_BOOL)):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return str(value)
+    if isinstance(value, Real):
+        whole = decimals is None and float(value).is_integer()
+        return f"{value:.{0 if whole else 3 if decimals is None else decimals}f}"
     return str(value)
 
 
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None) -> str:
+    """Text such as "0.91 ± 0.19 [0.82, 0.98]"; parts that are NaN are left out."""
+    text = number_text(value, decimals)
+    if text == NOTHING:
+        return text
+    spread = 3 if decimals is None else decimals
+    if pd.notna(sd):
+        text += f" ± {sd:.{spread}f}"
+    if pd.notna(low) and pd.notna(high):
+        ends = min(spread, 2)
+        text += f" [{low:.{ends}f}, {high:.{ends}f}]"
+    return text
+
+
+def latex(text: str) -> str:
+    """Plain text for LaTeX."""
+    return "".join(_LATEX.get(character, character) for character in str(text))
+
+
+_NUMPY_BOOL = (type(pd.Series([True]).iloc[0]),)
+
+
+def _printed(column: Column) -> tuple[str, str]:
+    return f"{column.key}{THESIS}", f"{column.head} (thesis)"
+
+
+def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
+    missing = [math.nan] * len(table)
+    parts = [table.get(f"{key}{part}", missing) for part in PARTS]
+    values = [column.names.get(value, value) for value in table[key]]
+    return [
+        interval_text(value, *rest, decimals=column.decimals)
+        for value, *rest in zip(values, *parts, strict=True)
+    ]

@@ -102,17 +102,5 @@ class Study:
         folder = self.root / self.params.figures_dir / self.params.profile
         return Gallery(folder, self.params.profile, self.synthetic, self.note)
 
-    def table(self, number: str, table, caption: str, note: str = "", **options):
-        """Save a table under its thesis number and return it for display."""
-        return self.gallery.add_table(number, table, caption, note, **options)
-
-    def figure(self, number: str, figure, caption: str, data=None, **options):
-        """Save a figure under its thesis number and return it for display."""
-        return self.gallery.add_figure(number, figure, caption, data, **options)
-
-    def data(self, number: str, table, caption: str, columns: dict[str, str], **options):
-        """Save a long table, with what its columns hold, and return it for display."""
-        return self.gallery.add_data(number, table, caption, columns, **options)
-
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -17,6 +17,7 @@ from cmbkit.reporting.gallery import (
     read_entries,
     write_index,
 )
+from cmbkit.reporting.layout import Column, laid_out
 
 
 def line_figure():
@@ -28,9 +29,9 @@ def line_figure():
 @pytest.fixture
 def filled(tmp_path):
     gallery = Gallery(tmp_path / "demo", "demo", synthetic=True, note="Reduced network.")
-    gallery.add_figure("8.1", line_figure(), "False positives.")
-    gallery.add_figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
-    gallery.add_table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
+    gallery.figure("8.1", line_figure(), "False positives.")
+    gallery.figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
+    gallery.table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
     return gallery
 
 
@@ -69,19 +70,19 @@ def test_a_table_that_names_its_cohorts_is_left_as_it_is():
 def test_every_table_and_figure_says_synthetic_cohort(filled):
     for ending in (".csv", ".html", ".tex"):
         assert "synthetic cohort" in (filled.folder / f"table_7_2{ending}").read_text()
-    shown = filled.add_figure("A.1", line_figure(), "Loss.")
+    shown = filled.figure("A.1", line_figure(), "Loss.")
     assert is_labelled(shown.figure)
 
 
 def test_a_diagram_may_say_that_it_shows_no_results(filled):
-    shown = filled.add_figure("6.1", line_figure(), "Network.", synthetic=False)
+    shown = filled.figure("6.1", line_figure(), "Network.", synthetic=False)
     assert not is_labelled(shown.figure)
     assert read_entries(filled.folder)[1]["synthetic"] is False
 
 
 def test_entries_follow_the_thesis_whatever_the_order_of_writing(filled):
     for number in ("A.1", "7.10", "7.2", "S1"):
-        filled.add_figure(number, line_figure(), "Later.")
+        filled.figure(number, line_figure(), "Later.")
     order = [f"{entry['kind']} {entry['number']}" for entry in read_entries(filled.folder)]
     assert order == [
         "figure 4.2", "table 7.2", "figure 7.2", "figure 7.10", "figure 8.1", "figure A.1",
@@ -104,16 +105,16 @@ def test_second_run_writes_the_same_bytes(filled, tmp_path):
     write_index(filled.folder)
     first = {p.name: p.read_bytes() for p in filled.folder.rglob("*") if p.is_file()}
     again = Gallery(filled.folder, "demo", synthetic=True, note="Reduced network.")
-    again.add_table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
-    again.add_figure("8.1", line_figure(), "False positives.")
-    again.add_figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
+    again.table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
+    again.figure("8.1", line_figure(), "False positives.")
+    again.figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
     write_index(filled.folder)
     assert first == {p.name: p.read_bytes() for p in filled.folder.rglob("*") if p.is_file()}
 
 
 def test_two_galleries_share_a_folder(filled):
     other = Gallery(filled.folder, "demo", synthetic=False)
-    other.add_table("2.1", pd.DataFrame({"mimic": ["calcification"]}), "Mimics.")
+    other.table("2.1", pd.DataFrame({"mimic": ["calcification"]}), "Mimics.")
     assert len(read_entries(filled.folder)) == 4
 
 
@@ -141,20 +142,21 @@ def test_vector_file_keeps_text_has_no_date_and_is_packed_where_it_is_large(fill
     axes = figure.subplots()
     for shift in range(9):
         axes.plot(np.arange(1000), np.random.default_rng(shift).normal(size=1000))
-    shown = filled.add_figure("S5", figure, "Many lines.")
+    shown = filled.figure("S5", figure, "Many lines.")
     plain, packed = (shown.path.with_suffix(ending) for ending in (".svg", ".svgz"))
     assert not plain.exists() and gzip.decompress(packed.read_bytes()).startswith(b"<?xml")
-    filled.add_figure("S5", line_figure(), "A line again.")
+    filled.figure("S5", line_figure(), "A line again.")
     assert plain.exists() and not packed.exists()
     figure.subplots().imshow(np.random.default_rng(0).normal(size=(800, 800)))
-    filled.add_figure("S5", figure, "A picture has no vectors.")
+    filled.figure("S5", figure, "A picture has no vectors.")
     assert not plain.exists() and not packed.exists() and shown.path.exists()
 
 
 def test_shown_objects_display_what_was_stored(filled):
-    table = filled.add_table("8.4", pd.DataFrame({"F1": [0.5]}), "Literature.")
-    assert table._repr_html_().startswith("<table") and "Literature." in table._repr_html_()
-    figure = filled.add_figure("8.3", line_figure(), "Renders.")
+    table = filled.table("8.4", pd.DataFrame({"F1": [0.5]}), "Literature.")
+    html = table._repr_mimebundle_()["text/html"]
+    assert html.startswith("<table") and "Literature." in html
+    figure = filled.figure("8.3", line_figure(), "Renders.")
     assert figure._repr_png_() == (filled.folder / "figure_8_3.png").read_bytes()
     assert repr(figure) == "Figure 8.3 (figure_8_3.png)"
 
@@ -162,17 +164,17 @@ def test_shown_objects_display_what_was_stored(filled):
 def test_a_data_table_is_stored_with_what_its_columns_hold(filled):
     table = pd.DataFrame({"call": ["TP", "FN"], "score": [0.5, np.nan]})
     columns = {"call": "TP or FN", "score": "probability <0 to 1>", "other": "not in it"}
-    shown = filled.add_data("S35", table, "Every call.", columns)
+    shown = filled.data("S35", table, "Every call.", columns)
     text = (filled.folder / "data_S35.tsv").read_text()
     assert text == "call\tscore\tcohort\nTP\t0.5\tsynthetic cohort\nFN\t\tsynthetic cohort\n"
     told = json.loads((filled.folder / "data_S35.json").read_text())
     assert list(told) == ["call", "score", "cohort"]
     assert told["call"] == {"Description": "TP or FN"}
-    assert "<td>probability &lt;0 to 1&gt;</td>" in shown._repr_html_()
+    assert "<td>probability &lt;0 to 1&gt;</td>" in shown._repr_mimebundle_()["text/html"]
     page = write_index(filled.folder).read_text()
     assert 'href="data_S35.tsv"' in page and "<td>TP or FN</td>" in page
     with pytest.raises(GalleryError, match=r"data S35: .* none for \['score'\]"):
-        filled.add_data("S35", table, "Every call.", {"call": "TP or FN"})
+        filled.data("S35", table, "Every call.", {"call": "TP or FN"})
 
 
 def test_label_is_written_once():
@@ -183,7 +185,7 @@ def test_label_is_written_once():
 def test_bad_number_and_empty_folder_are_errors(tmp_path):
     gallery = Gallery(tmp_path, "demo", synthetic=True)
     with pytest.raises(GalleryError, match=r"found '\.\./x'"):
-        gallery.add_figure("../x", line_figure(), "")
+        gallery.figure("../x", line_figure(), "")
     with pytest.raises(GalleryError, match="found none"):
         write_index(tmp_path)
 
@@ -198,15 +200,14 @@ def test_clipping_areas_are_numbered_in_their_order(filled):
     figure = new_figure(4, 2)
     for axes in figure.subplots(1, 2):
         axes.plot([0, 1], [0, 1])
-    text = filled.add_figure("S6", figure, "Two lines.").path.with_suffix(".svg").read_text()
+    text = filled.figure("S6", figure, "Two lines.").path.with_suffix(".svg").read_text()
     for name in ("clip0", "clip1"):
         assert text.count(f'id="{name}"') == 1 and f"url(#{name})" in text
 
 
 def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
-    table = pd.DataFrame({"F1": [0.5]})
-    table.attrs["note"] = "Mean over scans."
-    Gallery(tmp_path, "demo", synthetic=True).add_table("7.2", table, "Scores", "And more.")
+    table = laid_out(pd.DataFrame({"F1": [0.5]}), [Column("F1")], note="Mean over scans.")
+    Gallery(tmp_path, "demo", synthetic=True).table("7.2", table, "Scores", "And more.")
     assert (
         "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
     )

@@ -1,65 +1,103 @@
+"""Numbers become text once: cells, bold, HTML, LaTeX."""
+
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from cmbkit.reporting import tables
+from cmbkit.reporting.layout import Column, laid_out, layout_of
 
+NAN = float("nan")
 TABLE = pd.DataFrame(
     {
-        "Dataset": ["CRB", "CRB", "DOU", "DOU"],
-        "Model": ["Scratch", "TL", "Scratch", "TL"],
-        "F1": ["0.426 ± 0.193", "0.489 ± 0.259", "0.870 ± 0.185", "0.814 ± 0.162"],
-        "FPscan": [0.889, 1.056, 0.5, 0.5],
+        "dataset": ["CRB", "CRB", "DOU", "DOU"],
+        "model": ["scratch", "tl", "scratch", "tl"],
+        "f1": [0.426, 0.489, 0.87, 0.814],
+        "f1_sd": [0.193, 0.259, 0.185, NAN],
+        "f1_low": [0.21, 0.305, 0.7, NAN],
+        "f1_high": [0.63, 0.6, 0.999, NAN],
+        "f1_thesis": [0.5, NAN, 0.25, 0.75],
+        "fp_scan": [0.889, 1.056, 0.5, 0.5],
+        "n_scans": [8, 8, 3, 3],
     }
 )
-BEST = {"F1": "max", "FPscan": "min"}
+COLUMNS = [
+    Column("dataset", "Dataset"),
+    Column("model", "Model", names={"scratch": "Scratch", "tl": "TL"}),
+    Column("f1", "F1", best="max"),
+    Column("fp_scan", "FPscan", best="min", decimals=2),
+]
+
+
+def laid(table=TABLE):
+    return laid_out(table, COLUMNS, within=("dataset",), note="Mean ± SD.")
+
+
+def test_a_cell_joins_value_spread_and_interval_and_the_thesis_stands_beside():
+    cells, _ = tables.shown(laid())
+    assert list(cells) == ["Dataset", "Model", "F1", "F1 (thesis)", "FPscan"]
+    first = ["CRB", "Scratch", "0.426 ± 0.193 [0.21, 0.63]", "0.500", "0.89"]
+    assert cells.loc[0].tolist() == first
+    assert cells.loc[3].tolist() == ["DOU", "TL", "0.814", "0.750", "0.50"]
+    assert cells.loc[1, "F1 (thesis)"] == "–"
 
 
 def test_best_values_are_found_per_dataset():
-    """F1: TL in CRB, Scratch in DOU. FPscan: Scratch in CRB, a tie in DOU."""
-    marks = tables.best_cells(TABLE, BEST, ["Dataset"])
-    assert marks["F1"].tolist() == [False, True, True, False]
-    assert marks["FPscan"].tolist() == [True, False, True, True]
+    """F1: TL in CRB, Scratch in DOU. FPscan: Scratch in CRB, a tie in DOU. A lone printed
+    value has nothing to beat."""
+    _, bold = tables.shown(laid())
+    assert bold["F1"].tolist() == [False, True, True, False]
+    assert bold["FPscan"].tolist() == [True, False, True, True]
+    assert bold["F1 (thesis)"].tolist() == [False, False, False, True]
 
 
-def test_html_has_bold_caption_and_note_and_escapes():
-    df = TABLE.assign(Model=["<b>", "TL", "a&b", "TL"])
-    df.attrs.update(best=BEST, within=["Dataset"])
-    html = tables.render_html(df, "Table 7.2. Detection", "synthetic cohort")
-    assert "<td><b>0.489 ± 0.259</b></td>" in html
-    assert "<td>0.426 ± 0.193</td>" in html
-    assert "&lt;b&gt;" in html
-    assert "<caption>Table 7.2. Detection</caption>" in html
-    assert '<td colspan="4" class="note">synthetic cohort</td>' in html
+def test_without_a_layout_every_quantity_is_shown_once():
+    cells, bold = tables.shown(TABLE)
+    assert list(cells) == ["dataset", "model", "f1", "f1 (thesis)", "fp_scan", "n_scans"]
+    assert cells["n_scans"].tolist() == ["8", "8", "3", "3"] and not bold.any(axis=None)
 
 
-def test_html_is_well_formed_and_holds_every_cell():
-    root = ElementTree.fromstring(tables.render_html(TABLE, "x", "a note"))
+def test_html_is_well_formed_bold_and_escaped():
+    table = laid(TABLE.assign(dataset=["<b>", "<b>", "a&b", "a&b"]))
+    root = ElementTree.fromstring(tables.render_html(table, "Table 7.2. <Detection>", "note"))
     rows = [["".join(cell.itertext()) for cell in row] for row in root.find("tbody")]
-    assert rows[0] == ["CRB", "Scratch", "0.426 ± 0.193", "0.889"]
-    assert len(rows) == 4
+    assert root.find("caption").text == "Table 7.2. <Detection>"
+    assert [row[0] for row in rows] == ["<b>", "<b>", "a&b", "a&b"]
+    assert rows[1][2] == "0.489 ± 0.259 [0.30, 0.60]"
+    marked = [[cell.find("b") is not None for cell in row] for row in root.find("tbody")]
+    assert marked[1] == [False, False, True, False, False]
+    foot = root.find("tfoot/tr/td")
+    assert foot.text == "note" and foot.attrib["colspan"] == "5"
 
 
-def test_latex_escapes_and_counts_its_columns():
-    df = pd.DataFrame({"a_b": ["50 %"], "x": [float("nan")]})
-    text = tables.render_latex(df, "Share & rest")
-    assert r"a\_b & x \\" in text
-    assert r"50 \% & -- \\" in text
-    assert r"\caption{Share \& rest}" in text
-    assert r"\begin{tabular}{ll}" in text
-    assert r"\textbf{0.489 $\pm$ 0.259}" in tables.render_latex(
-        TABLE, "x", best=BEST, within=["Dataset"]
-    )
+def test_latex_escapes_counts_its_columns_and_marks_the_best():
+    text = tables.render_latex(pd.DataFrame({"a_b": ["50 %"], "x": [NAN]}), "Share & rest")
+    assert r"a\_b & x \\" in text and r"50 \% & -- \\" in text
+    assert r"\caption{Share \& rest}" in text and r"\begin{tabular}{ll}" in text
+    assert r"\textbf{0.489 $\pm$ 0.259 [0.30, 0.60]}" in tables.render_latex(laid(), "x")
 
 
-def test_named_index_becomes_columns_and_groups_of_one_have_no_best():
-    df = TABLE.iloc[[0, 2]].set_index("Dataset")
-    html = tables.render_html(df, "x", best=BEST, within=["Dataset"])
-    assert '<th scope="col">Dataset</th>' in html
-    assert "<b>" not in html
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.0, "2"), (2 / 3, "0.667"), (7, "7"), (NAN, "–"), (None, "–"), (True, "yes"), ("a", "a")],
+)
+def test_numbers_as_text(value, text):
+    assert tables.number_text(value) == text
+
+
+def test_a_named_index_becomes_columns_and_a_group_of_one_has_no_best():
+    table = laid(TABLE.iloc[[0, 2]]).set_index("dataset")
+    table.attrs["layout"] = layout_of(laid_out(table, COLUMNS))
+    cells, _ = tables.shown(table)
+    assert cells["dataset"].tolist() == ["CRB", "DOU"]
+    assert not tables.shown(laid(TABLE.iloc[[0, 2]]))[1].any(axis=None)
+
+
+def test_an_empty_table_has_its_heads():
+    assert "<th>a</th>" in tables.render_html(pd.DataFrame(columns=["a"]), "x")
 
 
 def test_direction_is_checked():
     with pytest.raises(ValueError, match="expected 'max' or 'min', found 'largest'"):
-        tables.best_cells(TABLE, {"F1": "largest"})
+        Column("f1", best="largest")

@@ -1,0 +1,93 @@
+"""What the gallery stored, as objects that Jupyter shows: a table stays a DataFrame.
+
+Beside what a person sees, each puts its numbers into the notebook (`NUMBERS`), rounded as in the
+gallery's files, so that a stored notebook can be compared with a new run number by number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.reporting.gallery_page import columns_of, table_of
+
+NUMBERS = "application/vnd.cmbkit.numbers+json"
+"""Media type of a table's numbers in a notebook; readers that do not know it pass over it."""
+
+
+def numbers_of(table: pd.DataFrame) -> dict:
+    """Columns and rows of a table for JSON: numbers with 6 significant digits, None for NaN."""
+    named = [name for name in table.index.names if name is not None]
+    table = (table.reset_index() if named else table).reset_index(drop=True)
+    return {
+        "columns": [str(name) for name in table],
+        "rows": [[_plain(value) for value in row] for row in table.itertuples(index=False)],
+    }
+
+
+def _plain(value):
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    if pd.api.types.is_bool(value):
+        return bool(value)
+    if pd.api.types.is_integer(value):
+        return int(value)
+    return float(f"{value:.6g}") if pd.api.types.is_float(value) else str(value)
+
+
+class DisplayedTable(pd.DataFrame):
+    """A table as the gallery stored it: a DataFrame that Jupyter shows under its number.
+
+    Whatever is made from it is a plain DataFrame again.
+    """
+
+    _metadata = ("number", "path")
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, number: str, path: Path) -> DisplayedTable:
+        """The table with the number and the file that the gallery gave it."""
+        made = cls(table)
+        made.attrs = table.attrs
+        made.number, made.path = str(number), Path(path)
+        return made
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        kind = "Data" if self.path.suffix == ".tsv" else "Table"
+        shown = (
+            columns_of(self.path)
+            if kind == "Data"
+            else table_of(self.path.with_suffix(".html").read_text(encoding="utf-8"))
+        )
+        rows, columns = self.shape
+        return {
+            "text/plain": f"{kind} {self.number}: {rows} rows, {columns} columns",
+            "text/html": shown,
+            NUMBERS: numbers_of(self),
+        }
+
+
+@dataclass(frozen=True)
+class DisplayedFigure:
+    """A figure as the gallery stored it; Jupyter shows the very bytes of the file."""
+
+    number: str
+    caption: str
+    path: Path
+    figure: Figure
+    data: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        return f"Figure {self.number} ({self.path.name})"
+
+    def _repr_png_(self) -> bytes:
+        return self.path.read_bytes()
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {} if self.data is None else {NUMBERS: numbers_of(self.data)}

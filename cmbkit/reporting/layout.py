@@ -1,0 +1,95 @@
+"""How a table of numbers is shown: which columns, under which titles, with how many decimals.
+
+A table holds one number per column. Columns that belong together share a name: ``f1`` with its
+standard deviation ``f1_sd``, the ends of its 95 % interval ``f1_low`` and ``f1_high``, and what
+the thesis prints, ``f1_thesis`` and ``f1_thesis_sd``. Shown, they become one cell
+("0.783 ± 0.155 [0.68, 0.89]") and a second one for the thesis. The layout travels with the table
+(``table.attrs``); `cmbkit.reporting.tables` makes text of both, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+PARTS = ("_sd", "_low", "_high")
+THESIS = "_thesis"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One shown quantity of a table.
+
+    Attributes
+    ----------
+    key : str
+        Its column; ``key_sd``, ``key_low``, ``key_high`` and ``key_thesis`` (with
+        ``key_thesis_sd``) join it where the table has them.
+    title : str
+        Head of the shown column; the key by default.
+    decimals : int, optional
+        By default whole numbers have none and others three.
+    best : {"max", "min"}, optional
+        Which value is printed bold, among the rows that agree in `Layout.within`.
+    names : mapping, optional
+        What stands for a value, e.g. ``{"tl": "TL"}``.
+    """
+
+    key: str
+    title: str = ""
+    decimals: int | None = None
+    best: Literal["max", "min"] | None = None
+    names: Mapping = field(default_factory=dict)
+
+    @property
+    def head(self) -> str:
+        """What stands above the column."""
+        return self.title or self.key
+
+    def __post_init__(self):
+        if self.best not in (None, "max", "min"):
+            raise ValueError(f"{self.key}: best: expected 'max' or 'min', found {self.best!r}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What of a table is shown, in order.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        Columns of the table that are not named here stand in its CSV file alone.
+    within : tuple of str
+        Keys of the columns that separate the groups in which values compete for bold.
+    note : str
+        Stands at the table's foot.
+    """
+
+    columns: tuple[Column, ...]
+    within: tuple[str, ...] = ()
+    note: str = ""
+
+
+def laid_out(
+    table: pd.DataFrame, columns: list[Column], *, within: tuple[str, ...] = (), note: str = ""
+) -> pd.DataFrame:
+    """The same table with its layout attached.
+
+    Columns of the layout that the table lacks are left out (a measure that a run does not have).
+    """
+    kept = tuple(column for column in columns if column.key in table)
+    table = table.copy(deep=False)
+    table.attrs["layout"] = Layout(kept, tuple(within), note)
+    return table
+
+
+def layout_of(table: pd.DataFrame) -> Layout:
+    """The layout attached to a table, or one that shows every quantity as it is called."""
+    if "layout" in table.attrs:
+        return table.attrs["layout"]
+    endings = (*PARTS, THESIS, *(THESIS + part for part in PARTS))
+    joined = {f"{name}{ending}" for name in table for ending in endings}
+    return Layout(tuple(Column(str(name)) for name in table if name not in joined))

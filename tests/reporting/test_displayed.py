@@ -1,0 +1,31 @@
+"""A displayed table is a DataFrame, and puts its numbers into the notebook."""
+
+import pandas as pd
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.figure import Figure
+
+from cmbkit.reporting.displayed import NUMBERS
+from cmbkit.reporting.gallery import Gallery
+
+
+def test_a_displayed_table_goes_on_as_a_dataframe(tmp_path):
+    given = pd.DataFrame({"dataset": ["CRB", "DOU"], "f1": [1 / 3, float("nan")], "n": [3, 4]})
+    shown = Gallery(tmp_path, "demo", synthetic=True).table("7.2", given, "Scores")
+    assert isinstance(shown, pd.DataFrame) and shown.equals(given)
+    assert type(shown.query("n == 3")) is pd.DataFrame
+    bundle, _ = DisplayFormatter().format(shown)
+    assert bundle[NUMBERS] == {
+        "columns": ["dataset", "f1", "n"],
+        "rows": [["CRB", 0.333333, 3], ["DOU", None, 4]],
+    }
+    assert "Table 7.2. Scores" in bundle["text/html"] and "2 rows" in bundle["text/plain"]
+
+
+def test_a_displayed_figure_shows_the_file_and_the_numbers_behind_it(tmp_path):
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    behind = pd.DataFrame({"y": [0, 1]})
+    gallery = Gallery(tmp_path, "demo", synthetic=True)
+    bundle, _ = DisplayFormatter().format(gallery.figure("4.2", figure, "A line", behind))
+    assert bundle["image/png"] == (tmp_path / "figure_4_2.png").read_bytes()
+    assert bundle[NUMBERS]["rows"] == [[0], [1]]
