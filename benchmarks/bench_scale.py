@@ -24,7 +24,8 @@ from timing import machine, table
 from cmbkit.params import Preprocessing
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.cache import Cache
-from cmbkit.running.map_scans import ONE_THREAD, map_scans
+from cmbkit.running.map_scans import map_scans
+from cmbkit.running.outcomes import ONE_THREAD
 from cmbkit.study.cohort import preprocess_cached
 
 THESIS_SCANS = 5000

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from cmbkit.running.map_scans import ONE_THREAD, WorkerLost
+from cmbkit.running.outcomes import ONE_THREAD, WorkerLost
 
 LOOK_EVERY_S = 2.0
 

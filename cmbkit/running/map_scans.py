@@ -6,19 +6,17 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from typing import Any
+
+from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
 
 PROGRESS_FILE = "CMBKIT_PROGRESS"
 
 
 class ScanFailures(RuntimeError):
     """Some scans failed; the others are done and in the cache."""
-
-
-class WorkerLost(RuntimeError):
-    """The worker process that had a scan in hand died, for instance for want of memory."""
 
 
 def report_progress(step: str, done: int, total: int) -> None:
@@ -28,20 +26,6 @@ def report_progress(step: str, done: int, total: int) -> None:
         with open(path, "a") as stream:
             event = {"step": step, "done": done, "total": total, "time": time.time()}
             stream.write(json.dumps(event) + "\n")
-
-
-ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
-}
-"""Environment of a worker process: one thread each, the processes are the parallelism."""
-
-Outcomes = Iterable[tuple[int, Callable[[], Any]]]
 
 
 def map_scans(
