@@ -17,7 +17,7 @@ from cmbkit.anatomy.parcellation import register_atlas
 from cmbkit.anatomy.rating_scales import region_of
 from cmbkit.features.location import assign_label
 from cmbkit.params import read_parameters
-from cmbkit.phantom.build import _plan
+from cmbkit.phantom.cohort import _plan
 from cmbkit.phantom.lesions import label_at
 from cmbkit.phantom.simulate import Patient, _scanner_frame
 from cmbkit.volume import Volume

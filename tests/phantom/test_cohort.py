@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
-from cmbkit.phantom import build
-from cmbkit.phantom import build as cohort
+from cmbkit.phantom import build, cohort
 from cmbkit.phantom.profiles import cmb_counts, draw_radii, protocol_of
 
 SEED = 11
