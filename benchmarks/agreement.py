@@ -1,4 +1,4 @@
-"""How far a plan of inference agrees with the reference: Dice, matched microbleeds, calls."""
+"""How far a setting of inference agrees with the reference: Dice, matched microbleeds, calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DICE_AT_LEAST = 0.98
 
 @dataclass
 class Agreement:
-    """Sums over scans of one plan against the reference."""
+    """Sums over scans of one setting against the reference."""
 
     scans: int = 0
     shared: int = 0

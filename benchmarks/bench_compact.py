@@ -16,13 +16,13 @@ import yaml
 from timing import table
 
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.stored import network_for
+from cmbkit.detector.inference.engines import Engine, engine_for
 from cmbkit.detector.inference.tiled import Predictor, predict_standard
 from cmbkit.detector.network.weights import describe_weights, read_weights
 from cmbkit.evaluation.hypotheses import compare_models
 from cmbkit.evaluation.scan import evaluate_scan, join_results
 from cmbkit.evaluation.statistics import summary
-from cmbkit.params import Evaluation
+from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 from cmbkit.study import Study
@@ -33,22 +33,17 @@ METRICS = {"precision": "glob_precision", "recall": "glob_recall", "F1": "glob_f
 OUT = Path(__file__).with_name("compact.md")
 
 
-def network_of(name: str):
-    """The network with weights of this name or folder, and their inference parameters."""
+def engine_with(name: str, params: Inference) -> Engine:
+    """Engine of the weights of this name or folder, with other parameters than their own."""
     _, described = describe_weights(name)
-    network = network_for(
-        described.sha256,
-        described.network,
-        described.inference,
-        lambda: read_weights(name).model,
-    )
-    return network, described.inference
+    return engine_for(described.sha256, described.network, params, lambda: read_weights(name).model)
 
 
 def predictor_of(name: str) -> Predictor:
     """The weights of this name or folder, set up as they describe themselves."""
-    predictor = Predictor(*network_of(name))
-    print(f"{name}: {predictor.line}")
+    params = describe_weights(name)[1].inference
+    predictor = Predictor(engine_with(name, params), params)
+    print(f"{name}: {predictor.engine.line}")
     return predictor
 
 
@@ -58,9 +53,7 @@ def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.Da
     found = []
     for scan in scans:
         image, probability = predict_standard(predictor, scan)
-        instances, _ = candidates(
-            probability, scan.labels().data, image.spacing, predictor.params, image=image.data
-        )
+        instances, _ = candidates(probability, scan.labels().data, image.spacing, predictor.params)
         who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
         instances = image.with_data(instances)
         found.append(evaluate_scan(scan.lesions(), instances, **who, params=params))

@@ -19,7 +19,7 @@ import numpy as np
 from timing import machine, ms, table
 
 from cmbkit.detector.network.losses import combined_loss
-from cmbkit.detector.network.unet import build, takes_coordinates
+from cmbkit.detector.network.unet import build
 from cmbkit.detector.patches.sampling import SampledScan, ScanMemory
 from cmbkit.detector.patches.stream import Prefetched, epoch_batches
 from cmbkit.detector.training.steps import GradientSteps
@@ -105,7 +105,7 @@ def seconds_per_step(profile, memory, steps, rounds=3):
         return chain.from_iterable(
             epoch_batches(
                 range(3), training, patch, training.pretrain.batch_size, steps, seed=0,
-                epoch=epoch, memory=memory, coordinates=takes_coordinates(model),
+                epoch=epoch, memory=memory,
             )
             for epoch in range(1, rounds + 2)
         )  # fmt: skip

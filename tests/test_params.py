@@ -54,11 +54,8 @@ def minimal(**changes):
         ({"seed": "1"}, ["seed", "integer", "'1'"]),
         ({"preprocessing": {"spacing_mm": "1e-3"}}, ["preprocessing.spacing_mm", "1.0e-3"]),
         ({"inference": {"overlap": 1.0}}, ["inference.overlap", "less than 1"]),
-        ({"inference": {"plan": "quick"}}, ["inference.plan", "'quick'"]),
-        (
-            {"inference": {"low_threshold": 0.6}},
-            ["low_threshold", "less than threshold 0.5", "0.6"],
-        ),
+        ({"inference": {"weighting": "max"}}, ["inference.weighting", "'max'"]),
+        ({"network": {"up_sampling": "nearest"}}, ["network.up_sampling", "'transposed'"]),
         ({"network": {"patch_size": [90, 96, 96]}}, ["patch_size", "multiples of 32"]),
         ({"cohort": {"datasets": ["DOU"]}}, ["DOU", "roots", "phantom_scans"]),
         ({"profile": "a/b"}, ["profile"]),
@@ -128,18 +125,9 @@ def test_a_dataset_that_nobody_knows_is_named_with_its_key():
         check_parameters(minimal(training={"pretrain": {"datasets": ["VALD"]}}))
 
 
-def test_a_plan_sets_what_it_names_and_what_is_given_beside_it_wins():
-    fast = check_parameters(minimal(inference={"plan": "fast", "overlap": 0.3})).inference
-    assert (fast.tiles, fast.precision, fast.overlap) == ("brain", "auto", 0.3)
-    reference = check_parameters(minimal(inference={"plan": "reference"})).inference
-    assert (reference.engine, reference.overlap) == ("keras", 0.4)
-    assert not reference.skip_outside_brain
-
-
 def test_a_map_does_not_depend_on_what_is_made_of_it():
     one, other = (
-        check_parameters(minimal(inference={"threshold": t, "merge_mm": t})).inference
-        for t in (0.5, 0.9)
+        check_parameters(minimal(inference={"threshold": t})).inference for t in (0.5, 0.9)
     )
     assert one.of_map() == other.of_map() and one.of_candidates() != other.of_candidates()
-    assert {*one.of_map(), *one.of_candidates(), "plan", "batch_size"} == {*one.model_dump()}
+    assert {*one.of_map(), *one.of_candidates(), "batch_size"} == {*one.model_dump()}

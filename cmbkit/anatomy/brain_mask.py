@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from cmbkit.anatomy.blocks import block_mean, refine
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
@@ -106,8 +107,7 @@ def _own_background(image: Volume) -> Volume | None:
         return None
     import cc3d
 
-    used = [np.flatnonzero(tissue.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    box = tuple(slice(u[0], u[-1] + 1) for u in used)
+    box = bounding_box(tissue)
     brain = cc3d.largest_k(tissue[box], k=1, connectivity=6) > 0
     outside = np.pad(~brain, 1, constant_values=True)
     outside = cc3d.connected_components(outside, connectivity=6, out_dtype=np.uint32)

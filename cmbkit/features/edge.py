@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmbkit.boxes import bounding_box
 from cmbkit.volume import Volume
 
 
@@ -24,11 +25,11 @@ class BrainEdge:
     def __init__(self, brain: Volume):
         self._brain = brain
         inside = brain.data > 0
-        used = [np.flatnonzero(inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-        if not len(used[0]):
+        if not inside.any():
             raise ValueError(f"{brain.path or 'brain mask'}: expected voxels > 0, found none")
-        corner = np.array([u[0] for u in used])
-        padded = np.pad(inside[tuple(slice(u[0], u[-1] + 1) for u in used)], 1)
+        box = bounding_box(inside)
+        corner = np.array([side.start for side in box])
+        padded = np.pad(inside[box], 1)
         self._faces = []
         for axis in range(3):
             change = np.diff(padded, axis=axis)

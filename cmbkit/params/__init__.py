@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster, Slurm
 from cmbkit.params.cohort import Cohort, OwnDataset
-from cmbkit.params.evaluation import Evaluation, Inference, ThickSlices
+from cmbkit.params.evaluation import Evaluation, ThickSlices
+from cmbkit.params.inference import Inference
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
 from cmbkit.params.sections import AnyDataset, DatasetName, Section

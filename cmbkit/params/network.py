@@ -13,13 +13,11 @@ class Network(Section):
     """Figure A.7: UNetApollo3D.
 
     ``lesion_prior`` is the probability that the untrained network gives to the lesion classes
-    together (None: even odds, as zero biases give them). ``deep_supervision`` lets every level
-    of the decoder predict as well, for training. With ``coordinate_channels`` the network also
-    takes the place of each voxel in the scan (`cmbkit.detector.network.position`).
-    ``normalization``
-    "instance" takes the statistics of the patch, so that what the network says of a voxel depends
-    on the tile around it; "batch" (beyond the thesis) takes those of the training patches, per
-    channel, and has none left to take at inference.
+    together (None: even odds, as zero biases give them). Activation, sampling and supervision are
+    lines of Figure A.7 that can only be as published. ``normalization`` "instance" takes the
+    statistics of the patch, so that what the network says of a voxel depends on the tile around
+    it; "batch" (beyond the thesis) takes those of the training patches, per channel, and has none
+    left to take at inference.
     """
 
     patch_size: list[int] = Field([96, 96, 96], min_length=3, max_length=3)
@@ -32,17 +30,16 @@ class Network(Section):
     n_conv_per_depth_upsampling: int = Field(2, gt=0)
     n_conv_bottom: int = Field(2, gt=0)
     residual_conv_index: int = Field(1, ge=0)
-    hidden_activation: Literal["LeakyReLU", "ReLU", "ELU"] = "LeakyReLU"
+    hidden_activation: Literal["LeakyReLU"] = "LeakyReLU"
     activation_slope: float = Field(0.01, ge=0)
-    down_sampling: Literal["strided", "max", "average"] = "strided"
-    up_sampling: Literal["transposed", "nearest"] = "transposed"
+    down_sampling: Literal["strided"] = "strided"
+    up_sampling: Literal["transposed"] = "transposed"
     normalization: Literal["instance", "batch"] = "instance"
     normalization_axis: Literal["channel"] | None = None
     normalization_epsilon: float = Field(1.0e-5, gt=0)
     l2: float = Field(1.0e-5, ge=0)
     lesion_prior: float | None = Field(None, gt=0, lt=0.5)
-    deep_supervision: bool = False
-    coordinate_channels: bool = False
+    deep_supervision: Literal[False] = False
 
     @model_validator(mode="after")
     def _patch_divides(self):

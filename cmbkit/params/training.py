@@ -144,7 +144,7 @@ class Training(Section):
     validation_minimum_voxels: int | None = Field(None, gt=0)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     devices: int = Field(1, gt=0)
-    trackers: list[Literal["tensorboard", "mlflow", "clearml"]] = ["tensorboard"]
+    tensorboard: bool = True
     cross_entropy_weights: list[float] = Field([0.1, 5.0], min_length=2)
     tversky_alpha: float = Field(0.5, ge=0)
     tversky_beta: float = Field(0.5, ge=0)
@@ -163,4 +163,4 @@ class Training(Section):
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
         start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
-        return self.model_dump(mode="json", exclude={*phases, *start, "trackers", "memory_gb"})
+        return self.model_dump(mode="json", exclude={*phases, *start, "tensorboard", "memory_gb"})

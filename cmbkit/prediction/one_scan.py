@@ -93,7 +93,6 @@ class Clock:
 def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
-    from cmbkit.detector.inference.cascade import screen_hash
     from cmbkit.detector.inference.tiled import predict_probability
     from cmbkit.preprocessing.grid import to_native
     from cmbkit.preprocessing.pipeline import prepare
@@ -122,9 +121,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     )
     clock.start("microbleeds")
     spacing = done.image.spacing
-    instances, found = candidates(
-        probability, labels.data, spacing, settings.inference, image=done.image.data
-    )
+    instances, found = candidates(probability, labels.data, spacing, settings.inference)
     instances = done.image.with_data(instances)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
@@ -155,9 +152,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
             "trained_on": settings.description.trained_on,
             "sha256": settings.description.sha256,
             "parameters": settings.description.parameters,
-            "screen_sha256": screen_hash(settings.inference),
         },
-        "engine": {"name": predictor.engine, "reason": predictor.reason},
+        "engine": {"name": predictor.engine.name, "reason": predictor.engine.reason},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
         "native": done.record["native"],
@@ -220,29 +216,22 @@ _READY: dict = {}
 
 def _predictor(settings: Settings):
     """The network set up for prediction; kept for the next scan of this process."""
-    from cmbkit.detector.inference.cascade import read_screen
+    from cmbkit.detector.inference.engines import engine_for
     from cmbkit.detector.inference.tiled import Predictor
-
-    key = (settings.description.sha256, settings.inference.model_dump_json())
-    if key not in _READY:
-        _READY.clear()
-        screen = read_screen(settings.inference, settings.preprocessing.spacing_mm)
-        _READY[key] = Predictor(_network(settings), settings.inference, screen=screen)
-    return _READY[key]
-
-
-def _network(settings: Settings):
-    """The network as it was kept for OpenVINO, where that runs it; else built by Keras."""
-    from cmbkit.detector.inference.stored import network_for
     from cmbkit.detector.network.weights import read_weights
 
     found = settings.description
-    return network_for(
-        found.sha256,
-        found.network,
-        settings.inference,
-        lambda: read_weights(settings.weights).model,
-    )
+    key = (found.sha256, settings.inference.model_dump_json())
+    if key not in _READY:
+        _READY.clear()
+        engine = engine_for(
+            found.sha256,
+            found.network,
+            settings.inference,
+            lambda: read_weights(settings.weights).model,
+        )
+        _READY[key] = Predictor(engine, settings.inference)
+    return _READY[key]
 
 
 def _native_grid(record: dict) -> Volume:

@@ -45,8 +45,6 @@ class Settings:
 
     def key(self, sources: list[Path]) -> str:
         """Hash of what a result depends on, of the contents of the scan's files too."""
-        from cmbkit.detector.inference.cascade import screen_hash
-
         given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
         inputs = {
             "version": VERSION,
@@ -54,7 +52,6 @@ class Settings:
             "weights": self.description.sha256,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
-            "screen": screen_hash(self.inference),
             **given,
         }
         text = json.dumps(inputs, sort_keys=True)

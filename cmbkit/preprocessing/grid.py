@@ -19,18 +19,6 @@ DRIFT_VOXELS = 1e-3
 RIM_VOXELS = 1e-6
 
 
-def bounding_box(*masks: np.ndarray) -> tuple[slice, slice, slice]:
-    """Smallest box that holds every voxel > 0 of all masks (same shape)."""
-    box = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        used = np.flatnonzero(np.any([m.any(axis=others) for m in masks], axis=0))
-        if not len(used):
-            raise ValueError("brain mask: expected voxels > 0, found none")
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(box)
-
-
 def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
     """Part of a volume; the affine moves along."""
     affine = volume.affine.copy()

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
-from cmbkit.preprocessing.grid import bounding_box
 from cmbkit.preprocessing.region_growing import SIX, grow_study
 from cmbkit.preprocessing.seeds import LabelError, Marks, read_labels, read_marks
 from cmbkit.records import Scan

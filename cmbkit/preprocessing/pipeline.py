@@ -11,6 +11,7 @@ import pandas as pd
 
 from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.anatomy.parcellation import parcellate
+from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
@@ -146,7 +147,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     native, replaced = fill_nan(Volume.read(scan.image))
     drawn, found, marks = _annotated(scan, native, params)
     brain, mask_name = brain_mask(native, params.brain_mask, params.synthstrip, scan.uid)
-    box = grid.bounding_box(brain.data, drawn.data)
+    box = bounding_box(brain.data, drawn.data)
     part, brain, drawn = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, drawn))
     shape, affine = grid.standard_grid(part, params.spacing_mm)
     standard_brain = grid.resample_nearest(brain, shape, affine)

@@ -89,6 +89,7 @@ class ModelStage:
             Weight file of this study's network to start from, instead of what comes before the
             phase.
         """
+        from cmbkit.detector.inference.engines import keep
         from cmbkit.detector.patches.hard_negatives import FILE, NO_ALARMS, FalseAlarms
         from cmbkit.detector.training import phase as training
         from cmbkit.detector.training.validation import depends_on
@@ -107,7 +108,7 @@ class ModelStage:
             "network": params.network,
             "phase": settings,
             "training": params.training.shared,
-            "validation": depends_on(params.training, params.inference),
+            "validation": depends_on(params.training, params.inference, params.evaluation),
             "start": start,
             "given": given,
             "rename": params.training.source_rename,
@@ -132,6 +133,7 @@ class ModelStage:
                 settings,
                 params.training,
                 params.inference,
+                params.evaluation,
                 folder,
                 seed=params.seed,
                 step=f"training {item}",
@@ -141,7 +143,7 @@ class ModelStage:
             )
             if phase == "finetune":
                 kept = partial(training.load, folder, params.network, settings.keep)
-                self._converted(folder / training.weight_file(settings.keep), kept)
+                keep(*self._kept(folder / training.weight_file(settings.keep), kept))
 
         version = training.VERSION
         return study.cache.get("models", item, version, inputs, compute, resumable=True)
@@ -182,7 +184,7 @@ class ModelStage:
         }
 
         def compute(folder: Path) -> None:
-            predictor = Predictor(initial(folder), search)
+            predictor = Predictor.of(initial(folder), search)
             found = false_alarms.find_false_alarms(predictor, scans, step="false alarms")
             found.to_csv(folder / false_alarms.FILE, index=False)
 
@@ -215,37 +217,23 @@ class ModelStage:
         return training.load(folder, self._study.params.network, keep)
 
     def predictor(self, model: str):
-        """The final network of a model, set up with the study's inference parameters."""
-        from cmbkit.detector.inference.cascade import read_screen
-        from cmbkit.detector.inference.tiled import Predictor
-        from cmbkit.detector.training import phase as training
+        """The final network of a model, set up with the study's inference parameters.
 
-        params, folder = self._study.params, self.folder(model, "finetune")
-        further = [training.load(folder, params.network, w) for w in params.inference.ensemble]
-        screen = read_screen(params.inference, params.preprocessing.spacing_mm)
-        return Predictor(self.converted(model), params.inference, ensemble=further, screen=screen)
-
-    def converted(self, model: str):
-        """The final network of a model in the form that runs fastest here."""
-        return self._converted(self.weights(model), lambda: self.load(model))
-
-    def _converted(self, weights: Path, build):
-        """A network converted for OpenVINO, where that runs it; kept for notebooks to come.
-
-        These are then spared the import of TensorFlow.
+        Converted for OpenVINO, where that runs it, and kept for notebooks to come: these are
+        spared the import of TensorFlow.
         """
-        from cmbkit.detector.inference.stored import network_for
+        from cmbkit.detector.inference.engines import engine_for
+        from cmbkit.detector.inference.tiled import Predictor
+
+        engine = engine_for(*self._kept(self.weights(model), lambda: self.load(model)))
+        return Predictor(engine, self._study.params.inference)
+
+    def _kept(self, weights: Path, build) -> tuple:
+        """Arguments of `engines.keep` for a weight file."""
         from cmbkit.running.file_hashes import file_hash
 
         params, kept = self._study.params, self._study.cache.root / "networks"
-        return network_for(file_hash(weights), params.network, params.inference, build, kept)
-
-    def ensemble_weights(self, model: str) -> list[Path]:
-        """Weight files of the further checkpoints that ``inference.ensemble`` names."""
-        from cmbkit.detector.training.phase import weight_file
-
-        folder = self.folder(model, "finetune")
-        return [folder / weight_file(w) for w in self._study.params.inference.ensemble]
+        return file_hash(weights), params.network, params.inference, build, kept
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
         """Weight file of a phase that its ``keep`` chose; what `load` reads."""

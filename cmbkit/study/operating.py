@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.boxes import bounding_box
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
@@ -44,26 +45,18 @@ def operating_points(study, model: str = "scratch") -> pd.DataFrame:
 def steps(study, model: str = "scratch") -> pd.DataFrame:
     """Detection on validation and test scans as each step of post-processing is added.
 
-    The first four are the study's own; each of the last three is tried on top of them alone.
-
     Returns
     -------
     DataFrame
         step, tp, fp, fn, precision, recall, f1.
     """
     base = study.params.inference
-    plain = {"low_threshold": None, "merge_mm": 0.0, "maximum_tubeness": None}
-    own = _changed(base, **plain)
-    low = own.threshold / 2
     variants = {
         "components of the threshold": _changed(
-            own, minimum_voxels=1, drop_outside_brain_labels=False
+            base, minimum_voxels=1, drop_outside_brain_labels=False
         ),
-        "without those outside brain tissue (6.6)": _changed(own, minimum_voxels=1),
-        f"at least {base.minimum_voxels} voxels": own,
-        "those within 2 mm as one": _changed(own, merge_mm=2.0),
-        f"grown down to {low:g} (hysteresis)": _changed(own, low_threshold=low),
-        "without tubes": _changed(own, maximum_tubeness=0.8),
+        "without those outside brain tissue (6.6)": _changed(base, minimum_voxels=1),
+        f"at least {base.minimum_voxels} voxels": base,
     }
     counts = _summed(study, model, list(variants.values()), ("valid", "test"))
     return pd.DataFrame({"step": list(variants)}).join(counts)
@@ -153,11 +146,8 @@ def scan_counts(
 
     stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
     lesions, labels = standard.lesions().data, standard.labels().data
-    cut = _occupied(stored.data, lesions, min(_lowest(params) for params in variants))
+    cut = _occupied(stored.data, lesions, min(params.threshold for params in variants))
     probability, lesions, labels = stored.data[cut], lesions[cut], labels[cut]
-    image = None
-    if any(params.maximum_tubeness is not None for params in variants):
-        image = standard.image().data[cut]
     affine = to_affine(stored.spacing)
     reference = from_labels(lesions, affine, "reference")
     found: dict[str, tuple] = {}
@@ -166,8 +156,7 @@ def scan_counts(
         every = _changed(params, minimum_voxels=1)  # sizes are cut off below: one search for all
         key = every.model_dump_json()
         if key not in found:
-            needed = None if params.maximum_tubeness is None else image
-            found[key] = candidates(probability, labels, stored.spacing, every, image=needed)
+            found[key] = candidates(probability, labels, stored.spacing, every)
         instances, table = found[key]
         small = table.loc[table["n_voxels"] < params.minimum_voxels, "id"]
         kept = np.arange(int(table["id"].max() if len(table) else 0) + 1, dtype=np.uint16)
@@ -177,17 +166,7 @@ def scan_counts(
     return pd.DataFrame(rows)
 
 
-def _lowest(params: Inference) -> float:
-    return min(params.threshold, params.low_threshold or 1)
-
-
 def _occupied(probability, lesions, lowest: float, margin: int = 10):
     """Box around everything that can count, with room for a component's surroundings."""
     which = (probability >= lowest) | (lesions > 0)
-    cut = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        where = np.flatnonzero(which.any(axis=others))
-        low, high = (where[0], where[-1] + 1) if len(where) else (0, 1)
-        cut.append(slice(max(0, low - margin), high + margin))
-    return tuple(cut)
+    return bounding_box(which, margin=margin) if which.any() else (slice(0, 1),) * 3

@@ -51,14 +51,11 @@ class ResultStage:
         It does not depend on thresholds and post-processing.
         """
         from cmbkit.detector.inference import files as predict
-        from cmbkit.detector.inference.cascade import screen_hash
 
         inputs = {
             "scan": standard.folder / "provenance.json",
             "inference": self._params.inference.of_map(),
             "weights": self._study.models.weights(model),
-            "ensemble": self._study.models.ensemble_weights(model),
-            "screen": screen_hash(self._params.inference),
             "network": self._params.network,
         }
         return self._study.cache.get(

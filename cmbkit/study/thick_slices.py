@@ -116,7 +116,6 @@ class ThickSliceStage:
     def _cell(self, model: str, item: tuple[int, Setting]) -> pd.DataFrame:
         """Calls of one model on one brain in one condition; from the cache if they are there."""
         from cmbkit.detector.inference import files as predict
-        from cmbkit.detector.inference.cascade import screen_hash
 
         number, setting = item
         params, design = self._study.params, self.design
@@ -129,7 +128,6 @@ class ThickSliceStage:
             "inference": [params.inference, predict.VERSION],
             "network": params.network,
             "weights": self._study.models.weights(model),
-            "screen": screen_hash(params.inference),
             "evaluation": params.evaluation.of_scans,
         }
         name = "_".join(f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())

@@ -15,22 +15,8 @@ from cmbkit.params import Network, Training
 
 OPTIONS = {
     "published": {},
-    "others": {
-        "normalization_axis": "channel",
-        "hidden_activation": "ELU",
-        "down_sampling": "average",
-        "up_sampling": "nearest",
-        "deep_supervision": True,
-        "coordinate_channels": True,
-    },
-    "batch statistics": {
-        "normalization": "batch",
-        "hidden_activation": "ReLU",
-        "down_sampling": "max",
-        "lesion_prior": 0.01,
-        "deep_supervision": True,
-        "coordinate_channels": True,
-    },
+    "others": {"normalization_axis": "channel", "lesion_prior": 0.01},
+    "batch statistics": {"normalization": "batch"},
 }
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from cmbkit.boxes import cut_box as cut
 from cmbkit.detector.patches.augmentation import (
     affine_matrix,
     augment,
@@ -10,7 +11,6 @@ from cmbkit.detector.patches.augmentation import (
     margin,
     warp_region,
 )
-from cmbkit.detector.patches.sampling import region as cut
 from cmbkit.params import Augmentation
 
 NOTHING = dict(spatial=0.0, intensity=0.0, blur=0.0)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from cmbkit.detector.inference.dark_blob import (
+    curvatures,
     dark_blob_candidates,
     second_derivatives,
-    smallest_curvature,
 )
 
 AXES = np.ogrid[-20:21, -20:21, -20:21]
@@ -15,20 +15,18 @@ def test_curvatures_of_a_gaussian_dip_by_formula():
     s, spacing = 6.0, (0.5, 1.0, 1.0)
     x, y, z = AXES
     dip = -np.exp(-((0.5 * x) ** 2 + y**2 + z**2) / (2 * s**2))
-    centre = np.zeros(dip.shape, bool)
-    centre[20, 20, 20] = True
+    centre = np.array([[20, 20, 20]])
     total, upwards = second_derivatives(dip, spacing)
     assert upwards[20, 20, 20] and total[20, 20, 20] == pytest.approx(3 / s**2, rel=0.02)
-    assert smallest_curvature(dip, centre, spacing)[0] == pytest.approx(1 / s**2, rel=0.02)
+    assert curvatures(dip, centre, spacing)[0] == pytest.approx(np.full(3, 1 / s**2), rel=0.02)
 
 
 def test_a_slanted_tube_has_no_curvature_along_it():
     x, y, z = AXES
     across = (x - y) ** 2 / 2 + z**2
     tube = -np.exp(-across / 18)
-    centre = np.zeros(tube.shape, bool)
-    centre[20, 20, 20] = True
-    assert smallest_curvature(tube, centre, (1, 1, 1))[0] == pytest.approx(0, abs=0.03 / 9)
+    centre = np.array([[20, 20, 20]])
+    assert curvatures(tube, centre, (1, 1, 1))[0, 0] == pytest.approx(0, abs=0.03 / 9)
 
 
 def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():

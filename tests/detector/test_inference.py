@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.inference.cascade import Screen
-from cmbkit.detector.inference.engines import choose_precision
+from cmbkit.detector.inference.engines import Engine, choose_precision, engine_for, keep
 from cmbkit.detector.inference.files import find_in_map, predict_map, predict_scan, read_probability
 from cmbkit.detector.inference.tiled import Predictor, predict_probability
 from cmbkit.detector.network.unet import build
@@ -18,7 +17,7 @@ def model(small_network):
 def test_overlapping_logits_are_summed_before_softmax(model):
     """Two tiles of 16 over 24 voxels at overlap 0.5: the middle 8 voxels see both."""
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
-    predictor = Predictor(model, Inference(overlap=0.5, precision="float32"))
+    predictor = Predictor.of(model, Inference(overlap=0.5, precision="float32"))
     found = predict_probability(predictor, image, background=0.0)
     tiles = [model.predict_on_batch(image[None, s : s + 16, ..., None])[0] for s in (0, 8)]
     left, right = (np.log(p[..., 1]) - np.log(p[..., 0]) for p in tiles)
@@ -31,7 +30,7 @@ def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
     brain = np.zeros(image.shape, np.uint8)
     brain[3:14, 20:38, 5:30] = 1
     settings = Inference(overlap=0.4, batch_size=4)
-    predictor = Predictor(model, settings)
+    predictor = Predictor.of(model, settings)
     everywhere = predict_probability(predictor, image, background=0.0)
     skipping = predict_probability(predictor, image, brain=brain, background=0.0)
     inside = brain > 0
@@ -46,8 +45,8 @@ def test_engines_give_the_same_probabilities(model, tile):
     found = {}
     for engine in ("keras", "openvino"):
         settings = Inference(tile_size=[tile] * 3, batch_size=2, engine=engine, precision="float32")
-        predictor = Predictor(model, settings)
-        predictor.refresh()
+        predictor = Predictor.of(model, settings)
+        predictor.engine.refresh()
         found[engine] = predictor.evidence(patches)
     assert np.ptp(found["keras"]) > 0.1
     np.testing.assert_allclose(found["openvino"], found["keras"], atol=1e-4)
@@ -57,7 +56,7 @@ def test_averaged_logits_are_the_sum_over_how_many_tiles_saw_them(model):
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
     summed, mean = (
         predict_probability(
-            Predictor(model, Inference(overlap=0.5, weighting=how)), image, background=0.0
+            Predictor.of(model, Inference(overlap=0.5, weighting=how)), image, background=0.0
         )
         for how in ("sum", "mean")
     )
@@ -73,42 +72,24 @@ def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(mo
     image = np.random.default_rng(0).normal(size=(56, 56, 56)).astype(np.float32)
     brain = np.ones(image.shape, np.uint8)
     first = predict_probability(
-        Predictor(model, Inference(overlap=0.0)), image, brain=brain, background=0.0
+        Predictor.of(model, Inference(overlap=0.0)), image, brain=brain, background=0.0
     )
     limit = float(np.sort(first, axis=None)[-3:].mean())
     settings = Inference(overlap=0.4, flips=flips, two_passes=True, screen_threshold=limit)
-    found = predict_probability(Predictor(model, settings), image, brain=brain, background=0.0)
+    found = predict_probability(Predictor.of(model, settings), image, brain=brain, background=0.0)
     whole = predict_probability(
-        Predictor(model, Inference(overlap=0.4, flips=flips)), image, brain=brain, background=0.0
+        Predictor.of(model, Inference(overlap=0.4, flips=flips)), image, brain=brain, background=0.0
     )
     place = np.unravel_index(first.argmax(), first.shape)
     assert found[place] == pytest.approx(whole[place], abs=1e-5)
     assert 0 < (found > 0).mean() < 1
-    with_screen = Predictor(
-        model,
-        Inference(overlap=0.4, flips=flips, screen_threshold=limit),
-        screen=Screen(Predictor(model, Inference(overlap=0.0))),
-    )
-    cascade = predict_probability(with_screen, image, brain=brain, background=0.0)
-    np.testing.assert_allclose(cascade, found, atol=1e-5)
 
 
-def test_an_ensemble_averages_logits_and_flips_make_the_answer_symmetric(model, small_network):
-    other = build(small_network, seed=4)
+def test_flips_make_the_answer_symmetric(model):
     patches = np.random.default_rng(0).normal(size=(2, 16, 16, 16)).astype(np.float32)
-    settings = Inference(engine="keras")
-    alone = [Predictor(m, settings).evidence(patches) for m in (model, other)]
-    both = Predictor(model, settings, ensemble=[other]).evidence(patches)
-    np.testing.assert_allclose(both, (alone[0] + alone[1]) / 2, atol=1e-5)
-    flipping = Predictor(model, Inference(engine="keras", flips=True, batch_size=2))
+    flipping = Predictor.of(model, Inference(engine="keras", flips=True, batch_size=2))
     mirrored = flipping.evidence(patches[:, ::-1])[:, ::-1]
     np.testing.assert_allclose(flipping.evidence(patches), mirrored, atol=1e-4)
-
-
-def test_tiles_on_the_brain_need_a_brain(model):
-    predictor = Predictor(model, Inference(tiles="brain"))
-    with pytest.raises(ValueError, match="expected a brain mask"):
-        predict_probability(predictor, np.zeros((20, 20, 20), np.float32), background=0.0)
 
 
 def test_the_engine_and_precision_are_said_in_a_line_with_reasons():
@@ -116,40 +97,73 @@ def test_the_engine_and_precision_are_said_in_a_line_with_reasons():
     with pytest.raises(ValueError, match="precision bfloat16: engine keras"):
         choose_precision("bfloat16", "keras")
     assert choose_precision("auto", "openvino")[1].startswith("the processor ")
+    engine = Engine((4, 4, 4, 1), (4, 4, 4, 2), lambda: np.asarray, "keras", "float32", "a", "b")
+    assert engine.line == "engine keras (a), precision float32 (b)"
 
 
 def test_openvino_does_not_report_its_use(model):
-    Predictor(model, Inference(engine="openvino"))
+    Predictor.of(model, Inference(engine="openvino"))
     from openvino.tools.ovc import telemetry_utils
 
     assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
 
 
+def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(model, small_network, tmp_path):
+    """Converted files depend on weights and tile; another engine needs none."""
+    settings = Inference(engine="openvino", precision="float32")
+    built = []
+
+    def build_it():
+        built.append(1)
+        return model
+
+    patches = np.random.default_rng(0).normal(size=(3, 16, 16, 16)).astype(np.float32)
+    expected = Predictor.of(model, Inference(engine="keras")).evidence(patches)
+    for _ in range(2):
+        engine = engine_for("a" * 64, small_network, settings, build_it, tmp_path)
+        assert engine.input_shape == (16, 16, 16, 1) and engine.output_shape == (16, 16, 16, 2)
+        found = Predictor(engine, settings).evidence(patches)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert len(built) == 1 and len(list(tmp_path.iterdir())) == 2
+    assert keep("b" * 64, small_network, Inference(engine="keras"), build_it, tmp_path) is None
+    larger = settings.model_copy(update={"tile_size": [24, 24, 24]})
+    assert engine_for("a" * 64, small_network, larger, build_it, tmp_path).input_shape[0] == 24
+    assert len(built) == 2
+
+
+def test_where_nothing_can_be_kept_keras_builds_the_network(model, small_network, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    settings = Inference(engine="openvino", precision="float32")
+    folder = tmp_path / "file" / "below"
+    engine = engine_for("c" * 64, small_network, settings, lambda: model, folder)
+    assert engine.name == "openvino" and engine.output_shape[-1] == 2
+
+
 def test_a_refreshed_predictor_has_the_new_weights(model):
     patches = np.ones((1, 16, 16, 16), np.float32)
-    predictor = Predictor(model, Inference(engine="openvino"))
+    predictor = Predictor.of(model, Inference(engine="openvino"))
     kernel, bias = model.get_layer("logits").get_weights()
     model.get_layer("logits").set_weights([kernel * 0, bias * 0 + [0, 1]])
-    predictor.refresh()
+    predictor.engine.refresh()
     np.testing.assert_allclose(predictor.evidence(patches), 1, atol=1e-5)
 
 
 def test_an_image_smaller_than_a_tile_is_padded(model):
     image = np.zeros((10, 16, 20), np.float32)
     assert (
-        predict_probability(Predictor(model, Inference()), image, background=-1).shape
+        predict_probability(Predictor.of(model, Inference()), image, background=-1).shape
         == image.shape
     )
 
 
 def test_three_classes_are_refused(small_network):
     with pytest.raises(ValueError, match="2 classes, found 3"):
-        Predictor(build(small_network, n_classes=3), Inference())
+        Predictor.of(build(small_network, n_classes=3), Inference())
 
 
 def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, tmp_path):
     scan = standard_scan("one", dark=[(12, 12, 12)])
-    predict_scan(Predictor(model, Inference()), scan, tmp_path)
+    predict_scan(Predictor.of(model, Inference()), scan, tmp_path)
     names = sorted(path.name.split("_", 1)[1] for path in tmp_path.iterdir() if path.is_file())
     assert names[0] == "desc-cmb_probseg.nii.gz"
     assert names[1:] == ["desc-cmbpred_dseg.nii.gz", "desc-cmbpred_table.tsv"]
@@ -164,8 +178,8 @@ def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, t
 def test_candidates_found_later_in_the_stored_map_are_the_same(model, standard_scan, tmp_path):
     scan = standard_scan("one", dark=[(12, 12, 12)])
     params = Inference(threshold=0.3)
-    predict_scan(Predictor(model, params), scan, tmp_path / "at once")
-    predict_map(Predictor(model, params), scan, tmp_path / "map")
+    predict_scan(Predictor.of(model, params), scan, tmp_path / "at once")
+    predict_map(Predictor.of(model, params), scan, tmp_path / "map")
     find_in_map(scan, tmp_path / "map", params, tmp_path / "found")
     name = f"{scan.scan.bids_name}_desc-cmbpred_dseg.nii.gz"
     one = Volume.read(tmp_path / "at once" / name, "uint16").data

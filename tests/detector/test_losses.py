@@ -3,7 +3,6 @@ import pytest
 
 from cmbkit.detector.network.losses import (
     combined_loss,
-    deeply_supervised,
     focal_tversky,
     tversky_index,
     weighted_cross_entropy,
@@ -119,15 +118,3 @@ def test_half_precision_neither_overflows_nor_loses_the_microbleed(dtype):
     training = Training()
     found = float(combined_loss(training)(truth, half))
     assert found == pytest.approx(by_definition(truth, p, training), rel=1e-4)
-
-
-def test_deep_supervision_weighs_each_level_half_as_much_as_the_finer():
-    """Two levels: (1 x 6 + 0.5 x 3) / 1.5 = 5, of a loss that is the mean probability of CMB."""
-
-    def mean_of_cmb(_, y_pred):
-        return y_pred[..., 1].mean()
-
-    fine = np.stack([0 * P, 0 * P + 6], axis=-1)
-    coarse = np.stack([0 * P, 0 * P + 3], axis=-1)
-    both = np.concatenate([fine, coarse], axis=-1)
-    assert deeply_supervised(mean_of_cmb, 2, 2)(TRUTH, both) == pytest.approx(5)

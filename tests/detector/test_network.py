@@ -1,18 +1,11 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.inference.logits import logits_model, resized
+from cmbkit.detector.inference.tiled import Predictor
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.normalization import instance_normalization
-from cmbkit.detector.network.position import with_coordinates
-from cmbkit.detector.network.unet import (
-    build,
-    compile_for_training,
-    levels,
-    logits_model,
-    resized,
-    save_weights,
-)
+from cmbkit.detector.network.unet import build, compile_for_training, levels, save_weights
 from cmbkit.params import Inference, Network, Training
 
 
@@ -63,9 +56,8 @@ def test_instance_normalization_against_numpy(axis):
     assert layer.count_params() == (6 if axis == "channel" else 2)
 
 
-@pytest.mark.parametrize("change", [{}, {"down_sampling": "max"}, {"up_sampling": "nearest"}])
-def test_probabilities_sum_to_one_and_are_the_softmax_of_the_logits(small_network, change):
-    model = build(small_network.model_copy(update=change))
+def test_probabilities_sum_to_one_and_are_the_softmax_of_the_logits(small_network):
+    model = build(small_network)
     x = np.random.default_rng(0).normal(size=(1, 16, 16, 16, 1)).astype(np.float32)
     probability = model.predict_on_batch(x)
     logits = logits_model(model).predict_on_batch(x)
@@ -112,10 +104,8 @@ def block(kernel, inputs, filters, n, norm):
     "change",
     [
         {"filters_per_depth": [2, 3, 4], "n_conv_per_depth": 1, "kernel_size": [3, 1, 3]},
-        {"down_sampling": "max", "up_sampling": "nearest", "n_classes": 5, "l2": 0.0},
-        {"down_sampling": "average", "hidden_activation": "ReLU", "normalization_axis": "channel"}
-        | {"n_channels": 3, "n_conv_bottom": 2},
-        {"deep_supervision": True, "coordinate_channels": True, "hidden_activation": "ELU"},
+        {"n_classes": 5, "l2": 0.0},
+        {"normalization_axis": "channel", "n_channels": 3, "n_conv_bottom": 2},
     ],
 )
 def test_every_option_has_the_parameters_it_should_and_trains(small_network, change):
@@ -130,26 +120,17 @@ def test_every_option_has_the_parameters_it_should_and_trains(small_network, cha
     expected += block(kernel, below, params.filters_out_bottom_conv, params.n_conv_bottom, norm)
     below = params.filters_out_bottom_conv
     for depth, f in reversed(list(enumerate(filters))):
-        up = below
-        if params.up_sampling == "transposed":
-            up = f
-            expected += 8 * below * f + f + norm(f)
-        expected += block(kernel, up + skips[depth], f, params.n_conv_per_depth_upsampling, norm)
-        if params.deep_supervision and depth:
-            expected += f * classes + classes
+        expected += 8 * below * f + f + norm(f)
+        expected += block(kernel, f + skips[depth], f, params.n_conv_per_depth_upsampling, norm)
         below = f
-    if params.coordinate_channels:
-        expected += (filters[0] + 3) * filters[0] + filters[0]
     expected += filters[0] * classes + classes
     model = build(params)
     assert model.count_params() == expected
     rng = np.random.default_rng(0)
-    channels = params.n_channels + 3 * params.coordinate_channels
-    x = rng.normal(size=(2, 16, 16, 16, channels)).astype(np.float32)
+    x = rng.normal(size=(2, 16, 16, 16, params.n_channels)).astype(np.float32)
     y = rng.integers(0, classes, (2, 16, 16, 16))
-    levels = len(filters) if params.deep_supervision else 1
     before = model.predict_on_batch(x)
-    assert before.shape == (2, 16, 16, 16, classes * levels)
+    assert before.shape == (2, 16, 16, 16, classes)
     training = Training(cross_entropy_weights=[1.0] * classes)
     compile_for_training(model, 1e-3, combined_loss(training))
     losses = [float(model.train_on_batch(x, y)) for _ in range(3)]
@@ -167,56 +148,6 @@ def test_the_residual_adds_the_input_of_the_named_convolution(small_network):
     deeper = small_network.model_copy(update={"n_conv_per_depth": 3, "n_conv_bottom": 2})
     names = [layer.name for layer in build(deeper).layers if layer.name.endswith("_residual")]
     assert names == ["encoder0_conv1_residual", "encoder1_conv1_residual", "bottom_conv1_residual"]
-
-
-def test_deep_supervision_predicts_in_blocks_and_leaves_the_prediction_alone(small_network):
-    """The lower level works at half the resolution: its prediction is constant in 2^3 voxels."""
-    params = small_network.model_copy(update={"deep_supervision": True})
-    model = build(params, seed=2)
-    x = np.random.default_rng(0).normal(size=(1, 16, 16, 16, 1)).astype(np.float32)
-    fine, coarse = np.split(model.predict_on_batch(x), 2, axis=-1)
-    np.testing.assert_allclose(fine.sum(-1), 1, atol=1e-5)
-    np.testing.assert_allclose(coarse.sum(-1), 1, atol=1e-5)
-    np.testing.assert_array_equal(coarse, np.repeat(coarse[:, ::2, :, :], 2, 1))
-    assert (coarse[:, ::2] != coarse[:, ::2, ::2, ::2].repeat(2, 2).repeat(2, 3)).sum() == 0
-    plain = build(small_network)
-    for layer in plain.layers:
-        layer.set_weights(model.get_layer(layer.name).get_weights())
-    np.testing.assert_allclose(plain.predict_on_batch(x), fine, atol=1e-5)
-    patch = x[..., 0]
-    found = Predictor(model, Inference(engine="keras")).patch_probability(patch)
-    np.testing.assert_allclose(found, fine[..., 1], atol=1e-5)
-
-
-@pytest.mark.parametrize("axis", [None, "channel"])
-def test_coordinates_tell_two_places_with_the_same_image_apart(small_network, axis):
-    """Also a shift of the whole patch, which normalisation would take off."""
-    params = small_network.model_copy(
-        update={"coordinate_channels": True, "normalization_axis": axis}
-    )
-    model = build(params, seed=1)
-    patch = np.random.default_rng(0).normal(size=(1, 16, 16, 16)).astype(np.float32)
-    one, other = (
-        model.predict_on_batch(with_coordinates(patch, [start], (64, 64, 64)))
-        for start in ((0, 0, 0), (32, 40, 48))
-    )
-    assert np.abs(one - other).max() > 1e-3
-
-
-@pytest.mark.parametrize("engine", ["keras", "openvino"])
-def test_tiles_of_a_scan_get_their_own_place(small_network, engine):
-    """Without overlap every tile of a scan is the network's answer for its place."""
-    model = build(small_network.model_copy(update={"coordinate_channels": True}), seed=1)
-    image = np.random.default_rng(0).normal(size=(32, 16, 16)).astype(np.float32)
-    predictor = Predictor(model, Inference(overlap=0.0, engine=engine, precision="float32"))
-    found = predict_probability(predictor, image, background=0.0)
-    for first in (0, 16):
-        tile = image[None, first : first + 16]
-        inputs = with_coordinates(tile, [(first, 0, 0)], image.shape)
-        expected = model.predict_on_batch(inputs)[0, ..., 1]
-        np.testing.assert_allclose(found[first : first + 16], expected, atol=1e-4)
-    with pytest.raises(ValueError, match="expected 4 channels, found 1"):
-        predictor.evidence(image[None, :16])
 
 
 def trained(params, steps=6):
@@ -266,7 +197,6 @@ def test_batch_normalization_keeps_its_statistics_when_saved(small_network, tmp_
     again.load_weights(tmp_path / "net.weights.h5")
     expected = model.predict_on_batch(x)
     np.testing.assert_allclose(again.predict_on_batch(x), expected, atol=1e-6)
-    openvino = Predictor(
-        again, Inference(engine="openvino", precision="float32")
-    ).patch_probability(x[..., 0])
+    settings = Inference(engine="openvino", precision="float32")
+    openvino = Predictor.of(again, settings).patch_probability(x[..., 0])
     np.testing.assert_allclose(openvino, expected[..., 1], atol=1e-4)

@@ -15,24 +15,24 @@ from cmbkit.detector.network.unet import build
 from cmbkit.detector.training import phase as training_module
 from cmbkit.detector.training.checkpoints import CheckpointError, Progress, read_checkpoint
 from cmbkit.detector.training.phase import load, train
-from cmbkit.params import Inference
+from cmbkit.params import Evaluation, Inference
 from cmbkit.running.cache import Cache
 
 ROOT = Path(__file__).parents[2]
 KILLED_BEFORE_THE_SECOND_EPOCH_IS_PUBLISHED = """
 import os, pickle, signal, sys
 from pathlib import Path
-from cmbkit.cache import Cache
-from cmbkit.detector import training
-from cmbkit.detector.network import build
+from cmbkit.running.cache import Cache
+from cmbkit.detector.training import phase as training
+from cmbkit.detector.network.unet import build
 
 network, arguments, options, root = pickle.loads(Path(sys.argv[1]).read_bytes())
 publish = training._publish
 
-def publish_or_die(folder, model, progress, trackers):
+def publish_or_die(folder, model, progress, log):
     if progress.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    publish(folder, model, progress, trackers)
+    publish(folder, model, progress, log)
 
 training._publish = publish_or_die
 compute = lambda folder: training.train(build(network, seed=0), *arguments, folder, **options)
@@ -48,7 +48,7 @@ def job(random_scan, tiny_network, small_training, small_phase):
     phase = small_phase.model_copy(
         update={"epochs": 4, "steps_per_epoch": 4, "schedule": "cosine", "warmup_steps": 2}
     )
-    arguments = (train_scans, valid_scans, phase, small_training, Inference())
+    arguments = (train_scans, valid_scans, phase, small_training, Inference(), Evaluation())
     options = {"seed": 3, "step": "test", "snapshots": [(valid_scans[0].scan.uid, 1)]}
     return tiny_network, arguments, options
 

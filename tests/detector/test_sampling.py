@@ -8,19 +8,10 @@ from cmbkit.detector.patches.sampling import (
     SampledScan,
     cut_patch,
     dark_spots,
-    region,
     sample_patch,
     start_around,
 )
 from cmbkit.params import Augmentation
-
-
-def test_region_beyond_the_image_is_filled():
-    array = np.arange(27).reshape(3, 3, 3)
-    cut = region(array, (-1, 0, 2), (2, 3, 3), -5)
-    np.testing.assert_array_equal(cut[1, :, 0], array[0, :, 2])
-    assert (cut[0] == -5).all() and (cut[:, :, 1:] == -5).all()
-    assert (region(array, (9, 9, 9), (2, 2, 2), 7) == 7).all()
 
 
 def test_the_shifted_centre_stays_in_the_patch_and_moves():

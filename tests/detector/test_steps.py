@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[2]
 TWO_DEVICES = """
 import sys
 import numpy as np
-from cmbkit.detector.backend import use_keras
+from cmbkit.detector.network.backend import use_keras
 use_keras()
 import tensorflow as tf
 half = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [half] * 2)
-from cmbkit.detector.losses import combined_loss
-from cmbkit.detector.network import build
-from cmbkit.detector.steps import GradientSteps
+from cmbkit.detector.network.losses import combined_loss
+from cmbkit.detector.network.unet import build
+from cmbkit.detector.training.steps import GradientSteps
 from cmbkit.params import Network, Training
 
 network = Network.model_validate_json(sys.argv[1])

@@ -9,7 +9,7 @@ from cmbkit.detector.inference.tiled import Predictor, predict_probability
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.training.phase import kept_epoch, learning_rate, load, train
 from cmbkit.detector.training.validation import Tally
-from cmbkit.params import Inference
+from cmbkit.params import Evaluation, Inference
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
         small_phase,
         small_training,
         Inference(),
+        Evaluation(),
         tmp_path,
         seed=1,
         step="test",
@@ -42,10 +43,10 @@ def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
     best = load(tmp_path, small_network, "count_f1")
-    tally = Tally()
+    tally = Tally(Evaluation())
     for seed in (90, 91):
         scan = random_scan(f"new{seed}", seed)
-        predictor = Predictor(best, Inference())
+        predictor = Predictor.of(best, Inference())
         probability = predict_probability(
             predictor, scan.image().data, brain=scan.brain().data, background=-3.0
         )
@@ -75,7 +76,17 @@ def test_the_same_seed_gives_the_same_weights(
     weights = []
     for seed in (5, 5, 6):
         model = build(tiny_network, seed=0)
-        train(model, *cohort, phase, small_training, Inference(), tmp_path, seed=seed, step="test")
+        train(
+            model,
+            *cohort,
+            phase,
+            small_training,
+            Inference(),
+            Evaluation(),
+            tmp_path,
+            seed=seed,
+            step="test",
+        )
         weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
@@ -90,7 +101,17 @@ def test_it_stops_when_nothing_improves_and_validates_whole_scans(
     )
     training = small_training.model_copy(update={"validation_patches_per_scan": None})
     model = build(tiny_network, seed=0)
-    train(model, *cohort, phase, training, Inference(overlap=0), tmp_path, seed=0, step="test")
+    train(
+        model,
+        *cohort,
+        phase,
+        training,
+        Inference(overlap=0),
+        Evaluation(),
+        tmp_path,
+        seed=0,
+        step="test",
+    )
     assert len(pd.read_csv(tmp_path / "history.csv")) < 30
 
 
@@ -104,33 +125,28 @@ def test_the_kept_epoch_is_the_best_one_or_the_last():
     assert [kept_epoch(history, name) for name in ("loss", "dice", "final")] == [1, 0, 2]
 
 
-def test_trackers_are_closed_when_a_training_fails(
+def test_tensorboard_is_closed_when_a_training_fails(
     cohort, tiny_network, small_training, small_phase, tmp_path, monkeypatch
 ):
+    from contextlib import contextmanager
+
     from cmbkit.detector.training import phase as training
-    from cmbkit.detector.training import tracking
 
     closed = []
 
-    class Watcher:
-        def __init__(self, folder, name, config):
-            self.log = lambda row: None
-            self.close = lambda: closed.append(name)
+    @contextmanager
+    def watcher(folder, wanted):
+        try:
+            yield lambda row: None
+        finally:
+            closed.append((folder, wanted))
 
     def fail(*_):
         raise FloatingPointError("loss is not finite")
 
-    monkeypatch.setitem(tracking.KINDS, "tensorboard", Watcher)
+    monkeypatch.setattr(training, "tensorboard", watcher)
     monkeypatch.setattr(training, "_one_epoch", fail)
+    given = (small_phase, small_training, Inference(engine="keras"), Evaluation(), tmp_path)
     with pytest.raises(FloatingPointError, match="not finite"):
-        train(
-            build(tiny_network),
-            *cohort,
-            small_phase,
-            small_training,
-            Inference(engine="keras"),
-            tmp_path,
-            seed=1,
-            step="failing",
-        )
-    assert closed == ["failing"]
+        train(build(tiny_network), *cohort, *given, seed=1, step="failing")
+    assert closed == [(tmp_path, True)]

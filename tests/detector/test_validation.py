@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.training.validation import Tally, balanced_subset, match
+from cmbkit.detector.training.validation import Tally, balanced_subset, depends_on
+from cmbkit.params import Evaluation, Inference, Training
 
 
 def boxes(*corners, side=2, shape=(40, 12, 12)):
@@ -11,28 +12,47 @@ def boxes(*corners, side=2, shape=(40, 12, 12)):
     return labels
 
 
+def counted(truth, found, spacing_mm=1.0, **rule):
+    tally = Tally(Evaluation(**rule))
+    tally.add(truth, found, spacing_mm)
+    return tally.tp, tally.fp, tally.fn
+
+
 def test_each_microbleed_takes_the_nearest_candidate_once():
-    """Two candidates near one CMB: the nearer matches. One CMB far away: no match."""
+    """Two candidates near one CMB: the nearer (1 mm) matches. One CMB far away: no match."""
     truth = boxes((2, 2, 2), (30, 2, 2))
-    found = boxes((5, 2, 2), (1, 2, 2))
-    assert match(truth, found, 1.0) == ([(1, 2)], 2, 2)
+    assert counted(truth, boxes((5, 2, 2), (1, 2, 2))) == (1, 1, 1)
 
 
-def test_five_millimetres_apart_is_too_far():
-    assert match(boxes((0, 0, 0)), boxes((5, 0, 0)), 1.0)[0] == []
-    assert match(boxes((0, 0, 0)), boxes((5, 0, 0)), 0.9)[0] == [(1, 1)]
+def test_the_study_s_rule_and_distance_decide():
+    """Centres 5 mm apart are too far at 5 mm, not at 6 mm; they share no voxel."""
+    truth, found = boxes((0, 0, 0)), boxes((5, 0, 0))
+    assert counted(truth, found) == (0, 1, 1)
+    assert counted(truth, found, spacing_mm=0.9) == (1, 0, 0)
+    assert counted(truth, found, max_distance_mm=6.0) == (1, 0, 0)
+    assert counted(truth, found, max_distance_mm=6.0, matching="overlap") == (0, 1, 1)
+
+
+def test_a_training_depends_on_the_rule_and_of_patches_on_little_else():
+    patches = Training(validation_patches_per_scan=4)
+    one = depends_on(patches, Inference(overlap=0.1), Evaluation())
+    assert one == depends_on(patches, Inference(overlap=0.4), Evaluation(nan_rule="code"))
+    assert one != depends_on(patches, Inference(), Evaluation(max_distance_mm=3.0))
+    assert depends_on(Training(), Inference(overlap=0.1), Evaluation()) != depends_on(
+        Training(), Inference(overlap=0.4), Evaluation()
+    )
 
 
 def test_metrics_by_hand():
     """One pair that shares half its voxels, one miss, one false alarm."""
-    tally = Tally(losses=[1.0, 2.0])
+    tally = Tally(Evaluation(), losses=[1.0, 2.0])
     tally.add(boxes((2, 2, 2), (30, 2, 2)), boxes((3, 2, 2), (20, 2, 2)), 1.0)
     expected = {"loss": 1.5, "count_f1": 0.5, "count_precision": 0.5}
     assert tally.metrics() == pytest.approx({**expected, "segmentation_f1": 0.5, "dice": 0.25})
 
 
 def test_undefined_metrics_are_nan():
-    assert all(np.isnan(value) for value in Tally().metrics().values())
+    assert all(np.isnan(value) for value in Tally(Evaluation()).metrics().values())
 
 
 def test_the_subset_is_balanced_where_it_can_be(standard_scan):

@@ -80,14 +80,6 @@ def test_crop_keeps_every_voxel_in_its_place():
     np.testing.assert_allclose(part.data, ramp(part.affine, part.shape).data, atol=1e-4)
 
 
-def test_bounding_box_of_two_masks_and_of_none():
-    a, b = np.zeros((5, 6, 7), bool), np.zeros((5, 6, 7), bool)
-    a[1, 2, 3] = b[3, 2, 6] = True
-    assert grid.bounding_box(a, b) == (slice(1, 4), slice(2, 3), slice(3, 7))
-    with pytest.raises(ValueError, match="expected voxels > 0"):
-        grid.bounding_box(np.zeros((2, 2, 2), bool))
-
-
 @pytest.mark.parametrize("affine", [LPS, OBLIQUE], ids=["LPS", "oblique"])
 def test_labels_in_their_boxes_equal_the_whole_volume(affine):
     labels = np.zeros((14, 13, 9), np.uint16)

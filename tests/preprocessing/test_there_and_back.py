@@ -13,6 +13,7 @@ import pytest
 from nibabel.eulerangles import euler2mat
 from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
 from cmbkit.preprocessing import grid
 from cmbkit.volume import Volume
 
@@ -36,7 +37,7 @@ def native_affine(order, signs, spacing, rotation=None):
 
 def there(native, pad=0):
     """Crop to the labels, to RAS, to the standard grid: the pipeline's steps."""
-    part = grid.crop(native, grid.bounding_box(native.data)).reoriented("RAS")
+    part = grid.crop(native, bounding_box(native.data)).reoriented("RAS")
     shape, affine = grid.standard_grid(part, D)
     standard = grid.resample_labels(part, shape, affine)
     return grid.pad_centrally(standard, pad, 0) if pad else standard

@@ -53,10 +53,6 @@ class DarkSpots:
     def __init__(self, background):
         self.tile, self.background = [64, 64, 32], background
         self.params = Inference(threshold=0.5, minimum_voxels=3, overlap=0.0, batch_size=4)
-        self.screen = None
-
-    def inputs(self, patches, starts, shape):
-        return patches
 
     def evidence(self, patches):
         from scipy.ndimage import median_filter

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.curvature import curvatures
 from cmbkit.detector.inference.files import write
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
@@ -41,13 +41,37 @@ def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndar
     return total, upwards
 
 
-def smallest_curvature(smooth: np.ndarray, where: np.ndarray, spacing) -> np.ndarray:
-    """Smallest eigenvalue of the Hessian (1/mm^2) at the voxels where ``where`` is true.
+def curvatures(smooth: np.ndarray, places: np.ndarray, spacing) -> np.ndarray:
+    """Eigenvalues of the Hessian (1/mm^2, rising) at ``places``.
 
-    Positive only where the image curves upwards in every direction: in a dark blob, but not in
-    a dark tube, sheet or step. Shape (number of true voxels,).
+    Parameters
+    ----------
+    smooth : ndarray (x, y, z)
+    places : ndarray of int (n, 3)
+        Voxels.
+    spacing : 3 float
+        Voxel size in mm.
+
+    Returns
+    -------
+    ndarray (n, 3)
+        All three are positive in a dark blob, two in a dark tube, one in a dark sheet.
     """
-    return curvatures(smooth, np.argwhere(where), spacing)[:, 0]
+    limit = np.array(smooth.shape) - 1
+
+    def value(shift):
+        return smooth[tuple(np.clip(places + shift, 0, limit).T)]
+
+    unit = np.eye(3, dtype=int)
+    hessian = np.empty((len(places), 3, 3))
+    for i in range(3):
+        second = value(unit[i]) - 2 * value(0 * unit[i]) + value(-unit[i])
+        hessian[:, i, i] = second / spacing[i] ** 2
+        for j in range(i):
+            plus, minus = unit[i] + unit[j], unit[i] - unit[j]
+            mixed = value(plus) - value(minus) - value(-minus) + value(-plus)
+            hessian[:, i, j] = hessian[:, j, i] = mixed / (4 * spacing[i] * spacing[j])
+    return np.linalg.eigvalsh(hessian) if len(places) else np.zeros((0, 3))
 
 
 def confidence(
@@ -73,10 +97,9 @@ def confidence(
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
     spacing = np.broadcast_to(np.asarray(spacing, float), 3)
     found = np.zeros(image.shape, np.float32)
-    boxes = ndimage.find_objects((brain > 0).view(np.uint8))
-    if boxes:
+    if brain.any():
         # around the brain everything has one value, so one voxel of it will do
-        box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in boxes[0])
+        box = bounding_box(brain, margin=1)
         found[box] = _blobness(image[box], brain[box] > 0, spacing, radii_mm, edge_mm)
     return 1 - np.float32(2) ** (-found / np.float32(threshold))
 
@@ -95,7 +118,7 @@ def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
         middle = np.median(values)
         sd = max(1.4826 * np.median(np.abs(values - middle)), 1e-6)
         where = inner & upwards & (total > middle + LOOKED_AT * sd)
-        z = 3 * smallest_curvature(smooth, where, spacing) / sd
+        z = 3 * curvatures(smooth, np.argwhere(where), spacing)[:, 0] / sd
         blobness[where] = np.maximum(blobness[where], z)
     return blobness
 

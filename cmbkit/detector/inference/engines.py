@@ -2,6 +2,8 @@
 
 At float32 both agree to about 1e-5 in the logits; on a CPU OpenVINO is the faster one, and twice
 as fast at bfloat16 where the processor computes in it (logits then differ by some hundredths).
+To import TensorFlow and to convert a network takes longer than to run a compact one on a scan, so
+converted networks are kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -10,19 +12,67 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cmbkit.detector.inference.logits import logits_model, resized
 from cmbkit.detector.network.backend import muted, use_keras
+from cmbkit.params import Inference, Network
 
-Engine = Callable[[np.ndarray], np.ndarray]
+Run = Callable[[np.ndarray], np.ndarray]
 """Takes patches (n, x, y, z, channels), float32; returns logits (n, x, y, z, classes), float32."""
 
+PACKAGES = ("openvino", "keras", "tensorflow-cpu", "tensorflow")
+FORMAT = 1
 VOXELS_AT_ONCE = 160_000
 """Larger tiles go one by one and use all threads; several smaller ones are in flight."""
+
+
+@dataclass
+class Engine:
+    """A network ready to compute the logits of tiles of one size.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Of one tile: (x, y, z, channels) and (x, y, z, classes).
+    start : callable
+        Makes `run` from the weights that the network has now.
+    name, precision : str
+        What computes, in which number format.
+    reason, why_precision : str
+        Why these.
+    run : callable
+        See `Run`.
+    """
+
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    start: Callable[[], Run]
+    name: str = "keras"
+    precision: str = "float32"
+    reason: str = "given"
+    why_precision: str = "given"
+    run: Run = field(init=False)
+
+    def __post_init__(self):
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over the network's weights after more training."""
+        self.run = self.start()
+
+    @property
+    def line(self) -> str:
+        """One line for people: what computes, and why."""
+        return (
+            f"engine {self.name} ({self.reason}), precision {self.precision} ({self.why_precision})"
+        )
 
 
 def choose(wanted: str) -> tuple[str, str]:
@@ -101,35 +151,77 @@ def use_openvino():
     return openvino
 
 
-def keras_engine(logits, precision: str = "float32", batch_size: int = 1) -> Engine:
-    """Run the Keras model ``logits`` itself; it follows later changes of its weights."""
-    return lambda patches: np.asarray(logits.predict_on_batch(patches), np.float32)
+def _choices(inference: Inference) -> dict[str, str]:
+    name, reason = choose(inference.engine)
+    precision, why_precision = choose_precision(inference.precision, name)
+    return dict(name=name, reason=reason, precision=precision, why_precision=why_precision)
 
 
-def openvino_engine(logits, precision: str = "float32", batch_size: int = 1) -> Engine:
-    """Convert the Keras model ``logits`` once, with the weights that it has now.
+def engine_of(model, inference: Inference) -> Engine:
+    """Engine of a Keras network, for tiles of ``inference.tile_size`` or its own patch size.
+
+    Where Keras computes at the patch size, it follows changes of the weights by itself.
+    """
+    chosen = _choices(inference)
+    sized = resized(model, inference.tile_size or model.input_shape[1:4])
+    logits = logits_model(sized)
+
+    def start() -> Run:
+        if sized is not model:
+            sized.set_weights(model.get_weights())
+        if chosen["name"] == "keras":
+            return lambda patches: np.asarray(logits.predict_on_batch(patches), np.float32)
+        with tempfile.TemporaryDirectory(prefix="cmbkit-openvino-") as folder:
+            network = use_openvino().Core().read_model(_export(logits, Path(folder)))
+            return _openvino_run(network, chosen["precision"], inference.batch_size)
+
+    return Engine(logits.input_shape[1:], logits.output_shape[1:], start, **chosen)
+
+
+def engine_from(path: Path, inference: Inference) -> Engine:
+    """Engine of a network that `keep` stored; OpenVINO must be what ``inference`` asks for."""
+    chosen = _choices(inference)
+    network = use_openvino().Core().read_model(path)
+    shapes = [
+        tuple(n.get_length() for n in list(side.partial_shape)[1:])
+        for side in (network.input(0), network.output(0))
+    ]
+    return Engine(
+        *shapes,
+        lambda: _openvino_run(network, chosen["precision"], inference.batch_size),
+        **chosen,
+    )
+
+
+def _export(logits, folder: Path) -> Path:
+    """Convert a Keras network; returns the ``.xml``, beside which lies the ``.bin``."""
+    use_openvino()  # Keras would import it without switching off the reports of its use
+    path = folder / "logits.xml"
+    with muted():
+        logits.export(str(path), format="openvino", verbose=False)
+    return path
+
+
+def _openvino_run(network, precision: str, batch_size: int) -> Run:
+    """Compile an OpenVINO network.
 
     Small tiles go in pieces of a fixed number (the largest divisor of ``batch_size`` that is
     worth it), as many pieces at a time as there are streams.
     """
     openvino = use_openvino()
-    tile = logits.input_shape[1:]
+    tile, (*_, classes) = (
+        [n.get_length() for n in list(side.partial_shape)[1:]]
+        for side in (network.input(0), network.output(0))
+    )
     room = VOXELS_AT_ONCE // int(np.prod(tile[:3]))
     piece = max(n for n in range(1, max(room, 1) + 1) if batch_size % n == 0)
-    with tempfile.TemporaryDirectory(prefix="cmbkit-openvino-") as folder:
-        path = Path(folder) / "logits.xml"
-        with muted():
-            logits.export(str(path), format="openvino", verbose=False)
-        core = openvino.Core()
-        network = core.read_model(path)
-        network.reshape([piece, *tile])
-        settings = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-            "PERFORMANCE_HINT": "THROUGHPUT" if room > 1 else "LATENCY",
-        }
-        compiled = core.compile_model(network, "CPU", settings)
+    network.reshape([piece, *tile])
+    settings = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "PERFORMANCE_HINT": "THROUGHPUT" if room > 1 else "LATENCY",
+    }
+    compiled = openvino.Core().compile_model(network, "CPU", settings)
     queue = openvino.AsyncInferQueue(compiled, 0 if room > 1 else 1)
-    classes = logits.output_shape[-1]
 
     def run(patches: np.ndarray) -> np.ndarray:
         patches = np.ascontiguousarray(patches, np.float32)
@@ -151,4 +243,77 @@ def openvino_engine(logits, precision: str = "float32", batch_size: int = 1) -> 
     return run
 
 
-ENGINES = {"keras": keras_engine, "openvino": openvino_engine}
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/cmbkit/networks``, below ``~/.cache`` without that variable."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "cmbkit" / "networks"
+
+
+def stored_path(digest: str, tile, folder: Path | None = None) -> Path:
+    """Where the network of a weight file, for tiles of one size, is kept."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name}{version(name)}")
+        except PackageNotFoundError:
+            continue
+    size = "x".join(map(str, tile))
+    return (folder or cache_folder()) / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
+
+
+def keep(
+    digest: str,
+    network: Network,
+    inference: Inference,
+    build: Callable[[], Any],
+    folder: Path | None = None,
+) -> Path | None:
+    """Convert a network for OpenVINO, unless it is kept already.
+
+    Parameters
+    ----------
+    digest : str
+        Content hash of its weight file.
+    network, inference : parameters
+    build : callable
+        Returns the Keras network with these weights; called if nothing is kept yet.
+    folder : Path, optional
+        Where networks are kept; by default `cache_folder`.
+
+    Returns
+    -------
+    Path or None
+        ``.xml`` of the network up to its logits, with the ``.bin`` beside it; None where another
+        engine is asked for or the folder cannot be written.
+    """
+    if choose(inference.engine)[0] != "openvino":
+        return None
+    tile = inference.tile_size or network.patch_size
+    target = stored_path(digest, tile, folder)
+    if target.is_file() and target.with_suffix(".bin").is_file():
+        return target
+    logits = logits_model(resized(build(), tile))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as place:
+            made = _export(logits, Path(place))
+            os.replace(made.with_suffix(".bin"), target.with_suffix(".bin"))
+            os.replace(made, target)
+    except OSError:
+        return None
+    return target
+
+
+def engine_for(
+    digest: str,
+    network: Network,
+    inference: Inference,
+    build: Callable[[], Any],
+    folder: Path | None = None,
+) -> Engine:
+    """Engine of the network that `keep` keeps, else of the one that Keras builds.
+
+    Parameters are those of `keep`.
+    """
+    path = keep(digest, network, inference, build, folder)
+    return engine_from(path, inference) if path else engine_of(build(), inference)

@@ -58,8 +58,7 @@ def _write_found(
 ) -> None:
     labels = scan.labels()
     grid.require_same_grid(labels)
-    image = scan.image().data if params.maximum_tubeness is not None else None
-    found = candidates(probability, labels.data, grid.spacing, params, image=image)
+    found = candidates(probability, labels.data, grid.spacing, params)
     _write_candidates(folder, scan.scan.bids_name, grid, *found)
 
 

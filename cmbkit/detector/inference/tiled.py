@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING
 
-import cc3d
 import numpy as np
 
-from cmbkit.detector.inference import engines
-from cmbkit.detector.inference.tiles import (
-    brain_starts,
-    covering_starts,
-    gaussian_weights,
-    holds_any,
-    tile_starts,
-)
-from cmbkit.detector.network.position import with_coordinates
-from cmbkit.detector.network.unet import logits_model, n_classes, resized, takes_coordinates
-from cmbkit.detector.patches.sampling import region
+from cmbkit.boxes import cut_box
+from cmbkit.detector.inference.engines import Engine, engine_of
+from cmbkit.detector.inference.tiles import gaussian_weights, holds_any, tile_starts
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
-
-if TYPE_CHECKING:
-    from cmbkit.detector.inference.cascade import Screen
 
 
 class Predictor:
@@ -34,103 +20,50 @@ class Predictor:
 
     Parameters
     ----------
-    model : keras.Model
-        Two classes, from `cmbkit.detector.network.unet.build`.
+    engine : Engine
+        Two classes.
     params : Inference
-        ``tile_size`` None means the model's own patch size; ``engine`` as in `engines.choose`.
-    ensemble : sequence of keras.Model
-        Further networks of the same input; the mean of all logits counts.
-    screen : cmbkit.detector.cascade.Screen, optional
-        Makes a cascade: this (compact) network looks at the whole brain first, ``model`` only at
-        tiles around places where it says ``params.screen_threshold`` or more.
-
-    Attributes
-    ----------
-    engine, precision, reason : str
-        What computes the tiles, in which number format, and why that.
     """
 
-    def __init__(
-        self, model, params: Inference, *, ensemble: Sequence = (), screen: Screen | None = None
-    ):
-        self.tile = list(params.tile_size or model.input_shape[1:4])
+    def __init__(self, engine: Engine, params: Inference):
+        self.engine = engine
         self.params = params
-        self.model = model
-        self.screen = screen
-        self.engine, why_engine = engines.choose(params.engine)
-        self.precision, why_precision = engines.choose_precision(params.precision, self.engine)
-        self.reason = why_engine
-        self._why_precision = why_precision
-        self._models = [model, *ensemble]
-        for member in self._models:
-            if n_classes(member) != 2:
-                raise ValueError(f"expected a network of 2 classes, found {n_classes(member)}")
-        self._sized = [resized(member, self.tile) for member in self._models]
-        self._logits = [logits_model(member) for member in self._sized]
-        self._runs = [self._start(logits) for logits in self._logits]
+        self.tile = list(engine.input_shape[:3])
+        classes = engine.output_shape[-1]
+        if classes != 2:
+            raise ValueError(f"expected a network of 2 classes, found {classes}")
 
-    @property
-    def line(self) -> str:
-        """One line for people: what computes, and why."""
-        return (
-            f"engine {self.engine} ({self.reason}), "
-            f"precision {self.precision} ({self._why_precision})"
-        )
+    @classmethod
+    def of(cls, model, params: Inference) -> Predictor:
+        """Of a Keras network (`cmbkit.detector.network.unet.build`)."""
+        return cls(engine_of(model, params), params)
 
     @property
     def first_pass(self) -> Predictor:
-        """The same networks on as few tiles as cover the brain (for ``params.two_passes``)."""
+        """The same network on as few tiles as cover the brain (for ``params.two_passes``)."""
         other = copy.copy(self)
         changes = {"overlap": 0.0, "two_passes": False, "weighting": "sum", "flips": False}
         other.params = self.params.model_copy(update=changes)
         return other
 
-    def _start(self, logits) -> engines.Engine:
-        return engines.ENGINES[self.engine](logits, self.precision, self.params.batch_size)
-
-    def refresh(self) -> None:
-        """Take over the models' weights after more training."""
-        for sized, model in zip(self._sized, self._models, strict=True):
-            if sized is not model:
-                sized.set_weights(model.get_weights())
-        self._runs = [self._start(logits) for logits in self._logits]
-
-    def inputs(self, patches: np.ndarray, starts, shape) -> np.ndarray:
-        """Patches (n, *tile) of a scan of ``shape`` as the network takes them, with channels.
-
-        ``starts`` are the patches' first voxels, for a network that takes coordinates.
-        """
-        if takes_coordinates(self.model):
-            return with_coordinates(patches, starts, shape)
-        return patches[..., None]
-
     def evidence(self, patches: np.ndarray) -> np.ndarray:
-        """Logit of CMB minus logit of background; (n, *tile) float32 out.
+        """Logit of CMB minus logit of background of patches (n, *tile); the same shape, float32.
 
-        Patches are (n, *tile), or (n, *tile, channels) as `inputs` gives them. The mean over the
-        ensemble and, with ``params.flips``, over the eight mirror images (each voxel keeps its
-        coordinates).
+        With ``params.flips``, the mean over the eight mirror images.
         """
-        patches = patches[..., None] if patches.ndim == 4 else patches
-        if patches.shape[-1] != self.model.input_shape[-1]:
-            raise ValueError(
-                f"patches: expected {self.model.input_shape[-1]} channels, "
-                f"found {patches.shape[-1]}"
-            )
         mirrors = list(product([False, True], repeat=3)) if self.params.flips else [(False,) * 3]
-        total = np.zeros(patches.shape[:-1], np.float32)
-        for run in self._runs:
-            for mirror in mirrors:
-                axes = tuple(axis + 1 for axis in range(3) if mirror[axis])
-                total += np.flip(self._evidence(run, np.flip(patches, axes)), axes)
-        total /= len(self._runs) * len(mirrors)
+        total = np.zeros(patches.shape, np.float32)
+        for mirror in mirrors:
+            axes = tuple(axis + 1 for axis in range(3) if mirror[axis])
+            total += np.flip(self._evidence(np.flip(patches, axes)), axes)
+        total /= len(mirrors)
         return total
 
-    def _evidence(self, run: engines.Engine, patches: np.ndarray) -> np.ndarray:
-        found = np.empty(patches.shape[:-1], np.float32)
+    def _evidence(self, patches: np.ndarray) -> np.ndarray:
+        found = np.empty(patches.shape, np.float32)
         for first in range(0, len(patches), self.params.batch_size):
             batch = slice(first, first + self.params.batch_size)
-            logits = run(patches[batch])
+            logits = self.engine.run(patches[batch][..., None])
             np.subtract(logits[..., 1], logits[..., 0], out=found[batch])
         return found
 
@@ -155,8 +88,7 @@ def predict_probability(
         z-scored, on the standard grid.
     brain : ndarray (x, y, z), optional
         With ``params.skip_outside_brain``, tiles that hold no brain voxel are skipped. Inside
-        the brain this changes nothing; voxels that no tile covers get probability 0. Needed
-        where ``params.tiles`` is ``"brain"``.
+        the brain this changes nothing; voxels that no tile covers get probability 0.
     background : float
         z-score outside the brain; pads images smaller than a tile.
 
@@ -168,14 +100,14 @@ def predict_probability(
     if brain is not None and brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
-    volume = region(np.asarray(image, np.float32), (0, 0, 0), padded, np.float32(background))
-    suspicion = None
+    volume = cut_box(np.asarray(image, np.float32), (0, 0, 0), padded, np.float32(background))
+    starts = tile_starts(padded, tile, params.overlap)
+    if brain is not None and params.skip_outside_brain:
+        starts = starts[holds_any(brain, starts, tile)]
     if params.two_passes:
-        first = predictor.first_pass
-        suspicion = predict_probability(first, image, brain=brain, background=background)
-    elif predictor.screen is not None:
-        suspicion = predictor.screen.suspicion(image, brain, background)
-    starts = planned_starts(params, tile, padded, brain, suspicion)
+        first = predict_probability(predictor.first_pass, image, brain=brain, background=background)
+        near = first >= params.screen_threshold
+        starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
     total = np.zeros(padded, np.float32)
     weight = np.ones(tile, np.float32)
     if params.weighting == "gaussian":
@@ -187,7 +119,7 @@ def predict_probability(
             tuple(slice(s, s + t) for s, t in zip(start, tile, strict=True)) for start in chosen
         ]
         pieces = np.stack([volume[cut] for cut in cuts])
-        evidence = predictor.evidence(predictor.inputs(pieces, chosen, image.shape))
+        evidence = predictor.evidence(pieces)
         for cut, piece in zip(cuts, evidence, strict=True):
             if params.weighting == "sum":
                 total[cut] += piece
@@ -213,38 +145,3 @@ def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, 
     return image, predict_probability(
         predictor, image.data, brain=brain.data, background=background
     )
-
-
-def planned_starts(
-    params: Inference, tile, shape, brain: np.ndarray | None, suspicion: np.ndarray | None = None
-) -> np.ndarray:
-    """Starts of the tiles that a plan looks at, shape (n, 3).
-
-    Parameters
-    ----------
-    params : Inference
-    tile, shape : 3 int
-        Voxels per axis; the image is at least a tile along each.
-    brain : ndarray or None
-        Not larger than ``shape``.
-    suspicion : ndarray, optional
-        The screen's probability: only tiles near voxels of ``params.screen_threshold`` or more
-        are looked at. With ``tiles`` "image" these are tiles of the grid, and there the result
-        is that of the whole grid; else each is centred on the suspicious voxels it covers.
-    """
-    if suspicion is not None and params.tiles == "brain":
-        parts = cc3d.connected_components(suspicion >= params.screen_threshold, connectivity=26)
-        centres = cc3d.statistics(parts, no_slice_conversion=True)["centroids"][1:]
-        return covering_starts(centres, shape, tile, margin=min(tile) // 4)
-    if params.tiles == "brain":
-        if brain is None:
-            raise ValueError("tiles 'brain': expected a brain mask, found none")
-        whole = region(np.asarray(brain) > 0, (0, 0, 0), list(shape), False)
-        return brain_starts(whole, tile, params.overlap)
-    starts = tile_starts(shape, tile, params.overlap)
-    if brain is not None and params.skip_outside_brain:
-        starts = starts[holds_any(brain, starts, tile)]
-    if suspicion is not None:
-        near = suspicion >= params.screen_threshold
-        starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
-    return starts

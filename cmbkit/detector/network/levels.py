@@ -16,7 +16,6 @@ def levels(params: Network) -> list[dict]:
         (output channels of each convolution) and ``strides``; enough to draw Figure 6.1.
     """
     depths = len(params.filters_per_depth)
-    strided = params.down_sampling == "strided"
 
     def row(name, side, depth, filters, strides):
         size = [n // 2**depth for n in params.patch_size]
@@ -25,7 +24,7 @@ def levels(params: Network) -> list[dict]:
     rows = []
     for depth, filters in enumerate(params.filters_per_depth):
         n = params.n_conv_per_depth
-        strides = [1] * (n - 1) + [2 if strided else 1]
+        strides = [1] * (n - 1) + [2]
         rows.append(row(f"encoder{depth}", "encoder", depth, [filters] * n, strides))
     n = params.n_conv_bottom
     rows.append(row("bottom", "bottom", depths, [params.filters_out_bottom_conv] * n, [1] * n))

@@ -73,26 +73,3 @@ def combined_loss(training: Training) -> Callable:
         return share_tversky * tversky + share_entropy * entropy
 
     return loss
-
-
-def deeply_supervised(loss: Callable, classes: int, levels: int) -> Callable:
-    """Weighted mean of a loss over the levels of a decoder, each half as heavy as the finer one.
-
-    Parameters
-    ----------
-    loss : callable
-        Of (y_true, y_pred).
-    classes, levels : int
-        The last axis of ``y_pred`` holds ``levels`` times ``classes`` probabilities, the finest
-        level first, all at full resolution.
-    """
-    weights = [0.5**level for level in range(levels)]
-
-    def over_levels(y_true, y_pred):
-        parts = [
-            weight * loss(y_true, y_pred[..., level * classes : (level + 1) * classes])
-            for level, weight in enumerate(weights)
-        ]
-        return sum(parts) / sum(weights)
-
-    return over_levels

@@ -123,7 +123,6 @@ def _of_built(path: Path, network: Network, sequences=SOURCE_SEQUENCES, classes=
     """Tensors of a Keras 3 file, which knows layers only by their order: build and read it."""
     from cmbkit.detector.network.unet import build
 
-    network = network.model_copy(update={"coordinate_channels": False})
     model = build(network, n_channels=len(sequences), n_classes=len(classes))
     model.load_weights(path)
     return Source.of(model, sequences=sequences, classes=classes).tensors

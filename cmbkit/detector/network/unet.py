@@ -5,20 +5,14 @@ the *last* convolution of an encoder level carries the stride (414 instead of 49
 96^3 patch), the skip connection leaves just before it; a block is convolution, normalisation,
 activation; the 33rd normalisation is on the input patch; ``residual_conv_index`` names the
 convolution of each block whose input is added to its output (where both have one shape).
-
-Coordinates join the features just before the head and pass one more 1x1x1 convolution, without
-normalisation: instance normalisation takes the mean off each patch, and with it the place.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cmbkit.detector.inference.stored import StoredNetwork
-from cmbkit.detector.network import position
 from cmbkit.detector.network.backend import use_keras
 from cmbkit.detector.network.levels import levels
-from cmbkit.detector.network.losses import deeply_supervised
 from cmbkit.detector.network.normalization import instance_normalization
 from cmbkit.params import Network
 
@@ -50,13 +44,7 @@ class _Builder:
         return layer(x)
 
     def activate(self, x, name):
-        params = self.params
-        kind = {
-            "LeakyReLU": lambda: self.layers.LeakyReLU(params.activation_slope, name=name),
-            "ReLU": lambda: self.layers.ReLU(name=name),
-            "ELU": lambda: self.layers.ELU(name=name),
-        }[params.hidden_activation]
-        return kind()(x)
+        return self.layers.LeakyReLU(self.params.activation_slope, name=name)(x)
 
     def regularizer(self):
         return self.keras.regularizers.L2(self.params.l2) if self.params.l2 else None
@@ -86,63 +74,37 @@ class _Builder:
 
     def encode(self, x, row):
         """One encoder level: returns what goes down and what goes across."""
-        if self.params.down_sampling == "strided":
-            skip = self.block(x, row, stop=-1)
-            return self.block(skip, row, start=-1), skip
-        skip = self.block(x, row)
-        pool = "MaxPooling3D" if self.params.down_sampling == "max" else "AveragePooling3D"
-        return getattr(self.layers, pool)(2, name=f"{row['name']}_pool")(skip), skip
+        skip = self.block(x, row, stop=-1)
+        return self.block(skip, row, start=-1), skip
 
     def decode(self, x, skip, row):
         """One decoder level: up, concatenate (skip first), convolve."""
         name = f"{row['name']}_up"
-        if self.params.up_sampling == "transposed":
-            x = self.layers.Conv3DTranspose(
-                row["filters"][0],
-                2,
-                strides=2,
-                padding="same",
-                kernel_regularizer=self.regularizer(),
-                name=name,
-            )(x)
-            x = self.activate(self.normalize(x, f"{name}_norm"), f"{name}_act")
-        else:
-            x = self.layers.UpSampling3D(2, name=name)(x)
+        x = self.layers.Conv3DTranspose(
+            row["filters"][0],
+            2,
+            strides=2,
+            padding="same",
+            kernel_regularizer=self.regularizer(),
+            name=name,
+        )(x)
+        x = self.activate(self.normalize(x, f"{name}_norm"), f"{name}_act")
         x = self.layers.Concatenate(name=f"{row['name']}_concat")([skip, x])
         return self.block(x, row)
 
-    def place(self, x, coordinates):
-        """Join coordinates to the features; a convolution and its activation mix the two."""
-        x = self.layers.Concatenate(name="place_concat")([x, coordinates])
-        filters = self.params.filters_per_depth[0]
+    def head(self, x):
+        """Logits, one per class and voxel, then probabilities."""
         x = self.layers.Conv3D(
-            filters, 1, kernel_regularizer=self.regularizer(), name="place_conv"
+            self.params.n_classes, 1, kernel_regularizer=self.regularizer(), name=LOGITS
         )(x)
-        return self.activate(x, "place_act")
-
-    def logits(self, x, name):
-        """One value per class and voxel."""
-        return self.layers.Conv3D(
-            self.params.n_classes, 1, kernel_regularizer=self.regularizer(), name=name
-        )(x)
-
-    def probability(self, x, name):
-        return self.layers.Softmax(name=name, dtype="float32")(x)
-
-    def supervised(self, x, row):
-        """What a lower level of the decoder predicts, brought to full resolution."""
-        x = self.logits(x, f"{row['name']}_{LOGITS}")
-        x = self.layers.UpSampling3D(2 ** row["depth"], name=f"{row['name']}_enlarged")(x)
-        return self.probability(x, f"{row['name']}_{PROBABILITY}")
+        return self.layers.Softmax(name=PROBABILITY, dtype="float32")(x)
 
 
 def _set_prior(model, params: Network) -> None:
-    """Set the biases of all logits such that the lesion classes share the prior."""
+    """Set the biases of the logits such that the lesion classes share the prior."""
     lesions = params.n_classes - 1
     odds = params.lesion_prior / lesions / (1 - params.lesion_prior)
-    for layer in model.layers:
-        if layer.name.endswith(LOGITS):
-            layer.bias.assign([0.0] + [float(np.log(odds))] * lesions)
+    model.get_layer(LOGITS).bias.assign([0.0] + [float(np.log(odds))] * lesions)
 
 
 def build(
@@ -168,10 +130,8 @@ def build(
     Returns
     -------
     keras.Model
-        Input (batch, x, y, z, channels), with ``coordinate_channels`` three channels more;
-        output softmax probabilities (batch, x, y, z, classes), with ``deep_supervision``
-        followed by those of the lower levels, the finest first, along the last axis.
-        `logits_model` gives the same network without softmax and without those.
+        Input (batch, x, y, z, channels), output softmax probabilities (batch, x, y, z, classes).
+        `cmbkit.detector.inference.logits.logits_model` gives the same network without softmax.
     """
     changes = {"n_channels": n_channels, "n_classes": n_classes, "patch_size": patch_size}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -181,25 +141,16 @@ def build(
     builder = _Builder(params)
     *encoder, bottom = levels(params)[: len(params.filters_per_depth) + 1]
     decoder = levels(params)[len(encoder) + 1 : -1]
-    extra = position.CHANNELS if params.coordinate_channels else 0
-    inputs = keras.Input((*params.patch_size, params.n_channels + extra), name="patch")
-    image = inputs[..., : params.n_channels] if extra else inputs
-    x = builder.normalize(image, "input_norm")
+    inputs = keras.Input((*params.patch_size, params.n_channels), name="patch")
+    x = builder.normalize(inputs, "input_norm")
     skips = []
     for row in encoder:
         x, skip = builder.encode(x, row)
         skips.append(skip)
     x = builder.block(x, bottom)
-    lower = []
     for row, skip in zip(decoder, reversed(skips), strict=True):
         x = builder.decode(x, skip, row)
-        if params.deep_supervision and row["depth"]:
-            lower.insert(0, builder.supervised(x, row))
-    if extra:
-        x = builder.place(x, inputs[..., params.n_channels :])
-    outputs = builder.probability(builder.logits(x, LOGITS), PROBABILITY)
-    if lower:
-        outputs = keras.layers.Concatenate(name="all_levels", dtype="float32")([outputs, *lower])
+    outputs = builder.head(x)
     model = keras.Model(inputs, outputs, name="UNetApollo3D")
     if params.lesion_prior is not None:
         _set_prior(model, params)
@@ -207,40 +158,11 @@ def build(
     return model
 
 
-def logits_model(model):
-    """Return the network up to the layer before softmax; weights are shared with ``model``.
-
-    A `cmbkit.detector.inference.stored.StoredNetwork` ends there already.
-    """
-    if isinstance(model, StoredNetwork):
-        return model
-    keras = use_keras()
-    logits = keras.Model(model.input, model.get_layer(LOGITS).output, name="logits")
-    logits.jit_compile = False
-    return logits
-
-
-def n_classes(model) -> int:
-    """Classes that the network tells apart."""
-    if isinstance(model, StoredNetwork):
-        return model.output_shape[-1]
-    return model.get_layer(LOGITS).output.shape[-1]
-
-
-def takes_coordinates(model) -> bool:
-    """Whether the network was built with ``coordinate_channels``."""
-    return any(layer.name == "place_conv" for layer in model.layers)
-
-
 def compile_for_training(model, learning_rate, loss) -> None:
     """Attach Adam and the loss; the optimizer's variables are made now, which spares a trace.
 
-    ``learning_rate`` is a number or a Keras schedule. With deep supervision the loss is also
-    taken of the lower levels.
+    ``learning_rate`` is a number or a Keras schedule.
     """
-    levels = model.output_shape[-1] // n_classes(model)
-    if levels > 1:
-        loss = deeply_supervised(loss, n_classes(model), levels)
     adam = use_keras().optimizers.Adam(learning_rate)
     adam.build(model.trainable_variables)
     model.compile(optimizer=adam, loss=loss, jit_compile=False)
@@ -250,24 +172,3 @@ def save_weights(model, path) -> None:
     """Write the weights alone, without the optimizer's state (twice their size)."""
     plain = use_keras().Model(model.input, model.output, name=model.name)
     plain.save_weights(path)
-
-
-def sampling_factor(model) -> int:
-    """How much smaller the bottom level is than the patch; tile sizes are multiples of it."""
-    return model.input_shape[1] // model.get_layer("bottom_conv0").input.shape[1]
-
-
-def resized(model, patch_size):
-    """Return the same network, with a copy of the weights, for patches of another size."""
-    patch_size = tuple(patch_size)
-    if tuple(model.input_shape[1:4]) == patch_size:
-        return model
-    factor = sampling_factor(model)
-    if any(n % factor for n in patch_size):
-        raise ValueError(f"tile size {list(patch_size)}: expected multiples of {factor}")
-    keras = use_keras()
-    inputs = keras.Input((*patch_size, model.input_shape[-1]), name="patch")
-    plain = keras.Model(model.input, model.output, name=model.name)  # without optimizer and loss
-    other = keras.models.clone_model(plain, input_tensors=inputs)
-    other.set_weights(model.get_weights())
-    return other

@@ -22,8 +22,8 @@ from cmbkit.running.map_scans import report_progress
 
 FILE = "false_alarms.csv"
 VERSION = 1
-SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False, "ensemble": []}
-ALARM = {"threshold": 0.9, "low_threshold": None, "minimum_voxels": 5, "maximum_tubeness": None}
+SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False}
+ALARM = {"threshold": 0.9, "minimum_voxels": 5}
 MOST = 50
 APART_MM = 5.0
 COLUMNS = ["uid", "x", "y", "z", "n_voxels", "score"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.boxes import cut_box
 from cmbkit.detector.patches.augmentation import augment, margin
 from cmbkit.params import Augmentation, Training
 from cmbkit.records import StandardScan
@@ -166,21 +167,6 @@ class ScanMemory:
         return sum(scan.nbytes for scan in self._kept.values())
 
 
-def region(array: np.ndarray, start, shape, fill) -> np.ndarray:
-    """Cut ``shape`` voxels from ``start`` (may lie outside); beyond the array is ``fill``."""
-    start, shape = np.asarray(start, int), np.asarray(shape, int)
-    low = np.clip(start, 0, array.shape)
-    high = np.clip(start + shape, 0, array.shape)
-    inside = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    if inside.shape == tuple(shape):
-        return inside
-    cut = np.full(shape, fill, array.dtype)
-    if inside.size:
-        offset = low - start
-        cut[tuple(slice(o, o + n) for o, n in zip(offset, inside.shape, strict=True))] = inside
-    return cut
-
-
 def random_start(shape, patch, rng: np.random.Generator) -> np.ndarray:
     """Uniform start of a patch inside the image; centred where the image is smaller."""
     room = np.asarray(shape) - np.asarray(patch)
@@ -233,8 +219,8 @@ def cut_patch(
     """
     border = margin(patch, augmentation, scan.spacing_mm)
     start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border
-    image = region(scan.image, start, shape, scan.background)
-    lesions = region(scan.lesions, start, shape, 0)
+    image = cut_box(scan.image, start, shape, scan.background)
+    lesions = cut_box(scan.lesions, start, shape, 0)
     return augment(
         image,
         lesions,

@@ -17,7 +17,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from cmbkit.detector.network import position
 from cmbkit.detector.patches.hard_negatives import NO_ALARMS, FalseAlarms
 from cmbkit.detector.patches.sampling import SampledScan, ScanMemory, cut_patch, patch_start
 from cmbkit.params import Training
@@ -40,13 +39,13 @@ class _Ticket:
         self.made: Future | None = None
 
     def make(self):
-        """Image, float16 as it may have to wait, mask, first voxel, and the scan's shape."""
+        """Image, float16 as it may have to wait, and mask."""
         training, (seed, *numbers) = self.training, self.key
         rng = _generator(seed, PATCH, *numbers)
         spots = [self.hard, (training.dark_background, self.scan.dark)]
         start = patch_start(self.scan, self.patch, training.class_proportions, rng, spots)
         image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
-        return image.astype(np.float16, copy=False), mask, start, self.scan.image.shape
+        return image.astype(np.float16, copy=False), mask
 
     def start(self, submit) -> Future:
         """Have it made, once; the scan is let go."""
@@ -102,14 +101,9 @@ def _at_once(make) -> Future:
     return done
 
 
-def _batch(made, coordinates: bool) -> tuple[np.ndarray, np.ndarray]:
-    images, masks, starts, shapes = zip(*made, strict=True)
-    inputs = np.stack(images).astype(np.float32)[..., None]
-    if coordinates:
-        patch = masks[0].shape
-        places = [position.coordinates(a, patch, b) for a, b in zip(starts, shapes, strict=True)]
-        inputs = np.concatenate([inputs, np.stack(places)], axis=-1)
-    return inputs, np.stack(masks).astype(np.int32)
+def _batch(made) -> tuple[np.ndarray, np.ndarray]:
+    images, masks = zip(*made, strict=True)
+    return np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
 
 
 def epoch_batches(
@@ -123,7 +117,6 @@ def epoch_batches(
     epoch: int,
     workers: int = 0,
     memory: ScanMemory | None = None,
-    coordinates: bool = False,
     alarms: FalseAlarms = NO_ALARMS,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of one epoch; the same whatever ran before and however many workers help.
@@ -143,17 +136,12 @@ def epoch_batches(
         Threads that make patches, some batches ahead; 0 makes them in the calling thread.
     memory : ScanMemory, optional
         Keeps scans from one epoch to the next.
-    coordinates : bool
-        Give also where each patch lies in its scan (`cmbkit.detector.network.position`),
-        whatever its
-        augmentation: the patch turns about its own centre.
     alarms : FalseAlarms, optional
         Where an earlier network was wrong, for patches without a microbleed.
 
     Yields
     ------
     image : ndarray (batch, x, y, z, 1), float32
-        With ``coordinates`` 4 channels.
     mask : ndarray (batch, x, y, z), int32, 0/1
     """
     if not scans:
@@ -180,7 +168,7 @@ def epoch_batches(
                     break
                 started.append(ticket.start(submit))
             made = [started.popleft().result() for _ in range(batch_size)]
-            yield _batch(made, coordinates)
+            yield _batch(made)
     finally:
         if pool:
             pool.shutdown(wait=True, cancel_futures=True)

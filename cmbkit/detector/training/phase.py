@@ -1,7 +1,7 @@
 """One training phase (sections 6.5.3, 6.5.4 and 7.1.1).
 
 After every epoch the whole state goes to ``checkpoint.npz``, then what the epoch reached is
-published (best weights, history, trackers). A phase that was killed is taken up from the
+published (best weights, history, TensorBoard). A phase that was killed is taken up from the
 checkpoint, publishes its last epoch again and ends with the weights of an uninterrupted run.
 """
 
@@ -11,7 +11,6 @@ import itertools
 import json
 import logging
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import pandas as pd
 from cmbkit.detector.inference.tiled import Predictor
 from cmbkit.detector.network.backend import make_deterministic, use_keras
 from cmbkit.detector.network.losses import combined_loss
-from cmbkit.detector.network.unet import build, save_weights, takes_coordinates
+from cmbkit.detector.network.unet import build, save_weights
 from cmbkit.detector.patches.hard_negatives import NO_ALARMS, FalseAlarms
 from cmbkit.detector.patches.sampling import ScanMemory
 from cmbkit.detector.patches.stream import Prefetched, epoch_batches
@@ -28,9 +27,9 @@ from cmbkit.detector.training.checkpoints import FILE, Progress, read_checkpoint
 from cmbkit.detector.training.estimate import estimate, validation_tiles
 from cmbkit.detector.training.snapshots import snapshot_patches, write_snapshots
 from cmbkit.detector.training.steps import GradientSteps
-from cmbkit.detector.training.tracking import require_trackers, start_trackers
+from cmbkit.detector.training.tracking import tensorboard
 from cmbkit.detector.training.validation import balanced_subset, depends_on, inference_for, validate
-from cmbkit.params import Inference, Network, Phase, Training
+from cmbkit.params import Evaluation, Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 from cmbkit.running.map_scans import report_progress
 
@@ -47,6 +46,7 @@ def train(
     phase: Phase,
     training: Training,
     inference: Inference,
+    evaluation: Evaluation,
     folder: Path,
     *,
     seed: int,
@@ -66,7 +66,7 @@ def train(
     model : keras.Model
         From `cmbkit.detector.network.unet.build`; the patch size is its input size.
     train_scans, valid_scans : list of StandardScan
-    phase, training, inference : parameters
+    phase, training, inference, evaluation : parameters
     folder : Path
         Receives ``history.csv`` (epoch, step, train_loss, val_loss, count_f1, count_precision,
         segmentation_f1, dice, learning_rate, seconds), ``best_<metric>.weights.h5`` for loss,
@@ -94,16 +94,16 @@ def train(
     """
     if not valid_scans:
         raise ValueError(f"{step}: expected at least one validation scan, found none")
-    require_trackers(training)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
     loss = combined_loss(training)
     steps = GradientSteps(model, training, learning_rate(phase), loss, phase.frozen)
-    config = _config(model, train_scans, valid_scans, phase, training, inference, seed)
+    validation = depends_on(training, inference, evaluation)
+    config = _config(model, train_scans, valid_scans, phase, training, validation, seed)
     patch = model.input_shape[1:4]
     shown = snapshot_patches([*valid_scans, *train_scans], snapshots, patch)
-    predictor = Predictor(model, inference_for(training, inference))
+    predictor = Predictor.of(model, inference_for(training, inference))
     seen, total = ScanMemory(), phase.epochs * phase.steps_per_epoch
     taken_up = read_checkpoint(folder, config)
     if taken_up is None:
@@ -118,15 +118,11 @@ def train(
         steps.restore(state)
         del state, taken_up
         _log.info("%s: goes on after epoch %d", step, progress.epoch)
-    with ExitStack() as closed_at_last:
-        trackers = start_trackers(training, folder, step, config)
-        for tracker in trackers:
-            closed_at_last.callback(tracker.close)
+    with tensorboard(folder, training.tensorboard) as log:
         for row in progress.history[:-1]:
-            for tracker in trackers:
-                tracker.log(row)
+            log(row)
         if progress.epoch:
-            _publish(folder, model, progress, trackers)
+            _publish(folder, model, progress, log)
         report_progress(step, progress.epoch * phase.steps_per_epoch, total)
         memory = memory or ScanMemory.of(training)
         first = progress.epoch + 1
@@ -138,10 +134,10 @@ def train(
                 started = time.perf_counter()
                 train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
                 steps.hand_over()
-                predictor.refresh()
+                predictor.engine.refresh()
                 rng = np.random.default_rng([seed, epoch])
                 subset = balanced_subset(valid_scans, training.validation_share, rng)
-                metrics = validate(predictor, subset, training, loss, seen, seed)
+                metrics = validate(predictor, subset, training, evaluation, loss, seen, seed)
                 metrics["loss"] += float(sum(model.losses))
                 write_snapshots(folder, predictor, shown, epoch)
                 row = {
@@ -155,7 +151,7 @@ def train(
                 }
                 progress.add(train_loss, metrics, row)
                 write_checkpoint(folder, steps.state(), progress, config)
-                _publish(folder, model, progress, trackers)
+                _publish(folder, model, progress, log)
     steps.release()
     save_weights(model, folder / weight_file("final"))
     (folder / FILE).unlink()
@@ -174,20 +170,18 @@ def _batches(model, scans, training: Training, phase: Phase, seed: int, first: i
             seed=seed,
             epoch=epoch,
             memory=memory,
-            coordinates=takes_coordinates(model),
             alarms=alarms,
         )
         for epoch in range(first, phase.epochs + 1)
     )
 
 
-def _publish(folder: Path, model, progress: Progress, trackers) -> None:
+def _publish(folder: Path, model, progress: Progress, log) -> None:
     """Write what the last epoch reached; doing it twice changes nothing."""
     for name in progress.improved:
         save_weights(model, folder / weight_file(name))
     pd.DataFrame(progress.history).to_csv(folder / "history.csv", index=False)
-    for tracker in trackers:
-        tracker.log(progress.history[-1])
+    log(progress.history[-1])
 
 
 def learning_rate(phase: Phase):
@@ -253,14 +247,14 @@ def load(folder: Path, params: Network, which: str = "final"):
     return model
 
 
-def _config(model, train_scans, valid_scans, phase, training, inference, seed) -> dict:
+def _config(model, train_scans, valid_scans, phase, training, validation, seed) -> dict:
     """Everything that the training depends on, in plain values."""
     return {
         "network": {"name": model.name, "parameters": model.count_params()},
         "patch_size": list(model.input_shape[1:4]),
         "phase": phase.model_dump(mode="json"),
         "training": training.shared,
-        "validation": depends_on(training, inference),
+        "validation": validation,
         "seed": seed,
         "train_scans": [scan.scan.uid for scan in train_scans],
         "valid_scans": [scan.scan.uid for scan in valid_scans],

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.tiled import Predictor
-from cmbkit.detector.patches.sampling import SampledScan, region
+from cmbkit.detector.patches.sampling import SampledScan
 
 
 def snapshot_patches(scans, chosen: list[tuple[str, int]], patch) -> dict[str, dict]:
@@ -28,11 +29,9 @@ def snapshot_patches(scans, chosen: list[tuple[str, int]], patch) -> dict[str, d
         scan = SampledScan.load(by_uid[uid])
         start = np.rint(scan.centre_of(id) - np.array(patch) / 2).astype(int)
         patches[f"{uid}_cmb{id}"] = {
-            "image": region(scan.image, start, patch, scan.background).astype(np.float32),
-            "lesion": region(scan.lesions, start, patch, 0) == id,
+            "image": cut_box(scan.image, start, patch, scan.background).astype(np.float32),
+            "lesion": cut_box(scan.lesions, start, patch, 0) == id,
             "spacing_mm": scan.spacing_mm,
-            "start": start,
-            "scan_shape": scan.image.shape,
         }
     return patches
 
@@ -42,9 +41,8 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
     if patches:
         (folder / "snapshots").mkdir(exist_ok=True)
     for stem, patch in patches.items():
-        image = region(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
-        inputs = predictor.inputs(image[None], [patch["start"]], patch["scan_shape"])
-        probability = predictor.patch_probability(inputs)[0]
+        image = cut_box(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
+        probability = predictor.patch_probability(image[None])[0]
         cut = tuple(slice(n) for n in patch["image"].shape)
         np.savez_compressed(
             folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",

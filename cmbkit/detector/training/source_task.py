@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.boxes import cut_box
 from cmbkit.detector.network.backend import make_deterministic
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.transfer import CONFIG, SOURCE_CLASSES, SOURCE_SEQUENCES, WEIGHTS
 from cmbkit.detector.network.unet import build, compile_for_training, save_weights
-from cmbkit.detector.patches.sampling import random_start, region
+from cmbkit.detector.patches.sampling import random_start
 from cmbkit.detector.patches.stream import Prefetched
 from cmbkit.params import Network, Training
 from cmbkit.running.map_scans import report_progress
@@ -85,8 +86,8 @@ def draw_patch(
         Index into `SOURCE_CLASSES`.
     """
     start = random_start(brain.brain.shape, patch, rng)
-    inside = region(brain.brain, start, patch, False)
-    image = np.stack([region(brain.tissue[..., c], start, patch, 0) for c in range(3)], axis=-1)
+    inside = cut_box(brain.brain, start, patch, False)
+    image = np.stack([cut_box(brain.tissue[..., c], start, patch, 0) for c in range(3)], axis=-1)
     classes = np.zeros(tuple(patch), np.uint8)
     places = np.flatnonzero(inside)
     for _ in range(int(rng.integers(0, 4)) if places.size else 0):
@@ -135,8 +136,7 @@ def source_batches(
 
 
 def build_source(network: Network, *, seed: int = 0):
-    """Return the source network: three input channels, five classes, no coordinates."""
-    network = network.model_copy(update={"coordinate_channels": False})
+    """Return the source network: three input channels, five classes."""
     return build(
         network, n_channels=len(SOURCE_SEQUENCES), n_classes=len(SOURCE_CLASSES), seed=seed
     )

@@ -1,6 +1,6 @@
 """How well the network does on validation scans after an epoch (section 6.5.4).
 
-The counts here serve model selection only; the study's evaluation is `cmbkit.evaluation`.
+The counts here serve model selection only; who matches whom is `cmbkit.evaluation.matching`'s.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
-from scipy.spatial.distance import cdist
 
+from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.tiled import Predictor, predict_standard
 from cmbkit.detector.inference.tiles import holds_any, tile_starts
-from cmbkit.detector.patches.sampling import SampledScan, random_start, region
-from cmbkit.params import Inference, Training
+from cmbkit.detector.patches.sampling import SampledScan, random_start
+from cmbkit.evaluation.instances import from_labels, to_affine
+from cmbkit.evaluation.matching import match_instances
+from cmbkit.params import Evaluation, Inference, Training
 from cmbkit.records import StandardScan
 
-MATCH_MM = 5.0
 LOSS_TILES = 4
 
 
@@ -39,18 +39,17 @@ def inference_for(training: Training, inference: Inference) -> Inference:
     return inference.model_copy(update=changes)
 
 
-def depends_on(training: Training, inference: Inference) -> dict:
-    """The inference settings that the metrics of validation depend on.
+def depends_on(training: Training, inference: Inference, evaluation: Evaluation) -> dict:
+    """The settings of inference and matching that the metrics of validation depend on.
 
     Not on batch size and engine; of patches, tiling and brain do not matter either.
     """
     used = inference_for(training, inference).model_dump(
         mode="json", exclude={"batch_size", "engine"}
     )
-    if training.validation_patches_per_scan is None:
-        return used
-    names = ("threshold", "low_threshold", "connectivity", "merge_mm", "minimum_voxels")
-    return {name: used[name] for name in names}
+    if training.validation_patches_per_scan is not None:
+        used = {name: used[name] for name in ("threshold", "connectivity", "minimum_voxels")}
+    return used | evaluation.of_matching
 
 
 def balanced_subset(
@@ -73,8 +72,9 @@ def balanced_subset(
 
 @dataclass
 class Tally:
-    """Running sums over scans or patches."""
+    """Running sums over scans or patches; `evaluation` says how to match."""
 
+    evaluation: Evaluation
     tp: int = 0
     fp: int = 0
     fn: int = 0
@@ -84,14 +84,19 @@ class Tally:
     losses: list[float] = field(default_factory=list)
 
     def add(self, truth: np.ndarray, found: np.ndarray, spacing_mm: float) -> None:
-        """Count one pair of instance-labelled arrays (greedy matching, centres within 5 mm)."""
-        pairs, n_truth, n_found = match(truth, found, spacing_mm)
-        self.tp += len(pairs)
-        self.fn += n_truth - len(pairs)
-        self.fp += n_found - len(pairs)
-        for a, b in pairs:
-            one, other = truth == a, found == b
-            self.pair_dice.append(2 * np.sum(one & other) / (one.sum() + other.sum()))
+        """Count one pair of instance-labelled arrays on a grid of ``spacing_mm``."""
+        affine, params = to_affine(spacing_mm), self.evaluation
+        calls = match_instances(
+            from_labels(truth, affine, "truth"),
+            from_labels(found, affine, "found"),
+            rule=params.matching,
+            max_distance_mm=params.max_distance_mm,
+            assignment=params.assignment,
+        )
+        for name in ("TP", "FP", "FN"):
+            number = getattr(self, name.lower()) + int((calls["call"] == name).sum())
+            setattr(self, name.lower(), number)
+        self.pair_dice += calls["dice"].dropna().tolist()
         self.shared_voxels += int(np.sum((truth > 0) & (found > 0)))
         self.voxels += int(np.sum(truth > 0) + np.sum(found > 0))
 
@@ -113,32 +118,6 @@ class Tally:
         }
 
 
-def match(truth: np.ndarray, found: np.ndarray, spacing_mm: float):
-    """Pair instances greedily, nearest centres first, less than 5 mm apart.
-
-    Returns
-    -------
-    pairs : list of (truth id, found id)
-    n_truth, n_found : int
-    """
-    a, b = (np.unique(x[x > 0]) for x in (truth, found))
-    if not len(a) or not len(b):
-        return [], len(a), len(b)
-    centres = [
-        np.array(ndimage.center_of_mass(x > 0, x, ids)) * spacing_mm
-        for x, ids in ((truth, a), (found, b))
-    ]
-    distance = cdist(*centres)
-    order = np.column_stack(np.unravel_index(np.argsort(distance, axis=None), distance.shape))
-    pairs, used_a, used_b = [], set(), set()
-    for i, j in order.tolist():
-        if distance[i, j] < MATCH_MM and i not in used_a and j not in used_b:
-            pairs.append((int(a[i]), int(b[j])))
-            used_a.add(i)
-            used_b.add(j)
-    return pairs, len(a), len(b)
-
-
 def _loss_of(probability: np.ndarray, truth: np.ndarray, loss) -> float:
     """Loss of patches taken together as one batch; both arrays (n, x, y, z)."""
     classes = np.stack([1 - probability, probability], axis=-1)
@@ -157,7 +136,9 @@ def add_scan(tally: Tally, predictor: Predictor, scan: StandardScan, loss) -> No
     values = []
     for first in range(0, len(starts), LOSS_TILES):
         chosen = starts[first : first + LOSS_TILES]
-        pieces = [[region(x, s, predictor.tile, 0) for s in chosen] for x in (probability, lesions)]
+        pieces = [
+            [cut_box(x, s, predictor.tile, 0) for s in chosen] for x in (probability, lesions)
+        ]
         values.append(_loss_of(*map(np.stack, pieces), loss))
     tally.losses.append(float(np.mean(values)))
 
@@ -170,10 +151,9 @@ def add_patches(
     chosen = rng.permutation(len(scan.ids))[: (n + 1) // 2]
     starts = [np.rint(scan.centres[i] - tile / 2).astype(int) for i in chosen]
     starts += [random_start(scan.image.shape, tile, rng) for _ in range(n - len(starts))]
-    images = [region(scan.image, s, tile, scan.background) for s in starts]
-    truths = np.stack([region(scan.lesions, s, tile, 0) for s in starts])
-    images = predictor.inputs(np.stack(images).astype(np.float32), starts, scan.image.shape)
-    probability = predictor.patch_probability(images)
+    images = [cut_box(scan.image, s, tile, scan.background) for s in starts]
+    truths = np.stack([cut_box(scan.lesions, s, tile, 0) for s in starts])
+    probability = predictor.patch_probability(np.stack(images).astype(np.float32))
     for p, truth in zip(probability, truths, strict=True):
         found, _ = candidates(p, None, scan.spacing_mm, predictor.params)
         tally.add(truth, found, scan.spacing_mm)
@@ -181,7 +161,13 @@ def add_patches(
 
 
 def validate(
-    predictor: Predictor, scans: list[StandardScan], training: Training, loss, memory, seed: int
+    predictor: Predictor,
+    scans: list[StandardScan],
+    training: Training,
+    evaluation: Evaluation,
+    loss,
+    memory,
+    seed: int,
 ) -> dict[str, float]:
     """Metrics over ``scans``: whole scans, or a few patches of each where the parameters say so.
 
@@ -191,6 +177,8 @@ def validate(
     scans : list of StandardScan
     training : Training
         ``validation_patches_per_scan``: None for whole scans (the thesis), else a number.
+    evaluation : Evaluation
+        How microbleeds are matched.
     loss : callable
         Of (y_true, y_pred), see `losses.combined_loss`.
     memory : ScanMemory
@@ -203,7 +191,7 @@ def validate(
     dict
         See `Tally.metrics`.
     """
-    tally = Tally()
+    tally = Tally(evaluation)
     for scan in scans:
         if training.validation_patches_per_scan is None:
             add_scan(tally, predictor, scan, loss)

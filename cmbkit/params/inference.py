@@ -1,0 +1,47 @@
+"""Section ``inference``: tiles and post-processing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cmbkit.params.sections import Section
+
+POSTPROCESSING = frozenset(
+    ["threshold", "connectivity", "minimum_voxels", "drop_outside_brain_labels"]
+)
+"""Parameters that change what is made of a probability map, not the map."""
+
+
+class Inference(Section):
+    """Sections 6.4.2 and 6.6: tiling and post-processing.
+
+    ``weighting``: logits of overlapping tiles are summed (the thesis), averaged, or averaged with
+    a Gaussian that trusts a tile's middle more. ``flips``: the mean over the eight mirror images.
+    ``two_passes``: tiles without overlap and mirror images first, then only the tiles near voxels
+    of ``screen_threshold`` or more.
+    """
+
+    tile_size: list[int] | None = Field(None, min_length=3, max_length=3)
+    engine: Literal["auto", "keras", "openvino"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    overlap: float = Field(0.4, ge=0, lt=1)
+    weighting: Literal["sum", "mean", "gaussian"] = "sum"
+    batch_size: int = Field(6, gt=0)
+    skip_outside_brain: bool = True
+    flips: bool = False
+    two_passes: bool = False
+    screen_threshold: float = Field(0.1, gt=0, lt=1)
+    threshold: float = Field(0.5, gt=0, lt=1)
+    connectivity: Literal[6, 18, 26] = 6
+    minimum_voxels: int = Field(1, gt=0)
+    drop_outside_brain_labels: bool = True
+
+    def of_map(self) -> dict:
+        """What a probability map depends on, as plain values."""
+        return self.model_dump(mode="json", exclude={*POSTPROCESSING, "batch_size"})
+
+    def of_candidates(self) -> dict:
+        """What is made of a probability map, as plain values."""
+        return self.model_dump(mode="json", include=set(POSTPROCESSING))
