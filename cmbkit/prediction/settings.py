@@ -94,7 +94,7 @@ def make_settings(
 
     Raises
     ------
-    cmbkit.detector.weights.WeightsError, cmbkit.params.ParameterError
+    cmbkit.detector.network.weights.WeightsError, cmbkit.params.ParameterError
     """
     folder, description = describe_weights(weights)
     start = read_parameters(params) if params else description

@@ -52,6 +52,26 @@ def pick(data, index0, index1, index2):
     return result
 
 
+@njit(inline="always")
+def trilinear(data, x, y, z):
+    """Trilinear interpolation of float32 ``data`` at one position within its voxel centres.
+
+    Numba's cache of loops in other files (`detector.patches.warp_kernel`) does not notice a
+    change here: delete their ``__pycache__``.
+    """
+    a, b, c = int(x), int(y), int(z)
+    d = min(a + 1, data.shape[0] - 1)
+    e = min(b + 1, data.shape[1] - 1)
+    f = min(c + 1, data.shape[2] - 1)
+    p, q, r = np.float32(x - a), np.float32(y - b), np.float32(z - c)
+    ab = data[a, b, c] + r * (data[a, b, f] - data[a, b, c])
+    ae = data[a, e, c] + r * (data[a, e, f] - data[a, e, c])
+    db = data[d, b, c] + r * (data[d, b, f] - data[d, b, c])
+    de = data[d, e, c] + r * (data[d, e, f] - data[d, e, c])
+    low, high = ab + q * (ae - ab), db + q * (de - db)
+    return low + p * (high - low)
+
+
 @njit(cache=True)
 def interpolate_oblique(data, matrix, offset, n0, n1, n2, fill, rim):
     """Trilinear interpolation of float32 ``data`` at ``matrix`` @ (i, j, k) + ``offset``.
@@ -72,15 +92,7 @@ def interpolate_oblique(data, matrix, offset, n0, n1, n2, fill, rim):
                 if x > last[0] + rim or y > last[1] + rim or z > last[2] + rim:
                     continue
                 x, y, z = min(max(x, 0), last[0]), min(max(y, 0), last[1]), min(max(z, 0), last[2])
-                a, b, c = int(x), int(y), int(z)
-                p, q, r = np.float32(x - a), np.float32(y - b), np.float32(z - c)
-                d, e, f = min(a + 1, last[0]), min(b + 1, last[1]), min(c + 1, last[2])
-                ab = data[a, b, c] + r * (data[a, b, f] - data[a, b, c])
-                ae = data[a, e, c] + r * (data[a, e, f] - data[a, e, c])
-                db = data[d, b, c] + r * (data[d, b, f] - data[d, b, c])
-                de = data[d, e, c] + r * (data[d, e, f] - data[d, e, c])
-                low, high = ab + q * (ae - ab), db + q * (de - db)
-                result[i, j, k] = low + p * (high - low)
+                result[i, j, k] = trilinear(data, x, y, z)
     return result
 
 

@@ -153,7 +153,7 @@ def dark_blob_candidates(
     -------
     instances : ndarray (x, y, z), uint16
     table : DataFrame
-        As `postprocessing.candidates`, with `confidence` in the place of the probability.
+        As `candidates.candidates`, with `confidence` in the place of the probability.
     """
     sure = confidence(image, brain, spacing, **settings)
     return _find(sure, labels, spacing, maximum_radius_mm)
@@ -170,7 +170,7 @@ def _find(sure, labels, spacing, maximum_radius_mm):
 
 
 def predict_scan(scan: StandardScan, folder: Path, *, maximum_radius_mm: float = 5.0) -> None:
-    """Find dark blobs in a standardised scan; writes the files of `predict.write`."""
+    """Find dark blobs in a standardised scan; writes the files of `files.write`."""
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
     instances, table = _find(sure, labels.data, image.spacing, maximum_radius_mm)

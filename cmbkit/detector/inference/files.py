@@ -74,7 +74,7 @@ def write(
 
     ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
     ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
-    ``<stem>_desc-cmbpred_table.tsv`` (columns of `postprocessing.candidates` plus the centre of
+    ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of
     mass ``x_mm``, ``y_mm``, ``z_mm``).
     """
     _write_probability(folder, stem, image, probability)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from cmbkit.preprocessing.grid_kernels import trilinear
+
 
 @njit(cache=True, nogil=True)
 def warp(image, mask, matrix, offset, nodes, n0, n1, n2):
@@ -53,14 +55,6 @@ def warp(image, mask, matrix, offset, nodes, n0, n1, n2):
                 x = min(max(x, 0.0), last[0])
                 y = min(max(y, 0.0), last[1])
                 z = min(max(z, 0.0), last[2])
-                a, b, c = int(x), int(y), int(z)
-                d, e, f = min(a + 1, last[0]), min(b + 1, last[1]), min(c + 1, last[2])
-                p, q, r = np.float32(x - a), np.float32(y - b), np.float32(z - c)
-                ab = image[a, b, c] + r * (image[a, b, f] - image[a, b, c])
-                ae = image[a, e, c] + r * (image[a, e, f] - image[a, e, c])
-                db = image[d, b, c] + r * (image[d, b, f] - image[d, b, c])
-                de = image[d, e, c] + r * (image[d, e, f] - image[d, e, c])
-                low, high = ab + q * (ae - ab), db + q * (de - db)
-                values[i, j, k] = low + p * (high - low)
+                values[i, j, k] = trilinear(image, x, y, z)
                 marks[i, j, k] = mask[int(x + 0.5), int(y + 0.5), int(z + 0.5)]
     return values, marks

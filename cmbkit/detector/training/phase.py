@@ -87,7 +87,7 @@ def train(
 
     Raises
     ------
-    cmbkit.detector.checkpoints.CheckpointError
+    cmbkit.detector.training.checkpoints.CheckpointError
         If ``folder`` holds the checkpoint of another training.
     FloatingPointError
         If the training loss is not finite; the last checkpoint stays.

@@ -18,7 +18,7 @@ from cmbkit.detector.training.phase import load, train
 from cmbkit.params import Evaluation, Inference
 from cmbkit.running.cache import Cache
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLED_BEFORE_THE_SECOND_EPOCH_IS_PUBLISHED = """
 import os, pickle, signal, sys
 from pathlib import Path

@@ -12,7 +12,7 @@ from cmbkit.detector.network.unet import build
 from cmbkit.detector.training.estimate import activation_bytes, estimate
 from cmbkit.detector.training.steps import GradientSteps
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TWO_DEVICES = """
 import sys
 import numpy as np
