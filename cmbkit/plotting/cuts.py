@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmbkit.boxes import cut_box
 from cmbkit.plotting.canvas import add_scale_bar, new_figure, nice_length, text_plate
 from cmbkit.plotting.style import CALL_COLOURS, MODEL_NAMES
 
@@ -69,15 +70,7 @@ def centre_of(mask, shape) -> tuple[int, int, int]:
 def crop_around(volume, centre, size_voxels, fill=0):
     """Cut a box of ``size_voxels`` around a voxel; outside the volume it is ``fill``."""
     size = np.broadcast_to(np.asarray(size_voxels, int), 3)
-    out = np.full(size, fill, dtype=np.asarray(volume).dtype)
-    start = np.asarray(centre, int) - size // 2
-    low = np.maximum(start, 0)
-    high = np.minimum(start + size, volume.shape)
-    if (high > low).all():
-        source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        target = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
-        out[target] = np.asarray(volume)[source]
-    return out
+    return cut_box(np.asarray(volume), np.asarray(centre, int) - size // 2, size, fill)
 
 
 def show_cut(axes, volume, overlay, spacing, cut, centre, *, window, colour, letters=False):

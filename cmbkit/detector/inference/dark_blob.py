@@ -91,7 +91,7 @@ def confidence(
     (for a ball that is the Laplacian itself), in robust standard deviations of the Laplacian
     inside the brain (1.4826 times the median absolute deviation); the largest over ``radii_mm``
     counts. The result is 1 - 2^(-z / threshold), and 0 nearer than ``edge_mm`` to the outside
-    of the brain mask. Shape, axes and units as in `dark_blob_candidates`.
+    of the brain mask. ``spacing`` is the voxel size in mm.
     """
     if brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
@@ -124,42 +124,12 @@ def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
 
 
 def dark_blob_candidates(
-    image: np.ndarray,
-    brain: np.ndarray,
-    spacing,
-    *,
-    labels: np.ndarray | None = None,
-    maximum_radius_mm: float = 5.0,
-    **settings,
+    sure: np.ndarray, labels: np.ndarray | None, spacing, maximum_radius_mm: float = 5.0
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Find compact dark blobs in the brain.
+    """Compact dark blobs: components of `confidence` from 0.5 on, as `candidates.candidates`.
 
-    Parameters
-    ----------
-    image : ndarray (x, y, z)
-        z-scored, on the standard grid.
-    brain : ndarray (x, y, z)
-        0/1.
-    spacing : 3 float or float
-        Voxel size in mm.
-    labels : ndarray (x, y, z), optional
-        SynthSeg label numbers for the anatomical filter of section 6.6.
-    maximum_radius_mm : float
-        Components larger than a ball of this radius are left out.
-    **settings
-        Of `confidence`: ``threshold``, ``radii_mm``, ``edge_mm``.
-
-    Returns
-    -------
-    instances : ndarray (x, y, z), uint16
-    table : DataFrame
-        As `candidates.candidates`, with `confidence` in the place of the probability.
+    Components larger than a ball of ``maximum_radius_mm`` are dropped.
     """
-    sure = confidence(image, brain, spacing, **settings)
-    return _find(sure, labels, spacing, maximum_radius_mm)
-
-
-def _find(sure, labels, spacing, maximum_radius_mm):
     instances, table = candidates(sure, labels, spacing, Inference(threshold=0.5))
     large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * maximum_radius_mm**3)
     table.loc[large, ["kept", "reason"]] = [False, f"larger than {maximum_radius_mm:g} mm radius"]
@@ -169,9 +139,9 @@ def _find(sure, labels, spacing, maximum_radius_mm):
     return new[instances], table
 
 
-def predict_scan(scan: StandardScan, folder: Path, *, maximum_radius_mm: float = 5.0) -> None:
+def predict_scan(scan: StandardScan, folder: Path) -> None:
     """Find dark blobs in a standardised scan; writes the files of `files.write`."""
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
-    instances, table = _find(sure, labels.data, image.spacing, maximum_radius_mm)
+    instances, table = dark_blob_candidates(sure, labels.data, image.spacing)
     write(folder, scan.scan.bids_name, image, sure, instances, table)

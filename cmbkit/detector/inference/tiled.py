@@ -105,8 +105,8 @@ def predict_probability(
     if brain is not None and params.skip_outside_brain:
         starts = starts[holds_any(brain, starts, tile)]
     if params.two_passes:
-        first = predict_probability(predictor.first_pass, image, brain=brain, background=background)
-        near = first >= params.screen_threshold
+        found = predict_probability(predictor.first_pass, image, brain=brain, background=background)
+        near = found >= params.screen_threshold
         starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
     total = np.zeros(padded, np.float32)
     weight = np.ones(tile, np.float32)

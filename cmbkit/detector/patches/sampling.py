@@ -230,16 +230,3 @@ def cut_patch(
         spacing_mm=scan.spacing_mm,
         intensity_range=scan.intensity_range,
     )
-
-
-def sample_patch(
-    scan: SampledScan,
-    patch,
-    class_proportions,
-    augmentation: Augmentation | None,
-    rng: np.random.Generator,
-    dark_background: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a start (`patch_start`) and cut the patch there (`cut_patch`)."""
-    start = patch_start(scan, patch, class_proportions, rng, [(dark_background, scan.dark)])
-    return cut_patch(scan, start, patch, augmentation, rng)

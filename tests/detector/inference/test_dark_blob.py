@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cmbkit.detector.inference.dark_blob import (
+    confidence,
     curvatures,
     dark_blob_candidates,
     second_derivatives,
@@ -41,7 +42,9 @@ def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():
     image[ball(28, 28, 28)] += 3
     image[:, :, 34:] -= 3
     brain = np.ones(image.shape, np.uint8)
-    instances, table = dark_blob_candidates(image, brain, 0.75, threshold=12)
+    instances, table = dark_blob_candidates(
+        confidence(image, brain, 0.75, threshold=12), None, 0.75
+    )
     assert len(table) == 1 and table["kept"].all()
     centre = np.mean(np.nonzero(instances), axis=1)
     np.testing.assert_allclose(centre, 12, atol=0.5)
@@ -49,5 +52,7 @@ def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():
 
 
 def test_an_empty_brain_has_no_blob():
-    instances, table = dark_blob_candidates(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0)
+    instances, table = dark_blob_candidates(
+        confidence(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0), None, 1.0
+    )
     assert not instances.any() and len(table) == 0

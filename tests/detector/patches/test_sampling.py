@@ -8,10 +8,15 @@ from cmbkit.detector.patches.sampling import (
     SampledScan,
     cut_patch,
     dark_spots,
-    sample_patch,
+    patch_start,
     start_around,
 )
 from cmbkit.params import Augmentation
+
+
+def drawn_patch(scan, patch, share, augmentation, rng, dark=0.0):
+    start = patch_start(scan, patch, share, rng, [(dark, scan.dark)])
+    return cut_patch(scan, start, patch, augmentation, rng)
 
 
 def test_the_shifted_centre_stays_in_the_patch_and_moves():
@@ -30,7 +35,7 @@ def test_class_proportions_decide_how_often_a_patch_holds_a_microbleed(
     scan = SampledScan.load(standard_scan("corner", dark=[(4, 4, 4)]))
     rng = np.random.default_rng(0)
     for share, low, high in (([0.0, 1.0], 1.0, 1.0), ([0.5, 0.5], 0.4, 0.7)):
-        masks = [sample_patch(scan, (8, 8, 8), share, None, rng)[1] for _ in range(100)]
+        masks = [drawn_patch(scan, (8, 8, 8), share, None, rng)[1] for _ in range(100)]
         assert low <= np.mean([mask.any() for mask in masks]) <= high
 
 
@@ -77,18 +82,18 @@ def test_background_patches_seek_dark_spots_as_often_as_asked(standard_scan):
     scan = replace(scan, dark=np.array([[4.0, 4, 4]]))
     rng = np.random.default_rng(0)
     for share, low, high in ((1.0, 0.9, 1.0), (0.0, 0.3, 0.52)):
-        drawn = [sample_patch(scan, (8, 8, 8), [1, 0], None, rng, share)[0] for _ in range(200)]
+        drawn = [drawn_patch(scan, (8, 8, 8), [1, 0], None, rng, share)[0] for _ in range(200)]
         assert low <= np.mean([(image == scan.background).any() for image in drawn]) <= high
 
 
 def test_a_healthy_scan_gives_background_patches(standard_scan):
     scan = SampledScan.load(standard_scan("healthy", dark=[]))
-    image, mask = sample_patch(scan, (8, 8, 8), [0.1, 0.9], None, np.random.default_rng(0))
+    image, mask = drawn_patch(scan, (8, 8, 8), [0.1, 0.9], None, np.random.default_rng(0))
     assert image.shape == (8, 8, 8) and not mask.any()
 
 
 def test_an_image_smaller_than_the_patch_is_padded_with_its_background(standard_scan):
     scan = SampledScan.load(standard_scan("small", dark=[(8, 8, 8)], side=16))
-    image, mask = sample_patch(scan, (32, 32, 32), [1.0, 0.0], None, np.random.default_rng(0))
+    image, mask = drawn_patch(scan, (32, 32, 32), [1.0, 0.0], None, np.random.default_rng(0))
     assert (image[:8] == -3).all() and (image[24:] == -3).all()
     assert mask.sum() == 33  # lattice points within 2 of the origin: 1 + 6 + 12 + 8 + 6
