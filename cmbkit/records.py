@@ -16,6 +16,11 @@ LABELLED_MASKS = ("RODEJA",)
 """Datasets whose masks hold one value per CMB."""
 
 
+def cmb_level(n_cmb: int) -> str:
+    """``"none"`` (0 CMBs), ``"low"`` (1 or 2) or ``"high"`` (3 and more); section 7.1.2.1."""
+    return "none" if n_cmb == 0 else "low" if n_cmb < 3 else "high"
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """How a scan was acquired. None where the source does not say.

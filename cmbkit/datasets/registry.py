@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmbkit.datasets import bids, crb, dou, momeni, rodeja, smomeni, valdo
 from cmbkit.datasets.sources import DatasetError, mask_content
-from cmbkit.records import Scan
+from cmbkit.records import Scan, cmb_level
 
 READERS: dict[str, Callable[[Path], list[Scan]]] = {
     "CRB": crb.read,
@@ -107,11 +107,6 @@ def count_microbleeds(scan: Scan) -> int:
         content = mask_content(annotation.mask_path)
         return len(content.values) if scan.labelled else content.n_components
     return 0
-
-
-def cmb_level(n_cmb: int) -> str:
-    """``"none"`` (0 CMBs), ``"low"`` (1 or 2) or ``"high"`` (3 and more); section 7.1.2.1."""
-    return "none" if n_cmb == 0 else "low" if n_cmb < 3 else "high"
 
 
 def scan_table(scans: list[Scan]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.params import Preprocessing
-from cmbkit.records import Scan, StandardScan
+from cmbkit.records import Scan, StandardScan, cmb_level
 from cmbkit.running.cache import Cache
 from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
@@ -164,9 +164,7 @@ class CohortStage:
 
         table = scan_table(self.scans)
         table["n_cmb"] = [len(s.microbleeds()) for s in self.standard]
-        table["cmb_level"] = pd.cut(
-            table["n_cmb"], [-1, 0, 2, 10**6], labels=["none", "low", "high"]
-        ).astype(str)
+        table["cmb_level"] = table["n_cmb"].map(cmb_level)
         cohort = self._params.cohort
         table = assign_splits(
             table, cohort.validation_fraction, self._params.seed, cohort.own_splits
