@@ -139,7 +139,8 @@ class StandardScan:
 
     ``image()`` is z-scored float32; ``lesions()`` holds one integer per CMB; ``brain()`` is
     0/1; ``labels()`` holds SynthSeg label numbers. ``microbleeds()`` has one row per annotated
-    CMB, ``record()`` the provenance (counts per step, native grid, methods used).
+    CMB, ``changes()`` what the steps did to them, ``record()`` the provenance (counts per step,
+    native grid, methods used).
     """
 
     scan: Scan
@@ -176,6 +177,11 @@ class StandardScan:
         return self.file("desc-cmb_table.tsv")
 
     @property
+    def changes_path(self) -> Path:
+        """One row per thing that preprocessing changed."""
+        return self.file("desc-cmb_changes.tsv")
+
+    @property
     def record_path(self) -> Path:
         """Provenance."""
         return self.file("desc-preproc_record.json")
@@ -201,6 +207,10 @@ class StandardScan:
         if "table" not in self._memo:
             self._memo["table"] = pd.read_csv(self.table_path, sep="\t")
         return self._memo["table"].copy()
+
+    def changes(self) -> pd.DataFrame:
+        """What preprocessing changed, one row each (see `cmbkit.preprocessing.changes`)."""
+        return pd.read_csv(self.changes_path, sep="\t", dtype={"id": "Int64", "other": "Int64"})
 
     def record(self) -> dict:
         """Provenance as written by preprocessing."""

@@ -27,6 +27,7 @@ READERS: dict[str, Callable[[Path], list[Scan]]] = {
 COLUMNS = [
     *("uid", "dataset", "patient", "scan", "sequence", "field_strength", "te_ms"),
     *("in_plane_mm", "slice_thickness_mm", "resolution_level", "n_cmb", "cmb_level", "annotated"),
+    "synthetic",
 ]
 
 
@@ -117,7 +118,7 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
     DataFrame
         uid, dataset, patient, scan, sequence, field_strength (tesla as text), te_ms,
         in_plane_mm (the smaller one), slice_thickness_mm, resolution_level ("low" or "high"),
-        n_cmb, cmb_level, annotated (False where nobody has looked for CMBs).
+        n_cmb, cmb_level, annotated (False where nobody has looked for CMBs), synthetic.
     """
     rows = []
     for scan in scans:
@@ -125,6 +126,7 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
         values = [scan.uid, scan.dataset, scan.patient, scan.scan, scan.sequence]
         values += [acquired.field_strength, acquired.te_ms, min(acquired.in_plane_mm)]
         values += [acquired.slice_thickness_mm, acquired.resolution_level]
-        rows.append([*values, count, cmb_level(count), scan.annotation.kind != "unknown"])
+        seen = scan.annotation.kind != "unknown"
+        rows.append([*values, count, cmb_level(count), seen, scan.synthetic])
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"te_ms": float, "n_cmb": int})

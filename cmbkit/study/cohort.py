@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property, partial
@@ -234,6 +235,7 @@ class CohortStage:
             partial(describe_cached, self._study.cache, grid),
             [(standard, None, step) for standard in self.standard],
             step=step,
+            workers=self._study.workers_for(step, self.scans),
             name=lambda item: item[0].scan.uid,
             cluster=self._params.cluster,
         )
@@ -242,7 +244,30 @@ class CohortStage:
     @cached_property
     def microbleeds(self) -> pd.DataFrame:
         """One row per annotated CMB with its way through preprocessing."""
-        tables = [
-            s.microbleeds().assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard
-        ]
+        return self._of_each_scan(StandardScan.microbleeds)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """What preprocessing changed: uid, dataset and `cmbkit.preprocessing.changes`' columns."""
+        return self._of_each_scan(StandardScan.changes)
+
+    def _of_each_scan(self, read: Callable[[StandardScan], pd.DataFrame]) -> pd.DataFrame:
+        tables = [read(s).assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard]
         return concatenated(tables)
+
+    @cached_property
+    def census(self) -> pd.DataFrame:
+        """One row per scan: CMBs in each state, raters' marks, methods used.
+
+        Returns
+        -------
+        DataFrame
+            uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
+            collapsed (components of the final labels' binary mask), brain_mask, parcellation.
+        """
+        rows = []
+        for record in (standard.record() for standard in self.standard):
+            row = {name: record[name] for name in ("uid", "dataset", "annotated")}
+            row |= record["counts"] | {"collapsed": record["components"]["final"]}
+            rows.append(row | record["methods"])
+        return pd.DataFrame(rows)
