@@ -210,7 +210,8 @@ class StandardScan:
 
     def changes(self) -> pd.DataFrame:
         """What preprocessing changed, one row each (see `cmbkit.preprocessing.changes`)."""
-        return pd.read_csv(self.changes_path, sep="\t", dtype={"id": "Int64", "other": "Int64"})
+        dtypes = {"id": "Int64", "other": "Int64", "before": float, "after": float}
+        return pd.read_csv(self.changes_path, sep="\t", dtype=dtypes)
 
     def record(self) -> dict:
         """Provenance as written by preprocessing."""
