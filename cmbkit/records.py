@@ -16,6 +16,11 @@ LABELLED_MASKS = ("RODEJA",)
 """Datasets whose masks hold one value per CMB."""
 
 
+def cmb_level(n_cmb: int) -> str:
+    """``"none"`` (0 CMBs), ``"low"`` (1 or 2) or ``"high"`` (3 and more); section 7.1.2.1."""
+    return "none" if n_cmb == 0 else "low" if n_cmb < 3 else "high"
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """How a scan was acquired. None where the source does not say.
@@ -134,7 +139,8 @@ class StandardScan:
 
     ``image()`` is z-scored float32; ``lesions()`` holds one integer per CMB; ``brain()`` is
     0/1; ``labels()`` holds SynthSeg label numbers. ``microbleeds()`` has one row per annotated
-    CMB, ``record()`` the provenance (counts per step, native grid, methods used).
+    CMB, ``changes()`` what the steps did to them, ``record()`` the provenance (counts per step,
+    native grid, methods used).
     """
 
     scan: Scan
@@ -171,6 +177,11 @@ class StandardScan:
         return self.file("desc-cmb_table.tsv")
 
     @property
+    def changes_path(self) -> Path:
+        """One row per thing that preprocessing changed."""
+        return self.file("desc-cmb_changes.tsv")
+
+    @property
     def record_path(self) -> Path:
         """Provenance."""
         return self.file("desc-preproc_record.json")
@@ -196,6 +207,11 @@ class StandardScan:
         if "table" not in self._memo:
             self._memo["table"] = pd.read_csv(self.table_path, sep="\t")
         return self._memo["table"].copy()
+
+    def changes(self) -> pd.DataFrame:
+        """What preprocessing changed, one row each (see `cmbkit.preprocessing.changes`)."""
+        dtypes = {"id": "Int64", "other": "Int64", "before": float, "after": float}
+        return pd.read_csv(self.changes_path, sep="\t", dtype=dtypes)
 
     def record(self) -> dict:
         """Provenance as written by preprocessing."""

@@ -141,32 +141,6 @@ BRAIN_LABELS = frozenset(label for label in SYNTHSEG_LABELS if region_of(label) 
 """SynthSeg labels of tissue in which a microbleed can be (facts: 23 of the 33)."""
 
 
-def table_2_1() -> pd.DataFrame:
-    """What BOMBS and MARS ask a rater to note (Table 2.1)."""
-    rows = [
-        ("Certainty", "certain; uncertain", "definite; possible"),
-        ("Size", "under 5 mm; 5 to 10 mm", "not asked"),
-        ("Side", "left; right", "left; right"),
-        (
-            "Location: lobar",
-            "cortex or grey-white junction; subcortical white matter",
-            "frontal; parietal; temporal; occipital; insula",
-        ),
-        (
-            "Location: deep",
-            "basal ganglia; internal and external capsule; thalamus",
-            "basal ganglia; internal capsule; external capsule; thalamus; corpus callosum; "
-            "deep and periventricular white matter",
-        ),
-        (
-            "Location: below the tentorium",
-            "posterior fossa: brainstem; cerebellum",
-            "infratentorial: brainstem; cerebellum",
-        ),
-    ]
-    return pd.DataFrame(rows, columns=["Category", "BOMBS", "MARS"])
-
-
 def table_4_2() -> pd.DataFrame:
     """SynthSeg structures of each BOMBS region, with both ways to group regions (Table 4.2)."""
     rows = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.chapters.dataset_analysis import beside
+from cmbkit.anatomy import rating_scales
+from cmbkit.chapters.beside import beside
 from cmbkit.features import analytic, trends
 from cmbkit.plotting import features as figures_features
 from cmbkit.published.numbers import thesis_numbers, thesis_table
@@ -25,6 +26,13 @@ PLACES = {
     "Deep": ("Basal Ganglia Grey Matter", "Thalamus", "Brainstem", "Cerebellum"),
 }
 """Rows of Table 8.2; its "deep" holds brainstem and cerebellum."""
+
+
+def table_4_2() -> pd.DataFrame:
+    """Mapping of parcellation labels, and whether the thesis prints the same."""
+    own, printed = rating_scales.table_4_2(), thesis_table("4.2")
+    same = own["structures"].to_numpy() == printed["synthseg_labels"].to_numpy()
+    return own.assign(as_printed=same)
 
 
 def mean_sd(values) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmbkit.datasets import bids, crb, dou, momeni, rodeja, smomeni, valdo
 from cmbkit.datasets.sources import DatasetError, mask_content
-from cmbkit.records import Scan
+from cmbkit.records import Scan, cmb_level
 
 READERS: dict[str, Callable[[Path], list[Scan]]] = {
     "CRB": crb.read,
@@ -27,6 +27,7 @@ READERS: dict[str, Callable[[Path], list[Scan]]] = {
 COLUMNS = [
     *("uid", "dataset", "patient", "scan", "sequence", "field_strength", "te_ms"),
     *("in_plane_mm", "slice_thickness_mm", "resolution_level", "n_cmb", "cmb_level", "annotated"),
+    "synthetic",
 ]
 
 
@@ -109,11 +110,6 @@ def count_microbleeds(scan: Scan) -> int:
     return 0
 
 
-def cmb_level(n_cmb: int) -> str:
-    """``"none"`` (0 CMBs), ``"low"`` (1 or 2) or ``"high"`` (3 and more); section 7.1.2.1."""
-    return "none" if n_cmb == 0 else "low" if n_cmb < 3 else "high"
-
-
 def scan_table(scans: list[Scan]) -> pd.DataFrame:
     """One row per scan.
 
@@ -122,7 +118,7 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
     DataFrame
         uid, dataset, patient, scan, sequence, field_strength (tesla as text), te_ms,
         in_plane_mm (the smaller one), slice_thickness_mm, resolution_level ("low" or "high"),
-        n_cmb, cmb_level, annotated (False where nobody has looked for CMBs).
+        n_cmb, cmb_level, annotated (False where nobody has looked for CMBs), synthetic.
     """
     rows = []
     for scan in scans:
@@ -130,6 +126,7 @@ def scan_table(scans: list[Scan]) -> pd.DataFrame:
         values = [scan.uid, scan.dataset, scan.patient, scan.scan, scan.sequence]
         values += [acquired.field_strength, acquired.te_ms, min(acquired.in_plane_mm)]
         values += [acquired.slice_thickness_mm, acquired.resolution_level]
-        rows.append([*values, count, cmb_level(count), scan.annotation.kind != "unknown"])
+        seen = scan.annotation.kind != "unknown"
+        rows.append([*values, count, cmb_level(count), seen, scan.synthetic])
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"te_ms": float, "n_cmb": int})

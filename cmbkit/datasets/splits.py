@@ -174,7 +174,7 @@ def stratification_log(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        split ("train", "valid"), column (a name of `STRATA` or "stratify_label"), value, count,
+        split ("train", "valid"), column (a name of `STRATA` or "stratify_label"), value, n_scans,
         proportion_pct (percent of the split's scans); biggest count first.
     """
     _require(table, (*NEEDED, "split"))
@@ -187,4 +187,4 @@ def stratification_log(table: pd.DataFrame) -> pd.DataFrame:
             counts = part.groupby(column).size().sort_values(ascending=False, kind="stable")
             for value, count in counts.items():
                 rows.append((split, column, value, int(count), round(100 * count / len(part), 2)))
-    return pd.DataFrame(rows, columns=["split", "column", "value", "count", "proportion_pct"])
+    return pd.DataFrame(rows, columns=["split", "column", "value", "n_scans", "proportion_pct"])

@@ -28,6 +28,13 @@ def new_figure(
     return figure
 
 
+def nothing_to_show(reason: str) -> Figure:
+    """A figure that says why there is no example of its kind in this run."""
+    figure = new_figure(6, 1.2)
+    figure.text(0.5, 0.5, reason, ha="center", va="center")
+    return figure
+
+
 def label_synthetic(figure: Figure) -> Figure:
     """Write "synthetic cohort" in the foot of a figure, once, in room kept free for it."""
     if is_labelled(figure):

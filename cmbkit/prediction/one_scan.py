@@ -133,7 +133,13 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
     trained = settings.description.preprocessing
     remarks = scan_remarks(
-        done.record, native.spacing, len(table), brain_ml, trained, settings.preprocessing
+        done.record["methods"],
+        done.changes,
+        native.spacing,
+        len(table),
+        brain_ml,
+        trained,
+        settings.preprocessing,
     )
     record = {
         "scan": source.name,

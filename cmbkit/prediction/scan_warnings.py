@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from cmbkit.params import Preprocessing
 from cmbkit.prediction.microbleed_table import THICK_MM
 
@@ -26,14 +28,16 @@ def thresholds_reached(count: int) -> list[tuple[int, bool, str]]:
     return [(limit, count >= limit, text) for limit, text in THRESHOLDS.items()]
 
 
-def scan_remarks(record: dict, spacing, count: int, brain_ml: float, trained: Preprocessing,
-                 used: Preprocessing) -> list[str]:  # fmt: skip
+def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brain_ml: float,
+                 trained: Preprocessing, used: Preprocessing) -> list[str]:  # fmt: skip
     """Warnings about one scan, in the order in which they matter.
 
     Parameters
     ----------
-    record : dict
-        Of preprocessing, with ``methods``.
+    methods : dict
+        ``brain_mask`` and ``parcellation``: how each was made.
+    changes : DataFrame
+        What preprocessing did (see `cmbkit.preprocessing.changes`).
     spacing : (3,) float
         Voxel size of the scan in mm.
     count : int
@@ -57,7 +61,7 @@ def scan_remarks(record: dict, spacing, count: int, brain_ml: float, trained: Pr
         ("brain_mask", "brain mask", "SynthStrip"),
         ("parcellation", "brain regions", "SynthSeg"),
     ):
-        method = record["methods"][key]
+        method = methods[key]
         if method.startswith("stand-in"):
             remarks.append(
                 f"The {what} came from a {method}; {better} is not installed or was not asked for. "
@@ -69,9 +73,9 @@ def scan_remarks(record: dict, spacing, count: int, brain_ml: float, trained: Pr
             f"The brain mask holds {brain_ml:.0f} ml (expected {low:.0f} to {high:.0f}): part of "
             "the brain may be missing, or the mask be wrong."
         )
-    if record["replaced_voxels"]:
-        count_replaced = record["replaced_voxels"]
-        remarks.append(f"{count_replaced} voxels held no number; background took their place.")
+    replaced = changes.loc[changes["kind"] == "replaced", "before"].sum()
+    if replaced:
+        remarks.append(f"{replaced:.0f} voxels held no number; background took their place.")
     if count > MANY:
         remarks.append(
             f"{count} microbleeds are many: suspect artefacts, or another kind of image."

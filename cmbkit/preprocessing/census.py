@@ -13,6 +13,16 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cmbkit.preprocessing.changes import Change
+
+STATES = {
+    "refined": "refinement",
+    "resampled": "resampling",
+    "pruned": "pruning",
+    "final": "closing",
+}
+"""States of a scan's labels in which they are counted, and the step that leads there."""
+
 
 class CountError(RuntimeError):
     """A step lost or invented a microbleed; the message names scan, step and labels."""
@@ -86,42 +96,21 @@ def take_census(labels: np.ndarray) -> Census:
     )
 
 
-def compare(before: Census, after: Census, step: str) -> dict[int, str]:
-    """Say of each label whose count of pieces or neighbours a step changed what happened.
-
-    Parameters
-    ----------
-    before, after : Census
-    step : str
-        As it shall stand after "at", e.g. ``"resampling 0.45 x 0.45 x 6 mm to 0.5 mm"``.
-
-    Returns
-    -------
-    dict
-        Label to text: lost, in n pieces, in one component with others, or apart again.
-    """
-    remarks: dict[int, list[str]] = {}
+def compare(before: Census, after: Census, step: str) -> list[Change]:
+    """Changes of labels, of the number of their pieces and of what they touch."""
+    changes = []
     for label, count in before.pieces.items():
         now = after.pieces.get(label, 0)
-        if now == 0:
-            remarks.setdefault(label, []).append(f"lost at {step}")
-        elif now != count:
-            verb = "fragmented" if now > count else "reduced"
-            remarks.setdefault(label, []).append(f"{verb} from {count} to {now} pieces at {step}")
+        if now != count:
+            kind = "lost" if now == 0 else "fragmented" if now > count else "reduced"
+            changes.append(Change(step, label, kind, count, now))
     for label in after.pieces:
         old, new = before.touching.get(label, ()), after.touching.get(label, ())
-        gained, gone = sorted(set(new) - set(old)), sorted(set(old) - set(new))
-        if gained:
-            text = f"merged with {_list(gained)} at {step}: one component in the collapsed mask"
-            remarks.setdefault(label, []).append(text)
-        gone = [other for other in gone if other in after.pieces]
-        if gone:
-            remarks.setdefault(label, []).append(f"parted from {_list(gone)} at {step}")
-    return {label: "; ".join(texts) for label, texts in remarks.items()}
-
-
-def _list(labels: list[int]) -> str:
-    return ", ".join(map(str, labels))
+        for other in sorted(set(new) - set(old)):
+            changes.append(Change(step, label, "merged", 2, 1, other))
+        for other in sorted((set(old) - set(new)) & set(after.pieces)):
+            changes.append(Change(step, label, "parted", 1, 2, other))
+    return changes
 
 
 def require_same_labels(expected, census: Census, scan: str, step: str) -> None:
@@ -138,39 +127,33 @@ def require_same_labels(expected, census: Census, scan: str, step: str) -> None:
 class Ledger:
     """Counts after each step of one scan, and what happened to which microbleed.
 
-    ``steps`` maps the name of a step to its `Census`, in order; ``changes`` maps a label to
-    remarks in the order in which they were made.
+    ``steps`` maps the state that a step leaves behind (`STATES`) to its `Census`, in order;
+    ``changes`` are in the order in which they were noted.
     """
 
     def __init__(self, scan: str):
         self.scan = scan
         self.steps: dict[str, Census] = {}
-        self.changes: dict[int, list[str]] = {}
+        self.changes: list[Change] = []
 
-    def note(self, label: int, remark: str) -> None:
-        """Add a remark on one microbleed."""
-        self.changes.setdefault(int(label), []).append(remark)
+    def note(self, *changes: Change) -> None:
+        """Add what a step did."""
+        self.changes += changes
 
-    def note_all(self, remarks: dict[int, str]) -> None:
-        """Add a remark on each of several microbleeds."""
-        for label, remark in remarks.items():
-            self.note(label, remark)
-
-    def enter(self, step: str, labels: np.ndarray, what: str | None = None) -> Census:
-        """Count after a step; ``what`` is how remarks call it (default: ``step``)."""
+    def enter(self, state: str, labels: np.ndarray) -> Census:
+        """Count after a step, and note what differs from the state before."""
         last = list(self.steps.values())[-1:]
         census = take_census(labels)
-        self.note_all(compare(last[0] if last else NOTHING, census, what or step))
-        self.steps[step] = census
+        self.note(*compare(last[0] if last else NOTHING, census, STATES[state]))
+        self.steps[state] = census
         return census
 
-    def require(self, labels, step: str) -> None:
-        """Raise `CountError` unless exactly these labels were there after ``step``."""
-        require_same_labels(labels, self.steps[step], self.scan, step)
+    def require(self, labels, state: str) -> None:
+        """Raise `CountError` unless exactly these labels were there in a state."""
+        require_same_labels(labels, self.steps[state], self.scan, STATES[state])
 
     def record(self) -> dict:
-        """Return ``counts``, ``components``, ``voxels`` per step and ``changes`` per label."""
-        rows = {step: census.summary() for step, census in self.steps.items()}
+        """Return ``counts``, ``components`` and ``voxels`` in each state."""
+        rows = {state: census.summary() for state, census in self.steps.items()}
         names = {"counts": "microbleeds", "components": "components", "voxels": "voxels"}
-        tables = {key: {s: row[name] for s, row in rows.items()} for key, name in names.items()}
-        return tables | {"changes": {str(k): self.changes[k] for k in sorted(self.changes)}}
+        return {key: {s: row[name] for s, row in rows.items()} for key, name in names.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.preprocessing.changes import Change
 from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.preprocessing.region_growing import SIX, largest_component
 
 
-def prune(labels: np.ndarray, centres: dict[int, np.ndarray], tolerance: float) -> dict[int, str]:
+def prune(labels: np.ndarray, centres: dict[int, np.ndarray], tolerance: float) -> list[Change]:
     """Keep of each label the components that hold its centre.
 
     Parameters
@@ -23,11 +24,11 @@ def prune(labels: np.ndarray, centres: dict[int, np.ndarray], tolerance: float) 
 
     Returns
     -------
-    dict
-        Label to what was done, for those that changed. Where no component holds the centre,
-        the nearest is kept, so the count stays.
+    list of Change
+        One for each label that changed. Where no component holds the centre, the nearest is
+        kept, so the count stays.
     """
-    changes = {}
+    changes = []
     for label, box in label_boxes(labels):
         parts, count = ndimage.label(labels[box] == label, SIX)
         voxels = np.argwhere(parts)
@@ -38,20 +39,20 @@ def prune(labels: np.ndarray, centres: dict[int, np.ndarray], tolerance: float) 
         keep = np.flatnonzero(nearest <= tolerance) + 1
         if not len(keep):
             keep = [nearest.argmin() + 1]
-            changes[label] = f"no component within {tolerance:g} voxels of the centre; nearest kept"
+            changes.append(Change("pruning", label, "nearest", count, 1))
         elif len(keep) < count:
-            changes[label] = f"{count - len(keep)} of {count} components pruned"
+            changes.append(Change("pruning", label, "pruned", count, len(keep)))
         labels[box][(parts > 0) & ~np.isin(parts, keep)] = 0
     return changes
 
 
-def close(labels: np.ndarray, iterations: int) -> dict[int, str]:
+def close(labels: np.ndarray, iterations: int) -> list[Change]:
     """Fill holes, close gaps, keep the largest component of each label.
 
     ``iterations`` 6-connected dilations are followed by as many erosions. Voxels of other
     labels stay theirs. Changes ``labels`` in place; returns what was done to which label.
     """
-    changes = {}
+    changes = []
     for label, box in label_boxes(labels):
         grown = tuple(
             slice(max(s.start - iterations, 0), min(s.stop + iterations, n))
@@ -67,8 +68,11 @@ def close(labels: np.ndarray, iterations: int) -> dict[int, str]:
         mask = largest_component(mask[inner, inner, inner] & ((view == 0) | before))
         if (mask == before).all():
             continue
-        added, removed = int((mask & ~before).sum()), int((before & ~mask).sum())
-        changes[label] = f"closing added {added} and removed {removed} voxels"
+        size, more = int(before.sum()), int((mask | before).sum())
+        if more > size:
+            changes.append(Change("closing", label, "added", size, more))
+        if more > mask.sum():
+            changes.append(Change("closing", label, "removed", more, int(mask.sum())))
         view[before] = 0
         view[mask] = label
     return changes

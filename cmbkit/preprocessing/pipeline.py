@@ -15,6 +15,7 @@ from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
+from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.preprocessing.intensities import fill_nan, moments
 from cmbkit.preprocessing.labels import grow_spheres, refine, sphere_radius
 from cmbkit.preprocessing.region_growing import size_cap
@@ -23,7 +24,7 @@ from cmbkit.preprocessing.sidecars import write_sidecars
 from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 3
+VERSION = 4
 FULL_SHARE = 0.9
 GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "grown_voxels"]
 COLUMNS = [
@@ -36,13 +37,11 @@ COLUMNS = [
 def _resampled(native: Volume, found: pd.DataFrame, shape, affine, ledger: Ledger) -> Volume:
     """Labels on the standard grid, those that fell between voxels marked at their centre."""
     labels = grid.resample_labels(native, shape, affine)
-    slices = " x ".join(f"{mm:.3g}" for mm in native.spacing)
-    step = f"resampling from {slices} mm to {np.linalg.norm(affine[:3, 0]):g} mm"
-    here = ledger.enter("resampled", _around(labels.data), step)
+    here = ledger.enter("resampled", _around(labels.data))
     for row in found.itertuples():
         if row.id not in here.pieces:
             grid.mark_voxel(labels.data, labels.to_voxels(row.centre_mm), row.id)
-            ledger.note(row.id, "its centre voxel marked")
+            ledger.note(Change("resampling", row.id, "marked", 0, 1))
     return labels
 
 
@@ -51,18 +50,18 @@ def _around(labels: np.ndarray, margin: int = 1) -> np.ndarray:
     return labels[grid.labels_box(labels, margin)]
 
 
-def _first_remarks(labels: Volume, brain: Volume, found, params, ledger: Ledger) -> None:
+def _note_refinement(labels: Volume, brain: Volume, found, params, ledger: Ledger) -> None:
     """Note split scribbles, microbleeds outside the brain, and regions near the size cap."""
     within = set(np.unique(labels.data[(labels.data > 0) & (brain.data > 0)]).tolist())
     cap = size_cap(labels.voxel_volume_mm3, params.growing_max_radius_mm)
     parts = found["mark"].value_counts()
     for row in found.itertuples():
         if parts[row.mark] > 1:
-            ledger.note(row.id, f"one of {parts[row.mark]} split from {row.source} {row.mark}")
+            ledger.note(Change("refinement", row.id, "split", 1, parts[row.mark], row.mark))
         if row.id not in within:
-            ledger.note(row.id, "outside the brain mask")
+            ledger.note(Change("refinement", row.id, "outside", row.n_voxels, 0))
         if not pd.isna(row.grown_voxels) and row.grown_voxels > FULL_SHARE * cap:
-            ledger.note(row.id, f"grown to {row.grown_voxels} of {cap} voxels")
+            ledger.note(Change("refinement", row.id, "full", cap, row.grown_voxels))
 
 
 def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessing, ledger: Ledger):
@@ -72,11 +71,11 @@ def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessin
     if scan.dataset in params.prune_datasets:
         tolerance = params.prune_tolerance_voxels.get(scan.dataset, 2.0)
         centres = {r.id: part.to_voxels(r.centre_mm) for r in found.itertuples()}
-        ledger.note_all(cleaning.prune(part.data, centres, tolerance))
-    ledger.enter("pruned", part.data, "pruning")
+        ledger.note(*cleaning.prune(part.data, centres, tolerance))
+    ledger.enter("pruned", part.data)
     ledger.require(found["id"], "pruned")
-    ledger.note_all(cleaning.close(part.data, params.closing_iterations))
-    ledger.enter("final", part.data, "closing")
+    ledger.note(*cleaning.close(part.data, params.closing_iterations))
+    ledger.enter("final", part.data)
     ledger.require(found["id"], "final")
     return _table(part, found, [s.start for s in box])
 
@@ -120,12 +119,13 @@ def _annotated(scan: Scan, native: Volume, params: Preprocessing):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scan on the standard grid: z-scored image, microbleeds, brain, table and record."""
+    """A scan on the standard grid: z-scored image, microbleeds, brain; tables and record."""
 
     image: Volume
     lesions: Volume
     brain: Volume
     table: pd.DataFrame
+    changes: pd.DataFrame
     record: dict
 
 
@@ -145,6 +145,8 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     """
     ledger = Ledger(scan.uid)
     native, replaced = fill_nan(Volume.read(scan.image))
+    if replaced:
+        ledger.note(Change("intensities", None, "replaced", replaced, 0))
     drawn, found, marks = _annotated(scan, native, params)
     brain, mask_name = brain_mask(native, params.brain_mask, params.synthstrip, scan.uid)
     box = bounding_box(brain.data, drawn.data)
@@ -154,18 +156,18 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     if marks is None:
         around = grid.labels_box(drawn.data, 1)
         drawn = grid.crop(drawn, around)
-        ledger.enter("refined", drawn.data, "refinement")
+        ledger.enter("refined", drawn.data)
         ledger.require(found["id"], "refined")
-        _first_remarks(drawn, grid.crop(brain, around), found, params, ledger)
+        _note_refinement(drawn, grid.crop(brain, around), found, params, ledger)
         lesions = _resampled(drawn, found, shape, affine, ledger)
     else:
         whole = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
         lesions, found = grow_spheres(whole, marks.moved(native, whole), params)
         found["centre_mm"] = _centres(whole, found)
         for step in ("refined", "resampled"):
-            ledger.enter(step, _around(lesions.data), "refinement")
+            ledger.enter(step, _around(lesions.data))
         ledger.require(range(1, len(marks.voxels) + 1), "refined")
-        _first_remarks(lesions, standard_brain, found, params, ledger)
+        _note_refinement(lesions, standard_brain, found, params, ledger)
     part = part.with_data(part.data * brain.data)
     image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
     table = _clean(lesions, found, scan, params, ledger)
@@ -183,7 +185,6 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         "crop": [[s.start, s.stop] for s in box],
         "standard": {"shape": list(shape), "affine": affine.tolist()},
         "standard_to_native": (np.linalg.inv(native.affine) @ affine).tolist(),
-        "replaced_voxels": replaced,
         "zscore": params.zscore,
         "mean": mean,
         "sd": sd,
@@ -191,7 +192,8 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         "annotated": int(found["mark"].nunique()),
         **ledger.record(),
     }
-    return Prepared(image, lesions, standard_brain, table, record)
+    changes = change_table(ledger.changes)
+    return Prepared(image, lesions, standard_brain, table, changes, record)
 
 
 def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
@@ -204,7 +206,7 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     folder : Path
         Receives the files that `StandardScan` names: image (scaled int16), microbleeds
         (uint16), brain and parcellation (uint8), each with its JSON sidecar; table (TSV,
-        ``COLUMNS``), record (JSON).
+        ``COLUMNS``), changes (TSV), record (JSON).
     """
     target = StandardScan(scan, Path(folder))
     done = prepare(scan, params)
@@ -222,5 +224,6 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     done.brain.write(target.brain_path)
     labels.write(target.labels_path)
     done.table.to_csv(target.table_path, sep="\t", index=False, float_format="%.6g")
+    done.changes.to_csv(target.changes_path, sep="\t", index=False, float_format="%.6g")
     target.record_path.write_text(json.dumps(done.record, indent=1))
     write_sidecars(target, params, done.record["methods"], VERSION)

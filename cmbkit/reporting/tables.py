@@ -147,6 +147,12 @@ def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None
     return text
 
 
+def range_text(low, high, decimals=None) -> str:
+    """Text such as "2.5-5"; one number where both ends are the same."""
+    ends = [number_text(end, decimals) for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else "-".join(ends)
+
+
 def latex(text: str) -> str:
     """Plain text for LaTeX."""
     return "".join(_LATEX.get(character, character) for character in str(text))
@@ -160,6 +166,9 @@ def _printed(column: Column) -> tuple[str, str]:
 
 
 def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
+    if column.shows == "range" and key == column.key:
+        ends = zip(table[f"{key}_low"], table[f"{key}_high"], strict=True)
+        return [range_text(*pair, decimals=column.decimals) for pair in ends]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
     values = [column.names.get(value, value) for value in table[key]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property, partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.params import Preprocessing
-from cmbkit.records import Scan, StandardScan
+from cmbkit.records import Scan, StandardScan, cmb_level
 from cmbkit.running.cache import Cache
 from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
@@ -164,9 +165,7 @@ class CohortStage:
 
         table = scan_table(self.scans)
         table["n_cmb"] = [len(s.microbleeds()) for s in self.standard]
-        table["cmb_level"] = pd.cut(
-            table["n_cmb"], [-1, 0, 2, 10**6], labels=["none", "low", "high"]
-        ).astype(str)
+        table["cmb_level"] = table["n_cmb"].map(cmb_level)
         cohort = self._params.cohort
         table = assign_splits(
             table, cohort.validation_fraction, self._params.seed, cohort.own_splits
@@ -236,6 +235,7 @@ class CohortStage:
             partial(describe_cached, self._study.cache, grid),
             [(standard, None, step) for standard in self.standard],
             step=step,
+            workers=self._study.workers_for(step, self.scans),
             name=lambda item: item[0].scan.uid,
             cluster=self._params.cluster,
         )
@@ -244,7 +244,30 @@ class CohortStage:
     @cached_property
     def microbleeds(self) -> pd.DataFrame:
         """One row per annotated CMB with its way through preprocessing."""
-        tables = [
-            s.microbleeds().assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard
-        ]
+        return self._of_each_scan(StandardScan.microbleeds)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """What preprocessing changed: uid, dataset and `cmbkit.preprocessing.changes`' columns."""
+        return self._of_each_scan(StandardScan.changes)
+
+    def _of_each_scan(self, read: Callable[[StandardScan], pd.DataFrame]) -> pd.DataFrame:
+        tables = [read(s).assign(uid=s.scan.uid, dataset=s.scan.dataset) for s in self.standard]
         return concatenated(tables)
+
+    @cached_property
+    def census(self) -> pd.DataFrame:
+        """One row per scan: CMBs in each state, raters' marks, methods used.
+
+        Returns
+        -------
+        DataFrame
+            uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
+            collapsed (components of the final labels' binary mask), brain_mask, parcellation.
+        """
+        rows = []
+        for record in (standard.record() for standard in self.standard):
+            row = {name: record[name] for name in ("uid", "dataset", "annotated")}
+            row |= record["counts"] | {"collapsed": record["components"]["final"]}
+            rows.append(row | record["methods"])
+        return pd.DataFrame(rows)

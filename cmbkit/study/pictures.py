@@ -7,18 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.plotting import cuts, render_panels
-from cmbkit.plotting.canvas import new_figure
+from cmbkit.plotting.canvas import new_figure, nothing_to_show
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.study import examples
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
-
-
-def nothing_to_show(reason: str) -> Figure:
-    """A figure that says why there is no example of its kind in this run."""
-    figure = new_figure(6, 1.2)
-    figure.text(0.5, 0.5, reason, ha="center", va="center")
-    return figure
 
 
 def comparison(study, models=("scratch", "tl")) -> Figure:

@@ -8,7 +8,6 @@ from cmbkit.anatomy.rating_scales import (
     group_of,
     region_of,
     side_of,
-    table_2_1,
     table_4_2,
 )
 from cmbkit.published.numbers import thesis_table
@@ -36,9 +35,3 @@ def test_fluid_ventral_dc_and_background_are_outside(label):
 def test_sides():
     assert [side_of(label) for label in (10, 49, 16)] == ["left", "right", "midline"]
     assert len(BRAIN_LABELS) == 23
-
-
-def test_both_scales_ask_for_certainty_side_and_location():
-    table = table_2_1().set_index("Category")
-    assert table.loc["Size", "MARS"] == "not asked"
-    assert (table.loc[["Certainty", "Side"]] != "not asked").all().all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from cmbkit.datasets.registry import READERS, cmb_level, read_dataset, scan_table
+from cmbkit.datasets.registry import READERS, read_dataset, scan_table
 from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import DATASETS
 
@@ -21,10 +21,6 @@ def test_unknown_name_and_missing_folder(tmp_path):
             read_dataset(name, tmp_path)  # an empty folder
         with pytest.raises(DatasetError, match=f"expected the folder of {name}"):
             read_dataset(name, tmp_path / "nowhere")
-
-
-def test_levels_of_section_7_1_2_1():
-    assert [cmb_level(n) for n in (0, 1, 2, 3, 40)] == ["none", "low", "low", "high", "high"]
 
 
 def test_scan_table(tmp_path, write_nifti):

@@ -63,10 +63,10 @@ PRINTED = {  # Figure A.8, train + valid
 
 def test_log_counts_strata_as_figure_a_8(thesis_cohort):
     log = stratification_log(assign_splits(thesis_cohort, 0.15, 1))
-    assert list(log) == ["split", "column", "value", "count", "proportion_pct"]
-    labels = log[log["column"] == "stratify_label"].groupby("value")["count"].sum()
+    assert list(log) == ["split", "column", "value", "n_scans", "proportion_pct"]
+    labels = log[log["column"] == "stratify_label"].groupby("value")["n_scans"].sum()
     assert {name: labels[name] for name in PRINTED} == PRINTED
-    datasets = log[log["column"] == "Dataset"].groupby("value")["count"].sum()
+    datasets = log[log["column"] == "Dataset"].groupby("value")["n_scans"].sum()
     assert datasets.to_dict() == {"MOMENI": 370, "RODEJA": 103, "VALDO": 72}
     shares = log.groupby(["split", "column"])["proportion_pct"].sum()
     assert shares.to_numpy() == pytest.approx(100, abs=0.1)

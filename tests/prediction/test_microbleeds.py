@@ -7,6 +7,7 @@ import pytest
 from cmbkit.params import Preprocessing
 from cmbkit.prediction.microbleed_table import dark_run_mm, microbleed_table
 from cmbkit.prediction.scan_warnings import scan_remarks, thresholds_reached
+from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.volume import Volume
 
 SPACING = (0.5, 0.5, 1.0)
@@ -45,12 +46,10 @@ def test_thresholds(count, reached):
 
 def remarks(spacing=(0.5, 0.5, 1.0), mask="SynthStrip", regions="SynthSeg (robust)", ml=1300.0,
             count=3, replaced=0, used=0.5):  # fmt: skip
-    record = {
-        "methods": {"brain_mask": mask, "parcellation": regions},
-        "replaced_voxels": replaced,
-    }
-    trained = Preprocessing(spacing_mm=0.5)
-    return scan_remarks(record, spacing, count, ml, trained, Preprocessing(spacing_mm=used))
+    methods = {"brain_mask": mask, "parcellation": regions}
+    changes = [Change("intensities", None, "replaced", replaced, 0)] if replaced else []
+    trained, used = Preprocessing(spacing_mm=0.5), Preprocessing(spacing_mm=used)
+    return scan_remarks(methods, change_table(changes), spacing, count, ml, trained, used)
 
 
 @pytest.mark.parametrize(

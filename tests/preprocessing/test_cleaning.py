@@ -3,6 +3,7 @@
 import numpy as np
 
 from cmbkit.preprocessing import cleaning
+from cmbkit.preprocessing.changes import Change
 
 
 def test_fragment_away_from_the_centre_is_pruned():
@@ -11,7 +12,7 @@ def test_fragment_away_from_the_centre_is_pruned():
     labels[2:4, 2:4, 2:4] = 1
     labels[9, 3, 3] = 1
     changes = cleaning.prune(labels, {1: np.array([2.5, 2.5, 2.5])}, 2.0)
-    assert changes == {1: "1 of 2 components pruned"}
+    assert changes == [Change("pruning", 1, "pruned", 2, 1)]
     assert labels.sum() == 8 and labels[9, 3, 3] == 0
 
 
@@ -29,7 +30,7 @@ def test_centre_outside_every_piece_keeps_the_nearest():
     labels = np.zeros((20, 5, 5), np.uint16)
     labels[1, 2, 2] = labels[12:15, 2, 2] = 1
     changes = cleaning.prune(labels, {1: np.array([6.0, 2.0, 2.0])}, 2.0)
-    assert "nearest kept" in changes[1]
+    assert changes == [Change("pruning", 1, "nearest", 2, 1)]
     assert np.argwhere(labels).tolist() == [[1, 2, 2]]
 
 
@@ -48,7 +49,7 @@ def test_hole_is_filled_and_a_gap_of_two_is_bridged():
     labels[3:8, 3:8, 20] = labels[3:8, 3:8, 23] = 2
     changes = cleaning.close(labels, 2)
     assert (labels == 1).sum() == 125
-    assert changes[1] == "closing added 1 and removed 0 voxels"
+    assert changes[0] == Change("closing", 1, "added", 124, 125)
     block = labels[3:8, 3:8, 20:24] == 2
     assert block[2, 2].all() and (labels == 2).sum() == block.sum()
 
@@ -56,7 +57,7 @@ def test_hole_is_filled_and_a_gap_of_two_is_bridged():
 def test_single_voxel_at_the_border_survives_closing():
     labels = np.zeros((4, 4, 4), np.uint16)
     labels[0, 0, 0] = 1
-    assert cleaning.close(labels, 2) == {}
+    assert cleaning.close(labels, 2) == []
     assert labels.sum() == 1
 
 
@@ -64,8 +65,8 @@ def test_far_fragment_goes_with_the_largest_component():
     labels = np.zeros((20, 6, 6), np.uint16)
     labels[2:4, 2:4, 2:4] = 1
     labels[15, 3, 3] = 1
-    cleaning.close(labels, 2)
-    assert (labels == 1).sum() == 8
+    changes = cleaning.close(labels, 2)
+    assert (labels == 1).sum() == 8 and changes == [Change("closing", 1, "removed", 9, 8)]
 
 
 def test_closing_does_not_take_a_neighbours_voxel():

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cmbkit.params import Preprocessing
@@ -46,7 +47,7 @@ def test_all_files_lie_on_one_isotropic_ras_grid(done):
     for other in (standard.lesions(), standard.brain(), standard.labels()):
         image.require_same_grid(other)
     assert list(image.shape) == standard.record()["standard"]["shape"]
-    assert len(list(standard.folder.iterdir())) == 10
+    assert len(list(standard.folder.iterdir())) == 11
 
 
 def test_count_is_the_same_at_every_step(done):
@@ -56,7 +57,8 @@ def test_count_is_the_same_at_every_step(done):
     steps = ("refined", "resampled", "pruned", "final")
     assert record["counts"] == dict.fromkeys(steps, 4) and record["annotated"] == 4
     assert record["components"] == dict.fromkeys(steps, 3)
-    assert "merged with 3 at refinement" in record["changes"]["2"][0]
+    merged = standard.changes().query("id == 2").iloc[0]
+    assert merged[["step", "kind", "other"]].tolist() == ["refinement", "merged", 3]
     assert np.unique(standard.lesions().data).tolist() == [0, 1, 2, 3, 4]
     assert standard.microbleeds().columns.tolist() == pipeline.COLUMNS
 
@@ -140,7 +142,9 @@ def test_record_names_methods_and_the_way_back(done):
     record = standard.record()
     assert record["methods"]["brain_mask"] == "zero background"
     assert record["methods"]["parcellation"].startswith(("stand-in", "SynthSeg"))
-    assert record["replaced_voxels"] == 27 and record["slice_thickness_mm"] == 3.0
+    replaced = standard.changes().iloc[0]  # the scan's own changes come first
+    assert replaced["kind"] == "replaced" and pd.isna(replaced["id"]) and replaced["before"] == 27
+    assert record["slice_thickness_mm"] == 3.0
     back = grid.to_native(standard.brain(), record)
     assert back.orientation == "LPS" and np.allclose(back.affine, AFFINE)
     np.testing.assert_array_equal(back.data > 0, inside)
@@ -187,15 +191,18 @@ def test_record_says_which_microbleed_a_step_changed_and_why(tmp_path):
     }
     scan = masked_scan(tmp_path, "RODEJA", marks, (0.5, 0.5, 0.5))
     params = Preprocessing(spacing_mm=2.0, pad_voxels=40, closing_iterations=0)
-    record = pipeline.prepare(scan, params).record
-    assert record["counts"] == {"refined": 5, "resampled": 4, "pruned": 5, "final": 5}
-    changes = {label: " | ".join(remarks) for label, remarks in record["changes"].items()}
-    step = "at resampling from 0.5 x 0.5 x 0.5 mm to 2 mm"
-    assert changes["1"] == f"lost {step} | its centre voxel marked"
-    assert "1 of 2 components pruned" in changes["2"]
-    assert f"fragmented from 1 to 2 pieces {step}" in changes["3"]
-    assert changes["4"].startswith("merged with 5 at refinement")
-    assert changes["5"].startswith("merged with 4 at refinement")
+    found = pipeline.prepare(scan, params)
+    assert found.record["counts"] == {"refined": 5, "resampled": 4, "pruned": 5, "final": 5}
+    changes = {
+        label: list(rows[["step", "kind", "before", "after"]].itertuples(index=False, name=None))
+        for label, rows in found.changes.groupby("id")
+    }
+    assert changes[1] == [("resampling", "lost", 1, 0), ("resampling", "marked", 0, 1)]
+    assert ("pruning", "pruned", 2, 1) in changes[2]
+    assert ("resampling", "fragmented", 1, 2) in changes[3]
+    assert changes[4][0] == changes[5][0] == ("refinement", "merged", 2, 1)
+    merged = found.changes[found.changes["step"].eq("refinement")].set_index("id")["other"]
+    assert (merged[4], merged[5]) == (5, 4)
 
 
 @pytest.mark.parametrize("refinement_grid", ["native", "standard"])
@@ -222,7 +229,10 @@ def test_one_scribble_flagged_multiple_is_two_microbleeds_on_either_grid(tmp_pat
     params = Preprocessing(spacing_mm=1.0, pad_voxels=64, refinement_grid=refinement_grid)
     found = pipeline.prepare(scan, params)
     assert found.record["annotated"] == 1 and set(found.record["counts"].values()) == {2}
-    assert found.record["changes"]["2"][0] == "one of 2 split from scribble 4"
+    split = found.changes.query("id == 2 and kind == 'split'").iloc[0]
+    assert (split["step"], split["before"], split["after"], split["other"]) == (
+        *("refinement", 1, 2), 4,
+    )  # fmt: skip
     np.testing.assert_allclose(found.table[["x_mm", "y_mm", "z_mm"]], centres * (-1, -1, 1), atol=1)
     low, high = {"native": (63, 63), "standard": (113, 180)}[refinement_grid]
     assert found.table.volume_mm3.between(low, high).all()
@@ -234,10 +244,10 @@ def test_a_step_that_loses_a_microbleed_stops_the_scan(tmp_path, monkeypatch):
 
     def wipe(labels, iterations):
         labels[labels == 2] = 0
-        return {}
+        return []
 
     monkeypatch.setattr(pipeline.cleaning, "close", wipe)
-    with pytest.raises(CountError, match=r"RODEJA-1: expected 2 .* after final, found 1 \(lost"):
+    with pytest.raises(CountError, match=r"RODEJA-1: expected 2 .* after closing, found 1 \(lost"):
         pipeline.prepare(scan, Preprocessing(spacing_mm=1.0, pad_voxels=64))
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.study import Study, story
+from cmbkit.chapters.preprocessing.figures import story_rows
+from cmbkit.study import Study
 from cmbkit.volume import Volume
 
 AFFINE = np.array([[-1.0, 0, 0, 25], [0, -1.0, 0, 28], [0, 0, 2.0, -24], [0, 0, 0, 1]])
@@ -49,7 +50,9 @@ def rows(request, tmp_path_factory):
         },
         training={"models": []},
     )
-    return dict(zip(names, story.story_rows(study, size_mm=15.0), strict=True))
+    cohort, params = study.cohort, study.params.preprocessing
+    rows = story_rows(cohort.table, cohort.microbleeds, cohort.by_uid, params, size_mm=15.0)
+    return dict(zip(names, rows, strict=True))
 
 
 def test_each_dataset_shows_its_marks_and_the_same_place_on_both_grids(rows):

@@ -1,0 +1,116 @@
+"""Figures 2.1, 4.1, A.8 and S1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.chapters.raw_slices import (
+    PLACE,
+    axial_crop,
+    axial_slice,
+    largest_microbleed,
+    raw_image,
+    raw_marks,
+    typical_microbleed,
+)
+from cmbkit.plotting.canvas import nothing_to_show
+from cmbkit.plotting.config_panels import data_configuration
+from cmbkit.plotting.slices import annotation_overlay, contact_sheet, mimic_panels
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
+
+
+def figure_a_8(table: pd.DataFrame) -> Figure:
+    """`table_a_8` as a picture (Figure A.8)."""
+    if table.empty:
+        return nothing_to_show("No dataset of this run is split into training and validation.")
+    sums = table[table["column"] == "Dataset"].groupby("split")[["n_scans", "n_scans_thesis"]].sum()
+    parts = [f"{name} {row.iloc[0]:.0f} ({row.iloc[1]:.0f})" for name, row in sums.iterrows()]
+    title = f"Strata of the training and validation split; scans (thesis): {', '.join(parts)}"
+    return data_configuration(table.astype(object).where(table.notna(), "-"), title)
+
+
+def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:
+    """One raw axial slice per dataset, through the largest CMB of its fullest scan (Figure S1).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scan table.
+    standard : mapping of str to StandardScan
+        Preprocessed scans by uid.
+    """
+    panels = []
+    fullest = table.sort_values(["n_cmb", "uid"], ascending=[False, True])
+    for dataset, uid in fullest.groupby("dataset")["uid"].first().items():
+        scan, lesion = standard[uid].scan, largest_microbleed(standard[uid])
+        volume, acquired = raw_image(scan), scan.acquisition
+        place = volume.to_mm(np.array(volume.shape) / 2) if lesion is None else lesion[PLACE]
+        slice2d, extent, _ = axial_slice(volume, np.asarray(place, float))
+        size = f"{min(acquired.in_plane_mm):.2f} mm pixels"
+        thick = f"{acquired.slice_thickness_mm:.2g} mm slices"
+        panels.append((f"{dataset}, {scan.sequence}\n{size}, {thick}", slice2d, extent))
+    return contact_sheet(panels)
+
+
+def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
+    """One CMB per sequence and mimics that raters marked, cropped from raw slices (Figure 2.1).
+
+    Parameters
+    ----------
+    standard : iterable of StandardScan
+        All preprocessed scans; painted-in CMBs (sMOMENI) are passed over.
+    mimics : int
+        At most so many, each of another kind or sequence.
+    """
+    panels, seen = [], set()
+    standard = list(standard)
+    real = [s for s in standard if s.scan.dataset != "sMOMENI" and len(s.microbleeds())]
+    real.sort(key=lambda s: -len(s.microbleeds()))
+    for sequence in ("SWI", "T2S"):
+        found = next((s for s in real if s.scan.sequence == sequence), None)
+        if found is not None:
+            place = typical_microbleed(found)[PLACE].to_numpy(float)
+            crop = axial_crop(raw_image(found.scan), place)
+            panels.append((f"CMB on {sequence}\n{found.scan.uid}", *crop))
+    for scan in (s.scan for s in standard):
+        for mimic in scan.annotation.mimics:
+            if len(seen) < mimics and (mimic.kind, scan.sequence) not in seen:
+                seen.add((mimic.kind, scan.sequence))
+                place = Volume.read(scan.image).to_mm(mimic.voxel)
+                crop = axial_crop(raw_image(scan), place)
+                panels.append((f"{mimic.kind} on {scan.sequence}\n{scan.uid}", *crop))
+    return mimic_panels(panels)
+
+
+def figure_4_1(standard: Iterable[StandardScan]) -> Figure:
+    """An annotation as delivered: a scribble of CRB, else that of any annotated scan (Figure 4.1).
+
+    Parameters
+    ----------
+    standard : iterable of StandardScan
+        All preprocessed scans; those without microbleeds are passed over.
+    """
+    scans = [s.scan for s in standard if len(s.microbleeds())]
+    scan = min(scans, key=lambda s: (s.annotation.kind != "scribbles", s.uid))
+    image = Volume.read(scan.image)
+    marks = raw_marks(scan.annotation, image)
+    finding = next(iter(scan.annotation.findings), None)
+    label = finding.segment if finding else int(marks.data[marks.data > 0].min())
+    volume, drawn = image.reoriented("RAS"), marks.reoriented("RAS").data == label
+    k = int(drawn.sum(axis=(0, 1)).argmax())
+    metadata = {"scan": scan.uid, "sequence": scan.sequence, "annotation": scan.annotation.kind}
+    if finding:
+        told = ("certainty", "cause", "size", "location")
+        metadata |= {name: getattr(finding, name) or "not noted" for name in told}
+    mimics = []
+    for mimic in scan.annotation.mimics:
+        voxel = volume.to_voxels(image.to_mm(mimic.voxel))
+        if abs(voxel[2] - k) <= 1:
+            mimics.append((*(voxel[:2] + 0.5) * volume.spacing[:2], mimic.kind))
+    extent = tuple(np.array(volume.shape[:2]) * volume.spacing[:2])
+    return annotation_overlay(volume.data[:, :, k], drawn[:, :, k], extent, metadata, mimics)

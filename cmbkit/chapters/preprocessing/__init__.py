@@ -1,0 +1,23 @@
+"""Notebook 02: from raw scans and raters' marks to the standard grid (chapter 5)."""
+
+from cmbkit.chapters.preprocessing.figures import figure_5_1, figure_s2, figure_s3
+from cmbkit.chapters.preprocessing.tables import (
+    table_5_1,
+    table_s2,
+    table_s3,
+    table_s4,
+    table_s4b,
+    table_s5,
+)
+
+__all__ = [
+    "figure_5_1",
+    "figure_s2",
+    "figure_s3",
+    "table_5_1",
+    "table_s2",
+    "table_s3",
+    "table_s4",
+    "table_s4b",
+    "table_s5",
+]

@@ -1,0 +1,64 @@
+"""Slices of scans as delivered, and the microbleeds to show in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.records import Annotation, Scan, StandardScan
+from cmbkit.volume import Volume
+
+PLACE = ["x_mm", "y_mm", "z_mm"]
+TYPICAL_RADIUS_MM = 2.0
+
+
+def raw_image(scan: Scan) -> Volume:
+    """The image as delivered, flipped to RAS for display; NaN shown as the lowest value."""
+    volume = Volume.read(scan.image).reoriented("RAS")
+    return volume.with_data(np.nan_to_num(volume.data, nan=np.nanmin(volume.data)))
+
+
+def raw_marks(annotation: Annotation, image: Volume) -> Volume:
+    """Voxels that raters marked, on the image's own grid: mask or scribbles as drawn, or points."""
+    if annotation.mask_path:
+        return Volume.read(annotation.mask_path, "uint16")
+    marks = np.zeros(image.shape, np.uint16)
+    for number, point in enumerate(annotation.points, 1):
+        marks[point] = number
+    return image.with_data(marks)
+
+
+def axial_slice(volume: Volume, mm) -> tuple[np.ndarray, tuple[float, float], np.ndarray]:
+    """Slice through a place: pixels (i, j), extent in mm, and the place's voxel."""
+    voxel = np.clip(np.rint(volume.to_voxels(mm)).astype(int), 0, np.array(volume.shape) - 1)
+    extent = np.array(volume.shape[:2]) * volume.spacing[:2]
+    return volume.data[:, :, voxel[2]], tuple(extent), voxel
+
+
+def axial_crop(volume: Volume, mm, size_mm: float = 30.0):
+    """Square crop of an axial slice around a place: pixels and extent in mm."""
+    slice2d, _, voxel = axial_slice(volume, mm)
+    half = np.ceil(size_mm / 2 / volume.spacing[:2]).astype(int)
+    low = np.clip(voxel[:2] - half, 0, None)
+    crop = slice2d[low[0] : voxel[0] + half[0] + 1, low[1] : voxel[1] + half[1] + 1]
+    return crop, tuple(np.array(crop.shape) * volume.spacing[:2])
+
+
+def largest_microbleed(standard: StandardScan) -> pd.Series | None:
+    """Row of the scan's largest annotated CMB; None for a scan without."""
+    table = standard.microbleeds().sort_values(["n_voxels", "id"], ascending=[False, True])
+    return table.iloc[0] if len(table) else None
+
+
+def typical_microbleed(
+    standard: StandardScan, radius_mm: float = TYPICAL_RADIUS_MM
+) -> pd.Series | None:
+    """Row of the annotated CMB whose radius is nearest to ``radius_mm``; None for a scan without.
+
+    The largest is often one that region growing let leak; a typical one shows what a CMB is.
+    """
+    table = standard.microbleeds()
+    if not len(table):
+        return None
+    order = (table["radius_mm"] - radius_mm).abs().sort_values(kind="stable").index
+    return table.loc[order[0]]

@@ -1,0 +1,59 @@
+"""What the cohort stage hands to the chapters: named tables, made with the workers asked for."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from cmbkit.preprocessing.changes import Change, change_table
+from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
+from cmbkit.study import cohort
+
+
+@pytest.fixture
+def stage(tmp_path):
+    standard = []
+    for name, n_cmb in (("1", 2), ("2", 0)):
+        acquired = Acquisition((0.5, 0.5), 1.0)
+        scan = Scan("DOU", name, name, "SWI", Path("x.nii.gz"), Annotation("points"), acquired)
+        folder = tmp_path / scan.uid
+        folder.mkdir()
+        standard.append(StandardScan(scan, folder))
+        pd.DataFrame({"id": range(1, n_cmb + 1)}).to_csv(standard[-1].table_path, sep="\t")
+        changes = [Change("pruning", 2, "pruned", 3, 1)] if n_cmb else []
+        change_table(changes).to_csv(standard[-1].changes_path, sep="\t", index=False)
+        states = dict.fromkeys(("refined", "resampled", "pruned", "final"), n_cmb)
+        record = {"uid": scan.uid, "dataset": "DOU", "annotated": 1, "counts": states}
+        record |= {"components": states | {"final": 7}, "voxels": states}
+        record["methods"] = {"brain_mask": "SynthStrip", "parcellation": "SynthSeg"}
+        standard[-1].record_path.write_text(json.dumps(record))
+    params = SimpleNamespace(workers=3, cluster=None)
+    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans: 3)
+    stage = cohort.CohortStage(study)
+    stage.__dict__ |= {"standard": standard, "scans": [s.scan for s in standard]}
+    return stage
+
+
+def test_changes_and_counts_name_their_scan(stage):
+    changes = stage.changes
+    assert changes[["uid", "dataset", "id", "kind"]].to_numpy().tolist() == [
+        ["DOU-1", "DOU", 2, "pruned"],
+    ]
+    assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (3, 1)
+    assert stage.microbleeds["uid"].tolist() == ["DOU-1"] * 2
+    census = stage.census.set_index("uid")
+    assert census[["annotated", "final", "collapsed"]].to_numpy().tolist() == [[1, 2, 7], [1, 0, 7]]
+    assert set(census["brain_mask"]) == {"SynthStrip"}
+
+
+def test_features_are_computed_by_as_many_processes_as_asked_for(stage, monkeypatch):
+    asked = {}
+
+    def map_scans(function, items, **options):
+        asked.update(options)
+        return [pd.DataFrame({"id": [1]}) for _ in items]
+
+    monkeypatch.setattr(cohort, "map_scans", map_scans)
+    assert len(stage.features) == 2 and asked["workers"] == 3
