@@ -1,0 +1,119 @@
+"""Plant one fault after the other in a copy of the package: the notebooks' comparison finds each.
+
+Run it after ``make reproduce``, whose cache it reads and leaves as it is::
+
+    .venv/bin/python tests/planted_faults.py            # all, a quarter of an hour
+    .venv/bin/python tests/planted_faults.py radius     # one
+
+Each line of the result names the fault, the notebook, and the cell that caught it. Exit code 1
+if a fault went unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("cmbkit", "notebooks", "params", "weights", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong line.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Of the package, from its root.
+    right, wrong : str
+        Text that stands there exactly once, and what takes its place.
+    notebook : str
+        Number of the notebook that shows what the line computes.
+    shows : str
+        Part of the source of the cell that must fail.
+    """
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    notebook: str
+    shows: str
+
+
+FAULTS: tuple[Fault, ...] = ()
+
+
+def planted(fault: Fault, root: Path) -> None:
+    """Copy what a notebook needs to ``root``, the cache by hard links, and plant the fault."""
+    for name in COPIED:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, root / name)
+    for data in (ROOT / "data").iterdir():
+        if data.is_dir():
+            shutil.copytree(data, root / "data" / data.name, copy_function=os.link, symlinks=True)
+    path = root / fault.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(fault.right) != 1:
+        raise ValueError(
+            f"{fault.name}: expected {fault.right!r} once in {fault.file}, found it "
+            f"{text.count(fault.right)} times"
+        )
+    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+
+
+def failed_cells(root: Path, notebook: str) -> list[str]:
+    """Names of the cells of a notebook whose comparison fails, run in ``root``."""
+    (path,) = (root / "notebooks").glob(f"{notebook}_*.ipynb")
+    report = root / "report.xml"
+    command = [sys.executable, "-m", "pytest", str(path), "-q", f"--junitxml={report}"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "CMBKIT_ROOT": str(root)}
+    subprocess.run(command, cwd=root, env=environment, capture_output=True, check=False)
+    cases = ElementTree.parse(report).iter("testcase")
+    return [case.attrib["name"] for case in cases if case.find("failure") is not None]
+
+
+def source_of(root: Path, notebook: str, cell: str) -> str:
+    """Source of a code cell that nbval calls "Cell <n>"."""
+    import nbformat
+
+    (path,) = (root / "notebooks").glob(f"{notebook}_*.ipynb")
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    return cells[int(cell.rpartition(" ")[2])].source
+
+
+def caught(fault: Fault) -> str | None:
+    """The last line of the cell that caught a fault, or None."""
+    with tempfile.TemporaryDirectory(dir=ROOT.parent, prefix="planted-") as folder:
+        root = Path(folder)
+        planted(fault, root)
+        for cell in failed_cells(root, fault.notebook):
+            source = source_of(root, fault.notebook, cell)
+            if fault.shows in source:
+                return f"{cell}: {source.splitlines()[-1]}"
+    return None
+
+
+def main(names: list[str]) -> int:
+    """Plant the faults of the given names, or all; return how many went unnoticed."""
+    missed = 0
+    for fault in FAULTS:
+        if names and fault.name not in names:
+            continue
+        cell = caught(fault)
+        missed += cell is None
+        print(f"{fault.name}: {fault.notebook}: {cell or 'NOT NOTICED'}", flush=True)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(sys.argv[1:])))
