@@ -158,19 +158,16 @@ def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     return tuple(slice(int(a), int(b)) for a, b in ends)
 
 
-def pad_centrally(volume: Volume, voxels: int, fill: float) -> Volume:
-    """Pad to a cube of ``voxels`` per side, the volume in its middle (step 6).
+def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Grid enlarged to a cube of ``voxels`` per side, the given one in its middle (step 6).
 
     The affine moves along, so `to_native` takes a padded volume as it takes the other. An odd
     voxel goes to the end of an axis; an axis longer than the cube stays as it is.
     """
-    missing = np.maximum(voxels - np.array(volume.shape), 0)
-    before = missing // 2
-    data = np.full(np.array(volume.shape) + missing, fill, volume.data.dtype)
-    data[tuple(slice(b, b + n) for b, n in zip(before, volume.shape, strict=True))] = volume.data
-    affine = volume.affine.copy()
-    affine[:3, 3] = volume.to_mm(-before)
-    return Volume(data, affine, volume.path)
+    missing = np.maximum(voxels - np.array(shape), 0)
+    padded = np.array(affine)
+    padded[:3, 3] -= padded[:3, :3] @ (missing // 2)
+    return tuple(int(n) for n in np.array(shape) + missing), padded
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:

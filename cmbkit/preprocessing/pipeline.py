@@ -149,6 +149,8 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     box = grid.bounding_box(brain.data, drawn.data)
     part, brain, drawn = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, drawn))
     shape, affine = grid.standard_grid(part, params.spacing_mm, params.grid_alignment)
+    if params.padding == "image":
+        shape, affine = grid.padded_grid(shape, affine, params.pad_voxels)
     rim = 0.5 if params.grid_alignment == "edges" else 0.0
     standard_brain = grid.resample_nearest(brain, shape, affine)
     if marks is None:
