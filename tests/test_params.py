@@ -1,11 +1,12 @@
 """Parameter files are checked before anything runs; each problem is one line."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
-from cmbkit.params import ParameterError, Parameters, check_parameters, read_parameters
+from cmbkit.params import DatasetName, ParameterError, Parameters, check_parameters, read_parameters
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted((ROOT / "params").glob("*.yaml"))
@@ -131,3 +132,23 @@ def test_a_map_does_not_depend_on_what_is_made_of_it():
     )
     assert one.of_map() == other.of_map() and one.of_candidates() != other.of_candidates()
     assert {*one.of_map(), *one.of_candidates(), "batch_size"} == {*one.model_dump()}
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"sMOMENI": "test"},
+        {"sMOMENI": "train-valid"},
+        {"sMOMENI": "valid", "MOMENI": "test"},
+    ],
+)
+def test_a_file_that_asks_for_one_brain_on_two_sides_is_refused(splits):
+    cohort = {"phantom_scans": dict.fromkeys(get_args(DatasetName), 1), "splits": splits}
+    with pytest.raises(ParameterError, match="sMOMENI has the brains of MOMENI: expected"):
+        check_parameters({"profile": "x", "cohort": cohort})
+
+
+def test_momeni_and_its_derived_scans_may_go_to_one_side():
+    splits = {"sMOMENI": "test", "MOMENI": "test"}
+    cohort = {"phantom_scans": dict.fromkeys(get_args(DatasetName), 1), "splits": splits}
+    assert check_parameters({"profile": "x", "cohort": cohort}).cohort.splits == splits

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.datasets.splits import PUBLISHED_SPLITS, STRATA, stratified_patients
+from cmbkit.datasets.splits import (
+    DERIVED_FROM,
+    PUBLISHED_SPLITS,
+    STRATA,
+    stratified_patients,
+    without_leaks,
+)
 
 
 def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
@@ -54,7 +60,7 @@ def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
 def split_by_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int) -> pd.DataFrame:
     """Scan table whose column split has one fold as valid and the other folds as train.
 
-    sMOMENI scans made from a MOMENI patient of the fold are excluded; those excluded only for
+    Scans made from a patient of the fold are excluded (`without_leaks`); those excluded only for
     the sake of another division come back to train.
 
     Parameters
@@ -66,17 +72,16 @@ def split_by_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int) -> pd.Dat
     fold : int
     """
     of_scan = dict(zip(folds["uid"], folds["fold"], strict=True))
-    held = set(folds.loc[(folds["fold"] == fold) & (folds["dataset"] == "MOMENI"), "patient"])
     seen = table.get("annotated", pd.Series(True, table.index)).astype(bool)
     splits = []
     for row, annotated in zip(table.itertuples(), seen, strict=True):
         if row.uid in of_scan:
             splits.append("valid" if of_scan[row.uid] == fold else "train")
-        elif row.dataset == "sMOMENI" and annotated:
-            splits.append("excluded" if row.patient in held else "train")
+        elif row.dataset in DERIVED_FROM and annotated and row.split == "excluded":
+            splits.append("train")
         else:
             splits.append(row.split)
-    return table.assign(split=splits)
+    return without_leaks(table.assign(split=splits))
 
 
 def foldable(table: pd.DataFrame, own: dict[str, str]) -> pd.DataFrame:

@@ -13,6 +13,8 @@ PUBLISHED_SPLITS = (
     | dict.fromkeys(TRAIN_DATASETS, "train")
     | dict.fromkeys(TEST_DATASETS, "test")
 )
+DERIVED_FROM = {"sMOMENI": "MOMENI"}
+"""Datasets whose scans are another one's brains, with the patient that each was made from."""
 STRATA = ("Dataset", "healthy_all", "seq_type", "res_level", "field_strength", "CMB_level", "TE")
 """Columns of the strata, named and ordered as in Figure A.8."""
 
@@ -114,9 +116,10 @@ def assign_splits(
     MOMENI, RODEJA and VALDO are split into train and valid by patient, with the strata of
     Figure A.8 in equal shares. Of the patients with CMBs each dataset gives at least one to
     valid and keeps at least one in train, so that a tiny cohort can be validated; its share may
-    then be larger than the fraction. CRBneg and sMOMENI go to train, except sMOMENI scans made
-    from a MOMENI patient in valid: these are excluded. CRB and DOU are test. Datasets of one's own,
-    and others named there, go where ``own`` says. Scans that nobody has annotated are excluded.
+    then be larger than the fraction. CRBneg and sMOMENI go to train. CRB and DOU are test.
+    Datasets of one's own, and others named there, go where ``own`` says. Scans that nobody has
+    annotated are excluded, and so are scans made from a patient who is on another side
+    (`without_leaks`).
 
     Parameters
     ----------
@@ -151,14 +154,38 @@ def assign_splits(
         chosen = _validation_patients(stratified_patients(to_split), validation_fraction, rng)
 
     def split(dataset: str, patient: str, seen: bool) -> str:
-        if not seen or (dataset == "sMOMENI" and ("MOMENI", patient) in chosen):
+        if not seen:
             return "excluded"
         if dataset in drawn:
             return "valid" if (dataset, patient) in chosen else "train"
         return fixed[dataset]
 
     rows = zip(table["dataset"], table["patient"], annotated, strict=True)
-    return table.assign(split=[split(*row) for row in rows])
+    return without_leaks(table.assign(split=[split(*row) for row in rows]))
+
+
+def without_leaks(table: pd.DataFrame) -> pd.DataFrame:
+    """Exclude scans made from a patient whose own scans are in another split.
+
+    An sMOMENI scan is a MOMENI patient's brain with other microbleeds: a network that trains on
+    it knows the brain that it is tested on. Whatever brought the patient there (a random draw, a
+    fold, the parameter file), the scan is left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scan table with columns dataset, patient and split; ``patient`` of a derived scan is the
+        patient of the dataset in `DERIVED_FROM` that it was made from.
+    """
+    sides = table[table["split"] != "excluded"].groupby(["dataset", "patient"])["split"]
+    sides = sides.agg(set).to_dict()
+    split = [
+        "excluded" if sides.get((DERIVED_FROM.get(dataset), patient), {own}) != {own} else own
+        for dataset, patient, own in zip(
+            table["dataset"], table["patient"], table["split"], strict=True
+        )
+    ]
+    return table.assign(split=split)
 
 
 def stratification_log(table: pd.DataFrame) -> pd.DataFrame:

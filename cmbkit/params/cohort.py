@@ -68,6 +68,19 @@ class Cohort(Section):
         return self
 
     @model_validator(mode="after")
+    def _no_brain_on_both_sides(self):
+        """SMOMENI holds MOMENI's own brains: it may train, or go where all of MOMENI goes."""
+        own, source = self.splits.get("sMOMENI", "train"), self.splits.get("MOMENI", "train-valid")
+        both = {"MOMENI", "sMOMENI"} <= {*self.datasets}
+        if both and own != "train" and (own != source or own == "train-valid"):
+            raise ValueError(
+                "splits: sMOMENI has the brains of MOMENI: expected sMOMENI: train (its scans of "
+                "patients who are not in training are then left out), or both in one split; "
+                f"found sMOMENI: {own}, MOMENI: {source}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_fold_is_one_of_them(self):
         if self.fold is not None and not self.fold <= (self.folds or 0):
             raise ValueError(f"fold: expected 1 to folds ({self.folds}), found {self.fold}")

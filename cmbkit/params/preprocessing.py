@@ -46,10 +46,17 @@ class Preprocessing(Section):
     scan's ``native`` grid as the thesis did, or on the ``standard`` one as its section 9.4
     recommends. ``atlas_registration``: how SynthSeg's stand-in fits its atlas; ``affine``, by
     the brain's outline alone, is much faster and places fewer CMBs in the right region.
+    ``grid_alignment``: the standard grid begins at the first voxel's ``centres``, as published
+    (masks then lie half a grid voxel low on axes whose spacing is an even multiple of the
+    grid's), or at the ``edges`` of the field of view, where they do not. ``padding`` to a cube
+    of ``pad_voxels``: of the ``image``, as published, so that tiles and random patches lie in the
+    cube, or in the ``moments`` of the z-score alone, which spares its empty voxels.
     """
 
     spacing_mm: float = Field(0.5, gt=0, le=3)
+    grid_alignment: Literal["centres", "edges"] = "centres"
     pad_voxels: int = Field(400, gt=0)
+    padding: Literal["image", "moments"] = "moments"
     zscore: Literal["padded", "brain"] = "padded"
     brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
     parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"

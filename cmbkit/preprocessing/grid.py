@@ -3,6 +3,11 @@
 Images are interpolated linearly, masks and labels take the nearest voxel (section 5.2, step 4).
 Where the scan's axes are those of the scanner, which is the rule, the work is done axis by
 axis; oblique scans are resampled voxel by voxel.
+
+Ties: with the grids aligned by voxel centres, as published, a target that lies half-way between
+two voxels takes the upper one (as nilearn's does). On an axis whose spacing is an even multiple
+of the grid's (1 mm slices on 0.5 mm) a mask so comes to lie half a target voxel (0.25 mm) lower
+than the image, which is interpolated; the way back undoes it. Aligned by edges there are no ties.
 """
 
 from __future__ import annotations
@@ -26,15 +31,25 @@ def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
     return Volume(volume.data[box], affine, volume.path)
 
 
-def standard_grid(volume: Volume, spacing_mm: float) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Shape and affine of the isotropic grid that covers a volume's voxel centres.
+def standard_grid(
+    volume: Volume, spacing_mm: float, alignment: str = "centres"
+) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Shape and affine of the isotropic grid that covers a volume.
 
-    The first voxel lies on the lowest corner of the bounding box in RAS mm; voxels beyond the
-    last voxel centre, if any, are outside the volume.
+    Parameters
+    ----------
+    volume : Volume
+    spacing_mm : float
+    alignment : {"centres", "edges"}
+        "centres" covers the voxel centres: the first voxel's centre lies on the lowest corner
+        of their bounding box in RAS mm, and voxels beyond the last centre, if any, are outside
+        the volume. "edges" covers the voxels: the first voxel's edge lies on the lowest edge.
     """
-    ends = np.array(np.meshgrid(*[(0, n - 1) for n in volume.shape])).reshape(3, -1).T
-    corners = volume.to_mm(ends)
+    beyond = 0.5 if alignment == "edges" else 0.0
+    ends = np.array(np.meshgrid(*[(-beyond, n - 1 + beyond) for n in volume.shape]))
+    corners = volume.to_mm(ends.reshape(3, -1).T)
     low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = low + beyond * spacing_mm, high - beyond * spacing_mm
     shape = np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = low
@@ -53,14 +68,18 @@ def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
     ]
 
 
-def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
-    """Linear interpolation on another grid; positions outside get ``fill``. Returns float32."""
+def resample_linear(volume: Volume, shape, affine, fill: float, rim: float = 0.0) -> Volume:
+    """Linear interpolation on another grid; positions outside get ``fill``. Returns float32.
+
+    Positions up to ``rim`` voxels beyond the outermost centres take the value there (half a
+    voxel where grids are aligned by edges).
+    """
     from cmbkit.preprocessing.grid_kernels import interpolate, interpolate_oblique
 
     positions = _along_axes(volume, shape, affine)
     values = volume.data.astype(np.float32, copy=False)
     if positions is None:
-        data = _oblique(interpolate_oblique, values, volume, shape, affine, fill, RIM_VOXELS)
+        data = _oblique(interpolate_oblique, values, volume, shape, affine, fill, rim + RIM_VOXELS)
         return Volume(data, affine, volume.path)
     steps = []
     for position, size in zip(positions, volume.shape, strict=True):
@@ -70,7 +89,8 @@ def resample_linear(volume: Volume, shape, affine, fill: float) -> Volume:
     data = _in_memory_order(interpolate, values, steps)
     for axis, position in enumerate(positions):
         last = volume.shape[axis] - 1
-        outside = (position < -DRIFT_VOXELS) | (position > last + DRIFT_VOXELS)
+        beyond = rim + DRIFT_VOXELS
+        outside = (position < -beyond) | (position > last + beyond)
         data[(slice(None),) * axis + (outside,)] = fill
     return Volume(data, affine, volume.path)
 
@@ -126,19 +146,16 @@ def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     return tuple(slice(int(a), int(b)) for a, b in ends)
 
 
-def pad_centrally(volume: Volume, voxels: int, fill: float) -> Volume:
-    """Pad to a cube of ``voxels`` per side, the volume in its middle (step 6).
+def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Grid enlarged to a cube of ``voxels`` per side, the given one in its middle (step 6).
 
     The affine moves along, so `to_native` takes a padded volume as it takes the other. An odd
     voxel goes to the end of an axis; an axis longer than the cube stays as it is.
     """
-    missing = np.maximum(voxels - np.array(volume.shape), 0)
-    before = missing // 2
-    data = np.full(np.array(volume.shape) + missing, fill, volume.data.dtype)
-    data[tuple(slice(b, b + n) for b, n in zip(before, volume.shape, strict=True))] = volume.data
-    affine = volume.affine.copy()
-    affine[:3, 3] = volume.to_mm(-before)
-    return Volume(data, affine, volume.path)
+    missing = np.maximum(voxels - np.array(shape), 0)
+    padded = np.array(affine)
+    padded[:3, 3] -= padded[:3, :3] @ (missing // 2)
+    return tuple(int(n) for n in np.array(shape) + missing), padded
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:

@@ -151,7 +151,10 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     brain, mask_name = brain_mask(native, params.brain_mask, params.synthstrip, scan.uid)
     box = bounding_box(brain.data, drawn.data)
     part, brain, drawn = (grid.crop(v, box).reoriented("RAS") for v in (native, brain, drawn))
-    shape, affine = grid.standard_grid(part, params.spacing_mm)
+    shape, affine = grid.standard_grid(part, params.spacing_mm, params.grid_alignment)
+    if params.padding == "image":
+        shape, affine = grid.padded_grid(shape, affine, params.pad_voxels)
+    rim = 0.5 if params.grid_alignment == "edges" else 0.0
     standard_brain = grid.resample_nearest(brain, shape, affine)
     if marks is None:
         around = grid.labels_box(drawn.data, 1)
@@ -161,7 +164,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         _note_refinement(drawn, grid.crop(brain, around), found, params, ledger)
         lesions = _resampled(drawn, found, shape, affine, ledger)
     else:
-        whole = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
+        whole = grid.resample_linear(part, shape, affine, fill=float(part.data.min()), rim=rim)
         lesions, found = grow_spheres(whole, marks.moved(native, whole), params)
         found["centre_mm"] = _centres(whole, found)
         for step in ("refined", "resampled"):
@@ -169,7 +172,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         ledger.require(range(1, len(marks.voxels) + 1), "refined")
         _note_refinement(lesions, standard_brain, found, params, ledger)
     part = part.with_data(part.data * brain.data)
-    image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()))
+    image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()), rim=rim)
     table = _clean(lesions, found, scan, params, ledger)
     mean, sd = moments(image, standard_brain, params)
     np.subtract(image.data, np.float32(mean), out=image.data)

@@ -149,3 +149,15 @@ def test_a_published_dataset_can_be_moved(thesis_cohort):
     assert split["DOU"] == {"train", "valid"}
     assert split["RODEJA"] == {"train"}
     assert split["CRB"] == {"test"}
+
+
+def test_no_brain_is_trained_on_and_tested_wherever_the_file_sends_it(thesis_cohort):
+    """118 MOMENI patients in test: none of their 118 sMOMENI brains may train."""
+    momeni = thesis_cohort[thesis_cohort["dataset"] == "MOMENI"]
+    derived = momeni.assign(dataset="sMOMENI", uid="s" + momeni["uid"], n_cmb=10)
+    table = assign_splits(pd.concat([thesis_cohort, derived]), 0.15, 1, {"MOMENI": "test"})
+    sides = table.groupby(["dataset", "split"])["patient"].nunique()
+    assert sides["MOMENI", "test"] == 118
+    assert sides["sMOMENI", "excluded"] == 118 and ("sMOMENI", "train") not in sides
+    both = assign_splits(derived, 0.15, 1)  # without MOMENI itself there is nothing to leak into
+    assert set(both["split"]) == {"train"}

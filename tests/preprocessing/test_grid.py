@@ -131,3 +131,34 @@ def test_mark_voxel_takes_the_nearest_free_one():
     labels[1, 1, 1] = 4
     assert grid.mark_voxel(labels, (1.0, 1.0, 1.3), 5) == (1, 1, 2)
     assert labels[1, 1, 1] == 4 and labels[1, 1, 2] == 5
+
+
+@pytest.mark.parametrize("slice_mm", [1.0, 1.5, 3.0, 6.0])
+def test_where_a_mask_lies_beside_its_image(slice_mm):
+    """One voxel of 1 x 1 x ``slice_mm`` on 0.5 mm: by centres its ties go up, so its middle lies
+    0.25 mm low along every axis with an even ratio (1.5 mm has none); by edges nowhere, and it
+    keeps its volume. The image's own middle, interpolated, is right both times."""
+    data = np.zeros((9, 9, 9), np.uint8)
+    data[4, 4, 4] = 1
+    source = Volume(data, np.diag([1.0, 1.0, slice_mm, 1.0]))
+    low = [-0.25, -0.25, 0.0 if slice_mm == 1.5 else -0.25]
+    for alignment, shift, rim in (("centres", low, 0.0), ("edges", [0.0] * 3, 0.5)):
+        target = grid.standard_grid(source, 0.5, alignment)
+        mask = grid.resample_nearest(source, *target)
+        image = grid.resample_linear(source, *target, fill=0.0, rim=rim)
+        middle = mask.to_mm(np.argwhere(mask.data)).mean(axis=0)
+        assert middle - source.to_mm([4, 4, 4]) == pytest.approx(shift)
+        weights = image.data[image.data > 0]
+        centre = (image.to_mm(np.argwhere(image.data > 0)) * weights[:, None]).sum(0)
+        assert centre / weights.sum() == pytest.approx(source.to_mm([4, 4, 4]), abs=1e-5)
+        assert mask.data.sum() * 0.125 == pytest.approx(slice_mm)
+        labels = grid.resample_labels(source, *target)
+        assert np.array_equal(labels.data, mask.data)
+
+
+def test_a_grid_by_edges_covers_the_field_of_view_without_a_rim():
+    """10 voxels of 1 mm are 10 mm: 20 voxels of 0.5 mm, the first centre 0.25 mm inside."""
+    source = Volume(np.ones((10, 10, 10), np.float32), np.eye(4))
+    shape, affine = grid.standard_grid(source, 0.5, "edges")
+    assert shape == (20, 20, 20) and affine[:3, 3] == pytest.approx(-0.25)
+    assert (grid.resample_linear(source, shape, affine, fill=-9.0, rim=0.5).data == 1).all()

@@ -98,6 +98,23 @@ def test_zscore_is_that_of_the_padded_cube(done):
     assert image[standard.brain().data == 0].max() <= record["mean"] + 5
 
 
+def test_a_padded_image_is_the_same_image_in_the_middle_of_its_cube(done):
+    """As published: the cube itself, its background the z-score of 0; nothing else changes."""
+    standard, _ = done
+    params = PARAMS.model_copy(update={"padding": "image"})
+    padded = pipeline.prepare(standard.scan, params)
+    assert padded.image.shape == (PARAMS.pad_voxels,) * 3
+    assert padded.image.data.mean(dtype=np.float64) == pytest.approx(0, abs=1e-3)
+    shape = standard.image().shape
+    inner = tuple(slice((200 - n) // 2, (200 - n) // 2 + n) for n in shape)
+    np.testing.assert_allclose(padded.image.data[inner], standard.image().data, atol=2e-3)
+    assert padded.image.data[0, 0, 0] == pytest.approx(padded.record["background_value"])
+    assert (padded.lesions.data[inner] == standard.lesions().data).all()
+    places = standard.microbleeds()[["x_mm", "y_mm", "z_mm", "n_voxels"]].to_numpy()
+    found = padded.table[["x_mm", "y_mm", "z_mm", "n_voxels"]].to_numpy()
+    np.testing.assert_allclose(found, places, atol=1e-3)
+
+
 def test_sidecars_name_sources_parameters_and_versions(done):
     """Each image has a sidecar whose sources exist and hash to what it says (hashed anew)."""
     standard, _ = done
