@@ -12,6 +12,11 @@ from cmbkit.params.sections import AnyDataset, Section
 class Augmentation(Section):
     """Section 6.3 and its probabilities.
 
+    ``elastic_nodes``: displacements on so many nodes across the patch; null: on nodes 16 voxels
+    apart, integrated so that nothing folds, as published (`cmbkit.detector.patches.elastic`).
+    Their standard deviation is drawn up to ``elastic_sd_voxels``. ``gamma_sd`` is that of the
+    logarithm of gamma.
+
     Beyond the thesis, with probability ``thick_slices`` a patch is shown as a scan with slices
     of ``thick_slices_mm`` would (`cmbkit.detector.patches.simulated_slices`);
     ``thick_slices_axes`` weighs
@@ -25,12 +30,15 @@ class Augmentation(Section):
     shear: float = Field(0.01, ge=0)
     rotate90: bool = True
     elastic: float = Field(0.3, ge=0, le=1)
+    elastic_nodes: int | None = Field(None, gt=1)
+    elastic_sd_voxels: float = Field(4.0, ge=0)
     intensity: float = Field(0.6, ge=0, le=1)
     noise: float = Field(0.25, ge=0, le=1)
     noise_sd_max: float = Field(0.5, ge=0)
     salt_pepper: float = Field(0.25, ge=0, le=1)
     salt_pepper_max: float = Field(0.15, ge=0, le=1)
     gamma: float = Field(0.5, ge=0, le=1)
+    gamma_sd: float = Field(0.4, ge=0)
     inversion: float = Field(0.25, ge=0, le=1)
     blur: float = Field(0.25, ge=0, le=1)
     blur_sigma: list[float] = Field([0.5, 2.5], min_length=2, max_length=2)

@@ -13,13 +13,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.detector.patches.elastic import displacements, reach
 from cmbkit.detector.patches.simulated_slices import draw_slices, thicken
 from cmbkit.params import Augmentation
 
 THESIS_SPACING_MM = 0.5
-ELASTIC_NODES = 4
-ELASTIC_SD_VOXELS = 2.0
-GAMMA_SD = 0.4
 NO_NODES = np.zeros((3, 0, 0, 0), np.float32)
 
 
@@ -37,7 +35,7 @@ def margin(patch_size, params: Augmentation | None, spacing_mm: float = THESIS_S
 
 def _spatial_margin(size: int, params: Augmentation) -> int:
     stretch = params.scaling + 2 * params.shear + np.sqrt(2) * np.sin(params.rotation_rad)
-    return int(np.ceil(size / 2 * stretch)) + 2
+    return int(np.ceil(size / 2 * stretch)) + 2 + reach(params)
 
 
 def affine_matrix(params: Augmentation, rng: np.random.Generator, patch_size) -> np.ndarray:
@@ -90,12 +88,6 @@ def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
     return region[tuple(slice(s, s + m) for s, m in zip(starts, shape, strict=True))]
 
 
-def elastic_nodes(rng: np.random.Generator) -> np.ndarray:
-    """Random displacements in voxels on a coarse grid over the patch, shape (3, m, m, m)."""
-    sd = rng.uniform(0, ELASTIC_SD_VOXELS)
-    return rng.normal(0, sd, (3, *[ELASTIC_NODES] * 3)).astype(np.float32)
-
-
 def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, patch=None):
     """Affine and elastic deformation of a region; returns patches of ``shape``.
 
@@ -108,7 +100,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     if not affine and not elastic:
         return _centre_crop(image.astype(np.float32), shape), _marks(_centre_crop(mask, shape))
     matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
-    nodes = elastic_nodes(rng) if elastic else NO_NODES
+    nodes = displacements(params, shape, rng) if elastic else NO_NODES
     return warp_region(image, mask, shape, matrix, nodes)
 
 
@@ -122,7 +114,7 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
     matrix : ndarray (3, 3)
         Takes offsets from the centre, in voxels, of the patch to those of the region.
     nodes : ndarray (3, m, m, m)
-        See `elastic_nodes`; interpolated linearly between the corners of the patch.
+        See `elastic.displacements`; interpolated linearly between the corners of the patch.
 
     Returns
     -------
@@ -191,7 +183,7 @@ def change_intensity(
         places = rng.integers(image.size, size=int(share * image.size))
         image.ravel()[places] = np.where(rng.random(places.size) < 0.5, low, high)
     if rng.random() < params.gamma:
-        gamma = np.float32(np.exp(rng.normal(0, GAMMA_SD)))
+        gamma = np.float32(np.exp(rng.normal(0, params.gamma_sd)))
         if high > low:
             unit = (image - low) / (high - low)
             image = low + (high - low) * unit**gamma
