@@ -101,3 +101,10 @@ def test_an_empty_table_has_its_heads():
 def test_direction_is_checked():
     with pytest.raises(ValueError, match="expected 'max' or 'min', found 'largest'"):
         Column("f1", best="largest")
+
+
+def test_a_range_shows_its_ends_and_the_thesis_s_text_beside():
+    table = pd.DataFrame({"te_ms": [25.0, 20.0, None], "te_ms_low": [19.6, 20.0, None]})
+    table["te_ms_high"], table["te_ms_thesis"] = [40.0, 20.0, None], ["19-40", "20", None]
+    cells, _ = tables.shown(laid_out(table, [Column("te_ms", "TE", 1, shows="range")]))
+    assert cells.to_numpy().tolist() == [["19.6-40.0", "19-40"], ["20.0", "20"], ["–", "–"]]
