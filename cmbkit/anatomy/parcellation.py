@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
@@ -147,12 +148,10 @@ def _filled_atlas() -> tuple[Volume, Volume]:
     from cmbkit.anatomy.atlas import load_atlas
 
     atlas = load_atlas()
-    voxels = np.argwhere(atlas.data > 0)
-    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = bounding_box(atlas.data)
     data = np.pad(atlas.data[box], FILL_MM)
     affine = atlas.affine.copy()
-    affine[:3, 3] = atlas.to_mm(low - FILL_MM)
+    affine[:3, 3] = atlas.to_mm([side.start - FILL_MM for side in box])
     nearest = ndimage.distance_transform_edt(data == 0, return_distances=False, return_indices=True)
     return Volume(data[tuple(nearest)], affine), Volume((data > 0).astype(np.uint8), affine)
 

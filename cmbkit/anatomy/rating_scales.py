@@ -5,8 +5,6 @@ Sources: Cordonnier et al. 2009 (BOMBS), Gregoire et al. 2009 (MARS); thesis Tab
 
 from __future__ import annotations
 
-import pandas as pd
-
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas
 
@@ -139,20 +137,3 @@ def group_of(region: str, grouping: str = "thesis") -> str:
 
 BRAIN_LABELS = frozenset(label for label in SYNTHSEG_LABELS if region_of(label) != OUTSIDE)
 """SynthSeg labels of tissue in which a microbleed can be (facts: 23 of the 33)."""
-
-
-def table_4_2() -> pd.DataFrame:
-    """SynthSeg structures of each BOMBS region, with both ways to group regions (Table 4.2)."""
-    rows = [
-        {
-            "bombs_region": region,
-            "group (thesis's tables)": group_of(region, "thesis"),
-            "group (BOMBS)": group_of(region, "bombs"),
-            "structures": ", ".join(structures),
-            "SynthSeg labels": ", ".join(
-                str(label) for label in SYNTHSEG_LABELS if structure_of(label) in structures
-            ),
-        }
-        for region, structures in REGIONS.items()
-    ]
-    return pd.DataFrame(rows)

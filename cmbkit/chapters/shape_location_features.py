@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from cmbkit.anatomy import rating_scales
-from cmbkit.chapters.beside import beside
+from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
+from cmbkit.anatomy.rating_scales import REGIONS, group_of, structure_of
+from cmbkit.chapters.beside import thesis_name
 from cmbkit.features import analytic, trends
-from cmbkit.plotting import features as figures_features
+from cmbkit.features.columns import SHAPES, TITLES, mean_sd
+from cmbkit.plotting.features import FLOOR, RATIOS, floor_bands
 from cmbkit.published.numbers import thesis_numbers, thesis_table
-from cmbkit.reporting.rating_form import RatingForm, rating_form
+from cmbkit.reporting.layout import Column, laid_out
 
-SHAPES = {
-    "inv_elongation": "inverse elongation",
-    "inv_flatness": "inverse flatness",
-    "max_diameter_mm": "max. diameter mm",
-    "volume_mm3": "volume mm³",
-    "sphericity": "sphericity",
-}
 FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
 PLACES = {
     "Cortical": ("Cortex / Grey-White Junction",),
@@ -26,174 +23,244 @@ PLACES = {
     "Deep": ("Basal Ganglia Grey Matter", "Thalamus", "Brainstem", "Cerebellum"),
 }
 """Rows of Table 8.2; its "deep" holds brainstem and cerebellum."""
+MEAN_SD = "Mean ± SD over CMBs."
 
 
-def table_4_2() -> pd.DataFrame:
-    """Mapping of parcellation labels, and whether the thesis prints the same."""
-    own, printed = rating_scales.table_4_2(), thesis_table("4.2")
-    same = own["structures"].to_numpy() == printed["synthseg_labels"].to_numpy()
-    return own.assign(as_printed=same)
+def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
+    """Radius, and CMBs per scan that has any, beside Table 7.1's (Table S6, to Figure 4.2).
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per CMB: dataset, radius_mm.
+    scans : DataFrame
+        One row per scan: dataset, n_cmb.
+    """
+    affected = scans[scans["n_cmb"] > 0].rename(columns={"n_cmb": "cmb_per_scan"})
+    radius = features.groupby("dataset")["radius_mm"]
+    own = mean_sd(features, "dataset", ["radius_mm"]).drop(columns="radius_mm_n")
+    own = own.assign(n_cmb=radius.size(), radius_mm_median=radius.median())
+    own = own.join(mean_sd(affected, "dataset", ["cmb_per_scan"]))
+    own = own.rename(columns={"cmb_per_scan_n": "n_scans"})
+    names = {"total_cmb": "n_cmb", "cmb_radius_mm": "radius_mm", "cmb_radius_mm_sd": "radius_mm_sd"}
+    names |= {"cmb_per_scan": "cmb_per_scan", "cmb_per_scan_sd": "cmb_per_scan_sd"}
+    printed = thesis_numbers("7.1").set_index("dataset")[list(names)].rename(columns=names)
+    columns = [
+        Column("dataset", "Dataset"),
+        Column("n_cmb", "CMBs"),
+        Column("radius_mm", TITLES["radius_mm"], 2),
+        Column("radius_mm_median", "Median radius (mm)", 2),
+        Column("n_scans", "Scans with CMBs"),
+        Column("cmb_per_scan", "CMBs per scan", 2),
+    ]
+    note = "Mean ± SD over CMBs; CMBs per scan over scans that have any."
+    return laid_out(_beside(own, printed), columns, note=note)
 
 
-def mean_sd(values) -> str:
-    """Mean ± standard deviation with two decimals; "-" without values."""
-    values = pd.Series(values).dropna()
-    if not len(values):
-        return "-"
-    return f"{values.mean():.2f} ± {values.std(ddof=1) if len(values) > 1 else 0:.2f}"
-
-
-def pooled(parts: list[tuple[int, float, float]]) -> tuple[int, float, float]:
-    """n, mean and standard deviation of groups put together, from those of each group."""
-    n = sum(size for size, _, _ in parts)
-    mean = sum(size * m for size, m, _ in parts) / n
-    squares = sum((size - 1) * sd**2 + size * (m - mean) ** 2 for size, m, sd in parts)
-    return n, mean, float(np.sqrt(squares / (n - 1)))
-
-
-def size_summary(study) -> pd.DataFrame:
-    """Radius and CMBs per affected scan by dataset, beside Table 7.1's columns (Figure 4.2)."""
-    rows = []
-    scans = study.cohort.table[study.cohort.table["n_cmb"] > 0]
-    for dataset, part in study.cohort.features.groupby("dataset"):
-        rows.append(
-            {
-                "dataset": dataset,
-                "CMBs": len(part),
-                "radius mm": mean_sd(part["radius_mm"]),
-                "median radius mm": round(float(part["radius_mm"].median()), 2),
-                "CMBs per scan": mean_sd(scans.loc[scans["dataset"] == dataset, "n_cmb"]),
-            }
-        )
-    printed = thesis_table("7.1")[["dataset", "total_cmb", "cmb_radius_mm", "cmb_per_scan"]]
-    names = {"total_cmb": "CMBs", "cmb_radius_mm": "radius mm", "cmb_per_scan": "CMBs per scan"}
-    table = beside(pd.DataFrame(rows), printed.rename(columns=names), ["dataset"])
-    return table.dropna(subset=["CMBs"]).astype({"CMBs": int})
-
-
-def shape_summary(study) -> pd.DataFrame:
-    """Shape by dataset, beside the thesis's where it prints numbers (Figure 4.3).
+def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
+    """Shape beside the thesis's, where it prints numbers (Table S20, to Figure 4.3).
 
     The thesis prints shapes of annotated CMBs only in Table 8.3, found and missed ones apart;
     they are put together here for its two test sets, CRB and DOU.
     """
-    own = [
-        {"dataset": name, "n": len(part), **{SHAPES[f]: mean_sd(part[f]) for f in SHAPES}}
-        for name, part in study.cohort.features.groupby("dataset")
-    ]
+    own = mean_sd(features, "dataset", SHAPES)
+    own.insert(0, "n_cmb", features.groupby("dataset").size())
     printed = thesis_numbers("8.3")
     printed = printed[(printed["type"] == "GT") & printed["dataset"].isin(["CRB", "DOU"])]
-    rows = []
-    for name, part in printed.groupby("dataset"):
-        row = {"dataset": name}
-        for feature, label in SHAPES.items():
-            sizes = part["n"].astype(int)
-            groups = list(zip(sizes, part[feature], part[f"{feature}_sd"], strict=True))
-            n, mean, sd = pooled(groups)
-            row |= {"n": n, label: f"{mean:.2f} ± {sd:.2f}"}
-        rows.append(row)
-    return beside(pd.DataFrame(own), pd.DataFrame(rows), ["dataset"])
+    rows = {}
+    for dataset, part in printed.groupby("dataset"):
+        rows[dataset] = {"n_cmb": part["n"].sum()}
+        for name in SHAPES:
+            mean, sd = pooled(part["n"], part[name], part[f"{name}_sd"])
+            rows[dataset] |= {name: mean, f"{name}_sd": sd}
+    columns = [Column("dataset", "Dataset"), Column("n_cmb", "CMBs")]
+    columns += [Column(name, title, 2) for name, title in SHAPES.items()]
+    return laid_out(_beside(own, pd.DataFrame(rows).T), columns, note=MEAN_SD)
 
 
-def place_summary(study) -> pd.DataFrame:
-    """Share of CMBs by place and dataset, beside the thesis's (Figure 4.4).
+def pooled(sizes, means, sds) -> tuple[float, float]:
+    """Mean and standard deviation of groups put together, from those of each group."""
+    sizes, means, sds = (np.asarray(values, float) for values in (sizes, means, sds))
+    mean = np.average(means, weights=sizes)
+    squares = (sizes - 1) * sds**2 + sizes * (means - mean) ** 2
+    return float(mean), float(np.sqrt(squares.sum() / (sizes.sum() - 1)))
 
-    The thesis's counts are those of Table 8.2, true positives and false negatives together,
-    so for its two test sets.
+
+def _beside(own: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``own`` with the thesis's values in ``<column>_thesis`` and ``<column>_thesis_sd``.
+
+    Both are indexed by dataset, which becomes a column.
     """
-    features = study.cohort.features
-    printed = thesis_numbers("8.2")
-    rows = []
-    for name, part in features.groupby("dataset"):
-        theirs = printed[printed["dataset"] == name]
-        total = int((theirs["tp"] + theirs["fn"]).sum()) if len(theirs) else 0
-        for place, regions in PLACES.items():
-            n = int(part["region"].isin(regions).sum())
-            row = {"dataset": name, "place": place, "CMBs": n}
-            row["%"] = round(100 * n / len(part), 1)
-            if total:
-                line = theirs[theirs["location"] == place].iloc[0]
-                count = int(line["tp"] + line["fn"])
-                row |= {"CMBs (thesis)": str(count), "% (thesis)": round(100 * count / total, 1)}
-            rows.append(row)
-    return pd.DataFrame(rows)
+    printed = printed.astype({"n_cmb": "Int64"}).rename(columns=thesis_name)
+    return own.join(printed).rename_axis("dataset").reset_index()
 
 
-def grid_summary(study) -> pd.DataFrame:
-    """The same CMBs on the standard and on their native grid: voxels, radius and elongation."""
-    rows = []
-    tables = {"standard": study.cohort.features, "native": study.cohort.native_features}
-    for name in sorted(set(study.cohort.features["dataset"])):
-        row = {"dataset": name}
-        for grid, table in tables.items():
-            part = table[table["dataset"] == name]
-            row |= {
-                f"median voxels, {grid}": float(part["n_voxels"].median()),
-                f"radius mm, {grid}": mean_sd(part["radius_mm"]),
-                f"inverse elongation, {grid}": mean_sd(part["inv_elongation"]),
-            }
-        rows.append(row)
-    return pd.DataFrame(rows)
+def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
+    """How many CMBs lack a value on either grid, by the reason given (Table S26).
+
+    Parameters
+    ----------
+    standard, native : DataFrame
+        Features of the same CMBs on the two grids.
+    """
+    grids = {"n_standard": standard, "n_native": native}
+    counts = {name: table["reason"].value_counts() for name, table in grids.items()}
+    table = pd.DataFrame(counts).fillna(0).astype(int).rename_axis("reason")
+    table = table.sort_values(list(counts), ascending=False, kind="stable").reset_index()
+    columns = [
+        Column("reason", "Reason", names={"": "all values are there"}),
+        Column("n_standard", "CMBs, standard grid"),
+        Column("n_native", "CMBs, native grid"),
+    ]
+    return laid_out(table, columns)
 
 
-def reason_summary(study) -> pd.DataFrame:
-    """How many CMBs lack a value, on either grid, by the reason given."""
-    tables = {"standard": study.cohort.features, "native": study.cohort.native_features}
-    counts = {f"CMBs, {grid} grid": t["reason"].value_counts() for grid, t in tables.items()}
-    table = pd.DataFrame(counts).fillna(0).astype(int).rename(index={"": "all values are there"})
-    return table.rename_axis("reason").sort_values(list(table), ascending=False)
+def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
+    """The same CMBs on the standard and on their native grid (Table S22), a row for each."""
+    table = pd.concat([standard.assign(grid="standard"), native.assign(grid="native")])
+    groups = table.groupby(["dataset", "grid"])
+    own = mean_sd(table, ["dataset", "grid"], ["radius_mm", "inv_elongation"])
+    own.insert(0, "n_voxels_median", groups["n_voxels"].median())
+    own.insert(0, "n_cmb", groups.size())
+    own = own.sort_index(level=["dataset", "grid"], ascending=[True, False]).reset_index()
+    columns = [
+        Column("dataset", "Dataset"),
+        Column("grid", "Grid"),
+        Column("n_cmb", "CMBs"),
+        Column("n_voxels_median", "Median voxels"),
+        Column("radius_mm", TITLES["radius_mm"], 2),
+        Column("inv_elongation", TITLES["inv_elongation"], 2),
+    ]
+    return laid_out(own, columns, note=MEAN_SD)
 
 
-def analytic_summary() -> pd.DataFrame:
-    """Digitised shapes at 0.5 mm against their closed form (`cmbkit.features.analytic`)."""
+def analytic_shapes() -> pd.DataFrame:
+    """Shapes digitised at 0.5 mm against their closed form (Table S23)."""
     table = analytic.analytic_table(spacings=((0.5, 0.5, 0.5),))
-    wanted = ("volume_mm3", "max_diameter_mm", "sphericity", "inv_elongation", "inv_flatness")
-    table = table[table["feature"].isin(wanted)].round(3)
-    return table.drop(columns="voxel_mm").replace(-0.0, 0.0)
+    table = table[table["feature"].isin(SHAPES)].drop(columns="voxel_mm").reset_index(drop=True)
+    numbers = ["closed_form", "computed", "difference", "allowed"]
+    table[numbers] = table[numbers].round(6) + 0.0  # no rounding errors, no -0
+    columns = [Column("shape", "Shape"), Column("feature", "Feature", names=TITLES)]
+    columns += [Column(name, name.replace("_", " ").capitalize(), 3) for name in numbers]
+    return laid_out(table, columns)
 
 
-def correlation_figure(study):
-    """Rank correlation of features, and the numbers behind it."""
-    table = trends.correlations(study.cohort.features)
-    return figures_features.correlation_matrix(table), table
+def floor_data(features: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
+    """The values behind Figure S22: CMBs, then bands of perfect balls (dataset "perfect balls").
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per CMB.
+    floor : DataFrame
+        From `cmbkit.features.analytic.ball_floor`.
+    """
+    points = features[["uid", "dataset", "id", "n_voxels", *FLOOR]]
+    bands = floor_bands(floor).assign(dataset="perfect balls")
+    return pd.concat([points, bands], ignore_index=True)
 
 
-def thickness_figure(study):
-    """Elongation and flatness against slice thickness, and the values and lines behind them.
+def with_slice_thickness(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
+    """Ratios of axes of each CMB with its scan's slice thickness (Figure S21).
 
     sMOMENI is left out: its CMBs are copies of few models in MOMENI's scans.
     """
-    scans = study.cohort.table[["uid", "slice_thickness_mm"]]
-    points = study.cohort.features.merge(scans, on="uid", validate="many_to_one")
-    points = points[points["dataset"] != "sMOMENI"]
+    scans = scans[["uid", "slice_thickness_mm"]]
+    points = features.merge(scans, on="uid", validate="many_to_one")
+    columns = ["uid", "dataset", "id", "slice_thickness_mm", *RATIOS]
+    return points.loc[points["dataset"] != "sMOMENI", columns]
+
+
+def thickness_trends(points: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+    """Line and band of each ratio over slice thickness; none where all slices are as thick.
+
+    Parameters
+    ----------
+    points : DataFrame
+        From `with_slice_thickness`.
+    seed : int
+    """
     x = points["slice_thickness_mm"]
+    if not x.max() > x.min():
+        return {}
     at = np.linspace(x.min(), x.max(), 41)
-    lines = {
-        feature: trends.linear_trend(x, points[feature], points["uid"], at, seed=study.params.seed)
-        for feature in figures_features.RATIOS
-        if x.max() > x.min()
+    return {
+        name: trends.linear_trend(x, points[name], points["uid"], at, seed=seed) for name in RATIOS
     }
-    data = [points[["uid", "dataset", "id", "slice_thickness_mm", *figures_features.RATIOS]]]
-    data += [line.assign(line=feature) for feature, line in lines.items()]
-    return figures_features.thickness_effect(points, lines), pd.concat(data, ignore_index=True)
 
 
-def floor_figure(study):
-    """Sphericity and flatness against the number of voxels, and the values behind them."""
-    features = study.cohort.features
-    floor = analytic.ball_floor(FLOOR_SIZES, draws=25, seed=study.params.seed)
-    columns = ["uid", "dataset", "id", "n_voxels", *figures_features.FLOOR]
-    bands = figures_features.floor_bands(floor).assign(dataset="perfect balls")
-    data = pd.concat([features[columns], bands], ignore_index=True)
-    return figures_features.discretisation_floor(features, floor), data
+def thickness_data(points: pd.DataFrame, lines: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The values behind Figure S21: CMBs, then lines with slope and 95 % ends (column line)."""
+    drawn = [
+        line.assign(line=name, **{key: line.attrs[key] for key in SLOPE})
+        for name, line in lines.items()
+    ]
+    return pd.concat([points, *drawn], ignore_index=True)
 
 
-def busiest_form(study, scale: str = "bombs", **options) -> RatingForm:
-    """The form of the scan with most CMBs (the first of equals).
+SLOPE = ("slope", "slope_low", "slope_high")
+
+
+def table_4_2() -> pd.DataFrame:
+    """SynthSeg structures of each BOMBS region, with BOMBS's and the thesis's groups.
+
+    ``as_printed``: whether the thesis prints the same structures.
+    """
+    printed = thesis_table("4.2").set_index("bombs_region")["synthseg_labels"]
+    rows = []
+    for region, structures in REGIONS.items():
+        labels = [n for n in SYNTHSEG_LABELS if structure_of(n) in structures]
+        rows.append(
+            {
+                "region": region,
+                "group": group_of(region, "bombs"),
+                "group_thesis": group_of(region, "thesis"),
+                "structures": ", ".join(structures),
+                "labels": ", ".join(map(str, labels)),
+                "as_printed": printed[region] == ", ".join(structures),
+            }
+        )
+    columns = [
+        Column("region", "BOMBS region"),
+        Column("group", "Group"),
+        Column("structures", "Structures"),
+        Column("labels", "SynthSeg labels"),
+        Column("as_printed", "As printed"),
+    ]
+    return laid_out(pd.DataFrame(rows), columns)
+
+
+def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
+    """CMBs by place and dataset, beside the thesis's (Table S21, to Figure 4.4).
+
+    The thesis's counts are those of Table 8.2, true positives and false negatives together,
+    so for its two test sets. Places outside brain tissue count in the percentages alone.
+    """
+    printed = thesis_numbers("8.2").set_index(["dataset", "location"])
+    printed = (printed["tp"] + printed["fn"]).rename("n_cmb_thesis").astype("Int64")
+    place = features["region"].map({r: name for name, rs in PLACES.items() for r in rs})
+    all_cmbs = features["dataset"].value_counts()
+    every = pd.MultiIndex.from_product([sorted(all_cmbs.index), PLACES], names=["dataset", "place"])
+    counts = features.assign(place=place).groupby(["dataset", "place"]).size()
+    table = counts.reindex(every, fill_value=0).rename("n_cmb").reset_index()
+    table["percent"] = 100 * table["n_cmb"] / table["dataset"].map(all_cmbs)
+    table = table.join(printed, on=["dataset", "place"])
+    total = table.groupby("dataset")["n_cmb_thesis"].transform("sum")
+    table["percent_thesis"] = (100 * table["n_cmb_thesis"] / total).astype(float)
+    columns = [
+        Column("dataset", "Dataset"),
+        Column("place", "Place"),
+        Column("n_cmb", "CMBs"),
+        Column("percent", "% of CMBs", 1),
+    ]
+    return laid_out(table, columns)
+
+
+def busiest_scan(features: pd.DataFrame) -> str:
+    """The scan with most CMBs, the first of equals.
 
     sMOMENI's scans, made with about ten CMBs each, count only when there are no others.
     """
-    features = study.cohort.features
     rated = features[features["dataset"] != "sMOMENI"]
     counts = (rated if len(rated) else features)["uid"].value_counts(sort=False)
-    return rating_form(features, counts.idxmax(), scale, **options)
+    return str(counts.idxmax())

@@ -1,30 +1,55 @@
-"""What notebook 04 shows of a run's configuration: network, patches, data of each phase."""
+"""Tables and figures of notebook 04: the network, its patches, the runs, what it sees."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cmbkit.params import Network, Parameters, Training
+from cmbkit.plotting.config_panels import configuration_panel, data_configuration
+from cmbkit.plotting.cuts import cut_examples, orthogonal_cuts, prediction_evolution
+from cmbkit.plotting.diagrams import patch_sampling
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.records import StandardScan
+from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.tables import shown
 
-def network(study) -> dict:
-    """Configuration of the network as Figure A.7 lists it."""
-    return {"name": "UNetApollo3D", **study.params.network.model_dump()}
+THESIS_RUNS = {
+    ("scratch", "pretrain"): {"epochs_thesis": 197, "days_thesis": 17},
+    ("tl", "pretrain"): {"epochs_thesis": 108, "days_thesis": 8},
+    ("scratch", "finetune"): {"epochs_thesis": 187, "days_thesis": 17},
+    ("tl", "finetune"): {"epochs_thesis": 99, "days_thesis": 8},
+}
+"""Section 7.2."""
+PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
 
 
-def patches(study, count: int | None = None) -> dict:
-    """Arguments of `patch_sampling` for the first training scan with CMBs (Figure 6.2)."""
+def figure_a_7(network: Network) -> Figure:
+    """Configuration of the network."""
+    return configuration_panel({"name": "UNetApollo3D", **network.model_dump()})
+
+
+def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
+    """Patches drawn from a training scan, and the tiles of inference.
+
+    Parameters
+    ----------
+    standard : StandardScan
+        With a CMB at least.
+    params : Parameters
+        Network, training, inference and seed are used.
+    """
     from cmbkit.detector.inference.tiles import tile_starts
     from cmbkit.detector.patches.sampling import SampledScan, random_start, start_around
 
-    params = study.params
-    patch = params.network.patch_size
-    scans = study.cohort.split("train", datasets=params.training.finetune.datasets)
-    scan = SampledScan.load(next(s for s in scans if len(s.microbleeds())))
+    scan, patch = SampledScan.load(standard), params.network.patch_size
     rng = np.random.default_rng(params.seed)
     share = np.asarray(params.training.class_proportions)
     boxes = []
-    for _ in range(count or params.training.patches_per_scan):
+    for _ in range(params.training.patches_per_scan):
         holds = rng.random() < share[1] / share.sum()
         if holds:
             start = start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
@@ -33,133 +58,181 @@ def patches(study, count: int | None = None) -> dict:
         boxes.append((tuple(int(v) for v in start), holds))
     tile = params.inference.tile_size or patch
     middle = round(scan.centres[:, 2].mean())
-    return {
-        "shape": scan.image.shape,
-        "patch": patch,
-        "train_boxes": boxes,
-        "tile_starts": tile_starts(scan.image.shape, tile, params.inference.overlap),
-        "background": scan.image[:, :, middle].astype(np.float32),
-        "lesions": scan.centres,
+    return patch_sampling(
+        scan.image.shape,
+        patch,
+        boxes,
+        tile_starts(scan.image.shape, tile, params.inference.overlap),
+        background=scan.image[:, :, middle].astype(np.float32),
+        lesions=scan.centres,
+    )
+
+
+def simulated_slices(cuts: Mapping[float, tuple], spacing_mm: float) -> Figure:
+    """A microbleed as augmentation shows it in simulated thick slices (Figure S4).
+
+    Parameters
+    ----------
+    cuts : mapping
+        Image and mask by thickness in mm (`cmbkit.detector.patches.slice_example`).
+    spacing_mm : float
+    """
+    names = {mm: f"{mm:g} mm slices" if mm else "As scanned" for mm in cuts}
+    rows = [(names[mm], image, mask) for mm, (image, mask) in cuts.items()]
+    return orthogonal_cuts(rows, spacing_mm, centre=[n // 2 for n in rows[0][1].shape])
+
+
+def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
+    """Scans, patients and CMBs of each dataset in each phase.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        One row per scan: dataset, patient, split, n_cmb.
+    training : Training
+        Names the datasets of both phases of training.
+    """
+    train = scans[scans["split"] == "train"]
+    phases = {
+        "pre-training": train[train["dataset"].isin(training.pretrain.datasets)],
+        "fine-tuning": train[train["dataset"].isin(training.finetune.datasets)],
+        "validation": scans[scans["split"] == "valid"],
+        "test": scans[scans["split"] == "test"],
     }
-
-
-def thickened(study, thicknesses_mm=(2.0, 4.0, 6.0)) -> Figure:
-    """A microbleed of a training scan as augmentation shows it in simulated thick slices.
-
-    The clearest one of the training scan with the thinnest slices; slices lie across the third
-    axis, and the microbleed is in the middle of one.
-    """
-    from cmbkit.plotting.cuts import orthogonal_cuts
-    from cmbkit.study.examples import clearest_microbleed
-
-    scans = study.cohort.split("train", datasets=study.params.training.finetune.datasets)
-    by_slices = sorted(scans, key=lambda scan: scan.scan.acquisition.slice_thickness_mm)
-    clearest = ((scan, clearest_microbleed(scan)) for scan in by_slices)
-    standard, (id, _) = next(pair for pair in clearest if pair[1] is not None)
-    rows = in_thick_slices(standard, id, thicknesses_mm)
-    centre = [n // 2 for n in rows[0][1].shape]
-    return orthogonal_cuts(rows, study.params.preprocessing.spacing_mm, centre=centre)
-
-
-def in_thick_slices(standard, id: int, thicknesses_mm, side_mm: float = 24.0) -> list[tuple]:
-    """The surroundings of one microbleed as scanned, and in thicker and thicker slices.
-
-    Returns
-    -------
-    list of (label, image, mask)
-        ndarrays, cubes of about ``side_mm``; the first row is what was scanned.
-    """
-    from cmbkit.detector.patches.simulated_slices import Slices, thicken
-    from cmbkit.plotting.cuts import centre_of, crop_around
-
-    image, lesion = standard.image(), standard.lesions().data == id
-    spacing_mm = float(image.spacing[0])
-    fill = np.float32(standard.record()["background_value"])
-    centre, side = centre_of(lesion, image.shape), round(side_mm / spacing_mm)
-    margin = round(1.5 * max(thicknesses_mm) / spacing_mm) + 1  # what slices reach beyond
-    longer = (side, side, side + 2 * margin)
-    patch = crop_around(image.data.astype(np.float32), centre, longer, fill)
-    mask = crop_around(lesion.astype(np.uint8), centre, longer)
-    rows = [("As scanned", patch, mask)]
-    for thickness_mm in thicknesses_mm:
-        thickness = thickness_mm / spacing_mm
-        phase = ((longer[2] // 2 + 0.5) / thickness + 0.5) % 1
-        shown = thicken(patch, mask, Slices(2, thickness, phase))
-        rows.append((f"{thickness_mm:g} mm slices", *shown))
-    seen = slice(margin, margin + side)
-    return [(label, image[:, :, seen], mask[:, :, seen]) for label, image, mask in rows]
-
-
-def data(study) -> pd.DataFrame:
-    """Scans, patients and CMBs of each dataset in each phase (Figure A.6)."""
-    table = study.cohort.table
-    rows = []
-    training = study.params.training
-    phases = {"pre-training": training.pretrain, "fine-tuning": training.finetune}
-    for name, phase in phases.items():
-        chosen = table[(table["split"] == "train") & table["dataset"].isin(phase.datasets)]
-        rows += _counted(name, chosen)
-    rows += _counted("validation", table[table["split"] == "valid"])
-    rows += _counted("test", table[table["split"] == "test"])
-    return pd.DataFrame(rows)
-
-
-def _counted(phase: str, scans: pd.DataFrame) -> list[dict]:
-    return [
-        {
-            "phase": phase,
-            "dataset": dataset,
-            "scans": len(rows),
-            "patients": rows["patient"].nunique(),
-            "CMBs": int(rows["n_cmb"].sum()),
-        }
-        for dataset, rows in scans.groupby("dataset")
+    counts = {
+        "n_scans": ("n_cmb", "size"),
+        "n_patients": ("patient", "nunique"),
+        "n_cmb": ("n_cmb", "sum"),
+    }
+    parts = {name: part.groupby("dataset").agg(**counts) for name, part in phases.items()}
+    table = pd.concat(parts, names=["phase"])
+    columns = [
+        Column("phase", "Phase"),
+        Column("dataset", "Dataset"),
+        Column("n_scans", "Scans"),
+        Column("n_patients", "Patients"),
+        Column("n_cmb", "CMBs"),
     ]
+    return laid_out(table.reset_index(), columns)
 
 
-def transfer_summary(study) -> pd.DataFrame:
-    """Tensors carried, sliced or initialised, with their shapes where these changed."""
-    report = study.models.transfer_report()
-    changed = report[report["action"] != "carried"]
-    carried = report[report["action"] == "carried"]
-    row = {"tensor": f"{len(carried)} further tensors", "action": "carried"}
-    return pd.concat([changed, pd.DataFrame([row])], ignore_index=True)
+def figure_a_6(table: pd.DataFrame) -> Figure:
+    """`data_of_phases` as a picture."""
+    return data_configuration(shown(table)[0])
 
 
-def snapshots(study, model: str = "scratch", phase: str = "pretrain") -> dict[str, list[dict]]:
-    """Followed predictions by CMB: image, lesion, probability and epoch, by rising epoch."""
-    found: dict[str, list[dict]] = {}
-    folder = study.models.folder(model, phase) / "snapshots"
-    for path in sorted(folder.glob("*_epoch*.npz")):
-        with np.load(path) as stored:
-            snapshot = {name: stored[name] for name in stored.files}
-        found.setdefault(path.name.rpartition("_epoch")[0], []).append(snapshot)
-    return found
+def runs(
+    histories: Mapping[tuple[str, str], pd.DataFrame],
+    kept_by: Mapping[tuple[str, str], str],
+    false_alarms: Mapping[tuple[str, str], int],
+) -> pd.DataFrame:
+    """One row per training run, beside the thesis's epochs and days (Table S7, section 7.2).
+
+    Parameters
+    ----------
+    histories : mapping of (model, phase) to DataFrame
+        One row per epoch: step, seconds, val_loss and further measures.
+    kept_by : mapping of (model, phase) to str
+        What chose the checkpoint (`cmbkit.params.Phase.keep`).
+    false_alarms : mapping of (model, phase) to int
+        Places where a network was wrong that patches were drawn from; shown where there are any.
+    """
+    from cmbkit.detector.training.phase import kept_epoch
+
+    rows = []
+    for run, history in histories.items():
+        keep = kept_by[run]
+        measure = {"loss": "val_loss", "final": "val_loss"}.get(keep, keep)
+        rows.append(
+            {
+                "model": run[0],
+                "phase": run[1],
+                "epochs": len(history),
+                "gradient_steps": int(history["step"].max()),
+                "minutes": history["seconds"].sum() / 60,
+                "false_alarms": false_alarms[run],
+                "kept_by": keep,
+                "best_value": history.loc[kept_epoch(history, keep), measure],
+                **THESIS_RUNS[run],
+            }
+        )
+    columns = [
+        Column("model", "Model", names=MODEL_NAMES),
+        Column("phase", "Phase", names=PHASES),
+        Column("epochs", "Epochs"),
+        Column("gradient_steps", "Gradient steps"),
+        Column("minutes", "Minutes", 1),
+        Column("days_thesis", "Days (thesis)"),
+        *([Column("false_alarms", "False alarms sought")] if any(false_alarms.values()) else []),
+        Column("kept_by", "Kept by"),
+        Column("best_value", "Best value"),
+    ]
+    return laid_out(pd.DataFrame(rows), columns)
 
 
-def evolution(study, columns: int = 6) -> Figure:
-    """Figure 7.2: one validation CMB, predicted after epochs spread over the pre-training."""
-    from cmbkit.plotting.cuts import prediction_evolution
+def transferred(report: pd.DataFrame) -> pd.DataFrame:
+    """Tensors of the source network that changed, and how many were carried whole (Table S8).
 
-    shown = next(iter(snapshots(study).values()))
-    picked = np.unique(np.linspace(0, len(shown) - 1, columns).round().astype(int))
-    predictions = [(int(shown[i]["epoch"]), shown[i]["probability"]) for i in picked]
-    first = shown[0]
+    Parameters
+    ----------
+    report : DataFrame
+        tensor, source_shape, target_shape, action, parameters
+        (`cmbkit.detector.network.transfer.carry_weights`).
+    """
+    carried = report["action"] == "carried"
+    whole = {
+        "tensor": "",
+        "action": "carried",
+        "parameters": report.loc[carried, "parameters"].sum(),
+        "n_tensors": carried.sum(),
+    }
+    table = pd.concat([report[~carried].assign(n_tensors=1), pd.DataFrame([whole])])
+    columns = [
+        Column("tensor", "Tensor", names={"": "all others"}),
+        Column("n_tensors", "Tensors"),
+        Column("source_shape", "Shape in the source"),
+        Column("target_shape", "Shape here"),
+        Column("action", "Action"),
+        Column("parameters", "Parameters"),
+    ]
+    return laid_out(table.reset_index(drop=True), columns)
+
+
+def figure_7_2(series: list[dict], columns: int = 6) -> Figure:
+    """One followed CMB, predicted after epochs spread over a phase.
+
+    Parameters
+    ----------
+    series : list of dict
+        Of one CMB, from `cmbkit.detector.training.snapshots.read_snapshots`.
+    columns : int
+        Epochs shown at most.
+    """
+    picked = np.unique(np.linspace(0, len(series) - 1, columns).round().astype(int))
+    predictions = [(int(series[i]["epoch"]), series[i]["probability"]) for i in picked]
+    first = series[0]
     spacing = float(first["spacing_mm"])
     return prediction_evolution(first["image"], first["lesion"], predictions, spacing)
 
 
-def tracking(study) -> Figure:
-    """Figure A.5: each followed CMB at the end of the scratch model's pre-training."""
-    from cmbkit.plotting.cuts import cut_examples
+def figure_a_5(snapshots: Mapping[tuple[str, int], list[dict]], threshold: float) -> Figure:
+    """Each followed CMB at the end of a phase.
 
-    shown, spacing = [], study.params.preprocessing.spacing_mm
-    for name, series in snapshots(study).items():
+    Parameters
+    ----------
+    snapshots : mapping of (uid, CMB) to list of dict
+        From `cmbkit.detector.training.snapshots.read_snapshots`.
+    threshold : float
+        Probability from which a voxel is outlined.
+    """
+    examples = []
+    for (uid, number), series in snapshots.items():
         last = series[-1]
+        image = last["image"]
         rows = [
-            ("Raw", last["image"], None),
-            ("Annotated", last["image"], last["lesion"]),
-            ("Predicted", last["image"], last["probability"] >= study.params.inference.threshold),
+            ("Raw", image, None),
+            ("Annotated", image, last["lesion"]),
+            ("Predicted", image, last["probability"] >= threshold),
         ]
-        shown.append((name.replace("_cmb", ", CMB "), rows, (np.array(last["image"].shape) // 2)))
-    return cut_examples(shown, spacing)
+        examples.append((f"{uid}, CMB {number}", rows, np.array(image.shape) // 2))
+    return cut_examples(examples, float(last["spacing_mm"]))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ellipeinc, ellipkinc
 
+from cmbkit.ball import ball_radius
 from cmbkit.features.shape import shape_features
 
 SURFACE_ERROR = 0.12
@@ -85,7 +86,7 @@ def closed_form(kind: str, size, spacing=(1.0, 1.0, 1.0)) -> dict[str, float]:
         longest, axes = np.hypot(2 * r, h), np.array([0.0, 2 * r, 2 * r])
     return {
         "volume_mm3": float(volume),
-        "radius_mm": float((3 * volume / (4 * np.pi)) ** (1 / 3)),
+        "radius_mm": ball_radius(volume),
         "surface_mm2": float(surface),
         "sphericity": float((36 * np.pi * volume**2) ** (1 / 3) / surface),
         "max_diameter_mm": float(longest),
@@ -131,8 +132,7 @@ def allowed_error(feature: str, truth: dict[str, float], spacing) -> float:
 def measured(mask: np.ndarray, spacing) -> dict[str, float]:
     """Features of a mask under the names of `closed_form`."""
     volume = float(np.count_nonzero(mask) * np.prod(spacing))
-    radius = (3 * volume / (4 * np.pi)) ** (1 / 3)
-    return {"volume_mm3": volume, "radius_mm": radius, **shape_features(mask, spacing)}
+    return {"volume_mm3": volume, "radius_mm": ball_radius(volume), **shape_features(mask, spacing)}
 
 
 def analytic_table(cases=CASES, spacings=SPACINGS) -> pd.DataFrame:
@@ -183,7 +183,7 @@ def ball_floor(n_voxels, *, draws: int = 40, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = []
     for wanted in n_voxels:
-        radius = (3 * wanted / (4 * np.pi)) ** (1 / 3)
+        radius = ball_radius(wanted)
         for _ in range(draws):
             mask = digitise("ball", (radius,) * 3, (1, 1, 1), rng.uniform(-0.5, 0.5, 3))
             if mask.any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cmbkit.ball import ball_radius
 from cmbkit.features import intensity, shape
 from cmbkit.features.edge import BrainEdge
 from cmbkit.features.location import location_features
@@ -132,7 +133,7 @@ def _describe(image, lesions, labels, brain, label, box, grouping, bin_width) ->
     return {
         "n_voxels": len(voxels),
         "volume_mm3": volume,
-        "radius_mm": (3 * volume / (4 * np.pi)) ** (1 / 3),
+        "radius_mm": ball_radius(volume),
         **form,
         **axes,
         **bright,

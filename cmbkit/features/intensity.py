@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
+
 SHELL_MM = 2.0
 BIN_WIDTH = 25.0
 FIRST_ORDER = {
@@ -123,7 +125,7 @@ def intensity_features(
         lesion. ``intensity_reason`` says why values are NaN: no shell voxel within 2 mm, or
         values in the lesion that are not finite.
     """
-    box = ndimage.find_objects(np.asarray(mask, np.uint8))[0]
+    box = bounding_box(mask)
     values = image[box][mask[box]]
     reasons = []
     if np.isfinite(values).all():

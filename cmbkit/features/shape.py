@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmbkit.boxes import bounding_box
+
 FEATURES = (
     *("sphericity", "max_diameter_mm", "inv_flatness", "inv_elongation", "surface_mm2"),
     *("mesh_volume_mm3", "major_axis_mm", "minor_axis_mm", "least_axis_mm"),
@@ -52,7 +54,8 @@ def shape_features(mask: np.ndarray, spacing) -> dict:
     so; pyradiomics on the whole volume gives another number for such a lesion, and the same
     for all others.
     """
-    mask = _tight(np.asarray(mask, bool))
+    mask = np.asarray(mask, bool)
+    mask = mask[bounding_box(mask)]
     surface, volume, diameters = _mesh(np.pad(mask, 1), spacing)
     least, minor, major = _eigenvalues(mask, spacing)
     reasons = []
@@ -106,14 +109,6 @@ def axis_directions(mask: np.ndarray, affine: np.ndarray) -> dict:
     without = [name for name in ("major", "least") if np.isnan(directions[f"{name}_x"])]
     reason = f"direction of {', '.join(without)} axis: another is as long" if without else ""
     return {**directions, "direction_reason": reason}
-
-
-def _tight(mask: np.ndarray) -> np.ndarray:
-    voxels = np.argwhere(mask)
-    if not len(voxels):
-        raise ValueError("lesion mask: expected at least one voxel, found none")
-    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    return mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
 
 
 def _mesh(mask: np.ndarray, spacing):

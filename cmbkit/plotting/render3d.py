@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from cmbkit.boxes import bounding_box
+
 WINDOW_CLASSES = ("vtkEGLRenderWindow", None, "vtkOSOpenGLRenderWindow")
 _VARIABLE = "VTK_DEFAULT_OPENGL_WINDOW"
 _PROBE = """
@@ -93,11 +95,8 @@ def mesh(mask, spacing, smoothing: int = 8):
     from skimage.measure import marching_cubes
 
     inside = np.asarray(mask) > 0
-    if not inside.any():
-        raise ValueError("mesh: expected a mask with voxels, found none")
     spacing = tuple(np.broadcast_to(np.asarray(spacing, float), 3))
-    box = tuple(slice(v.min(), v.max() + 1) for v in np.nonzero(inside))
-    inside = inside[box]
+    inside = inside[bounding_box(inside)]
     parts = FINE_PARTS if min(inside.shape) <= THIN else 1
     inside = inside.repeat(parts, 0).repeat(parts, 1).repeat(parts, 2)
     vertices, faces, _, _ = marching_cubes(np.pad(inside, 1).astype(np.float32), 0.5,

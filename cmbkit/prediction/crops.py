@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 
+from cmbkit.boxes import bounding_box
 from cmbkit.plotting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
 from cmbkit.plotting.style import CALL_COLOURS
 from cmbkit.volume import Volume
@@ -55,10 +56,9 @@ def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, fl
 
     spacing = float(image.spacing[0])
     size = int(np.ceil(SIDE_MM / spacing))
-    where = np.argwhere(instances.data == number)
-    low, high = where.min(axis=0), where.max(axis=0) + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    centre = low + centre_of(instances.data[box] == number, high - low)
+    box = bounding_box(instances.data == number)
+    mask = instances.data[box] == number
+    centre = np.add([side.start for side in box], centre_of(mask, mask.shape))
     grey = to_grey(crop_around(image.data, centre, size, fill=limits[0]), limits)
     mask = crop_around(instances.data, centre, size) == number
     scale = PANEL / size

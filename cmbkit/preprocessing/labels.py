@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.ball import ball_radius
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.region_growing import SIX, grow_study
@@ -37,11 +38,6 @@ COLUMNS = {
     "elbow": "boolean",
     "grown_voxels": "Int64",
 }
-
-
-def sphere_radius(n_voxels: float, voxel_volume_mm3: float) -> float:
-    """Radius in mm of the sphere with the volume of ``n_voxels`` voxels."""
-    return float((3 * n_voxels * voxel_volume_mm3 / (4 * np.pi)) ** (1 / 3))
 
 
 def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
@@ -120,7 +116,7 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
             "j": centre[1],
             "k": centre[2],
             "n_voxels": size,
-            "radius_mm": sphere_radius(size, image.voxel_volume_mm3),
+            "radius_mm": ball_radius(size * image.voxel_volume_mm3),
         }
         for label, (centre, size) in enumerate(zip(centres, sizes, strict=True), 1)
     ]
@@ -145,7 +141,7 @@ def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
         As `refine` returns them.
     """
     growths = grow_study(image, marks.voxels, params)
-    radii = [sphere_radius(g.n_voxels, image.voxel_volume_mm3) for g in growths]
+    radii = [ball_radius(g.n_voxels * image.voxel_volume_mm3) for g in growths]
     labels = draw_spheres(image, marks.centres, radii)
     sizes = np.bincount(labels[labels > 0], minlength=len(growths) + 1)[1:]
     columns = (marks.numbers, marks.centres, growths, sizes, radii)

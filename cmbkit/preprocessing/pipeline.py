@@ -11,13 +11,14 @@ import pandas as pd
 
 from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.anatomy.parcellation import parcellate
+from cmbkit.ball import ball_radius
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
 from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.preprocessing.intensities import fill_nan, moments
-from cmbkit.preprocessing.labels import grow_spheres, refine, sphere_radius
+from cmbkit.preprocessing.labels import grow_spheres, refine
 from cmbkit.preprocessing.region_growing import size_cap
 from cmbkit.preprocessing.seeds import read_marks
 from cmbkit.preprocessing.sidecars import write_sidecars
@@ -93,7 +94,7 @@ def _table(labels: Volume, found: pd.DataFrame, start) -> pd.DataFrame:
         size = {
             "n_voxels": len(voxels),
             "volume_mm3": len(voxels) * labels.voxel_volume_mm3,
-            "radius_mm": sphere_radius(len(voxels), labels.voxel_volume_mm3),
+            "radius_mm": ball_radius(len(voxels) * labels.voxel_volume_mm3),
             "native_radius_mm": row["radius_mm"],
         }
         rows.append({**row, **place, **size})

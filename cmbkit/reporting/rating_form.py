@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cmbkit.anatomy.rating_scales import FORMS, LOBE_NOT_TOLD, NOT_TOLD, OUTSIDE, group_of
-from cmbkit.reporting.tables import render_html, render_latex
+from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.tables import NOTHING, render_html, render_latex
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
 SIDES = ("left", "right", "midline")
@@ -28,10 +30,11 @@ class RatingForm:
     grouping : str
         How lines are grouped: the scale's own groups, or the thesis's two.
     table : DataFrame
-        Columns group, region and a count for each certainty, size (BOMBS only) and side, then
-        total. <NA> on lines that a parcellation has no label for, and on lobes without a count
-        while some CMB's lobe is not told. Lines "total" sum a group, the last line sums
-        everything, places outside brain tissue included.
+        Columns group, region and a count for each certainty, size (BOMBS only) and side
+        (`count_columns`, e.g. ``certain_under_5_mm_left``), then total. <NA> on lines that a
+        parcellation has no label for, and on lobes without a count while some CMB's lobe is not
+        told. Lines "total" sum a group, the last line sums everything, places outside brain
+        tissue included. Shown, columns without a microbleed are left out except for the usual.
 
     Notes
     -----
@@ -62,42 +65,22 @@ class RatingForm:
         ----------
         region : str
         **where : str
-            side, size or certainty.
+            side, size (one of `SIZES`) or certainty.
 
         Raises
         ------
         KeyError
-            If the form has no such line, or no column with these words.
+            If the form has no such line, or no column of that kind.
         """
         line = self.table[(self.table["region"] == region)]
         if line.empty:
             known = sorted(set(self.table["region"]) - {"total"})
             raise KeyError(f"{NAMES[self.scale]} line: expected one of {known}, found {region!r}")
-        wanted = [c for c in self._counts() if set(where.values()) <= set(c.split(", "))]
+        columns = count_columns(self.scale)
+        wanted = [key for key, of in columns.items() if where.items() <= of.items()]
         if not wanted:
-            raise KeyError(f"expected words of the columns {self._counts()}, found {where}")
+            raise KeyError(f"expected words of the columns {list(columns)}, found {where}")
         return int(line[wanted].fillna(0).to_numpy().sum())
-
-    def _counts(self) -> list[str]:
-        return [c for c in self.table if c not in ("group", "region", "total")]
-
-    def shown(self) -> pd.DataFrame:
-        """The form as text: columns without a microbleed left out except for left and right."""
-        keep = [
-            column
-            for column in self._counts()
-            if self.table[column].fillna(0).any()
-            or (column.split(", ")[0] == CERTAINTIES[self.scale][0] and self._usual(column))
-        ]
-        table = self.table[["group", "region", *keep, "total"]].copy()
-        table["group"] = table["group"].mask(table["group"].duplicated(), "")
-        counts = table[[*keep, "total"]].astype(object)
-        table[[*keep, "total"]] = counts.where(counts.notna(), "not told").astype(str)
-        return table
-
-    @staticmethod
-    def _usual(column: str) -> bool:
-        return column.endswith(("left", "right")) and SIZES[2] not in column
 
     def to_csv(self) -> str:
         """All columns; a line that cannot be told is empty."""
@@ -107,11 +90,11 @@ class RatingForm:
 
     def to_html(self) -> str:
         """HTML table."""
-        return render_html(self.shown(), self.title, self.note)
+        return render_html(self.table, self.title, self.note)
 
     def to_latex(self) -> str:
         """LaTeX table."""
-        return render_latex(self.shown(), f"{self.title}. {self.note}".strip())
+        return render_latex(self.table, self.title, self.note)
 
     def save(self, stem) -> list[Path]:
         """Write ``<stem>.csv``, ``.html`` and ``.tex``; returns the paths."""
@@ -174,8 +157,8 @@ def rating_form(
         raise ValueError(f"{uid}: expected a region for every microbleed, found none for some")
     columns = _column_of_each(rows, scale, uid, diameter)
     counts = pd.crosstab(place.to_numpy(), columns.to_numpy()) if len(rows) else pd.DataFrame()
-    table = _lines(counts, scale, grouping)
     note = _note(rows, scale)
+    table = laid_out(_lines(counts, scale, grouping), _shown(counts, scale), note=note)
     return RatingForm(uid, scale, grouping, table, note)
 
 
@@ -200,6 +183,28 @@ def forms_table(forms: dict[str, RatingForm]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def count_columns(scale: str) -> dict[str, dict[str, str]]:
+    """What each column of counts counts: its certainty, size (BOMBS only) and side, by name."""
+    sizes = {"size": SIZES} if scale == "bombs" else {}
+    parts = {"certainty": CERTAINTIES[scale], **sizes, "side": SIDES}
+    found = (dict(zip(parts, words, strict=True)) for words in product(*parts.values()))
+    return {_key(*of.values()): of for of in found}
+
+
+def _key(*words: str) -> str:
+    return "_".join(words).replace(" ", "_")
+
+
+def _shown(counts: pd.DataFrame, scale: str) -> list[Column]:
+    """Layout of a form: columns with a microbleed, and the usual ones without."""
+    columns = [Column("group", "Group"), Column("region", "Region")]
+    for key, of in count_columns(scale).items():
+        usual = of["certainty"] == CERTAINTIES[scale][0] and of["side"] != "midline"
+        if key in counts or (usual and of.get("size") != SIZES[2]):
+            columns.append(Column(key, ", ".join(of.values())))
+    return [*columns, Column("total", "Total")]
+
+
 def _column_of_each(rows, scale, uid, diameter) -> pd.Series:
     first, second = CERTAINTIES[scale]
     words = {"certain": first, "definite": first, "uncertain": second, "possible": second}
@@ -208,21 +213,15 @@ def _column_of_each(rows, scale, uid, diameter) -> pd.Series:
     if certainty.isna().any():
         wrong = sorted(set(given[certainty.isna()]))
         raise ValueError(f"{uid}: certainty: expected one of {sorted(words)}, found {wrong}")
-    column = certainty
+    parts = [certainty, rows["side"]]
     if scale == "bombs":
         size = np.digitize(rows[diameter].to_numpy(float), [5.0, 10.0 + 1e-9])
-        column = column + ", " + pd.Series([SIZES[s] for s in size], rows.index, dtype=object)
-    return column + ", " + rows["side"]
+        parts.insert(1, np.array(SIZES)[size])
+    return pd.Series(list(map(_key, *parts)), rows.index, dtype=object)
 
 
 def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
-    sizes = SIZES if scale == "bombs" else (None,)
-    columns = [
-        ", ".join(filter(None, (certainty, size, side)))
-        for certainty in CERTAINTIES[scale]
-        for size in sizes
-        for side in SIDES
-    ]
+    columns = list(count_columns(scale))
     groups = FORMS[scale]
     if grouping == "thesis":
         regions = [region for lines in groups.values() for region in lines]
@@ -248,7 +247,7 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
 
 
 def _note(rows, scale: str) -> str:
-    parts = ["“not told”: the parcellation has no labels that tell this line."]
+    parts = [f"{NOTHING}: the parcellation has no labels that tell this line."]
     if scale == "mars" and (rows["mars_region"] == LOBE_NOT_TOLD).any():
         parts.append(
             "Lobe not told: white matter, deep and periventricular included, and plain cortex."

@@ -5,37 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
-from cmbkit.features.intensity import SHELL_MM, intensity_features
+from cmbkit.boxes import bounding_box
 from cmbkit.plotting.cuts import crop_around
 from cmbkit.records import StandardScan
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
-
-
-def clearest_microbleed(standard: StandardScan) -> tuple[int, float] | None:
-    """The annotated CMB that stands out most from its surroundings; None for a scan without.
-
-    Returns
-    -------
-    id : int
-    contrast : float
-        See `cmbkit.features.intensity.intensity_features`.
-    """
-    image, lesions = standard.image(), standard.lesions().data
-    outside, reach = standard.brain().data == 0, np.ceil(SHELL_MM / image.spacing).astype(int)
-    found = []
-    for id, box in enumerate(ndimage.find_objects(lesions), 1):
-        if box is None:
-            continue
-        pairs = zip(box, reach, strict=True)
-        near = tuple(slice(max(0, part.start - n), part.stop + n) for part, n in pairs)
-        others = outside[near] | (lesions[near] > 0)
-        of_one = intensity_features(image.data[near], lesions[near] == id, others, image.spacing)
-        if np.isfinite(of_one["contrast"]):
-            found.append((id, of_one["contrast"]))
-    return max(found, key=lambda one: one[1], default=None)
 
 
 def patch_rows(study, uid: str, centre, models, size_mm: float = 30.0) -> list:
@@ -146,9 +121,7 @@ def _pair(study, row):
     if row.call == "TP":
         file = _prediction_file(study, row.model, standard)
         predicted = Volume.read(file, "uint16").data == row.pred_id
-    places = np.argwhere(truth | predicted)
-    low, high = places.min(axis=0), places.max(axis=0) + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = bounding_box(truth | predicted)
     masks = [np.pad(mask[box], 1) for mask in (truth, predicted)]
     spacing = study.params.preprocessing.spacing_mm
     return masks[0], masks[1] if row.call == "TP" else None, spacing, row.radius_mm

@@ -11,7 +11,6 @@ import pandas as pd
 from cmbkit.params import Phase
 
 PHASES = ("pretrain", "finetune")
-ALARMS = "false alarms sought"
 
 
 class ModelStage:
@@ -198,11 +197,11 @@ class ModelStage:
         never found and shows nothing. A phase in the cache does not depend on this choice, which
         takes reading every validation scan: a new rule needs a new `training.VERSION`.
         """
-        from cmbkit.study.examples import clearest_microbleed
+        from cmbkit.features.clearest import clearest_of
 
         found = []
         for standard in self._study.cohort.split("valid"):
-            clearest = clearest_microbleed(standard)
+            clearest = clearest_of(standard)
             if clearest is not None:
                 id, contrast = clearest
                 found.append((-contrast, standard.scan.uid, id))
@@ -249,40 +248,8 @@ class ModelStage:
         """What became of each tensor of the source network."""
         return pd.read_csv(self.folder("tl", "pretrain") / "transfer.csv")
 
-    def runs(self) -> pd.DataFrame:
-        """One row per training run, beside the thesis's epochs and days (section 7.2).
-
-        Where a phase sought false alarms, a column has the number of their places.
-        """
+    def false_alarms(self, model: str, phase: str) -> int:
+        """Number of places that a phase drew patches from because a network was wrong there."""
         from cmbkit.detector.patches.hard_negatives import places_in
-        from cmbkit.detector.training.phase import kept_epoch
 
-        published = {
-            ("scratch", "pretrain"): (197, 17),
-            ("tl", "pretrain"): (108, 8),
-            ("scratch", "finetune"): (187, 17),
-            ("tl", "finetune"): (99, 8),
-        }
-        rows = []
-        for model in self._training.models:
-            for phase in PHASES:
-                history, keep = self.history(model, phase), self.phase(model, phase).keep
-                column = {"loss": "val_loss", "final": "val_loss"}.get(keep, keep)
-                best = history.loc[kept_epoch(history, keep), column]
-                epochs, days = published[model, phase]
-                rows.append(
-                    {
-                        "model": model,
-                        "phase": phase,
-                        "epochs": len(history),
-                        "epochs (thesis)": epochs,
-                        "gradient steps": int(history["step"].max()),
-                        "minutes": round(history["seconds"].sum() / 60, 1),
-                        "days (thesis)": days,
-                        ALARMS: places_in(self.folder(model, phase)),
-                        "kept by": keep,
-                        "best value": best,
-                    }
-                )
-        runs = pd.DataFrame(rows)
-        return runs if runs[ALARMS].any() else runs.drop(columns=ALARMS)
+        return places_in(self.folder(model, phase))

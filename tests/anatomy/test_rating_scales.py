@@ -8,16 +8,7 @@ from cmbkit.anatomy.rating_scales import (
     group_of,
     region_of,
     side_of,
-    table_4_2,
 )
-from cmbkit.published.numbers import thesis_table
-
-
-def test_regions_and_groups_are_those_of_the_printed_table():
-    own, printed = table_4_2(), thesis_table("4.2")
-    assert own["bombs_region"].tolist() == printed["bombs_region"].tolist()
-    assert own["structures"].tolist() == printed["synthseg_labels"].tolist()
-    assert own["group (thesis's tables)"].tolist() == printed["bombs_group"].tolist()
 
 
 def test_posterior_fossa_is_a_group_of_bombs_alone():

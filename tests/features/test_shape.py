@@ -172,7 +172,7 @@ def test_directions_of_a_bar_and_a_plate_are_those_of_the_scanner():
 
 
 def test_an_empty_mask_is_refused():
-    with pytest.raises(ValueError, match="expected at least one voxel"):
+    with pytest.raises(ValueError, match="expected voxels > 0"):
         shape_features(np.zeros((3, 3, 3), bool), (1, 1, 1))
     with pytest.raises(ValueError, match="expected one of"):
         analytic.digitise("torus", (1,), (1, 1, 1))

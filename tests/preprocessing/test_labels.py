@@ -20,12 +20,6 @@ def masked_scan(folder, dataset, data, kind="mask", findings=()):
     return scan_of(dataset, Annotation(kind, path, findings=findings))
 
 
-def test_sphere_radius_inverts_the_volume():
-    """524 voxels of 1 mm are a ball of 5 mm; voxel volume counts."""
-    assert lb.sphere_radius(4 / 3 * np.pi * 125, 1.0) == pytest.approx(5)
-    assert lb.sphere_radius(8, 0.125) == pytest.approx((3 / (4 * np.pi)) ** (1 / 3))
-
-
 def test_sphere_holds_the_lattice_points_within_its_radius():
     """Lattice points within 2 and 3 of the origin: 33 and 123 (Gauss's sphere problem)."""
     grid = Volume(np.zeros((20, 20, 20)), np.eye(4))

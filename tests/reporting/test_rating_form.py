@@ -7,6 +7,7 @@ import pytest
 
 from cmbkit.features.location import location_features
 from cmbkit.reporting.rating_form import forms_table, rating_form, rating_forms
+from cmbkit.reporting.tables import NOTHING, shown
 
 
 @pytest.fixture
@@ -44,8 +45,9 @@ def test_lines_that_no_label_tells_are_not_zero(features):
     table = rating_form(features, "DOU-1").table.set_index("region")
     assert table.loc["Internal and External Capsule"].drop("group").isna().all()
     assert table.loc["Cerebellum", "total"] == 0
-    shown = rating_form(features, "DOU-1").shown().set_index("region")
-    assert shown.loc["Internal and External Capsule", "total"] == "not told"
+    cells = shown(rating_form(features, "DOU-1").table)[0].set_index("Region")
+    assert cells.loc["Internal and External Capsule", "Total"] == NOTHING
+    assert cells.loc["Cerebellum", "Total"] == "0"
 
 
 def test_mars_knows_lobes_where_the_labels_do(features):
@@ -85,7 +87,8 @@ def test_exports(features, tmp_path):
     names = [cell.text for cell in root.find("thead")[0]]
     assert "certain, under 5 mm, left" in names and "uncertain, under 5 mm, left" not in names
     csv = form.to_csv().splitlines()
-    assert csv[0].startswith('group,region,"certain, under') and csv[0].endswith("total,uid,scale")
+    assert csv[0].startswith("group,region,certain_under_5_mm_left,")
+    assert csv[0].endswith("total,uid,scale")
     assert len(csv) == 1 + 7 + 3 + 1 + 1  # lines of the form, groups, outside, all
     assert r"\begin{tabular}" in form.to_latex()
     paths = form.save(tmp_path / "DOU-1_bombs")

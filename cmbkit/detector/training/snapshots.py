@@ -50,3 +50,21 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
             probability=probability[cut].astype(np.float16),
             epoch=epoch,
         )
+
+
+def read_snapshots(folder: Path) -> dict[tuple[str, int], list[dict]]:
+    """What `write_snapshots` wrote into a phase's folder.
+
+    Returns
+    -------
+    dict
+        By scan and CMB, in the order of their names: image, lesion, probability (ndarrays),
+        spacing_mm and epoch of each snapshot, by rising epoch.
+    """
+    found: dict[tuple[str, int], list[dict]] = {}
+    for path in sorted((Path(folder) / "snapshots").glob("*_epoch*.npz")):
+        with np.load(path) as stored:
+            snapshot = {name: stored[name] for name in stored.files}
+        uid, _, number = path.stem.rpartition("_epoch")[0].rpartition("_cmb")
+        found.setdefault((uid, int(number)), []).append(snapshot)
+    return found

@@ -1,0 +1,55 @@
+"""Columns of a features table under the titles that tables and figures give them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+SHAPES = {
+    "inv_elongation": "Inverse elongation",
+    "inv_flatness": "Inverse flatness",
+    "max_diameter_mm": "Max. diameter (mm)",
+    "volume_mm3": "Volume (mm³)",
+    "sphericity": "Sphericity",
+}
+"""Shape as Table 8.3 of the thesis tells it."""
+
+TITLES = {
+    **SHAPES,
+    "n_voxels": "Voxels",
+    "radius_mm": "Radius (mm)",
+    "contrast": "Contrast",
+    "edge_mm": "Depth in brain (mm)",
+}
+
+FROM_0_TO_1 = frozenset({"inv_elongation", "inv_flatness", "sphericity"})
+
+
+def axis_label(column: str) -> str:
+    """Title of a column with its unit or, where it has none, its range."""
+    return f"{TITLES[column]} (0 to 1)" if column in FROM_0_TO_1 else TITLES[column]
+
+
+def mean_sd(table: pd.DataFrame, by, columns) -> pd.DataFrame:
+    """Mean, standard deviation and number of values of columns, by group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per CMB, scan, ...
+    by : str or list of str
+        Columns that tell the groups.
+    columns : iterable of str
+        Values; a NaN does not count.
+
+    Returns
+    -------
+    DataFrame
+        Index: groups. Of every column x: x (mean), x_sd (n - 1 in the denominator; NaN for a
+        single value) and x_n.
+    """
+    groups = table.groupby(by)
+    found = {}
+    for name in columns:
+        values = groups[name]
+        found |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}
+    return pd.DataFrame(found)

@@ -1,0 +1,138 @@
+"""Features beside the thesis, from a small table of features."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.chapters import shape_location_features as chapter
+from cmbkit.features.columns import SHAPES
+from cmbkit.features.location import location_features
+from cmbkit.reporting.tables import shown
+
+
+@pytest.fixture
+def features():
+    """CRB: cortex, two white matter, brainstem; DOU: thalamus, white matter. Values 0, 1, ..."""
+    rows = []
+    for dataset, labels in {"CRB": [3, 2, 2, 16], "DOU": [10, 2]}.items():
+        for number, label in enumerate(labels):
+            values = dict.fromkeys(SHAPES, float(number))
+            values |= {"n_voxels": 10 * number + 5, "radius_mm": number + 1.0, "reason": ""}
+            keys = {"uid": f"{dataset}-{number % 2}", "dataset": dataset, "id": number}
+            rows.append({**keys, **location_features([label]), **values})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def scans(features):
+    table = features.groupby(["uid", "dataset"]).size().reset_index(name="n_cmb")
+    table["slice_thickness_mm"] = [2.0, 5.0, 1.0, 1.0]
+    none = {"uid": "CRB-9", "dataset": "CRB", "n_cmb": 0, "slice_thickness_mm": 2.0}
+    return pd.concat([table, pd.DataFrame([none])], ignore_index=True)
+
+
+def test_pooling_two_groups_equals_the_whole():
+    values = np.array([1.0, 4, 2, 8, 5, 7])
+    groups = values[:2], values[2:]
+    found = chapter.pooled(*zip(*[(len(v), v.mean(), v.std(ddof=1)) for v in groups], strict=True))
+    assert found == pytest.approx((values.mean(), values.std(ddof=1)))
+
+
+def test_size_stands_beside_the_printed_numbers(features, scans):
+    table = chapter.size_by_dataset(features, scans).set_index("dataset")
+    assert list(table.index) == ["CRB", "DOU"]
+    crb = table.loc["CRB"]  # radii 1, 2, 3, 4 mm: variance 5 / 3
+    assert crb["radius_mm"] == crb["radius_mm_median"] == 2.5
+    assert crb["radius_mm_sd"] == pytest.approx(np.sqrt(5 / 3))
+    counts = crb[["n_cmb", "n_scans", "cmb_per_scan", "cmb_per_scan_sd"]]
+    assert counts.tolist() == [4, 2, 2, 0]
+    assert table.loc["DOU", ["radius_mm_thesis", "radius_mm_thesis_sd"]].tolist() == [1.48, 0.37]
+    assert table["n_cmb_thesis"].tolist() == [127, 74]
+    cells = shown(chapter.size_by_dataset(features, scans))[0]
+    assert cells.loc[0, "Radius (mm)"] == "2.50 ± 1.29"
+    assert cells.loc[0, "CMBs per scan (thesis)"] == "7.06 ± 7.53"
+
+
+def test_shape_of_the_thesis_is_put_together_from_found_and_missed(features):
+    table = chapter.shape_by_dataset(features).set_index("dataset")
+    assert table["n_cmb_thesis"].tolist() == [127, 74]
+    elongation = table["inv_elongation_thesis"]
+    assert elongation["CRB"] == pytest.approx((89 * 0.58 + 38 * 0.70) / 127)
+    assert elongation["DOU"] == pytest.approx((23 * 0.88 + 51 * 0.85) / 74)
+    assert table.loc["DOU", ["sphericity", "sphericity_n"]].tolist() == [0.5, 2]
+    assert table.loc["DOU", "sphericity_sd"] == pytest.approx(np.sqrt(0.5))
+
+
+def test_places_stand_beside_table_8_2(features):
+    table = chapter.places_by_dataset(features).set_index(["dataset", "place"])
+    # 16 + 40, 8 + 32 and 9 + 21 of 126 CMBs
+    printed = table.loc["CRB", "n_cmb_thesis"]
+    assert printed.to_dict() == {"Cortical": 56, "Subcortical": 40, "Deep": 30}
+    assert table.loc[("CRB", "Cortical"), "percent_thesis"] == pytest.approx(100 * 56 / 126)
+    assert table.loc["CRB", "n_cmb"].to_dict() == {"Cortical": 1, "Subcortical": 2, "Deep": 1}
+    assert table.loc[("DOU", "Deep"), "percent"] == 50.0
+    assert table.loc[("DOU", "Cortical"), "n_cmb"] == 0
+
+
+def test_places_outside_brain_tissue_count_in_the_whole_and_others_stay_without_thesis(features):
+    outside = features.iloc[[0]].assign(dataset="VALDO", **location_features([4]))
+    table = chapter.places_by_dataset(pd.concat([outside, features.assign(dataset="VALDO")]))
+    assert table["percent"].tolist() == pytest.approx([100 / 7, 300 / 7, 200 / 7])
+    assert table["percent_thesis"].isna().all() and table["n_cmb_thesis"].isna().all()
+
+
+def test_reasons_are_counted_on_both_grids(features):
+    native = features.assign(reason=["", "one voxel", "one voxel", "", "one voxel", ""])
+    table = chapter.undefined_values(features, native).set_index("reason")
+    assert table.loc[""].tolist() == [6, 3] and table.loc["one voxel"].tolist() == [0, 3]
+    assert shown(chapter.undefined_values(features, native))[0].iloc[0, 0] == "all values are there"
+
+
+def test_grids_have_a_row_each(features):
+    table = chapter.on_both_grids(features, features.assign(n_voxels=1, radius_mm=3.0))
+    assert table[["dataset", "grid"]].to_numpy().tolist() == [
+        ["CRB", "standard"], ["CRB", "native"], ["DOU", "standard"], ["DOU", "native"],
+    ]  # fmt: skip
+    assert table["n_voxels_median"].tolist() == [20, 1, 10, 1]
+    assert table["radius_mm"].tolist() == [2.5, 3, 1.5, 3]
+
+
+def test_regions_and_groups_are_those_of_the_printed_table():
+    table = chapter.table_4_2()
+    groups = ["Lobar", "Lobar", "Deep", "Deep", "Deep", "Deep"]
+    assert table["group_thesis"].tolist() == groups and table["as_printed"].all()
+    assert table["group"].tolist() == [*groups[:4], "Posterior fossa", "Posterior fossa"]
+
+
+def test_a_line_through_two_thicknesses_and_its_numbers(features, scans):
+    """Ratios 0 and 2 in slices of 2 mm, 1 and 3 in slices of 5 mm: (2 - 1) / 3 per mm."""
+    points = chapter.with_slice_thickness(features[features["dataset"] == "CRB"], scans)
+    assert points["slice_thickness_mm"].tolist() == [2, 5, 2, 5]
+    lines = chapter.thickness_trends(points, seed=1)
+    data = chapter.thickness_data(points, lines)
+    line = data[data["line"] == "inv_elongation"]
+    assert line["slope"].unique() == pytest.approx([1 / 3])
+    assert line["fit"].iloc[[0, -1]].tolist() == pytest.approx([1, 2])
+    assert data["uid"].notna().sum() == len(points)
+
+
+def test_without_a_second_thickness_there_is_no_line(features, scans):
+    points = chapter.with_slice_thickness(features[features["dataset"] == "DOU"], scans)
+    assert chapter.thickness_trends(points, seed=1) == {}
+    assert chapter.thickness_data(points, {})["slice_thickness_mm"].tolist() == [1, 1]
+
+
+def test_the_form_shown_is_that_of_the_scan_with_most_microbleeds(features):
+    rated = features[(features["dataset"] == "DOU") | ~features["id"].isin([1, 3])]
+    assert chapter.busiest_scan(rated) == "CRB-0"
+    made = rated.assign(dataset="sMOMENI", uid="sMOMENI-1")
+    assert chapter.busiest_scan(pd.concat([made, rated])) == "CRB-0"
+    assert chapter.busiest_scan(made) == "sMOMENI-1"
+
+
+def test_digitised_shapes_leave_no_rounding_errors():
+    table = chapter.analytic_shapes()
+    ball = table[table["shape"] == "ball 3 x 3 x 3 mm"].set_index("feature")
+    assert ball.loc["volume_mm3", "closed_form"] == pytest.approx(36 * np.pi, abs=1e-6)
+    assert ball.loc["inv_flatness", "difference"] == 0
+    assert set(table["feature"]) == set(SHAPES)

@@ -1,0 +1,118 @@
+"""Notebook 04: phases, runs, carried tensors and followed predictions, counted by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.chapters import training as chapter
+from cmbkit.detector.training.snapshots import read_snapshots
+from cmbkit.reporting.tables import shown
+
+
+def test_each_phase_counts_its_own_datasets():
+    rows = [
+        ("VALDO", "p1", "train", 2), ("VALDO", "p1", "train", 0), ("MOMENI", "p2", "train", 1),
+        ("sMOMENI", "p2", "train", 9), ("VALDO", "p3", "valid", 4), ("DOU", "p4", "test", 5),
+    ]  # fmt: skip
+    scans = pd.DataFrame(rows, columns=["dataset", "patient", "split", "n_cmb"])
+    phases = SimpleNamespace(
+        pretrain=SimpleNamespace(datasets=("VALDO", "MOMENI", "sMOMENI")),
+        finetune=SimpleNamespace(datasets=("VALDO", "MOMENI")),
+    )
+    table = chapter.data_of_phases(scans, phases)
+    assert table.to_numpy().tolist() == [
+        ["pre-training", "MOMENI", 1, 1, 1],
+        ["pre-training", "VALDO", 2, 1, 2],
+        ["pre-training", "sMOMENI", 1, 1, 9],
+        ["fine-tuning", "MOMENI", 1, 1, 1],
+        ["fine-tuning", "VALDO", 2, 1, 2],
+        ["validation", "VALDO", 1, 1, 4],
+        ["test", "DOU", 1, 1, 5],
+    ]
+    assert list(shown(table)[0]) == ["Phase", "Dataset", "Scans", "Patients", "CMBs"]
+    assert chapter.figure_a_6(table).axes
+
+
+@pytest.fixture
+def history():
+    return pd.DataFrame(
+        {
+            "step": [10, 20, 30],
+            "seconds": [60.0, 30.0, 30.0],
+            "val_loss": [0.9, 0.4, 0.5],
+            "count_f1": [0.1, 0.2, 0.7],
+        }
+    )
+
+
+def test_a_run_is_summed_up_beside_the_thesis(history):
+    kept = {("scratch", "pretrain"): "count_f1", ("tl", "finetune"): "loss"}
+    table = chapter.runs(dict.fromkeys(kept, history), kept, dict(zip(kept, (0, 7), strict=True)))
+    scratch, tl = table.to_dict("records")
+    assert (scratch["epochs"], scratch["epochs_thesis"], scratch["days_thesis"]) == (3, 197, 17)
+    assert (scratch["gradient_steps"], scratch["minutes"], scratch["best_value"]) == (30, 2.0, 0.7)
+    assert (tl["epochs_thesis"], tl["days_thesis"], tl["best_value"]) == (99, 8, 0.4)
+    assert shown(table)[0]["False alarms sought"].tolist() == ["0", "7"]
+
+
+def test_runs_that_sought_no_false_alarms_do_not_speak_of_them(history):
+    run = ("scratch", "finetune")
+    table = chapter.runs({run: history}, {run: "final"}, {run: 0})
+    assert table["best_value"].item() == 0.5
+    assert "False alarms sought" not in shown(table)[0]
+
+
+def test_carried_tensors_are_one_row():
+    report = pd.DataFrame(
+        {
+            "tensor": ["a", "b", "c"],
+            "source_shape": ["(3,)", "(2, 2)", "(5,)"],
+            "target_shape": ["(1,)", "(2, 2)", "(5,)"],
+            "action": ["sliced", "carried", "carried"],
+            "parameters": [1, 4, 5],
+        }
+    )
+    table = chapter.transferred(report)
+    assert table["n_tensors"].tolist() == [1, 2] and table["parameters"].tolist() == [1, 9]
+    assert shown(table)[0]["Tensor"].tolist() == ["a", "all others"]
+
+
+@pytest.fixture
+def snapshots(tmp_path):
+    """Two CMBs after 12 and 3 epochs; CMB 2 of a scan with an underscore appears with time."""
+    (tmp_path / "snapshots").mkdir()
+    lesion = np.zeros((8, 8, 8), bool)
+    lesion[3:5, 3:5, 3:5] = True
+    for stem, epochs in {"CRB-study001_T2S_cmb2": 12, "DOU-01_cmb1": 3}.items():
+        for epoch in range(1, epochs + 1):
+            np.savez_compressed(
+                tmp_path / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",
+                image=np.where(lesion, -2.0, 1.0),
+                lesion=lesion,
+                probability=lesion * epoch / 12,
+                spacing_mm=0.5,
+                epoch=epoch,
+            )
+    return read_snapshots(tmp_path)
+
+
+def test_snapshots_come_by_microbleed_and_epoch(snapshots):
+    assert list(snapshots) == [("CRB-study001_T2S", 2), ("DOU-01", 1)]
+    assert [int(s["epoch"]) for s in snapshots["CRB-study001_T2S", 2]] == list(range(1, 13))
+    assert snapshots["DOU-01", 1][-1]["probability"].max() == 0.25
+
+
+def test_epochs_of_the_evolution_are_spread_from_the_first_to_the_last(snapshots):
+    titles = lambda name: [a.get_title() for a in chapter.figure_7_2(snapshots[name]).axes]  # noqa: E731
+    assert [t for t in titles(("CRB-study001_T2S", 2)) if "Epoch" in t] == [
+        f"Epoch {n}" for n in (1, 3, 5, 8, 10, 12)
+    ]
+    assert [t for t in titles(("DOU-01", 1)) if "Epoch" in t] == ["Epoch 1", "Epoch 2", "Epoch 3"]
+
+
+def test_followed_microbleeds_are_named(snapshots):
+    figure = chapter.figure_a_5(snapshots, threshold=0.5)
+    titles = [part._suptitle.get_text() for part in figure.subfigs]
+    assert titles == ["CRB-study001_T2S, CMB 2", "DOU-01, CMB 1"]
