@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import textwrap
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -30,18 +28,6 @@ NEEDS = {
     "07": ("05",),
 }
 """Which notebooks fill the cache that another one reads; the others can run beside it."""
-PARAMETER_WIDTH = 190
-PARAMETER_COMMENTS = {
-    "profile": "names the cache and the folder figures/<profile>",
-    "seed": "of everything random",
-    "workers": "processes for work per scan",
-    "cohort": "synthetic scans of each dataset, or roots: {DOU: folder}",
-    "preprocessing": "chapter 5; mm and voxels",
-    "network": "UNetApollo3D (Figure A.7); the thesis has [32, 64, 128, 256, 320]",
-    "training": "two phases, from scratch and from carried weights",
-    "inference": "tiles and post-processing (6.4.2, 6.6)",
-    "evaluation": "matching and metrics (6.7)",
-}
 
 
 class NotebookFailed(RuntimeError):
@@ -113,7 +99,7 @@ def reproduce(
             path = by_number[number]
             watch.finish(path.stem)
             if update_notebooks:
-                write_back(executed / path.name, path, values)
+                write_back(executed / path.name, path)
 
         run_in_order(list(by_number), jobs, begin, end)
     index = write_index(figures)
@@ -203,40 +189,12 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
         ) from None
 
 
-def parameter_cell(values: dict) -> str:
-    """Source of a notebook's parameters cell: typed, commented, the sections packed in lines."""
-    lines = []
-    for name, value in values.items():
-        kind = type(value).__name__
-        if not isinstance(value, dict):
-            lines.append(f"{name}: {kind} = {json.dumps(value)}  # {PARAMETER_COMMENTS[name]}")
-            continue
-        entries = [f'"{key}": {entry!r}'.replace("'", '"') for key, entry in value.items()]
-        packed = textwrap.wrap(
-            ",\0".join(e.replace(" ", "\1") for e in entries).replace("\0", " "),
-            width=PARAMETER_WIDTH,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        packed = [line.replace("\1", " ") for line in packed]
-        if len(packed) <= 1:
-            body = "".join(packed)
-            lines.append(f"{name}: dict = {{{body}}}  # {PARAMETER_COMMENTS[name]}")
-        else:
-            lines.append(f"{name}: dict = {{  # {PARAMETER_COMMENTS[name]}")
-            lines += [f"    {line}" for line in packed[:-1]] + [f"    {packed[-1]}}}"]
-    return "\n".join(lines)
-
-
-def write_back(executed: Path, notebook: Path, values: dict) -> None:
-    """Put the outputs of an executed copy and the parameters into the notebook."""
+def write_back(executed: Path, notebook: Path) -> None:
+    """Put the outputs of an executed copy into the notebook."""
     import nbformat
 
     book = nbformat.read(executed, as_version=4)
     book.cells = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    for cell in book.cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = parameter_cell(values)
     for number, cell in enumerate((c for c in book.cells if c.cell_type == "code"), 1):
         cell.execution_count = number
         for output in cell.outputs:

@@ -2,11 +2,9 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cmbkit.commands.reproduce import (
@@ -14,7 +12,6 @@ from cmbkit.commands.reproduce import (
     NotebookFailed,
     _execute,
     notebooks,
-    parameter_cell,
     run_in_order,
     write_back,
 )
@@ -32,10 +29,9 @@ def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
         metadata={"papermill": {"duration": 3}},
     )
     nbformat.write(book, tmp_path / "executed.ipynb")
-    values = {"seed": 3, "cohort": {"a": [1], "b": {"c": None}}}
-    write_back(tmp_path / "executed.ipynb", tmp_path / "01_x.ipynb", values)
+    write_back(tmp_path / "executed.ipynb", tmp_path / "01_x.ipynb")
     back = nbformat.read(tmp_path / "01_x.ipynb", as_version=4)
-    assert [c.source for c in back.cells] == ["# Title", parameter_cell(values), "seed"]
+    assert [c.source for c in back.cells] == ["# Title", "seed: int = 1", "seed"]
     assert [c.execution_count for c in back.cells[1:]] == [1, 2]
     assert back.cells[2].outputs[0].execution_count == 2
     assert "papermill" not in back.metadata
@@ -46,13 +42,6 @@ def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
     for name in ("02_b.ipynb", "01_a.ipynb", "scratch.ipynb"):
         (tmp_path / "notebooks" / name).write_text("{}")
     assert [p.name for p in notebooks(tmp_path)] == ["01_a.ipynb", "02_b.ipynb"]
-
-
-def test_the_parameter_cell_says_what_the_file_says():
-    values = yaml.safe_load((Path(__file__).parents[1] / "params/demo.yaml").read_text())
-    found: dict = {}
-    exec(parameter_cell(values), found)
-    assert {name: found[name] for name in values} == values
 
 
 def run(numbers, jobs, fails=()):
