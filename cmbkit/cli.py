@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, params, train, predict, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, params, train, freeze, predict, evaluate, audit."""
 
 from __future__ import annotations
 
@@ -119,6 +119,18 @@ def train(
             tell=typer.echo,
         )
     except (ValueError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def freeze(parameter_file: ParameterFile = Path("params/demo.yaml")) -> None:
+    """Keep the trained networks of a parameter file in weights/, for networks: frozen."""
+    from cmbkit.commands.train import freeze_command
+
+    try:
+        typer.echo(freeze_command(parameter_file))
+    except (ValueError, OSError, RuntimeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 
