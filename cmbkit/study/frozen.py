@@ -113,8 +113,8 @@ def freeze(study) -> Path:
             shutil.copyfile(path, copy)
     manifest = {
         "profile": params.profile,
-        "commit": _commit(study.root),
-        "processor": _processor(),
+        "commit": commit_of(study.root),
+        "processor": processor(),
         "software": software_versions(),
         "parameters": params.model_dump(mode="json", include={*SECTIONS, "inference"}),
         "files": {
@@ -151,7 +151,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _commit(root: Path) -> str | None:
+def commit_of(root: Path) -> str | None:
     """Hash of the commit that is checked out; None outside a repository."""
     command = ["git", "-C", str(root), "rev-parse", "HEAD"]
     try:
@@ -161,7 +161,7 @@ def _commit(root: Path) -> str | None:
     return done.stdout.strip() or None
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name of the processor, as the kernel tells it where it does."""
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.is_file() else []

@@ -5,16 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cmbkit.commands.reproduce import (
+    FROZEN_NEEDS,
     NEEDS,
     NotebookFailed,
     _execute,
     notebooks,
+    reproduce,
     run_in_order,
     write_back,
 )
+from cmbkit.params import ParameterError
+from cmbkit.study.frozen import FrozenError
 
 
 def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
@@ -44,7 +49,7 @@ def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
     assert [p.name for p in notebooks(tmp_path)] == ["01_a.ipynb", "02_b.ipynb"]
 
 
-def run(numbers, jobs, fails=()):
+def run(numbers, jobs, fails=(), needs=NEEDS):
     """Run notebooks that only note when they begin and end; returns these events."""
     events, ended = [], []
 
@@ -60,7 +65,7 @@ def run(numbers, jobs, fails=()):
 
     with ThreadPoolExecutor(len(numbers)) as pool:
         try:
-            run_in_order(numbers, jobs, begin, ended.append)
+            run_in_order(numbers, jobs, begin, ended.append, needs)
         except ValueError as error:
             events.append(("raised", str(error)))
     return events, ended
@@ -82,6 +87,13 @@ def test_notebooks_run_side_by_side_but_after_those_that_they_need():
     assert most == 2
     begun = [number for what, number in events if what == "begin"]
     assert begun[:2] == ["01", "04"]  # three others wait for 04, one after the other
+
+
+def test_with_frozen_networks_the_evaluation_waits_for_the_scans_alone():
+    events, ended = run(ALL, 2, needs=FROZEN_NEEDS)
+    assert sorted(ended) == ALL
+    begun = [number for what, number in events if what == "begin"]
+    assert begun[:3] == ["01", "03", "05"]  # 06 waits for both
 
 
 def test_one_job_runs_them_one_after_the_other():
@@ -111,3 +123,32 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, code, message):
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "01_bad.ipynb")
     with pytest.raises(NotebookFailed, match=f"01_bad.ipynb: {message}"):
         _execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A root without notebooks, with a parameter file of each way to get networks."""
+    monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
+    (tmp_path / "params").mkdir()
+    values = {"cohort": {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}}
+    for name in ("train", "frozen"):
+        text = yaml.safe_dump(values | {"profile": name, "training": {"networks": name}})
+        (tmp_path / f"params/{name}.yaml").write_text(text)
+    (tmp_path / "params/copy.yaml").write_text(yaml.safe_dump(values | {"profile": "train"}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "error", "words"),
+    [
+        ("train", {}, NotebookFailed, "expected notebooks 01 to 07"),
+        ("train", {"retrain": True}, ParameterError, "--retrain: expected .*frozen.* found train"),
+        ("train", {"update_notebooks": True}, ParameterError, "own profile, demo, found train"),
+        ("frozen", {}, FrozenError, "weights/frozen/manifest.json: expected frozen networks"),
+        ("copy", {}, ParameterError, "a name of its own, found 'train', which is that of"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_one_line(place, file, options, error, words):
+    with pytest.raises(error, match=words) as caught:
+        reproduce(place / f"params/{file}.yaml", **options)
+    assert "\n" not in str(caught.value)
