@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -19,6 +20,7 @@ from cmbkit.commands.reproduce import (
     write_back,
 )
 from cmbkit.params import ParameterError
+from cmbkit.reporting.gallery import Gallery
 from cmbkit.study.frozen import FrozenError
 
 
@@ -152,3 +154,36 @@ def test_what_cannot_be_reproduced_is_one_line(place, file, options, error, word
     with pytest.raises(error, match=words) as caught:
         reproduce(place / f"params/{file}.yaml", **options)
     assert "\n" not in str(caught.value)
+
+
+DETECTION = {"model": ["tl"], "f1": [0.6], "f1_low": [0.5], "f1_high": [0.7]}
+NOTEBOOK = f"""
+import pandas as pd
+from cmbkit.study import Study
+study = Study.from_notebook(globals())
+for number in ("7.2", "7.3"):
+    study.gallery.table(number, pd.DataFrame({DETECTION}), study.params.training.networks)
+"""
+
+
+def test_both_halves_from_parameter_file_to_report(place, monkeypatch, capsys):
+    """A notebook that only writes two tables, and frozen networks that are never read."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(place.parent))
+    monkeypatch.setattr("cmbkit.commands.reproduce.frozen_folder", lambda root, params: None)
+    (place / "notebooks").mkdir()
+    cells = [new_code_cell('profile: str = "demo"', metadata={"tags": ["parameters"]})]
+    cells.append(new_code_cell(NOTEBOOK))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), place / "notebooks/05_two.ipynb")
+    before = Gallery(place / "figures/frozen", "frozen", synthetic=True)
+    before.table("7.2", pd.DataFrame(DETECTION), "frozen")
+    before.table("7.3", pd.DataFrame(DETECTION | {"f1": [0.55]}), "frozen")
+    reproduce(place / "params/frozen.yaml")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of 2 tables and figures 1 identical, 0 within tolerance, 1 different" in said
+    report = reproduce(place / "params/frozen.yaml", retrain=True)
+    assert report == place / "figures/reproduction.html"
+    text = report.read_text()
+    assert "<b>1 identical</b>" in text and "1 of 1 retrained values lie within" in text
+    anew = place / "figures/retrained/frozen/table_7_2.html"
+    assert "Table 7.2. train" in anew.read_text()

@@ -1,15 +1,18 @@
 """Frozen networks: what is kept, that it is checked, and when it is not served."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.params import check_parameters, replace_parts
+from cmbkit.params import check_parameters, read_parameters, replace_parts
 from cmbkit.study import Study
 from cmbkit.study.frozen import FrozenError, freeze, frozen_folder
 
+ROOT = Path(__file__).parents[2]
 VALUES = {
     "profile": "small",
     "seed": 5,
@@ -157,3 +160,17 @@ def test_a_study_reads_frozen_phases_and_trains_none(root):
     assert study.models.weights("tl") == folder / "tl-finetune/best_loss.weights.h5"
     assert study.models.source() == folder / "source/source.weights.h5"
     assert isinstance(study.models.history("scratch", "pretrain"), pd.DataFrame)
+
+
+def test_the_networks_of_the_demo_are_as_its_parameter_file_says_and_hold_no_code():
+    """HDF5, text, and arrays that are read without pickle."""
+    folder = frozen_folder(ROOT, read_parameters(ROOT / "params/demo.yaml"))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"".join(path.suffixes) for path in files} == {".weights.h5", ".json", ".csv", ".npz"}
+    for path in files:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as stored:
+                assert stored["image"].shape == stored["probability"].shape
+        if path.suffix == ".h5":
+            assert path.read_bytes().startswith(b"\x89HDF\r\n")
+    assert sum(path.stat().st_size for path in files) < 8e6
