@@ -19,6 +19,7 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 
 reproduce: setup
 	.venv/bin/cmbkit reproduce params/demo.yaml
+	.venv/bin/cmbkit reproduce params/demo.yaml --retrain
 
 smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
@@ -35,4 +36,4 @@ lint: setup
 	.venv/bin/lint-imports
 
 clean:
-	rm -rf data/raw data/derivatives figures/smoke
+	rm -rf data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, params, train, predict, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, params, train, freeze, predict, evaluate, audit."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ ParameterFile = Annotated[Path, typer.Argument(help="A parameter file such as pa
 @app.command()
 def reproduce(
     parameter_file: ParameterFile = Path("params/demo.yaml"),
+    retrain: Annotated[
+        bool, typer.Option(help="Train the networks anew, into figures/retrained.")
+    ] = False,
     only: Annotated[list[str] | None, typer.Option(help="Number of a notebook, e.g. 03.")] = None,
     update_notebooks: Annotated[
         bool, typer.Option(help="Write the outputs back into notebooks/.")
@@ -28,13 +31,23 @@ def reproduce(
         int | None, typer.Option(min=1, help="Notebooks at a time; two by default.")
     ] = None,
 ) -> None:
-    """Execute the notebooks headless and write figures/<profile>/index.html."""
+    """Execute the notebooks headless into figures/<profile>, and compare with what was there.
+
+    figures/reproduction.html says which tables and figures came out the same, and which not.
+    """
     from cmbkit.commands.reproduce import NotebookFailed, reproduce
     from cmbkit.params import ParameterError
+    from cmbkit.study.frozen import FrozenError
 
     try:
-        reproduce(parameter_file, only=only, update_notebooks=update_notebooks, jobs=jobs)
-    except (ParameterError, NotebookFailed) as error:
+        reproduce(
+            parameter_file,
+            retrain=retrain,
+            only=only,
+            update_notebooks=update_notebooks,
+            jobs=jobs,
+        )
+    except (ParameterError, FrozenError, NotebookFailed) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 
@@ -119,6 +132,18 @@ def train(
             tell=typer.echo,
         )
     except (ValueError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def freeze(parameter_file: ParameterFile = Path("params/demo.yaml")) -> None:
+    """Keep the trained networks of a parameter file in weights/, for networks: frozen."""
+    from cmbkit.commands.train import freeze_command
+
+    try:
+        typer.echo(freeze_command(parameter_file))
+    except (ValueError, OSError, RuntimeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 

@@ -1,14 +1,14 @@
-"""Notebook hygiene: thin cells, the demo's parameters, outputs stored, no traces of a machine."""
+"""Notebook hygiene: thin cells, one parameter cell for all, outputs stored, no machine named."""
 
-import ast
 import re
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
-import yaml
 
-from cmbkit.params import check_parameters
+from cmbkit.params import Parameters, read_parameters
+from cmbkit.params.from_notebook import notebook_parameters
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -19,28 +19,54 @@ def code_cells(path):
     return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
 
 
-def parameters_of(path):
-    tagged = [c for c in code_cells(path) if "parameters" in c.metadata.get("tags", [])]
-    assert len(tagged) == 1, f"{path.name}: expected one cell tagged parameters"
-    assigned = {}
-    for node in ast.parse(tagged[0].source).body:
-        assert isinstance(node, ast.AnnAssign), "every parameter is typed"
-        assigned[node.target.id] = ast.literal_eval(node.value)
-    return tagged[0], assigned
-
-
 def test_there_are_seven_notebooks():
     assert [name[:2] for name in IDS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
-def test_parameters_are_the_demo_profile_typed_and_commented(path):
-    cell, assigned = parameters_of(path)
-    demo = yaml.safe_load((ROOT / "params/demo.yaml").read_text())
-    assert assigned == demo
-    assert check_parameters(assigned).profile == "demo"
-    starts = [line for line in cell.source.splitlines() if re.match(r"\w+:", line)]
-    assert all("#" in line for line in starts), "every parameter says what it is"
+@pytest.fixture(scope="module")
+def parameter_cell():
+    """Source of the one cell tagged parameters, the same in all notebooks."""
+    tagged = [
+        (path.name, cell.source)
+        for path in NOTEBOOKS
+        for cell in code_cells(path)
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert [name for name, _ in tagged] == [path.name for path in NOTEBOOKS], "one in each"
+    first = tagged[0][1]
+    assert [name for name, source in tagged if source != first] == []
+    return first
+
+
+def test_the_parameter_cell_is_the_demo_profile_and_names_every_key(parameter_cell):
+    found: dict = {}
+    exec(parameter_cell, found)
+    assert [name for name in found if name in Parameters.model_fields] == [
+        *("profile", "seed", "workers", "cohort", "preprocessing", "network", "training"),
+        *("inference", "evaluation", "cluster", "data_dir", "figures_dir"),
+    ]
+    assert set(Parameters.model_fields) < set(found)
+    expected = read_parameters(ROOT / "params/demo.yaml")
+    assert notebook_parameters(found, ROOT / "params") == expected
+
+
+def test_the_parameter_cell_is_typed_commented_and_narrow(parameter_cell):
+    for line in parameter_cell.splitlines():
+        assert re.fullmatch(r"\w+: (str|int|dict) = (\"demo\"|None|\{\})  # .+", line), line
+        assert len(line) <= 100
+
+
+def test_papermill_reads_types_and_help_off_the_parameter_cell():
+    found = papermill.inspect_notebook(NOTEBOOKS[0])
+    assert list(found) == list(dict.fromkeys(found)) and set(found) == set(Parameters.model_fields)
+    assert {each["inferred_type_name"] for each in found.values()} == {"str", "int", "dict"}
+    assert all(each["help"] for each in found.values())
+
+
+def test_the_cell_after_it_makes_study_and_gallery():
+    sources = {code_cells(path)[1].source for path in NOTEBOOKS}
+    assert len(sources) == 1
+    assert "Study.from_notebook(globals())" in sources.pop()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)

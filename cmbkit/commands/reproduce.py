@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 
-from cmbkit.params import Parameters, read_parameters
+from cmbkit.commands import reproduction
+from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.running.map_scans import PROGRESS_FILE
 from cmbkit.running.progress import Watch
 from cmbkit.study import find_root
+from cmbkit.study.frozen import frozen_folder
 
 KERNEL = "python3"
+OWN_PROFILE = "demo"
 SPAWN = multiprocessing.get_context("spawn")
 NEEDS = {
     "02": ("01",),
@@ -30,18 +31,10 @@ NEEDS = {
     "07": ("05",),
 }
 """Which notebooks fill the cache that another one reads; the others can run beside it."""
-PARAMETER_WIDTH = 190
-PARAMETER_COMMENTS = {
-    "profile": "names the cache and the folder figures/<profile>",
-    "seed": "of everything random",
-    "workers": "processes for work per scan",
-    "cohort": "synthetic scans of each dataset, or roots: {DOU: folder}",
-    "preprocessing": "chapter 5; mm and voxels",
-    "network": "UNetApollo3D (Figure A.7); the thesis has [32, 64, 128, 256, 320]",
-    "training": "two phases, from scratch and from carried weights",
-    "inference": "tiles and post-processing (6.4.2, 6.6)",
-    "evaluation": "matching and metrics (6.7)",
-}
+FROZEN_NEEDS = NEEDS | {"05": ("01",)}
+"""The same with frozen networks, where 04 trains none."""
+OF_NETWORKS = ("04", "05", "06", "07")
+"""Notebooks that show something of a network; what the others show does not change with it."""
 
 
 class NotebookFailed(RuntimeError):
@@ -56,47 +49,114 @@ def notebooks(root: Path) -> list[Path]:
 def reproduce(
     parameter_file,
     *,
+    retrain: bool = False,
     only: list[str] | None = None,
     update_notebooks: bool = False,
     jobs: int | None = None,
 ) -> Path:
-    """Execute the notebooks with a parameter file; return the gallery's index page.
+    """Execute the notebooks with a parameter file and compare what they wrote with earlier files.
 
     Parameters
     ----------
     parameter_file : path-like
         Checked before any kernel starts.
+    retrain : bool
+        Train the networks anew, where the file has frozen ones, and execute the notebooks that
+        depend on them, into ``figures/retrained``. What they share with the frozen ones' run
+        comes from its cache.
     only : list of str, optional
         Numbers such as ``["03", "05"]``; all by default.
     update_notebooks : bool
-        Write the outputs back into ``notebooks/`` (for the committed demo outputs).
+        Write the outputs back into ``notebooks/`` (for the committed outputs of their own
+        profile).
     jobs : int, optional
         Notebooks that run at a time, where one does not need another's results (`NEEDS`).
         By default two, or one if the file asks for a single worker.
 
+    Returns
+    -------
+    Path
+        The report, ``figures/reproduction.html``.
+
     Raises
     ------
     cmbkit.params.ParameterError
-        If the file does not fit.
+        If the file does not fit, or does not fit what is asked for.
+    cmbkit.study.frozen.FrozenError
+        If its frozen networks cannot be used.
     NotebookFailed
         If a notebook raises or its kernel dies; one beside it runs to its end, no other begins.
     """
     from cmbkit.reporting.gallery import write_index
 
-    parameter_file = Path(parameter_file).resolve()
+    parameter_file, root = Path(parameter_file).resolve(), find_root()
     params = read_parameters(parameter_file)
-    root = find_root()
-    figures = root / params.figures_dir / params.profile
-    paths = [p for p in notebooks(root) if not only or p.name[:2] in only]
-    if not paths:
-        raise NotebookFailed(f"{root / 'notebooks'}: expected notebooks 01 to 07, found none")
-    executed = root / params.data_dir / "derivatives" / params.profile / "notebooks"
-    executed.mkdir(parents=True, exist_ok=True)
+    _require_own_profile(parameter_file, params, root, update_notebooks)
     values = yaml.safe_load(parameter_file.read_text())
-    jobs = jobs or min(2, params.workers)
+    figures = root / params.figures_dir / params.profile
+    report = root / params.figures_dir / reproduction.FILE
+    derived = root / params.data_dir / "derivatives" / params.profile
+    frozen = frozen_folder(root, params) if params.training.networks == "frozen" else None
+    earlier = reproduction.earlier_figures(figures, derived / "figures-before", keep=not retrain)
+    chosen = [p for p in notebooks(root) if not only or p.name[:2] in only]
+    retrained = None
+    if retrain:
+        values, retrained = _retrained(values, params, parameter_file, root)
+        chosen = [p for p in chosen if p.name[:2] in OF_NETWORKS]
+    if not chosen:
+        raise NotebookFailed(f"{root / 'notebooks'}: expected notebooks 01 to 07, found none")
     console = Console()
-    console.print(_headline(params, parameter_file, len(paths)))
+    console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
     started = time.monotonic()
+    executed = derived / ("notebooks-retrained" if retrain else "notebooks")
+    needs = FROZEN_NEEDS if frozen and not retrain else NEEDS
+    _run(chosen, executed, values, jobs or min(2, params.workers), needs, update_notebooks, console)
+    index = write_index(retrained or figures)
+    minutes = (time.monotonic() - started) / 60
+    console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
+    summed = reproduction.write_report(
+        report,
+        earlier,
+        figures,
+        profile=params.profile,
+        frozen=frozen,
+        retrained=retrained,
+        only=only,
+    )
+    console.print(f"Reproduction: {summed}: {report}")
+    return report
+
+
+def _require_own_profile(file: Path, params: Parameters, root: Path, update: bool) -> None:
+    """Raise if a notebook would read another file than the one given, by its profile's name."""
+    own = root / "params" / f"{params.profile}.yaml"
+    if own.is_file() and own.resolve() != file:
+        raise ParameterError(
+            f"{file}: profile: expected a name of its own, found {params.profile!r}, "
+            f"which is that of {own}"
+        )
+    if update and params.profile != OWN_PROFILE:
+        raise ParameterError(
+            f"{file}: --update-notebooks: expected the notebooks' own profile, {OWN_PROFILE}, "
+            f"found {params.profile}"
+        )
+
+
+def _retrained(values: dict, params: Parameters, file: Path, root: Path) -> tuple[dict, Path]:
+    """Values that train instead of reading frozen networks, and the folder of the figures."""
+    if params.training.networks != "frozen":
+        raise ParameterError(
+            f"{file}: --retrain: expected training: {{networks: frozen}}, found "
+            f"{params.training.networks}, which trains anyway"
+        )
+    folder = f"{params.figures_dir}/retrained"
+    parts = {"figures_dir": folder, "training": {"networks": "train"}}
+    return replace_parts(values, parts), root / folder / params.profile
+
+
+def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, console) -> None:
+    """Execute notebooks into a folder, with their progress on the console."""
+    executed.mkdir(parents=True, exist_ok=True)
     by_number = {path.name[:2]: path for path in paths}
     with (
         Watch(console, [p.stem for p in paths]) as watch,
@@ -112,14 +172,10 @@ def reproduce(
         def end(number: str) -> None:
             path = by_number[number]
             watch.finish(path.stem)
-            if update_notebooks:
-                write_back(executed / path.name, path, values)
+            if update:
+                write_back(executed / path.name, path)
 
-        run_in_order(list(by_number), jobs, begin, end)
-    index = write_index(figures)
-    minutes = (time.monotonic() - started) / 60
-    console.print(f"{len(paths)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-    return index
+        run_in_order(list(by_number), jobs, begin, end, needs)
 
 
 def run_in_order(
@@ -127,6 +183,7 @@ def run_in_order(
     jobs: int,
     begin: Callable[[str], Future],
     end: Callable[[str], None],
+    needs: Mapping[str, tuple[str, ...]] = NEEDS,
 ) -> None:
     """Begin each notebook once those that it needs have ended, at most ``jobs`` at a time.
 
@@ -141,18 +198,20 @@ def run_in_order(
         Starts a notebook.
     end : callable
         Told of each notebook that ended well.
+    needs : mapping
+        `NEEDS` or `FROZEN_NEEDS`.
 
     Raises
     ------
     Exception
         The first one that a notebook raised, after those beside it have ended.
     """
-    waiting = sorted(numbers, key=lambda number: (-_chain(number), number))
+    waiting = sorted(numbers, key=lambda number: (-_chain(number, needs), number))
     running: dict[Future, str] = {}
     failed: BaseException | None = None
     while running or (waiting and not failed):
         ended_not = {*waiting, *running.values()}
-        ready = [n for n in waiting if not ended_not.intersection(NEEDS.get(n, ()))]
+        ready = [n for n in waiting if not ended_not.intersection(needs.get(n, ()))]
         for number in [] if failed else ready[: jobs - len(running)]:
             waiting.remove(number)
             running[begin(number)] = number
@@ -165,15 +224,20 @@ def run_in_order(
         raise failed
 
 
-def _chain(number: str) -> int:
+def _chain(number: str, needs: Mapping[str, tuple[str, ...]]) -> int:
     """How many notebooks have to run one after the other from this one on."""
-    return 1 + max((_chain(n) for n, needed in NEEDS.items() if number in needed), default=0)
+    after = (n for n, needed in needs.items() if number in needed)
+    return 1 + max((_chain(n, needs) for n in after), default=0)
 
 
-def _headline(params: Parameters, file: Path, count: int) -> str:
+def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool) -> str:
     cohort = "synthetic cohort" if params.cohort.synthetic else "real data"
     spacing = params.preprocessing.spacing_mm
-    return f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}"
+    networks = "frozen networks" if frozen and not retrain else "networks trained here"
+    return (
+        f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}, "
+        f"{networks}"
+    )
 
 
 def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
@@ -203,40 +267,12 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
         ) from None
 
 
-def parameter_cell(values: dict) -> str:
-    """Source of a notebook's parameters cell: typed, commented, the sections packed in lines."""
-    lines = []
-    for name, value in values.items():
-        kind = type(value).__name__
-        if not isinstance(value, dict):
-            lines.append(f"{name}: {kind} = {json.dumps(value)}  # {PARAMETER_COMMENTS[name]}")
-            continue
-        entries = [f'"{key}": {entry!r}'.replace("'", '"') for key, entry in value.items()]
-        packed = textwrap.wrap(
-            ",\0".join(e.replace(" ", "\1") for e in entries).replace("\0", " "),
-            width=PARAMETER_WIDTH,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        packed = [line.replace("\1", " ") for line in packed]
-        if len(packed) <= 1:
-            body = "".join(packed)
-            lines.append(f"{name}: dict = {{{body}}}  # {PARAMETER_COMMENTS[name]}")
-        else:
-            lines.append(f"{name}: dict = {{  # {PARAMETER_COMMENTS[name]}")
-            lines += [f"    {line}" for line in packed[:-1]] + [f"    {packed[-1]}}}"]
-    return "\n".join(lines)
-
-
-def write_back(executed: Path, notebook: Path, values: dict) -> None:
-    """Put the outputs of an executed copy and the parameters into the notebook."""
+def write_back(executed: Path, notebook: Path) -> None:
+    """Put the outputs of an executed copy into the notebook."""
     import nbformat
 
     book = nbformat.read(executed, as_version=4)
     book.cells = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    for cell in book.cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = parameter_cell(values)
     for number, cell in enumerate((c for c in book.cells if c.cell_type == "code"), 1):
         cell.execution_count = number
         for output in cell.outputs:

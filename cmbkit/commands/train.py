@@ -1,4 +1,4 @@
-"""What ``cmbkit train`` does: phases of a parameter file without a notebook, or given weights."""
+"""``cmbkit train``: phases of a parameter file without a notebook; ``cmbkit freeze`` keeps them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from cmbkit.params import Parameters, check_parameters, read_parameters
 from cmbkit.study import Study
+from cmbkit.study.frozen import freeze
 
 SUMMARY = ("epoch", "val_loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 
@@ -72,6 +73,7 @@ def train_command(
     for number in _folds(params, fold, parameter_file):
         values = params.model_dump()
         values["cohort"]["fold"] = number
+        values["training"]["networks"] = "train"
         study = Study(root=root, **values)
         folder = _one(study, model, phase, file, parameter_file)
         folders.append(folder)
@@ -87,6 +89,24 @@ def train_command(
     if fold == "all":
         tell(table[list(SUMMARY[1:])].agg(["mean", "std"]).to_string())
     return folders
+
+
+def freeze_command(parameter_file: Path, root: Path | None = None) -> str:
+    """Freeze the trained networks of a parameter file; train first what is not in the cache.
+
+    Returns
+    -------
+    str
+        A line for the user: folder, number of files and their size.
+
+    Raises
+    ------
+    ValueError, OSError, RuntimeError
+        One line about what does not fit.
+    """
+    folder = freeze(Study.read(parameter_file, root=root, training={"networks": "train"}))
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
 
 
 def _folds(params: Parameters, fold: str | None, source) -> list[int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -50,6 +51,7 @@ __all__ = [
     "Training",
     "check_parameters",
     "read_parameters",
+    "replace_parts",
 ]
 
 
@@ -133,8 +135,15 @@ def check_parameters(values: dict, source="parameters") -> Parameters:
         raise ParameterError(_explain(source, error)) from None
 
 
-def read_parameters(path) -> Parameters:
-    """Read and check a YAML parameter file (see `check_parameters`)."""
+def read_parameters(path, parts: Mapping | None = None) -> Parameters:
+    """Read and check a YAML parameter file, and replace ``parts`` of it (see `replace_parts`).
+
+    Raises
+    ------
+    ParameterError
+        One line per problem: with the file's name where the file alone does not fit, with
+        "parameters" where it does not with the parts.
+    """
     path = Path(path)
     if not path.is_file():
         raise ParameterError(f"{path}: expected a parameter file, found nothing")
@@ -144,4 +153,19 @@ def read_parameters(path) -> Parameters:
         raise ParameterError(f"{path}: expected YAML, found: {error}") from None
     if not isinstance(values, dict):
         raise ParameterError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return check_parameters(values, path)
+    found = check_parameters(values, path)
+    return check_parameters(replace_parts(values, parts)) if parts else found
+
+
+def replace_parts(values: Mapping, parts: Mapping) -> dict:
+    """Return ``values`` with ``parts`` in their place.
+
+    A dict is replaced key by key, at any depth; a list, a number or a text as a whole. Neither
+    argument is changed.
+    """
+    replaced = dict(values)
+    for key, part in parts.items():
+        old = replaced.get(key)
+        both = isinstance(old, Mapping) and isinstance(part, Mapping)
+        replaced[key] = replace_parts(old, part) if both else part
+    return replaced

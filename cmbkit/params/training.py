@@ -124,6 +124,8 @@ class FinetuneTL(Finetune):
 class Training(Section):
     """Sections 6.4-6.5 and 7.1: sampling, loss, phases.
 
+    ``networks`` says where trained networks come from: "train" trains them here (and keeps them
+    in the cache), "frozen" reads those of ``weights/<profile>`` (`cmbkit.study.frozen`).
     ``source_weights`` names the source network of transfer learning
     (`cmbkit.detector.network.transfer`);
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
@@ -132,6 +134,7 @@ class Training(Section):
     ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
     """
 
+    networks: Literal["train", "frozen"] = "train"
     models: list[Literal["scratch", "tl"]] = ["scratch", "tl"]
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
@@ -171,4 +174,9 @@ class Training(Section):
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
         start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
+<<<<<<< HEAD
         return self.model_dump(mode="json", exclude={*phases, *start, "tensorboard", "memory_gb"})
+=======
+        free = ("networks", "trackers", "memory_gb")
+        return self.model_dump(mode="json", exclude={*phases, *start, *free})
+>>>>>>> 829559d (training.networks: frozen networks with hashes and the parameters they were trained with; cmbkit freeze)

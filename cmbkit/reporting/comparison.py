@@ -94,7 +94,7 @@ def compare_tables(
     shared = [name for name in before if name in after]
     numeric = [n for n in shared if _is_numeric(before[n]) and _is_numeric(after[n])]
     texts = [name for name in shared if name not in numeric]
-    labels = _labels(before[texts], after[texts])
+    labels = row_labels(before[texts], after[texts])
     pairs, alone = _paired(*labels)
     found += [Difference(labels[0][i], "", "there", "missing") for i in alone[0]]
     found += [Difference(labels[1][j], "", "missing", "there") for j in alone[1]]
@@ -138,18 +138,24 @@ def judge(
     return "within tolerance" if fits else "different"
 
 
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+def row_labels(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """A text per row of either table: its texts that vary, or its position where it has none.
 
-
-def _labels(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """A text per row of either table: its texts that vary, or its position where it has none."""
+    Parameters
+    ----------
+    before, after : DataFrame
+        With the same columns, none of them numeric.
+    """
     both = pd.concat([before, after], keys=["before", "after"]).fillna("").astype(str)
     varying = both[[name for name in both if len(set(both[name])) > 1]]
     if varying.empty:
         return [str(i) for i in range(len(before))], [str(i) for i in range(len(after))]
     joined = varying.apply(lambda row: ", ".join(filter(None, row)), axis=1)
     return joined["before"].tolist(), joined["after"].tolist()
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _paired(before: list[str], after: list[str]):

@@ -7,11 +7,13 @@ not in the cache is computed then, so each notebook runs alone.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 from cmbkit import __version__
-from cmbkit.params import check_parameters
+from cmbkit.params import check_parameters, read_parameters
+from cmbkit.params.from_notebook import notebook_parameters
 from cmbkit.running.cache import Cache
 from cmbkit.study.cohort import CohortStage
 from cmbkit.study.models import ModelStage
@@ -65,6 +67,39 @@ class Study:
         self.models = ModelStage(self)
         self.results = ResultStage(self)
         self.real = RealScanStage(self)
+
+    @classmethod
+    def read(cls, path, *, root=None, **parts) -> Study:
+        """Study of a parameter file, parts of which may be replaced.
+
+        Parameters
+        ----------
+        path : path-like
+            For instance ``"params/demo.yaml"``.
+        root : path-like, optional
+            See `Study`.
+        **parts
+            For instance ``seed=7, inference={"threshold": 0.9}``: dicts replace key by key,
+            everything else as a whole.
+
+        Raises
+        ------
+        cmbkit.params.ParameterError
+            One line per problem in the file or the parts.
+        """
+        return cls(root, **read_parameters(path, parts).model_dump())
+
+    @classmethod
+    def from_notebook(cls, namespace: Mapping) -> Study:
+        """Study of a notebook: the file of its ``profile`` with what else its cell gives.
+
+        Parameters
+        ----------
+        namespace : mapping
+            The notebook's ``globals()`` (see `cmbkit.params.from_notebook.notebook_parameters`).
+        """
+        root = find_root()
+        return cls(root, **notebook_parameters(namespace, root / "params").model_dump())
 
     @cached_property
     def thick_slices(self):

@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.params import Phase
+from cmbkit.study.frozen import frozen_folder
 
 PHASES = ("pretrain", "finetune")
 
 
 class ModelStage:
-    """Trained networks of a study, each phase a folder in the cache."""
+    """Trained networks of a study, each phase a folder in the cache or among the frozen ones."""
 
     def __init__(self, study):
         self._study = study
@@ -27,6 +28,13 @@ class ModelStage:
         """Parameters of one phase of one model (``"scratch"`` or ``"tl"``)."""
         name = phase if model == "scratch" else f"{phase}_tl"
         return getattr(self._training, name)
+
+    @cached_property
+    def _frozen(self) -> Path | None:
+        """Folder of the frozen networks; None where networks are trained here."""
+        if self._training.networks == "train":
+            return None
+        return frozen_folder(self._study.root, self._study.params)
 
     @cached_property
     def _memory(self):
@@ -56,6 +64,8 @@ class ModelStage:
         if params.training.source_weights:
             path = self._study.root / params.training.source_weights
             return path / WEIGHTS if path.is_dir() else path
+        if self._frozen:
+            return self._frozen / "source" / WEIGHTS
         inputs = {
             "network": params.network,
             "steps": params.training.source_steps,
@@ -78,7 +88,7 @@ class ModelStage:
         return folder / WEIGHTS
 
     def folder(self, model: str, phase: str, start: Path | None = None) -> Path:
-        """Folder of a trained phase; trains it first if it is not in the cache.
+        """Folder of a trained phase; trains it first if it is neither frozen nor in the cache.
 
         Parameters
         ----------
@@ -88,6 +98,8 @@ class ModelStage:
             Weight file of this study's network to start from, instead of what comes before the
             phase.
         """
+        if self._frozen and start is None:
+            return self._frozen / f"{model}-{phase}"
         from cmbkit.detector.inference.engines import keep
         from cmbkit.detector.patches.hard_negatives import FILE, NO_ALARMS, FalseAlarms
         from cmbkit.detector.training import phase as training

@@ -8,7 +8,7 @@ import yaml
 
 from cmbkit.params import DatasetName, ParameterError, Parameters, check_parameters, read_parameters
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROFILES = sorted((ROOT / "params").glob("*.yaml"))
 
 

@@ -2,22 +2,26 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cmbkit.commands.reproduce import (
+    FROZEN_NEEDS,
     NEEDS,
     NotebookFailed,
     _execute,
     notebooks,
-    parameter_cell,
+    reproduce,
     run_in_order,
     write_back,
 )
+from cmbkit.params import ParameterError
+from cmbkit.reporting.gallery import Gallery
+from cmbkit.study.frozen import FrozenError
 
 
 def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
@@ -32,10 +36,9 @@ def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
         metadata={"papermill": {"duration": 3}},
     )
     nbformat.write(book, tmp_path / "executed.ipynb")
-    values = {"seed": 3, "cohort": {"a": [1], "b": {"c": None}}}
-    write_back(tmp_path / "executed.ipynb", tmp_path / "01_x.ipynb", values)
+    write_back(tmp_path / "executed.ipynb", tmp_path / "01_x.ipynb")
     back = nbformat.read(tmp_path / "01_x.ipynb", as_version=4)
-    assert [c.source for c in back.cells] == ["# Title", parameter_cell(values), "seed"]
+    assert [c.source for c in back.cells] == ["# Title", "seed: int = 1", "seed"]
     assert [c.execution_count for c in back.cells[1:]] == [1, 2]
     assert back.cells[2].outputs[0].execution_count == 2
     assert "papermill" not in back.metadata
@@ -48,14 +51,7 @@ def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
     assert [p.name for p in notebooks(tmp_path)] == ["01_a.ipynb", "02_b.ipynb"]
 
 
-def test_the_parameter_cell_says_what_the_file_says():
-    values = yaml.safe_load((Path(__file__).parents[1] / "params/demo.yaml").read_text())
-    found: dict = {}
-    exec(parameter_cell(values), found)
-    assert {name: found[name] for name in values} == values
-
-
-def run(numbers, jobs, fails=()):
+def run(numbers, jobs, fails=(), needs=NEEDS):
     """Run notebooks that only note when they begin and end; returns these events."""
     events, ended = [], []
 
@@ -71,7 +67,7 @@ def run(numbers, jobs, fails=()):
 
     with ThreadPoolExecutor(len(numbers)) as pool:
         try:
-            run_in_order(numbers, jobs, begin, ended.append)
+            run_in_order(numbers, jobs, begin, ended.append, needs)
         except ValueError as error:
             events.append(("raised", str(error)))
     return events, ended
@@ -93,6 +89,13 @@ def test_notebooks_run_side_by_side_but_after_those_that_they_need():
     assert most == 2
     begun = [number for what, number in events if what == "begin"]
     assert begun[:2] == ["01", "04"]  # three others wait for 04, one after the other
+
+
+def test_with_frozen_networks_the_evaluation_waits_for_the_scans_alone():
+    events, ended = run(ALL, 2, needs=FROZEN_NEEDS)
+    assert sorted(ended) == ALL
+    begun = [number for what, number in events if what == "begin"]
+    assert begun[:3] == ["01", "03", "05"]  # 06 waits for both
 
 
 def test_one_job_runs_them_one_after_the_other():
@@ -122,3 +125,65 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, code, message):
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "01_bad.ipynb")
     with pytest.raises(NotebookFailed, match=f"01_bad.ipynb: {message}"):
         _execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A root without notebooks, with a parameter file of each way to get networks."""
+    monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
+    (tmp_path / "params").mkdir()
+    values = {"cohort": {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}}
+    for name in ("train", "frozen"):
+        text = yaml.safe_dump(values | {"profile": name, "training": {"networks": name}})
+        (tmp_path / f"params/{name}.yaml").write_text(text)
+    (tmp_path / "params/copy.yaml").write_text(yaml.safe_dump(values | {"profile": "train"}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "error", "words"),
+    [
+        ("train", {}, NotebookFailed, "expected notebooks 01 to 07"),
+        ("train", {"retrain": True}, ParameterError, "--retrain: expected .*frozen.* found train"),
+        ("train", {"update_notebooks": True}, ParameterError, "own profile, demo, found train"),
+        ("frozen", {}, FrozenError, "weights/frozen/manifest.json: expected frozen networks"),
+        ("copy", {}, ParameterError, "a name of its own, found 'train', which is that of"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_one_line(place, file, options, error, words):
+    with pytest.raises(error, match=words) as caught:
+        reproduce(place / f"params/{file}.yaml", **options)
+    assert "\n" not in str(caught.value)
+
+
+DETECTION = {"model": ["tl"], "f1": [0.6], "f1_low": [0.5], "f1_high": [0.7]}
+NOTEBOOK = f"""
+import pandas as pd
+from cmbkit.study import Study
+study = Study.from_notebook(globals())
+for number in ("7.2", "7.3"):
+    study.gallery.table(number, pd.DataFrame({DETECTION}), study.params.training.networks)
+"""
+
+
+def test_both_halves_from_parameter_file_to_report(place, monkeypatch, capsys):
+    """A notebook that only writes two tables, and frozen networks that are never read."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(place.parent))
+    monkeypatch.setattr("cmbkit.commands.reproduce.frozen_folder", lambda root, params: None)
+    (place / "notebooks").mkdir()
+    cells = [new_code_cell('profile: str = "demo"', metadata={"tags": ["parameters"]})]
+    cells.append(new_code_cell(NOTEBOOK))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), place / "notebooks/05_two.ipynb")
+    before = Gallery(place / "figures/frozen", "frozen", synthetic=True)
+    before.table("7.2", pd.DataFrame(DETECTION), "frozen")
+    before.table("7.3", pd.DataFrame(DETECTION | {"f1": [0.55]}), "frozen")
+    reproduce(place / "params/frozen.yaml")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of 2 tables and figures 1 identical, 0 within tolerance, 1 different" in said
+    report = reproduce(place / "params/frozen.yaml", retrain=True)
+    assert report == place / "figures/reproduction.html"
+    text = report.read_text()
+    assert "<b>1 identical</b>" in text and "1 of 1 retrained values lie within" in text
+    anew = place / "figures/retrained/frozen/table_7_2.html"
+    assert "Table 7.2. train" in anew.read_text()
