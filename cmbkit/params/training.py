@@ -174,9 +174,5 @@ class Training(Section):
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
         start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
-<<<<<<< HEAD
-        return self.model_dump(mode="json", exclude={*phases, *start, "tensorboard", "memory_gb"})
-=======
-        free = ("networks", "trackers", "memory_gb")
+        free = ("networks", "tensorboard", "memory_gb")
         return self.model_dump(mode="json", exclude={*phases, *start, *free})
->>>>>>> 829559d (training.networks: frozen networks with hashes and the parameters they were trained with; cmbkit freeze)
