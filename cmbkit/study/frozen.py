@@ -25,7 +25,7 @@ from cmbkit.running.cache import software_versions
 MANIFEST = "manifest.json"
 SECTIONS = ("seed", "cohort", "preprocessing", "network", "training")
 """What networks depend on; of ``training`` not `FREE`, which change no weight."""
-FREE = ("models", "networks", "trackers", "memory_gb")
+FREE = ("models", "networks", "tensorboard", "memory_gb")
 KEPT = {
     "source": ("source.weights.h5", "config.json", "history.csv"),
     "scratch-pretrain": ("history.csv", "snapshots/*.npz"),

@@ -94,7 +94,7 @@ def test_what_the_study_shows_is_kept_and_listed_with_its_hash(root):
     [
         {"inference": {"threshold": 0.5, "precision": "float32"}},
         {"evaluation": {"max_distance_mm": 3.0}},
-        {"training": {"models": ["scratch"], "memory_gb": 1.0, "trackers": []}},
+        {"training": {"models": ["scratch"], "memory_gb": 1.0, "tensorboard": False}},
         {"workers": 7, "data_dir": "elsewhere"},
     ],
 )
