@@ -1,7 +1,7 @@
-"""Tables 7.2 to 8.4 from scan rows and the table of calls, beside what the thesis prints.
+"""Tables 7.2 to 8.4 from scan rows and the table of matches, beside what the thesis prints.
 
 Every builder returns text ready for display, or, with ``numeric=True``, one column per number
-(see `table_layout.Measure`). Scan rows and calls hold all models in a column ``model``; own
+(see `table_layout.Measure`). Scan rows and matches hold all models in a column ``model``; own
 values carry 95 % intervals in brackets.
 """
 
@@ -113,10 +113,10 @@ def table_7_3(
     """Detection from summed counts (parameters as in `table_7_2`)."""
     measures = [
         *(Measure(name.lower(), name) for name in ("TP", "FP", "FN")),
-        Measure("glob_precision", "Precision", "precision", "max"),
-        Measure("glob_recall", "Recall", "recall", "max"),
-        Measure("glob_f1", "F1", "f1", "max"),
-        Measure("glob_fp_cmb", "FPcmb", "fp_cmb", "min"),
+        Measure("pooled_precision", "Precision", "precision", "max"),
+        Measure("pooled_recall", "Recall", "recall", "max"),
+        Measure("pooled_f1", "F1", "f1", "max"),
+        Measure("pooled_fp_cmb", "FPcmb", "fp_cmb", "min"),
     ]
     note = "From summed counts [95 % interval, patients resampled]."
     return _by_dataset_and_model("7.3", measures, scans, params, seed, numeric, note)
@@ -132,7 +132,7 @@ def table_7_4(
     """Dice of the true positives; needs dice_tp (parameters as in `table_7_2`)."""
     measures = [
         Measure("scan_dice_tp", "scanDSC_TP", "scan_dsc_tp", "max", 2),
-        Measure("glob_dice_tp", "globDSC_TP", "glob_dsc_tp", "max", 2),
+        Measure("pooled_dice_tp", "globDSC_TP", "glob_dsc_tp", "max", 2),
     ]
     note = f"scan: mean ± SD over scans; glob: mean over all TPs [95 % interval]. {NO_WIDTH}"
     return _by_dataset_and_model("7.4", measures, scans, params, seed, numeric, note)

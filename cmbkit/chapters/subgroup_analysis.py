@@ -34,7 +34,7 @@ SUBGROUP = [
     Measure("scan_recall", "scanRecall", "scan_recall"),
     Measure("scan_f1", "scanF1", "scan_f1"),
     Measure("scan_f1_star", "scanF1*", "scan_f1_star"),
-    Measure("glob_f1", "globF1", "glob_f1"),
+    Measure("pooled_f1", "globF1", "glob_f1"),
 ]
 SHAPES = {
     "inv_elongation": "InvElongation",
@@ -66,7 +66,7 @@ def table_8_1(
 
 def table_8_2(
     scans: pd.DataFrame,
-    calls: pd.DataFrame,
+    matches: pd.DataFrame,
     params: Evaluation | None = None,
     *,
     model: str = "scratch",
@@ -76,12 +76,12 @@ def table_8_2(
 ) -> pd.DataFrame:
     """Detection by location, for one model (``pairs``: see `subgroups.at_location`).
 
-    ``calls`` come from `call_table.call_table`; ``scans`` say which scans there are, those
-    without calls too. CMBs in no region of Table 4.2 have rows of their own ("Elsewhere"), so
+    ``matches`` come from `match_table.match_table`; ``scans`` say which scans there are, those
+    without matches too. CMBs in no region of Table 4.2 have rows of their own ("Elsewhere"), so
     that the counts add up.
     """
-    scans, calls = scans[scans["model"] == model], calls[calls["model"] == model]
-    parts = {name: subgroups.at_location(calls, name, pairs) for name in subgroups.LOCATIONS}
+    scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
+    parts = {name: subgroups.at_location(matches, name, pairs) for name in subgroups.LOCATIONS}
     groups = pd.concat(
         subgroups.recount(scans, part).assign(location=name)
         for name, part in parts.items()
@@ -151,10 +151,10 @@ def both_grids(
                 rows.append(row | summary(group, params or Evaluation(), seed))
     measures = [
         *(Measure(name, name.upper()) for name in counts),
-        Measure("glob_precision", "Precision", None, "max"),
-        Measure("glob_recall", "Recall", None, "max"),
-        Measure("glob_f1", "F1", None, "max"),
-        Measure("glob_dice_tp", "globDSC_TP", None, "max", 2),
+        Measure("pooled_precision", "Precision", None, "max"),
+        Measure("pooled_recall", "Recall", None, "max"),
+        Measure("pooled_f1", "F1", None, "max"),
+        Measure("pooled_dice_tp", "globDSC_TP", None, "max", 2),
         Measure("differ", "Scans that differ"),
     ]
     keys = {"dataset": "Dataset", "model": "Model", "grid": "Grid"}
@@ -219,7 +219,7 @@ def _signed(value: float) -> str:
     return number_text(value, 3) if pd.isna(value) else f"{value:+.3f}"
 
 
-def thesis_glob_f1(subgroup: str, name: str, dataset: str) -> float:
+def thesis_pooled_f1(subgroup: str, name: str, dataset: str) -> float:
     """globF1 that sections 8.1.1 and 8.1.3 state for a subgroup of scans; NaN if none."""
     thickness = {"<3 mm": "globF1 below 3 mm", ">=3 mm": "globF1 from 3 mm on"}
     where = {
@@ -231,25 +231,25 @@ def thesis_glob_f1(subgroup: str, name: str, dataset: str) -> float:
 
 
 def table_8_3(
-    calls: pd.DataFrame, *, model: str = "scratch", numeric: bool = False
+    matches: pd.DataFrame, *, model: str = "scratch", numeric: bool = False
 ) -> pd.DataFrame:
-    """Shape of annotated and predicted CMBs by call, for one model.
+    """Shape of annotated and predicted CMBs by match, for one model.
 
     Parameters
     ----------
-    calls : DataFrame
-        From `call_table.call_table`.
+    matches : DataFrame
+        From `match_table.match_table`.
     model : str
     numeric : bool
     """
-    calls = calls[calls["model"] == model]
-    shapes = subgroups.shapes_by_call(calls)
+    matches = matches[matches["model"] == model]
+    shapes = subgroups.shapes_by_match(matches)
     measures = [Measure("n", "n", "n", None, 0)]
     measures += [Measure(key, title, key, None, 2) for key, title in SHAPES.items()]
     rows = []
-    for call, kind in (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred")):
-        for dataset in ordered(calls["dataset"], DATASET_ORDER):
-            keys = {"call": call, "type": kind, "dataset": dataset}
+    for match, kind in (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred")):
+        for dataset in ordered(matches["dataset"], DATASET_ORDER):
+            keys = {"match": match, "type": kind, "dataset": dataset}
             group = shapes
             for name, value in keys.items():
                 group = group[group[name] == value]
@@ -258,7 +258,7 @@ def table_8_3(
                 own |= {key: group[key].mean(), f"{key}_sd": group[key].std()}
             thesis = printed_values("8.3", keys if model == "scratch" else {}, measures)
             rows.append(keys | own | thesis)
-    keys = {"call": "Call", "type": "Type", "dataset": "Dataset"}
+    keys = {"match": "Match", "type": "Type", "dataset": "Dataset"}
     note = f"Model: {MODEL_NAMES.get(model, model)}. Mean ± SD over CMBs."
     return lay_out(rows, keys, measures, numeric=numeric, note=note)
 

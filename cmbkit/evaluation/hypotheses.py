@@ -13,7 +13,7 @@ from cmbkit.evaluation.statistics import (
     patient_codes,
 )
 
-COMPARED = ("glob_precision", "glob_recall", "glob_f1", "fp_scan", "scan_f1", "scan_f1_star")
+COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
 
 
 def holm(p_values) -> np.ndarray:
@@ -111,7 +111,7 @@ def compare_groups(
     scans: pd.DataFrame,
     group: pd.Series,
     *,
-    metric: str = "glob_f1",
+    metric: str = "pooled_f1",
     samples: int = 10000,
     seed: int = 0,
     nan_rule: str = "text",

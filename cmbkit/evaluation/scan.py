@@ -1,4 +1,4 @@
-"""From an annotated and a predicted mask to calls and one row of metrics (section 6.7.5)."""
+"""From an annotated and a predicted mask to matches and one row of metrics (section 6.7.5)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cmbkit.running.map_scans import map_scans
 from cmbkit.scoring.annotations import read_pair
 from cmbkit.volume import Volume
 
-CALL_COLUMNS = [
+MATCH_COLUMNS = [
     "uid",
     "dataset",
     "patient",
-    "call",
+    "match",
     "gt_id",
     "pred_id",
     "distance_mm",
@@ -28,7 +28,7 @@ CALL_COLUMNS = [
     "dice",
     "score",
 ]
-VERSION = 1  # of what evaluate_scan returns; results cached under another number are redone
+VERSION = 2  # of what evaluate_scan returns; results cached under another number are redone
 LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
 
 
@@ -66,8 +66,8 @@ def evaluate_scan(
 
     Returns
     -------
-    calls : DataFrame
-        One row per TP, FN, FP: uid, dataset, patient, call, gt_id, pred_id, distance_mm,
+    matches : DataFrame
+        One row per TP, FN, FP: uid, dataset, patient, match, gt_id, pred_id, distance_mm,
         overlap_voxels, dice, score.
     row : dict
         uid, dataset, patient, n_gt, n_pred, tp, fp, fn, precision, recall, f1, dice_tp (mean
@@ -99,7 +99,7 @@ def evaluate_instances(
     side is points, every Dice is NaN.
     """
     params = params or Evaluation()
-    calls = match_instances(
+    matches = match_instances(
         reference,
         predicted,
         rule=params.matching,
@@ -109,8 +109,8 @@ def evaluate_instances(
     )
     who = {"uid": uid, "dataset": dataset, "patient": patient}
     known = {int(label): float(score) for label, score in (scores or {}).items()}
-    calls = calls.assign(**who, score=calls["pred_id"].map(known).astype(float))
-    tp, fp, fn = (int((calls["call"] == name).sum()) for name in ("TP", "FP", "FN"))
+    matches = matches.assign(**who, score=matches["pred_id"].map(known).astype(float))
+    tp, fp, fn = (int((matches["match"] == name).sum()) for name in ("TP", "FP", "FN"))
     precision, recall = divide(tp, tp + fp), divide(tp, tp + fn)
     row = {
         **who,
@@ -122,10 +122,10 @@ def evaluate_instances(
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(harmonic_mean(precision, recall, params.nan_rule)),
-        "dice_tp": float(calls["dice"].mean()),
+        "dice_tp": float(matches["dice"].mean()),
         "dice_scan": _scan_dice(reference, predicted),
     }
-    return calls[CALL_COLUMNS], row
+    return matches[MATCH_COLUMNS], row
 
 
 def label_mask(mask: Volume, connectivity: int = 6) -> Volume:
@@ -176,7 +176,7 @@ def evaluate_files(
 
     Returns
     -------
-    calls, scans : DataFrame
+    matches, scans : DataFrame
         As from `evaluate_scan`, one after the other.
     """
     missing = [name for name in LISTING_COLUMNS if name not in listing]
@@ -201,8 +201,10 @@ def evaluate_files(
 
 
 def join_results(results) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put the results of `evaluate_scan` for many scans into one calls and one scan table."""
+    """Put the results of `evaluate_scan` for many scans into one matches and one scan table."""
     results = list(results)
-    filled = [calls for calls, _ in results if len(calls)]
-    calls = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=CALL_COLUMNS)
-    return calls, pd.DataFrame([row for _, row in results])
+    filled = [matches for matches, _ in results if len(matches)]
+    matches = (
+        pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=MATCH_COLUMNS)
+    )
+    return matches, pd.DataFrame([row for _, row in results])

@@ -166,7 +166,7 @@ def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
 
 
 def froc_intervals(
-    calls: pd.DataFrame,
+    matches: pd.DataFrame,
     scans: pd.DataFrame,
     *,
     levels=FROC_LEVELS,
@@ -177,10 +177,10 @@ def froc_intervals(
 
     Parameters
     ----------
-    calls : DataFrame
-        uid, call, score of one model; every predicted CMB has a score.
+    matches : DataFrame
+        uid, match, score of one model; every predicted CMB has a score.
     scans : DataFrame
-        uid, dataset, patient, n_gt of all its scans, those without calls too.
+        uid, dataset, patient, n_gt of all its scans, those without matches too.
     levels : sequence of float
         False positives per scan.
 
@@ -189,13 +189,15 @@ def froc_intervals(
     DataFrame
         Index: fp_per_scan; columns sensitivity, low, high (see `metrics.sensitivity_at`).
     """
-    value = sensitivity_at(froc(calls, len(scans)), levels)
+    value = sensitivity_at(froc(matches, len(scans)), levels)
     weights = bootstrap_weights(patient_codes(scans), samples, seed)
-    candidates = calls[calls["call"] != "FN"].sort_values("score", ascending=False, kind="stable")
+    candidates = matches[matches["match"] != "FN"].sort_values(
+        "score", ascending=False, kind="stable"
+    )
     place = pd.Series(range(len(scans)), index=scans["uid"])
     each = weights[:, candidates["uid"].map(place).to_numpy(int)]
-    hits = np.cumsum(each * (candidates["call"] == "TP").to_numpy(), axis=1)
-    extra = np.cumsum(each * (candidates["call"] == "FP").to_numpy(), axis=1)
+    hits = np.cumsum(each * (candidates["match"] == "TP").to_numpy(), axis=1)
+    extra = np.cumsum(each * (candidates["match"] == "FP").to_numpy(), axis=1)
     scores = candidates["score"].to_numpy(float)
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if scores.size else []
     sensitivity = divide(hits[:, last], (weights @ scans["n_gt"].to_numpy(float))[:, None])
@@ -214,7 +216,7 @@ def paired_permutation(
     first: pd.DataFrame,
     second: pd.DataFrame,
     *,
-    metrics: tuple[str, ...] = ("glob_f1", "glob_recall", "fp_scan", "scan_f1_star"),
+    metrics: tuple[str, ...] = ("pooled_f1", "pooled_recall", "fp_scan", "scan_f1_star"),
     samples: int = 10000,
     seed: int = 0,
     nan_rule: str = "text",

@@ -46,16 +46,16 @@ def poisson_interval(count, exposure, confidence: float = 0.95) -> tuple[np.ndar
 
 
 def curves(
-    calls: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
+    matches: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Recall and false positives per scan of every condition, with 95 % intervals.
 
     Parameters
     ----------
-    calls : DataFrame
-        factor, level, thickness_mm, brain, call.
+    matches : DataFrame
+        factor, level, thickness_mm, brain, match.
     scans : DataFrame
-        factor, level, thickness_mm, brain, one row per scan, those without calls too.
+        factor, level, thickness_mm, brain, one row per scan, those without matches too.
     samples, seed : int
         Of the bootstrap over brains; every condition sees the same samples.
 
@@ -69,7 +69,7 @@ def curves(
         (Poisson), which take CMBs as independent.
     """
     counts = ["tp", "fp", "fn"]
-    found = calls.assign(**{name: calls["call"] == name.upper() for name in counts})
+    found = matches.assign(**{name: matches["match"] == name.upper() for name in counts})
     found = found.groupby([*CONDITION, "brain"])[counts].sum().reset_index()
     one = scans.groupby([*CONDITION, "brain"], sort=False).size().rename("scans").reset_index()
     each = one.merge(found, on=[*CONDITION, "brain"], how="left")
@@ -106,13 +106,13 @@ def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def changes(calls: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """What becomes of the very same microbleeds when slices get thicker.
 
     Parameters
     ----------
-    calls : DataFrame
-        factor, level, thickness_mm, brain, call, gt_id: the same (brain, gt_id) at every
+    matches : DataFrame
+        factor, level, thickness_mm, brain, match, gt_id: the same (brain, gt_id) at every
         thickness.
     samples, seed : int
         Of the bootstrap over brains.
@@ -127,10 +127,10 @@ def changes(calls: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.Da
         are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (exact McNemar
         test, two-sided, CMBs taken as independent; NaN where nothing changed).
     """
-    annotated = calls[calls["gt_id"].notna()]
+    annotated = matches[matches["gt_id"].notna()]
     rows = []
     for (factor, level), part in annotated.groupby(SERIES, sort=False):
-        found = part.assign(found=(part["call"] == "TP").astype(int)).pivot_table(
+        found = part.assign(found=(part["match"] == "TP").astype(int)).pivot_table(
             index=["brain", "gt_id"], columns="thickness_mm", values="found", aggfunc="max"
         )
         steps = list(pairwise(found.columns))

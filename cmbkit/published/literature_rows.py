@@ -68,7 +68,7 @@ def literature_table(
         row["note"] = "; ".join(filter(None, (row["note"], row.pop("why"))))
     for method, data, group in own:
         found = summary(group, params, seed)
-        rates = {name.removeprefix("glob_"): value for name, value in found.items()}
+        rates = {name.removeprefix("pooled_"): value for name, value in found.items()}
         said = {
             "method": method,
             "data": data,

@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from cmbkit.evaluation.metrics import glob_averages, harmonic_mean
+from cmbkit.evaluation.metrics import pooled_averages, harmonic_mean
 from cmbkit.published.any_table import FITS, audit_table
 from cmbkit.published.counts import RATES, f1_range, printed
 from cmbkit.published.numbers import stated, thesis_table
@@ -59,7 +59,7 @@ def glob_rates() -> Iterator[dict]:
     printed = numbers("7.3").query("model == 'scratch'").set_index("dataset")
     for counts in call_counts().to_dict("records"):
         name = counts["dataset"]
-        found = glob_averages(pd.DataFrame([counts]))
+        found = pooled_averages(pd.DataFrame([counts]))
         rates = ["precision", "recall", "f1", "fp_cmb"]
         ours = [f"{found[rate]:.3f}" for rate in rates]
         theirs = [f"{printed.loc[name, rate]:.3f}" for rate in rates]

@@ -30,8 +30,8 @@ def build_page(
     if other is not None:
         _comparison(page, result, other, settings)
     _literature(page, result, settings)
-    page.section("Every call and every scan")
-    page.file("calls", result.calls)
+    page.section("Every match and every scan")
+    page.file("matches", result.matches)
     page.file("scans", result.scans)
     if len(result.features):
         page.file("features", result.features)
@@ -109,8 +109,8 @@ def _froc(page: OnePage, result: Result, settings: Settings) -> None:
     from cmbkit.plotting import evaluation as figures_evaluation
 
     page.section("FROC")
-    calls = result.calls
-    candidates = calls[calls["call"] != "FN"]
+    matches = result.matches
+    candidates = matches[matches["match"] != "FN"]
     if candidates.empty or candidates["score"].isna().any():
         page.warning(
             "No curve: it needs a score of every predicted microbleed (a column score in lists of "
@@ -119,7 +119,7 @@ def _froc(page: OnePage, result: Result, settings: Settings) -> None:
         return
     curves, rows = {}, []
     for name, group in report_tables.groups_of(result.scans):
-        own = calls[calls["uid"].isin(group["uid"])]
+        own = matches[matches["uid"].isin(group["uid"])]
         if group["n_gt"].sum() == 0:
             continue
         curves[name] = froc(own, len(group))

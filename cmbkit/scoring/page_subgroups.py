@@ -77,7 +77,7 @@ def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
             "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
             "against all others; corrected for the number of tests after Holm.",
         )  # fmt: skip
-    drawn = table.rename(columns={f"glob_f1{e}": f"f1{e}" for e in ("", "_low", "_high")})
+    drawn = table.rename(columns={f"pooled_f1{e}": f"f1{e}" for e in ("", "_low", "_high")})
     drawn = drawn.assign(n=drawn["tp"] + drawn["fn"], dataset="All")
     drawn = drawn[drawn["n"] > 0]
     page.figure(
@@ -98,13 +98,13 @@ def _splits(values: pd.Series):
 
 
 def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> None:
-    """Add detection by location and shape by call; nothing where both sides are points."""
+    """Add detection by location and shape by match; nothing where both sides are points."""
     features = result.features
     if features.empty or "type" not in features:
         return
     page.section("Microbleeds by place and shape")
     if "region" in features and set(features["type"]) == {"GT", "Pred"}:
-        located = subgroups.with_locations(result.calls, features)
+        located = subgroups.with_locations(result.matches, features)
         rows = []
         for name in subgroups.LOCATIONS:
             part = subgroups.at_location(located, name)
@@ -118,12 +118,12 @@ def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> 
             "Where the annotated CMB lies; FP: where the predicted one lies.",
         )  # fmt: skip
     rows = []
-    for call, kind in (("TP", "GT"), ("TP", "Pred"), ("FN", "GT"), ("FP", "Pred")):
-        group = _with_shape(result.calls, features, call, kind)
+    for match, kind in (("TP", "GT"), ("TP", "Pred"), ("FN", "GT"), ("FP", "Pred")):
+        group = _with_shape(result.matches, features, match, kind)
         if kind not in set(features["type"]):
             continue
         side = "annotated" if kind == "GT" else "predicted"
-        row = {"Call": call, "Outline": side, "n": str(len(group))}
+        row = {"Match": match, "Outline": side, "n": str(len(group))}
         for key, title in SHAPE_COLUMNS.items():
             row[title] = cell(group[key].mean(), group[key].std(), decimals=2)
         rows.append(row)
@@ -131,9 +131,9 @@ def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> 
                "Mean ± SD over microbleeds.")  # fmt: skip
 
 
-def _with_shape(calls, features, call: str, kind: str) -> pd.DataFrame:
-    """Features of the annotated or the predicted microbleeds of one kind of call."""
+def _with_shape(matches, features, match: str, kind: str) -> pd.DataFrame:
+    """Features of the annotated or the predicted microbleeds of one kind of match."""
     column = "gt_id" if kind == "GT" else "pred_id"
-    chosen = calls.loc[calls["call"] == call, ["uid", column]].rename(columns={column: "id"})
+    chosen = matches.loc[matches["match"] == match, ["uid", column]].rename(columns={column: "id"})
     side = features[features["type"] == kind].astype({"id": float})
     return chosen.merge(side, on=["uid", "id"], how="inner", validate="one_to_one")

@@ -14,10 +14,10 @@ from cmbkit.reporting.table_layout import Measure, cell, lay_out, number_text
 GLOB = [
     Measure("n_scans", "Scans"),
     *(Measure(name.lower(), name) for name in ("TP", "FP", "FN")),
-    Measure("glob_precision", "Precision"),
-    Measure("glob_recall", "Recall"),
-    Measure("glob_f1", "F1"),
-    Measure("glob_fp_cmb", "FP per CMB"),
+    Measure("pooled_precision", "Precision"),
+    Measure("pooled_recall", "Recall"),
+    Measure("pooled_f1", "F1"),
+    Measure("pooled_fp_cmb", "FP per CMB"),
     Measure("fp_scan_mean", "FP per scan"),
 ]
 SCAN = [
@@ -31,7 +31,7 @@ SCAN = [
 ]
 DICE = [
     Measure("scan_dice_tp", "Dice of TPs, mean over scans"),
-    Measure("glob_dice_tp", "Dice of TPs, mean over TPs"),
+    Measure("pooled_dice_tp", "Dice of TPs, mean over TPs"),
     Measure("scan_dice", "Dice of whole scans"),
 ]
 AGREEMENT = {
@@ -48,9 +48,9 @@ AGREEMENT = {
 }
 CONVENTIONS = {"at_least": "threshold or more CMBs", "fewer_than": "fewer CMBs than threshold"}
 COMPARED = {
-    "glob_precision": "globPrecision",
-    "glob_recall": "globRecall",
-    "glob_f1": "globF1",
+    "pooled_precision": "globPrecision",
+    "pooled_recall": "globRecall",
+    "pooled_f1": "globF1",
     "fp_scan": "FP per scan",
     "scan_f1": "scanF1",
     "scan_f1_star": "scanF1*",

@@ -1,4 +1,4 @@
-"""Evaluation of paired files: calls, scan rows and the features of every microbleed."""
+"""Evaluation of paired files: matches, scan rows and the features of every microbleed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from cmbkit.evaluation.scan import CALL_COLUMNS, evaluate_instances
+from cmbkit.evaluation.scan import MATCH_COLUMNS, evaluate_instances
 from cmbkit.features.location import location_features
 from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
@@ -51,7 +51,7 @@ class Settings:
 class Result:
     """Calls, scan rows and features of one detector."""
 
-    calls: pd.DataFrame
+    matches: pd.DataFrame
     scans: pd.DataFrame
     features: pd.DataFrame
 
@@ -97,7 +97,7 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
         parcellation = Volume.read(row["labels"], "int32")
         if grid is not None:
             grid.require_same_grid(parcellation)
-    calls, found = evaluate_instances(
+    matches, found = evaluate_instances(
         reference.instances,
         predicted.instances,
         **{name: row[name] for name in ("uid", "dataset", "patient")},
@@ -113,7 +113,7 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
     found = about | found
     features = outline_features(reference, parcellation, "GT")
     features += outline_features(predicted, parcellation, "Pred")
-    return calls, found, pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])
+    return matches, found, pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])
 
 
 def evaluate_pairs(
@@ -138,7 +138,7 @@ def evaluate_pairs(
 
     Returns
     -------
-    calls, scans, features : DataFrame
+    matches, scans, features : DataFrame
         As from `evaluate.evaluate_scan`; scans with the columns of the listing and, where these
         do not say, voxel sizes of the mask's grid; one row of features per microbleed of a mask.
 
@@ -160,11 +160,13 @@ def evaluate_pairs(
         workers=workers,
         name=lambda row: row["uid"],
     )
-    filled = [calls for calls, _, _ in results if len(calls)]
-    calls = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=CALL_COLUMNS)
+    filled = [matches for matches, _, _ in results if len(matches)]
+    matches = (
+        pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=MATCH_COLUMNS)
+    )
     scans = pd.DataFrame([row for _, row, _ in results])
     features = pd.concat([table for _, _, table in results], ignore_index=True)
-    return calls, scans, features
+    return matches, scans, features
 
 
 def compute(pairs: Pairs, settings: Settings) -> Result:

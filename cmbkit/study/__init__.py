@@ -47,7 +47,7 @@ class Study:
     models : ModelStage
         Source network, training phases, transfer (notebook 04).
     results : ResultStage
-        Predictions, calls, metrics (notebooks 05-07).
+        Predictions, matches, metrics (notebooks 05-07).
     real : RealScanStage
         The real T2*-weighted scan that nibabel carries.
     thick_slices : ThickSliceStage

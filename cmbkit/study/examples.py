@@ -59,21 +59,21 @@ def _prediction_file(study, model: str, standard: StandardScan) -> Path:
     return predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz")
 
 
-def centre_of_call(study, call) -> tuple[int, int, int]:
-    """Standard-grid voxel of a call's annotated CMB, or of the candidate of a false positive."""
-    standard = study.cohort.by_uid[call.uid]
-    if np.isfinite(call.gt_id):
-        labels, label = standard.lesions().data, int(call.gt_id)
+def centre_of_match(study, match) -> tuple[int, int, int]:
+    """Standard-grid voxel of a match's annotated CMB, or of the candidate of a false positive."""
+    standard = study.cohort.by_uid[match.uid]
+    if np.isfinite(match.gt_id):
+        labels, label = standard.lesions().data, int(match.gt_id)
     else:
-        file = _prediction_file(study, call.model, standard)
-        labels, label = Volume.read(file, "uint16").data, int(call.pred_id)
+        file = _prediction_file(study, match.model, standard)
+        labels, label = Volume.read(file, "uint16").data, int(match.pred_id)
     return tuple(np.rint(np.argwhere(labels == label).mean(axis=0)).astype(int))
 
 
 def model_comparison(study, models=("scratch", "tl")):
     """The CMB that both models found with the largest difference in Dice (Figure 7.5)."""
-    calls = study.results.calls
-    found = calls[(calls["call"] == "TP") & calls["model"].isin(models)]
+    matches = study.results.matches
+    found = matches[(matches["match"] == "TP") & matches["model"].isin(models)]
     wide = found.pivot_table(index=["uid", "gt_id"], columns="model", values="dice").dropna()
     if len(wide) == 0 or len(wide.columns) < 2:
         return None
@@ -81,13 +81,13 @@ def model_comparison(study, models=("scratch", "tl")):
     return next(found[(found["uid"] == uid) & (found["gt_id"] == gt_id)].itertuples())
 
 
-def call_examples(study, call: str, model: str, dataset: str, count: int = 2) -> list:
+def match_examples(study, match: str, model: str, dataset: str, count: int = 2) -> list:
     """Calls of one kind to look at: the surest false positives, the most elongated missed CMBs.
 
     Annotated CMBs come with their ``inv_elongation`` (1 for a ball).
     """
-    calls, shapes = study.results.calls, study.cohort.features
-    chosen = calls[(calls["call"] == call) & (calls["model"] == model)]
+    matches, shapes = study.results.matches, study.cohort.features
+    chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
     chosen = preferred if len(preferred) else chosen
     shapes = shapes[["uid", "id", "inv_elongation"]].rename(columns={"id": "gt_id"})
@@ -104,14 +104,14 @@ def paired_shapes(study, model: str, dataset: str, count: int = 16) -> list:
     As many found as missed, each half spread over size; where there are too few of one kind,
     all of them and as many of the other.
     """
-    calls = study.results.calls
-    wanted = calls[(calls["model"] == model) & calls["gt_id"].notna()]
+    matches = study.results.matches
+    wanted = matches[(matches["model"] == model) & matches["gt_id"].notna()]
     wanted = wanted[wanted["dataset"] == dataset]
     table = study.cohort.microbleeds[["uid", "id", "radius_mm"]]
     lesions = wanted.merge(table, left_on=["uid", "gt_id"], right_on=["uid", "id"])
     if len(lesions) == 0:
         return []
-    chosen = balanced(lesions["radius_mm"].to_numpy(), lesions["call"] == "TP", count)
+    chosen = balanced(lesions["radius_mm"].to_numpy(), lesions["match"] == "TP", count)
     return [_pair(study, row) for row in lesions.iloc[chosen].itertuples()]
 
 
@@ -143,7 +143,7 @@ def _pair(study, row):
     standard = study.cohort.by_uid[row.uid]
     truth = standard.lesions().data == row.gt_id
     predicted = np.zeros_like(truth)
-    if row.call == "TP":
+    if row.match == "TP":
         file = _prediction_file(study, row.model, standard)
         predicted = Volume.read(file, "uint16").data == row.pred_id
     places = np.argwhere(truth | predicted)
@@ -151,4 +151,4 @@ def _pair(study, row):
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     masks = [np.pad(mask[box], 1) for mask in (truth, predicted)]
     spacing = study.params.preprocessing.spacing_mm
-    return masks[0], masks[1] if row.call == "TP" else None, spacing, row.radius_mm
+    return masks[0], masks[1] if row.match == "TP" else None, spacing, row.radius_mm

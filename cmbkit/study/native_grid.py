@@ -19,7 +19,7 @@ from cmbkit.running.map_scans import map_scans
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
-VERSION = 1
+VERSION = 2
 
 
 def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]) -> dict:
@@ -34,8 +34,8 @@ def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardS
         sides = (standard.lesions(), Volume.read(file, "uint16"))
         reference, predicted = (to_native(side, record) for side in sides)
         who = {"uid": scan.uid, "dataset": scan.dataset, "patient": scan.patient}
-        calls, row = evaluate.evaluate_scan(reference, predicted, **who, params=params)
-        calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
+        matches, row = evaluate.evaluate_scan(reference, predicted, **who, params=params)
+        matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
         (folder / "scan.json").write_text(json.dumps(row))
 
     inputs = {

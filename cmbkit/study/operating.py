@@ -120,14 +120,14 @@ def counts_cached(
 def _counts(lesions, predicted, params: Evaluation) -> dict[str, int]:
     from cmbkit.evaluation.matching import match_instances
 
-    calls = match_instances(
+    matches = match_instances(
         lesions,
         predicted,
         rule=params.matching,
         max_distance_mm=params.max_distance_mm,
         assignment=params.assignment,
-    )["call"]
-    return {name.lower(): int((calls == name).sum()) for name in ("TP", "FP", "FN")}
+    )["match"]
+    return {name.lower(): int((matches == name).sum()) for name in ("TP", "FP", "FN")}
 
 
 def scan_counts(

@@ -16,18 +16,18 @@ from cmbkit.volume import Volume
 
 def comparison(study, models=("scratch", "tl")) -> Figure:
     """Figure 7.5: one annotated CMB and what each model outlined, with Dice and acquisition."""
-    call = examples.model_comparison(study, models)
-    if call is None:
+    match = examples.model_comparison(study, models)
+    if match is None:
         return nothing_to_show("No microbleed was found by both models in this run.")
-    rows = examples.patch_rows(study, call.uid, examples.centre_of_call(study, call), models)
+    rows = examples.patch_rows(study, match.uid, examples.centre_of_match(study, match), models)
     spacing = study.params.preprocessing.spacing_mm
-    calls = study.results.calls
-    same = calls[(calls["uid"] == call.uid) & (calls["gt_id"] == call.gt_id)]
+    matches = study.results.matches
+    same = matches[(matches["uid"] == match.uid) & (matches["gt_id"] == match.gt_id)]
     dice = same.set_index("model")["dice"]
-    size = study.cohort.features.query("uid == @call.uid and id == @call.gt_id").iloc[0]
+    size = study.cohort.features.query("uid == @match.uid and id == @match.gt_id").iloc[0]
     told = ", ".join(f"{MODEL_NAMES.get(model, model)} {dice[model]:.2f}" for model in models)
     title = (
-        f"{call.uid} ({_acquired(study, call.uid)})\n{size['region']}, "
+        f"{match.uid} ({_acquired(study, match.uid)})\n{size['region']}, "
         f"{int(size['n_voxels'])} voxels annotated; Dice: {told}"
     )
     return cuts.orthogonal_cuts(rows, spacing, centre=_middle(rows), title=title)
@@ -40,14 +40,14 @@ def _acquired(study, uid: str) -> str:
     return f"{scan.sequence}, {size} mm pixels, {scan.acquisition.slice_thickness_mm:.2g} mm slices"
 
 
-def call_cuts(study, call: str, dataset: str, model: str = "scratch") -> Figure:
+def match_cuts(study, match: str, dataset: str, model: str = "scratch") -> Figure:
     """Figures 8.1 and 8.2: examples of false positives (``"FP"``) or misses (``"FN"``)."""
-    chosen = examples.call_examples(study, call, model, dataset)
+    chosen = examples.match_examples(study, match, model, dataset)
     if not chosen:
-        return nothing_to_show(f"No {call} of {model} in this run.")
+        return nothing_to_show(f"No {match} of {model} in this run.")
     shown = []
     for number, row in enumerate(chosen, 1):
-        rows = examples.patch_rows(study, row.uid, examples.centre_of_call(study, row), [model])
+        rows = examples.patch_rows(study, row.uid, examples.centre_of_match(study, row), [model])
         title = f"{number}: {row.uid}"
         if np.isfinite(row.score):
             title += f", probability {row.score:.2f}"

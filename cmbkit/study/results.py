@@ -1,4 +1,4 @@
-"""Predictions of the trained networks and of the untrained baseline, and their calls."""
+"""Predictions of the trained networks and of the untrained baseline, and their matches."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ class ResultStage:
         return table.assign(source=table["dataset"], dataset=table["dataset"].mask(valid, "Valid"))
 
     @cached_property
-    def calls(self) -> pd.DataFrame:
+    def matches(self) -> pd.DataFrame:
         """One row per true positive, false positive and false negative, with all about it.
 
-        A subgroup is a filter on it; `evaluation.call_table.COLUMNS` says what is in it.
+        A subgroup is a filter on it; `evaluation.match_table.COLUMNS` says what is in it.
         """
-        from cmbkit.evaluation.call_table import call_table
+        from cmbkit.evaluation.match_table import match_table
 
-        return call_table(self._gather(0), self._study.cohort.table, self.features)
+        return match_table(self._gather(0), self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
@@ -203,8 +203,8 @@ class ResultStage:
         for (dataset, model), scans in self.scan_rows.groupby(["dataset", "model"]):
             found = summary(scans, self._params.evaluation, self._params.seed)
             counts = {name: found[name] for name in ("tp", "fp", "fn")}
-            names = ("glob_precision", "glob_recall", "glob_f1", "fp_scan")
-            texts = {n.removeprefix("glob_"): _interval(found, n) for n in names}
+            names = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan")
+            texts = {n.removeprefix("pooled_"): _interval(found, n) for n in names}
             rows.append({"dataset": dataset, "model": model, **counts, **texts})
         return pd.DataFrame(rows)
 
@@ -218,7 +218,7 @@ class ResultStage:
             f1_thesis (what sections 8.1.1 and 8.1.3 state).
         """
         from cmbkit.chapters.evaluation import table_by
-        from cmbkit.chapters.subgroup_analysis import thesis_glob_f1
+        from cmbkit.chapters.subgroup_analysis import thesis_pooled_f1
 
         parts = []
         for factor in ("sequence", "slice thickness", "in-plane resolution", "many CMBs"):
@@ -232,11 +232,11 @@ class ResultStage:
             )
             parts.append(table.assign(factor=factor, n=table["tp"] + table["fn"]))
         table = pd.concat(parts, ignore_index=True).rename(
-            columns={"glob_f1": "f1", "glob_f1_low": "f1_low", "glob_f1_high": "f1_high"}
+            columns={"pooled_f1": "f1", "pooled_f1_low": "f1_low", "pooled_f1_high": "f1_high"}
         )
         table = table[table["n"] > 0].rename(columns={"n_scans": "scans"})
         names = zip(table["factor"], table["subgroup"], table["dataset"], strict=True)
-        table["f1_thesis"] = [thesis_glob_f1(*n) if model == "scratch" else np.nan for n in names]
+        table["f1_thesis"] = [thesis_pooled_f1(*n) if model == "scratch" else np.nan for n in names]
         keys = ["factor", "subgroup", "dataset", "scans", "n", "tp", "fp", "fn"]
         return table[[*keys, "f1", "f1_low", "f1_high", "f1_thesis"]]
 

@@ -23,7 +23,7 @@ from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
 
-VERSION = 1
+VERSION = 2
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
@@ -133,14 +133,14 @@ class ThickSliceStage:
         name = "_".join(f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())
 
         def compute(folder: Path) -> None:
-            calls = self._calls(model, number, setting)
-            calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
+            matches = self._matches(model, number, setting)
+            matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
 
         step = f"experiments/thick-slices-{model}"
         folder = self._study.cache.get(step, f"brain-{number}_{name}", VERSION, inputs, compute)
-        return pd.read_csv(folder / "calls.tsv", sep="\t")
+        return pd.read_csv(folder / "matches.tsv", sep="\t")
 
-    def _calls(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
+    def _matches(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
         """Render, standardise, predict, and match with where the CMBs were put."""
         from cmbkit.detector.inference.candidates import candidates
         from cmbkit.detector.inference.tiled import predict_probability
@@ -159,11 +159,11 @@ class ThickSliceStage:
         labels, table = candidates(probability, None, image.spacing, params.inference)
         scores = dict(zip(table["id"], table["score"], strict=True))
         who = {"uid": f"brain-{number}", "dataset": "PHANTOM", "patient": str(number)}
-        calls, _ = evaluate_instances(
+        matches, _ = evaluate_instances(
             from_points(centres), from_labels(labels, image.affine), **who, scores=scores,
             params=params.evaluation, affine=image.affine,
         )  # fmt: skip
-        return calls[["call", "gt_id", "pred_id", "distance_mm", "score"]]
+        return matches[["match", "gt_id", "pred_id", "distance_mm", "score"]]
 
     def _scans(self) -> list[tuple[int, Setting]]:
         columns = list(Setting.__dataclass_fields__)
@@ -171,13 +171,13 @@ class ThickSliceStage:
         settings = [Setting(*row) for row in distinct.itertuples(index=False, name=None)]
         return [(number, s) for number in range(self.design.brains) for s in settings]
 
-    def calls(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
+    def matches(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
         """Calls of every scan, and the scans.
 
         Returns
         -------
-        calls : DataFrame
-            The columns of `conditions`, brain, call, gt_id (the same CMB has the same number
+        matches : DataFrame
+            The columns of `conditions`, brain, match, gt_id (the same CMB has the same number
             in every scan of its brain), pred_id, distance_mm, score.
         scans : DataFrame
             The columns of `conditions` and brain.
@@ -196,20 +196,20 @@ class ThickSliceStage:
             table.assign(brain=number, **vars(setting))
             for (number, setting), table in zip(items, found, strict=True)
         ]
-        calls = pd.concat([part for part in parts if len(part)], ignore_index=True)
-        return self.conditions.merge(calls, on=keys, how="inner"), scans
+        matches = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        return self.conditions.merge(matches, on=keys, how="inner"), scans
 
     def curves(self, model: str = "scratch") -> pd.DataFrame:
         """Recall and false positives of each condition (see `evaluation.thickness.curves`)."""
         from cmbkit.evaluation import thickness
 
-        return thickness.curves(*self.calls(model), **self._bootstrap)
+        return thickness.curves(*self.matches(model), **self._bootstrap)
 
     def changes(self, model: str = "scratch") -> pd.DataFrame:
         """CMBs lost and gained from thinner to thicker slices (`evaluation.thickness.changes`)."""
         from cmbkit.evaluation import thickness
 
-        return thickness.changes(self.calls(model)[0], **self._bootstrap)
+        return thickness.changes(self.matches(model)[0], **self._bootstrap)
 
     @property
     def _bootstrap(self) -> dict:

@@ -55,7 +55,7 @@ def test_bootstrap_of_a_mean_matches_the_normal_approximation():
 
 def test_bootstrap_where_nothing_is_defined():
     found = statistics.bootstrap(scans([0, 0], [0, 0], [0, 0]), samples=50)
-    assert found.loc["glob_f1"].isna().all()
+    assert found.loc["pooled_f1"].isna().all()
     assert found.loc["fp_scan"].tolist() == [0, 0, 0]
 
 
@@ -85,20 +85,20 @@ def test_froc_interval_resamples_patients_with_their_candidates():
     """Against drawing the patients one by one and building each curve from its table."""
     rng = np.random.default_rng(2)
     table = scans([0] * 6, [0] * 6, [0] * 6).assign(n_gt=[2, 0, 1, 3, 1, 2])
-    calls = []
+    matches = []
     for row in table.to_dict("records"):
         found = min(row["n_gt"], int(rng.integers(0, 3)))
-        calls += [(row["uid"], "TP", s) for s in rng.choice([0.2, 0.5, 0.9], found)]
-        calls += [(row["uid"], "FP", s) for s in rng.choice([0.2, 0.5, 0.9], rng.integers(0, 3))]
-        calls += [(row["uid"], "FN", np.nan)] * (row["n_gt"] - found)
-    calls = pd.DataFrame(calls, columns=["uid", "call", "score"])
+        matches += [(row["uid"], "TP", s) for s in rng.choice([0.2, 0.5, 0.9], found)]
+        matches += [(row["uid"], "FP", s) for s in rng.choice([0.2, 0.5, 0.9], rng.integers(0, 3))]
+        matches += [(row["uid"], "FN", np.nan)] * (row["n_gt"] - found)
+    matches = pd.DataFrame(matches, columns=["uid", "match", "score"])
     levels = (0.25, 1, 2)
-    found = statistics.froc_intervals(calls, table, levels=levels, samples=60, seed=5)
+    found = statistics.froc_intervals(matches, table, levels=levels, samples=60, seed=5)
     weights = statistics.bootstrap_weights(range(6), 60, 5).astype(int)
     drawn = []
     for sample in weights:
         names = np.repeat(table["uid"], sample)
-        own = pd.concat([calls[calls["uid"] == name] for name in names])
+        own = pd.concat([matches[matches["uid"] == name] for name in names])
         drawn.append(sensitivity_at(froc(own, len(names)), levels).to_numpy())
     low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
     np.testing.assert_allclose(found["low"], low)

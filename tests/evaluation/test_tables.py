@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters import evaluation as tables
-from cmbkit.chapters.subgroup_analysis import thesis_glob_f1
+from cmbkit.chapters.subgroup_analysis import thesis_pooled_f1
 from cmbkit.evaluation import subgroups
 from cmbkit.params import Evaluation
 from cmbkit.reporting.tables import render_html, render_latex
@@ -63,9 +63,9 @@ def test_table_7_3_prints_what_the_thesis_prints(scans):
 def test_numbers_instead_of_text(scans):
     table = tables.table_7_3(scans, PARAMS, numeric=True)
     row = table.query("dataset == 'DOU' and model == 'scratch'").iloc[0]
-    assert row["glob_f1"] == pytest.approx(102 / (102 + 33))
-    assert row["glob_f1_thesis"] == 0.756
-    assert row["glob_f1_low"] <= row["glob_f1"] <= row["glob_f1_high"]
+    assert row["pooled_f1"] == pytest.approx(102 / (102 + 33))
+    assert row["pooled_f1_thesis"] == 0.756
+    assert row["pooled_f1_low"] <= row["pooled_f1"] <= row["pooled_f1_high"]
 
 
 def test_the_best_model_is_bold_within_its_dataset(scans):
@@ -123,7 +123,7 @@ def test_table_8_1_has_rows_for_scans_without_cmbs():
 
 
 def _cases():
-    """Scans, calls and features of test_subgroups (tests are no package)."""
+    """Scans, matches and features of test_subgroups (tests are no package)."""
     path = Path(__file__).with_name("test_subgroups.py")
     spec = importlib.util.spec_from_file_location("cases_of_subgroups", path)
     module = importlib.util.module_from_spec(spec)
@@ -131,10 +131,10 @@ def _cases():
     return module
 
 
-def test_table_8_2_and_8_3_from_the_table_of_calls():
+def test_table_8_2_and_8_3_from_the_table_of_matches():
     cases = _cases()
-    calls = subgroups.with_locations(cases.CALLS, cases.FEATURES)
-    table = tables.table_8_2(cases.SCANS, calls, PARAMS, numeric=True)
+    matches = subgroups.with_locations(cases.MATCHES, cases.FEATURES)
+    table = tables.table_8_2(cases.SCANS, matches, PARAMS, numeric=True)
     assert table[["location", "tp", "fp", "fn"]].to_numpy().tolist() == [
         ["Cortical", 1, 0, 2], ["Deep", 2, 0, 0], ["Subcortical", 0, 0, 0],
         ["Elsewhere", 0, 1, 0],
@@ -142,7 +142,7 @@ def test_table_8_2_and_8_3_from_the_table_of_calls():
     assert table["tp_thesis"].tolist()[:3] == [21, 14, 14]
     names = ["inv_elongation", "inv_flatness", "max_diameter_mm", "sphericity"]
     shapes = cases.FEATURES.assign(**dict.fromkeys(names, 0.5))
-    table = tables.table_8_3(subgroups.with_features(calls, shapes, [*names, "volume_mm3"]))
+    table = tables.table_8_3(subgroups.with_features(matches, shapes, [*names, "volume_mm3"]))
     missed = table.query("Call == 'FN'").iloc[0]
     assert missed["n"] == "2"
     assert missed["Volume (mm³)"] == "7.00 ± 1.41"
@@ -196,7 +196,7 @@ def test_scans_of_many_cmbs_left_out_beside_section_8_1_2():
 
 
 def test_stated_f1_of_a_subgroup():
-    assert thesis_glob_f1("slice thickness", ">=3 mm", "CRB") == 0.286
-    assert thesis_glob_f1("sequence", "SWI", "Valid") == 0.563
-    assert np.isnan(thesis_glob_f1("sequence", "SWI", "DOU"))
-    assert np.isnan(thesis_glob_f1("many CMBs", "<=10 CMBs", "CRB"))
+    assert thesis_pooled_f1("slice thickness", ">=3 mm", "CRB") == 0.286
+    assert thesis_pooled_f1("sequence", "SWI", "Valid") == 0.563
+    assert np.isnan(thesis_pooled_f1("sequence", "SWI", "DOU"))
+    assert np.isnan(thesis_pooled_f1("many CMBs", "<=10 CMBs", "CRB"))

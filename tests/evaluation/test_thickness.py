@@ -11,7 +11,7 @@ from cmbkit.evaluation import thickness
 KEYS = ["factor", "level", "thickness_mm", "brain"]
 
 
-def calls_of(found, extra=()):
+def matches_of(found, extra=()):
     """CMB numbers found of 8 at 1, 3 and 6 mm, and thicknesses of false positives."""
     rows = [
         ("radius", 2.0, mm, 0, "TP" if number in seen else "FN", number)
@@ -19,7 +19,7 @@ def calls_of(found, extra=()):
         for number in range(1, 9)
     ]
     rows += [("radius", 2.0, mm, 0, "FP", np.nan) for mm in extra]
-    return pd.DataFrame(rows, columns=[*KEYS, "call", "gt_id"])
+    return pd.DataFrame(rows, columns=[*KEYS, "match", "gt_id"])
 
 
 FOUND = {1.0: {1, 2, 3, 4, 5, 6, 7}, 3.0: {1, 2, 3, 8}, 6.0: set()}
@@ -33,7 +33,7 @@ def test_poisson_interval_agrees_with_garwoods_table():
 
 def test_curves_count_every_condition_and_scans_without_calls():
     scans = pd.DataFrame([("radius", 2.0, mm, b) for mm in FOUND for b in (0, 1)], columns=KEYS)
-    table = thickness.curves(calls_of(FOUND, [3.0]), scans).set_index("thickness_mm")
+    table = thickness.curves(matches_of(FOUND, [3.0]), scans).set_index("thickness_mm")
     assert table[["scans", "tp", "fp", "fn"]].to_numpy().tolist() == [
         [2, 7, 0, 1], [2, 4, 1, 4], [2, 0, 0, 8],
     ]  # fmt: skip
@@ -52,14 +52,14 @@ FIVE = [(4, 0), (4, 1), (3, 0), (1, 2), (0, 5)]
 
 def five_brains(mm=1.0, found=FIVE):
     rows = [
-        ("radius", 2.0, mm, brain, call, number)
+        ("radius", 2.0, mm, brain, match, number)
         for brain, (tp, fp) in enumerate(found)
-        for call, number in [("TP", n) for n in range(tp)]
+        for match, number in [("TP", n) for n in range(tp)]
         + [("FN", n) for n in range(tp, 4)]
         + [("FP", np.nan)] * fp
     ]
     scans = pd.DataFrame([("radius", 2.0, mm, b) for b in range(len(found))], columns=KEYS)
-    return pd.DataFrame(rows, columns=[*KEYS, "call", "gt_id"]), scans
+    return pd.DataFrame(rows, columns=[*KEYS, "match", "gt_id"]), scans
 
 
 def test_intervals_over_brains_are_the_percentiles_of_all_5_to_the_5_samples():
@@ -92,19 +92,19 @@ def test_brains_that_agree_have_no_interval_and_four_are_not_resampled():
 def test_change_of_recall_over_brains():
     """From thin to thick each brain loses 1 CMB of 4: -0.25 in every sample."""
     thick = [(tp - 1, 0) for tp, _ in FIVE[:3]]
-    calls = [five_brains(mm, part)[0] for mm, part in ((1.0, FIVE[:3]), (6.0, thick))]
-    table = thickness.changes(pd.concat(calls)).iloc[0]
+    matches = [five_brains(mm, part)[0] for mm, part in ((1.0, FIVE[:3]), (6.0, thick))]
+    table = thickness.changes(pd.concat(matches)).iloc[0]
     assert (table["brains"], table["lost"], table["change"]) == (3, 3, -0.25)
     assert np.isnan(table["change_low"])
     found = [(4, 0)] * 5, [(3, 0)] * 5
-    calls = [five_brains(mm, part)[0] for mm, part in zip((1.0, 6.0), found, strict=True)]
-    table = thickness.changes(pd.concat(calls)).iloc[0]
+    matches = [five_brains(mm, part)[0] for mm, part in zip((1.0, 6.0), found, strict=True)]
+    table = thickness.changes(pd.concat(matches)).iloc[0]
     assert table[["change", "change_low", "change_high"]].tolist() == [-0.25] * 3
 
 
 def test_the_same_microbleeds_are_compared_step_by_step_and_end_to_end():
     """1 to 3 mm: 4 to 7 lost, 8 gained; 3 to 6: four lost; 1 to 6: seven lost."""
-    table = thickness.changes(calls_of(FOUND, [3.0]))
+    table = thickness.changes(matches_of(FOUND, [3.0]))
     assert table[["thinner_mm", "thicker_mm", "lost", "gained"]].to_numpy().tolist() == [
         [1, 3, 4, 1], [3, 6, 4, 0], [1, 6, 7, 0],
     ]  # fmt: skip
@@ -114,5 +114,5 @@ def test_the_same_microbleeds_are_compared_step_by_step_and_end_to_end():
 
 
 def test_nothing_lost_or_gained_has_no_p_value():
-    table = thickness.changes(calls_of({1.0: {1}, 5.0: {1}}))
+    table = thickness.changes(matches_of({1.0: {1}, 5.0: {1}}))
     assert len(table) == 1 and np.isnan(table["p_value"].iloc[0])

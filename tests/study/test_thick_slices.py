@@ -73,9 +73,9 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     )
     monkeypatch.setattr(study.results, "predictor", lambda model: DarkSpots(-0.5))
     monkeypatch.setattr(study.models, "weights", lambda model: tmp_path / "weights")
-    calls, scans = study.thick_slices.calls()
+    matches, scans = study.thick_slices.matches()
     assert len(scans) == 3 * 2  # the base is one level of each of three factors
-    annotated = calls[calls["gt_id"].notna()]
+    annotated = matches[matches["gt_id"].notna()]
     assert annotated.groupby(["factor", "thickness_mm"]).size().tolist() == [6] * 6
     curves = study.thick_slices.curves().query("factor == 'radius'")
     assert curves["tp"].iloc[0] >= 5
@@ -85,5 +85,5 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     row = study.thick_slices.changes().iloc[0]
     assert row["lost"] - row["gained"] == curves["tp"].iloc[0] - curves["tp"].iloc[1]
     monkeypatch.setattr(study.results, "predictor", None)
-    again, _ = study.thick_slices.calls()  # from the cache: no predictor is asked
-    assert again.equals(calls)
+    again, _ = study.thick_slices.matches()  # from the cache: no predictor is asked
+    assert again.equals(matches)
