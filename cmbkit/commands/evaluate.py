@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from cmbkit.params import Evaluation, ParameterError, read_parameters
@@ -11,7 +10,7 @@ from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import require_free
 from cmbkit.scoring.page import build_page
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
-from cmbkit.scoring.run import Settings, compute
+from cmbkit.scoring.run import EvaluateOptions, evaluate_files
 
 
 def _parameters(path, given: dict) -> Evaluation:
@@ -76,7 +75,7 @@ def evaluate_command(
     given : dict
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
-        See `marks.read_mask`.
+        See `annotations.read_mask`.
     by : tuple of str
         Columns of the scan table.
     skip_unpaired : bool
@@ -91,9 +90,8 @@ def evaluate_command(
     if against is not None and names[0] == names[1]:
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
     params = _parameters(parameters, given or {})
-    settings = Settings(
-        params, labelled, connectivity, tuple(by), *names, seed=seed, workers=workers
-    )
+    reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
+    options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)
     extra = {"labels": (labels, patterns[2]), "probability": (probabilities, patterns[3])}
     extra = {name: given for name, given in extra.items() if given[0] is not None}
     shared = {"scan_table": scan_table, "patterns": patterns[:2]}
@@ -106,11 +104,11 @@ def evaluate_command(
         second = _complete(pair_files(against, reference, **shared), skip_unpaired)
         if list(second.listing["uid"]) != list(pairs.listing["uid"]):
             raise PairingError(f"{against}: expected predictions of the same scans")
-    result = compute(pairs, settings)
+    result = evaluate_files(pairs.listing, **reading, workers=workers)
     other = None
     if second is not None:
-        other = compute(second, replace(settings, name=settings.other))
-    return build_page(result, settings, pairs.alone, other).write(out, force=force)
+        other = evaluate_files(second.listing, **reading, workers=workers)
+    return build_page(result, options, pairs.alone, other).write(out, force=force)
 
 
 def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], bool]:

@@ -23,7 +23,7 @@ SCAN = {
     "in_plane_mm": "pixel size of the scan as delivered, the smaller one (mm)",
     "slice_thickness_mm": "slice thickness of the scan as delivered (mm)",
     "n_gt": "annotated CMBs of the scan",
-    "cmb_level": "level of n_gt: >=3, <3 (1 or 2) or 0",
+    "cmb_level": "level of n_gt: high (3 and more), low (1 or 2) or none",
 }
 CALL = {
     "match": "TP, FP or FN",
@@ -73,7 +73,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     Parameters
     ----------
     matches : DataFrame
-        From `evaluate.evaluate_scan`, of one or more models, with ``model``; ``source`` where
+        From `scan.evaluate_scan`, of one or more models, with ``model``; ``source`` where
         ``dataset`` is a group.
     scans : DataFrame
         One row per scan: uid, split, sequence, in_plane_mm, slice_thickness_mm.
@@ -98,7 +98,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     acquired = ["split", *(name for name in SCAN if name not in ("n_gt", "cmb_level"))]
     table = matches.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
-    table["cmb_level"] = subgroups.cmb_level(table)
+    table["cmb_level"] = subgroups.number_of_cmbs(table)
     placed = features.assign(location=subgroups.pooled_location(features))
     table = subgroups.with_features(table, placed, list(SIDE))
     table["location"] = table["gt_location"].fillna(table["pred_location"])

@@ -11,8 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from cmbkit.records import cmb_level
+
 COUNTS = ["tp", "fp", "fn"]
-LEVELS = (">=3", "<3", "0")
+LEVELS = ("high", "low", "none")
 ELSEWHERE = "Elsewhere"
 LOCATIONS = ("Cortical", "Deep", "Subcortical", ELSEWHERE)
 POOLED_REGIONS = {
@@ -25,10 +27,9 @@ POOLED_REGIONS = {
 }
 
 
-def cmb_level(scans: pd.DataFrame) -> pd.Series:
-    """Annotated CMBs of each scan: ">=3", "<3" (1 or 2) or "0" (as in Table 8.1)."""
-    n = scans["n_gt"]
-    return pd.Series(np.select([n >= 3, n >= 1], LEVELS[:2], LEVELS[2]), index=scans.index)
+def number_of_cmbs(scans: pd.DataFrame) -> pd.Series:
+    """Level of the annotated CMBs of each scan (see `cmbkit.records.cmb_level`; Table 8.1)."""
+    return scans["n_gt"].map(cmb_level)
 
 
 def in_plane(scans: pd.DataFrame) -> pd.Series:
@@ -55,7 +56,7 @@ def sequence(scans: pd.DataFrame) -> pd.Series:
 
 SCAN_SUBGROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "sequence": sequence,
-    "number of CMBs": cmb_level,
+    "number of CMBs": number_of_cmbs,
     "many CMBs": cmb_count,
     "in-plane resolution": in_plane,
     "slice thickness": slice_thickness,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.evaluation.statistics import wilson
+from cmbkit.evaluation.statistics import poisson_interval, wilson
 from cmbkit.published.any_table import (
     CANNOT,
     CUT_OFF,
@@ -20,15 +20,6 @@ from cmbkit.published.any_table import (
 )
 from cmbkit.published.counts import RATES, rate_of
 from cmbkit.published.numbers import literature_text
-
-
-def poisson_interval(count, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Exact interval of the mean of a Poisson count (Garwood 1936)."""
-    from scipy.stats import chi2
-
-    count, tail = np.asarray(count, float), (1 - confidence) / 2
-    low = np.where(count > 0, chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
-    return low, chi2.ppf(1 - tail, 2 * count + 2) / 2
 
 
 def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from cmbkit.evaluation.metrics import pooled_averages, harmonic_mean
+from cmbkit.evaluation.metrics import harmonic_mean, pooled_averages
 from cmbkit.published.any_table import FITS, audit_table
 from cmbkit.published.counts import RATES, f1_range, printed
 from cmbkit.published.numbers import stated, thesis_table

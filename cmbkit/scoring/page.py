@@ -13,11 +13,11 @@ from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.table_layout import cell
 from cmbkit.scoring import page_tables as report_tables
 from cmbkit.scoring.page_subgroups import add_places_and_shapes, add_subgroups
-from cmbkit.scoring.run import Result, Settings
+from cmbkit.scoring.run import EvaluateOptions, Result
 
 
 def build_page(
-    result: Result, settings: Settings, alone: list[str], other: Result | None = None
+    result: Result, settings: EvaluateOptions, alone: list[str], other: Result | None = None
 ) -> OnePage:
     """Make the page of one detector; ``other`` is a second one on the same scans."""
     page = OnePage(f"Detection of cerebral microbleeds: {settings.name}")
@@ -38,7 +38,9 @@ def build_page(
     return page
 
 
-def _what_was_done(page: OnePage, result: Result, settings: Settings, alone: list[str]) -> None:
+def _what_was_done(
+    page: OnePage, result: Result, settings: EvaluateOptions, alone: list[str]
+) -> None:
     scans, params = result.scans, settings.params
     patients = scans.groupby(["dataset", "patient"]).ngroups
     page.section("What was evaluated")
@@ -62,7 +64,7 @@ def _what_was_done(page: OnePage, result: Result, settings: Settings, alone: lis
         page.warning(f"{len(alone)} files have no partner and were left out:", alone)
 
 
-def _detection(page: OnePage, result: Result, settings: Settings) -> None:
+def _detection(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     from cmbkit.plotting.agreement import scan_scores
 
     rows = report_tables.summaries(result.scans, settings.params, settings.seed)
@@ -83,7 +85,7 @@ def _detection(page: OnePage, result: Result, settings: Settings) -> None:
                 "score", result.scans[columns])  # fmt: skip
 
 
-def _counts(page: OnePage, result: Result, settings: Settings) -> None:
+def _counts(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     from cmbkit.evaluation.agreement import bland_altman
     from cmbkit.plotting.agreement import counts_against_counts
 
@@ -105,7 +107,7 @@ def _counts(page: OnePage, result: Result, settings: Settings) -> None:
     )  # fmt: skip
 
 
-def _froc(page: OnePage, result: Result, settings: Settings) -> None:
+def _froc(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     from cmbkit.plotting import evaluation as figures_evaluation
 
     page.section("FROC")
@@ -141,7 +143,7 @@ def _level(value: float) -> str:
     return f"1/{round(1 / value)}" if value < 1 else f"{value:g}"
 
 
-def _comparison(page: OnePage, result: Result, other: Result, settings: Settings) -> None:
+def _comparison(page: OnePage, result: Result, other: Result, settings: EvaluateOptions) -> None:
     from cmbkit.plotting.evaluation import half_violins
 
     page.section(f"{settings.name} against {settings.other}")
@@ -168,7 +170,7 @@ def _comparison(page: OnePage, result: Result, other: Result, settings: Settings
     )  # fmt: skip
 
 
-def _literature(page: OnePage, result: Result, settings: Settings) -> None:
+def _literature(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     page.section("Beside the literature")
     own = [(settings.name, name, group) for name, group in report_tables.groups_of(result.scans)]
     table = literature_table(own, settings.params, seed=settings.seed)

@@ -9,7 +9,7 @@ from cmbkit.evaluation.hypotheses import compare_groups, holm
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.table_layout import cell, number_text
 from cmbkit.scoring import page_tables as report_tables
-from cmbkit.scoring.run import Result, Settings
+from cmbkit.scoring.run import EvaluateOptions, Result
 
 SHAPE_COLUMNS = {
     "volume_mm3": "Volume (mm³)",
@@ -35,7 +35,7 @@ def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
     return {name: values for name, values in found.items() if len(set(values.dropna())) > 1}
 
 
-def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
+def add_subgroups(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     """Add detection by subgroup of scans, with tests corrected for their number."""
     from cmbkit.plotting import evaluation as figures_evaluation
 
@@ -97,7 +97,7 @@ def _splits(values: pd.Series):
             yield values.astype("str").where(values == name, f"not {name}")
 
 
-def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> None:
+def add_places_and_shapes(page: OnePage, result: Result, settings: EvaluateOptions) -> None:
     """Add detection by location and shape by match; nothing where both sides are points."""
     features = result.features
     if features.empty or "type" not in features:

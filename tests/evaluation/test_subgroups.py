@@ -52,7 +52,7 @@ FEATURES = pd.DataFrame(
 
 
 def test_scan_level_groups_at_their_limits():
-    assert subgroups.cmb_level(SCANS).tolist() == [">=3", "<3", "0"]
+    assert subgroups.number_of_cmbs(SCANS).tolist() == ["high", "low", "none"]
     assert subgroups.in_plane(SCANS).tolist() == ["high", "high", "low"]
     assert subgroups.slice_thickness(SCANS).tolist() == ["<3 mm", ">=3 mm", ">=3 mm"]
     counts = pd.DataFrame({"n_gt": [10, 11]})

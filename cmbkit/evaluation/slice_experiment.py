@@ -14,35 +14,18 @@ import pandas as pd
 from scipy import stats
 
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, wilson
+from cmbkit.evaluation.statistics import (
+    bootstrap_weights,
+    percentile_interval,
+    poisson_interval,
+    wilson,
+)
 
 CONDITION = ["factor", "level", "thickness_mm"]
 SERIES = CONDITION[:2]
 FEWEST_BRAINS = 5
 """With fewer, brains are not resampled: n brains have C(2n - 1, n) different samples, 3 for two
 brains, 35 for four, and the limits are little more than the lowest and the highest brain."""
-
-
-def poisson_interval(count, exposure, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Exact (Garwood's) interval of a rate.
-
-    Parameters
-    ----------
-    count : array-like of int
-        Events.
-    exposure : array-like of float, of the same shape
-        What they are counted over, for instance scans.
-    confidence : float
-
-    Returns
-    -------
-    low, high : ndarray
-        Events per unit of exposure.
-    """
-    count, tail = np.asarray(count, float), (1 - confidence) / 2
-    low = np.where(count > 0, stats.chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
-    high = stats.chi2.ppf(1 - tail, 2 * (count + 1)) / 2
-    return divide(low, exposure), divide(high, exposure)
 
 
 def curves(
@@ -96,14 +79,7 @@ def _over_brains(rows: pd.DataFrame, part, whole, samples: int, seed: int) -> tu
     if len(brains) < FEWEST_BRAINS:
         return np.nan, np.nan
     weights = bootstrap_weights(range(len(brains)), samples, seed)
-    return _percentiles(divide(weights @ brains[part], weights @ brains[whole]))
-
-
-def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of what is finite; NaN if nothing is."""
-    known = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-    return float(low), float(high)
+    return percentile_interval(divide(weights @ brains[part], weights @ brains[whole]))
 
 
 def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from cmbkit.study.thick_slices import conditions, standardise
 
 from cmbkit.params import Inference, Preprocessing, ThickSlices
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.study import Study
-from cmbkit.study.thick_slices import conditions, standardise
 
 DESIGN = {
     "brains": 1, "thickness_mm": [1.0, 6.0], "varied_thickness_mm": [], "radius_mm": [2.5],

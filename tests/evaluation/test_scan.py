@@ -1,8 +1,7 @@
 import numpy as np
-import pandas as pd
 import pytest
 
-from cmbkit.evaluation.scan import MATCH_COLUMNS, evaluate_files, evaluate_scan
+from cmbkit.evaluation.scan import MATCH_COLUMNS, evaluate_scan
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume, VolumeError
 
@@ -59,24 +58,3 @@ def test_another_grid_is_refused():
     other = Volume(volume().data, np.diag([0.5, 0.5, 0.6, 1.0]))
     with pytest.raises(VolumeError, match="expected the affine"):
         evaluate_scan(volume(), other, **WHO)
-
-
-def test_masks_from_files_are_split_into_components(tmp_path):
-    """Binary masks: two lesions, two candidates, one of which is near the first lesion."""
-    truth = volume((1, 10, 12), (1, 40, 42)).write(tmp_path / "truth.nii.gz")
-    said = volume((1, 11, 13), (1, 25, 25)).write(tmp_path / "said.nii.gz")
-    empty = volume().write(tmp_path / "empty.nii.gz")
-    listing = pd.DataFrame(
-        {
-            "uid": ["a", "b"],
-            "dataset": "mine",
-            "patient": ["p1", "p2"],
-            "reference": [truth, empty],
-            "predicted": [said, empty],
-        }
-    )
-    matches, scans = evaluate_files(listing)
-    assert scans[["uid", "tp", "fp", "fn"]].to_numpy().tolist() == [["a", 1, 1, 1], ["b", 0, 0, 0]]
-    assert matches["uid"].unique().tolist() == ["a"]
-    with pytest.raises(ValueError, match="expected every uid once, found 'a' again"):
-        evaluate_files(listing.assign(uid="a"))
