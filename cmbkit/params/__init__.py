@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster, Slurm
 from cmbkit.params.cohort import Cohort, OwnDataset
-from cmbkit.params.evaluation import Evaluation, ThickSlices
+from cmbkit.params.evaluation import Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
@@ -44,8 +44,8 @@ __all__ = [
     "Pretrain",
     "PretrainTL",
     "Section",
+    "SliceExperiment",
     "Slurm",
-    "ThickSlices",
     "Tool",
     "Training",
     "check_parameters",

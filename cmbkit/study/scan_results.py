@@ -24,7 +24,7 @@ def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
 def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
 ) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
-    """Calls, scan row and features of the candidates of one predicted scan."""
+    """Matches, scan row and features of the candidates of one predicted scan."""
     from cmbkit.evaluation import scan as evaluate
     from cmbkit.features import describe
     from cmbkit.features.grids import describe_scan
