@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
+from functools import partial
 from typing import Any
 
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
@@ -87,7 +88,7 @@ def map_scans(
 
         settle(run_on_cluster(function, items, cluster, workers))
     elif workers <= 1 or len(items) <= 1:
-        settle((i, lambda item=item: function(item)) for i, item in enumerate(items))
+        settle((i, partial(function, item)) for i, item in enumerate(items))
     else:
         settle(_in_processes(function, items, workers))
     if failures:

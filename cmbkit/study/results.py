@@ -118,31 +118,27 @@ class ResultStage:
         )
 
     @cached_property
-    def _evaluated(self) -> dict[str, list]:
-        evaluated = {}
+    def _evaluated(self) -> dict[str, pd.DataFrame]:
+        """Tables "matches", "scans" and "features" (of candidates) of all models."""
+        tables = {"matches": [], "scans": [], "features": []}
         for model in self.models:
             folders = self.candidate_folders(model)
-            items = [(model, s, f) for s, f in zip(self.scans, folders, strict=True)]
-            evaluated[model] = map_scans(
+            results = map_scans(
                 partial(evaluate_cached, self._study.cache, self._params.evaluation),
-                items,
+                [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
                 step=f"evaluation {model}",
-                workers=self._study.workers_for(
-                    f"evaluation/{model}", [s.scan for s in self.scans]
-                ),
+                workers=self._workers(f"evaluation/{model}"),
                 name=lambda item: item[1].scan.uid,
-                cluster=self._study.params.cluster,
+                cluster=self._params.cluster,
             )
-        return evaluated
-
-    def _gather(self, position: int) -> pd.DataFrame:
-        tables = []
-        for model, results in self._evaluated.items():
-            parts = [result[position] for result in results]
-            table = pd.DataFrame(parts) if position == 1 else concatenated(parts)
-            tables.append(table.assign(model=model))
-        table = pd.concat(tables, ignore_index=True)
-        return self._with_group(table)
+            matches, rows, features = map(list, zip(*results, strict=True))
+            made = (concatenated(matches), pd.DataFrame(rows), concatenated(features))
+            for parts, table in zip(tables.values(), made, strict=True):
+                parts.append(table.assign(model=model))
+        return {
+            name: self._with_group(pd.concat(parts, ignore_index=True))
+            for name, parts in tables.items()
+        }
 
     def _with_group(self, table: pd.DataFrame) -> pd.DataFrame:
         """As the thesis groups them: validation scans of any dataset count as Valid."""
@@ -158,12 +154,12 @@ class ResultStage:
         """
         from cmbkit.evaluation.match_table import match_table
 
-        return match_table(self._gather(0), self._study.cohort.table, self.features)
+        return match_table(self._evaluated["matches"], self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
         """One row per model and scan: counts and rates, with the scan's acquisition."""
-        rows = self._gather(1)
+        rows = self._evaluated["scans"]
         columns = ["uid", "sequence", "slice_thickness_mm", "in_plane_mm", "resolution_level"]
         scans = self._study.cohort.table[[*columns, "cmb_level", "n_cmb"]]
         return rows.merge(scans, on="uid", how="left", validate="many_to_one")
@@ -171,7 +167,7 @@ class ResultStage:
     @cached_property
     def predicted_features(self) -> pd.DataFrame:
         """One row per candidate of every model."""
-        return self._gather(2)
+        return self._evaluated["features"]
 
     @cached_property
     def features(self) -> pd.DataFrame:
