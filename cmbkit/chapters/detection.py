@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cmbkit.evaluation.statistics import summary_by
-from cmbkit.params import Evaluation
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -14,6 +12,8 @@ MODELS = ("scratch", "tl")
 DATASET = Column("dataset", "Dataset")
 MODEL = Column("model", "Model", names=MODEL_NAMES)
 KEYS = ["dataset", "model"]
+BY_KEYS = {"dataset": DATASETS, "model": MODELS}
+"""For `in_order`."""
 COUNTS = [Column(name, name.upper()) for name in ("tp", "fp", "fn")]
 POOLED = "From summed counts [95 % interval, patients resampled]"
 
@@ -84,8 +84,3 @@ def result_table(
     kept = [name for name in dict.fromkeys([*kept, "n_scans"]) if name in table]
     unknown = [n for n in kept if n.endswith(f"{THESIS}_sd") and table[n].isna().all()]
     return laid_out(table[kept].drop(columns=unknown), columns, within=within, note=note)
-
-
-def by_dataset_and_model(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
-    """All averages with intervals, one row per dataset and model in the thesis's order."""
-    return summary_by(in_order(scans, dataset=DATASETS, model=MODELS), KEYS, params, seed)

@@ -200,10 +200,9 @@ def summary_by(scans: pd.DataFrame, keys: list[str], params: Evaluation, seed: i
     scans : DataFrame
         Also the columns ``keys``, which tell the groups apart and come first in the result.
     """
-    rows = [
-        dict(zip(keys, values, strict=True)) | summary(group, params, seed)
-        for values, group in scans.groupby(keys, sort=False)
-    ]
+    rows = []
+    for values, group in scans.groupby(keys, sort=False):
+        rows.append(dict(zip(keys, values, strict=True)) | summary(group, params, seed))
     return pd.DataFrame(rows)
 
 

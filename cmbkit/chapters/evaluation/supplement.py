@@ -5,17 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.chapters.detection import (
+    BY_KEYS,
     COUNTS,
     DATASET,
-    DATASETS,
     KEYS,
     MODEL,
-    MODELS,
     POOLED,
-    by_dataset_and_model,
     in_order,
     result_table,
 )
+from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.reporting.layout import Column, laid_out
 
@@ -52,9 +51,10 @@ def table_s30(
     differ = both.assign(n_differ=other.any(axis=1)).groupby(KEYS)["n_differ"].sum().reset_index()
     grids = {"standard": standard, "native": native}
     table = pd.concat(
-        by_dataset_and_model(scans, params, seed).assign(grid=name) for name, scans in grids.items()
+        summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).assign(grid=name)
+        for name, scans in grids.items()
     )
-    table = in_order(table, dataset=DATASETS, model=MODELS, grid=tuple(grids))
+    table = in_order(table, **BY_KEYS, grid=tuple(grids))
     shown = [
         DATASET,
         MODEL,
@@ -117,7 +117,7 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
 
 def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
     """Every model and the untrained baseline, from summed counts (parameters as in `table_7_2`)."""
-    table = by_dataset_and_model(scans, params, seed).drop(columns="fp_scan_sd")
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).drop(columns="fp_scan_sd")
     shown = [
         *COUNTS,
         Column("pooled_precision", "Precision", 3),

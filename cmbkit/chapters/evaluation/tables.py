@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.chapters.detection import (
+    BY_KEYS,
     COUNTS,
     DATASET,
     DATASETS,
@@ -12,13 +13,12 @@ from cmbkit.chapters.detection import (
     MODEL,
     MODELS,
     POOLED,
-    by_dataset_and_model,
     in_order,
     printed_beside,
     result_table,
 )
 from cmbkit.evaluation.metrics import scan_classification
-from cmbkit.evaluation.statistics import classification_summary
+from cmbkit.evaluation.statistics import classification_summary, summary_by
 from cmbkit.params import Evaluation
 from cmbkit.published.numbers import thesis_numbers
 from cmbkit.published.thesis_audit import integer_solutions
@@ -55,7 +55,7 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
         "scan_fp_cmb": "fp_cmb",
         "fp_scan": "fp_scan",
     }
-    table = by_dataset_and_model(scans, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
     table = printed_beside(table, thesis_numbers("7.2"), KEYS, printed)
     titles = ("Precision", "Recall", "F1", "F1*", "FPcmb", "FPscan")
     shown = [
@@ -79,7 +79,7 @@ def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
         pooled_fp_cmb, each rate with _low, _high and _thesis.
     """
     printed = {f"pooled_{name}": name for name in ("precision", "recall", "f1", "fp_cmb")}
-    table = by_dataset_and_model(scans, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
     table = printed_beside(table, thesis_numbers("7.3"), KEYS, printed)
     shown = [
         *COUNTS,
@@ -100,7 +100,7 @@ def table_7_4(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
         dataset, model, n_scans, scan_dice_tp, pooled_dice_tp with their parts.
     """
     printed = {"scan_dice_tp": "scan_dsc_tp", "pooled_dice_tp": "glob_dsc_tp"}
-    table = by_dataset_and_model(scans, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
     table = printed_beside(table, thesis_numbers("7.4"), KEYS, printed)
     shown = [
         Column("scan_dice_tp", "scanDSC_TP", 2, "max"),
