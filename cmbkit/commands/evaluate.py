@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_table, read_table
 from cmbkit.published.thesis_audit import audit
-from cmbkit.reporting.one_page import require_free
+from cmbkit.reporting.one_page import PAGE
 from cmbkit.scoring.page import build_page
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
 from cmbkit.scoring.run import EvaluateOptions, evaluate_files
@@ -86,7 +87,7 @@ def evaluate_command(
     Path
         The page.
     """
-    require_free(out, force=force)
+    require_free(out, ours=PAGE, force=force)
     if against is not None and names[0] == names[1]:
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
     params = _parameters(parameters, given or {})

@@ -39,14 +39,15 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     table : DataFrame
         Numbers, with or without a layout. A named index becomes columns.
     caption, note : str
-        Plain text.
+        Plain text; left out where empty.
     """
     cells, bold = shown(table)
     marked = cells.map(escape)
     marked = marked.mask(bold, "<b>" + marked + "</b>")
     marked.columns = [escape(name) for name in marked]
     text = marked.to_html(index=False, escape=False, border=0, classes="cmbkit", justify="left")
-    text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
+    if caption:
+        text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
     if note:
         foot = f'<tfoot><tr><td colspan="{cells.shape[1]}" class="note">{escape(note)}</td></tr>'
         text = text.replace("</tbody>", f"</tbody>\n  {foot}</tfoot>", 1)
