@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
-from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_table, read_table
+from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.scoring.page import build_page
@@ -125,11 +125,15 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
             for row in found.itertuples()
         ]
         return lines, bool(len(found))
-    rows = audit_table(read_table(table), decimals)
-    lines = []
-    for row in rows.itertuples():
-        more = "; ".join(filter(None, (row.counts, row.arithmetic)))
-        lines.append(f"{row.row}: {row.verdict}" + (f": {more}" if more else ""))
-    wrong = rows["verdict"].isin((CANNOT, CUT_OFF))
-    lines.append(f"{int(wrong.sum())} of {len(rows)} rows do not fit")
-    return lines, bool(wrong.any())
+    rows = audit_rows(read_table(table), decimals)
+    lines = [
+        ": ".join(
+            filter(
+                None,
+                (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic)))),
+            )
+        )
+        for label, found in rows
+    ]
+    wrong = sum(found.verdict in (CANNOT, CUT_OFF) for _, found in rows)
+    return [*lines, f"{wrong} of {len(rows)} rows do not fit"], wrong > 0

@@ -156,9 +156,9 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
         count = None
     if count is not None:
         return Outcome(source.name, str(source.path), DONE, count)
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = next((line for line in lines if line.startswith(f"{source.name}:")), "not finished")
-    return Outcome(source.name, str(source.path), FAILED, problem=said)
+    failure = error.failures.get(source.name)
+    problem = _line(failure) if failure else "not finished"
+    return Outcome(source.name, str(source.path), FAILED, problem=problem)
 
 
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:

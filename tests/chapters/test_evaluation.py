@@ -151,13 +151,3 @@ def test_the_microbleed_of_figure_7_5_is_where_the_models_differ_most():
         ["b", 1, "scratch"], ["b", 1, "tl"],
     ]  # fmt: skip
     assert evaluation.largest_difference(matches[matches["model"] == "tl"]).empty
-
-
-def test_table_8_4_names_data_and_rule_of_every_row(scans):
-    table = evaluation.table_8_4(scans, RULES["params"], synthetic=True)
-    own = table[table["Method"].str.startswith("this run")]
-    assert len(own) == 4
-    assert own["Data"].str.endswith("(synthetic cohort)").all()
-    assert own["Matching"].eq("centre distance < 5 mm, greedy, one to one").all()
-    dou = table[table["Method"] == "Dou et al. 2016"].iloc[0]
-    assert (dou["FP per scan"], dou["Scans"]) == ("7.700", "20")

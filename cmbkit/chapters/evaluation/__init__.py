@@ -6,7 +6,6 @@ from cmbkit.chapters.evaluation.figures import (
     figure_s10,
     largest_difference,
 )
-from cmbkit.chapters.evaluation.literature import table_8_4
 from cmbkit.chapters.evaluation.supplement import (
     table_s9,
     table_s10,
@@ -25,7 +24,6 @@ __all__ = [
     "table_7_3",
     "table_7_4",
     "table_7_5",
-    "table_8_4",
     "table_s9",
     "table_s10",
     "table_s30",
