@@ -144,7 +144,7 @@ def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None
     if pd.notna(low) and pd.notna(high):
         ends = min(spread, 2)
         parts.append(f"[{low:.{ends}f}, {high:.{ends}f}]")
-    return " ".join(parts) or NOTHING
+    return " ".join(parts) if parts else NOTHING
 
 
 def range_text(low, high, decimals=None) -> str:
