@@ -51,7 +51,10 @@ TITLES = {
     "fp_scan": "FP per scan",
 }
 OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
-SHOWN_COUNTS = {"n_ways": "Ways", "tp": "TP", "fp": "FP", "fn": "FN"}
+SHOWN_COUNTS = [
+    Column("n_ways", "Ways"),
+    *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
+]
 COUNT_COLUMNS = ["n_ways", *(n + end for n in ("tp", "fp", "fn") for end in ("", "_low", "_high"))]
 FITS, CUT_OFF, CANNOT, OPEN = "fits", "fits only cut off", "cannot be", "not checkable"
 
@@ -218,7 +221,7 @@ class Finding:
     bounded: bool = True
 
     def numbers(self) -> dict:
-        """Number of ways, and TP, FP and FN: the only value, or its lowest and highest.
+        """Number of ways, and TP, FP and FN: the only value, the lowest and the highest.
 
         Returns
         -------
@@ -229,11 +232,8 @@ class Finding:
         for place, name in enumerate(("tp", "fp", "fn")):
             values = [ways[place] for ways in self.counts if name != "fp" or self.bounded]
             low, high = (min(values), max(values)) if values else (np.nan, np.nan)
-            only = low == high
-            found |= {name: low if only else np.nan}
-            found |= dict.fromkeys((f"{name}_low", f"{name}_high"), np.nan)
-            if values and not only:
-                found |= {f"{name}_low": low, f"{name}_high": high}
+            only = low if low == high else np.nan
+            found |= {name: only, f"{name}_low": low, f"{name}_high": high}
         return found
 
     @property
@@ -336,5 +336,5 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
         for label, finding in audit_rows(table, decimals)
     ]
     found = pd.DataFrame(rows).astype(dict.fromkeys(COUNT_COLUMNS, "Int64"))
-    titles = {"row": "Row", "verdict": "Verdict", **SHOWN_COUNTS, "arithmetic": "Arithmetic"}
-    return laid_out(found, [Column(name, title, 0) for name, title in titles.items()])
+    columns = [Column("row", "Row"), Column("verdict", "Verdict"), *SHOWN_COUNTS]
+    return laid_out(found, [*columns, Column("arithmetic", "Arithmetic")])

@@ -39,16 +39,15 @@ LAYOUT = [
     Column("matching", "Matching"),
     Column("averaging", "Averaging"),
     Column("fp_denominator", "FP over"),
-    *(Column(name, title, 0) for name, title in SHOWN_COUNTS.items()),
+    *SHOWN_COUNTS,
     *(Column(name, title, 3) for name, title in RATE_TITLES.items()),
     Column("note", "Note"),
 ]
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
-    "published rates come from the counts that print as published (Ways: how many do; brackets: "
-    "lowest and highest): Wilson for precision and recall, through TP / (TP + FP + FN) for F1, "
-    "Poisson for false positives; their FP per CMB come from the counts; own rows: patients "
-    "resampled."
+    "published rates come from the counts that print as published (Ways: how many do): Wilson for "
+    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
+    "their FP per CMB come from the counts; own rows: patients resampled."
 )
 
 
@@ -172,8 +171,9 @@ def beside_own(
         found = summary(group, params, seed)
         rates = {name.removeprefix("pooled_"): value for name, value in found.items()}
         rates = {n: rates[n] for name in RATE_TITLES for n in (name, f"{name}_low", f"{name}_high")}
-        counts = {name: found[name] for name in ("n_scans", "tp", "fp", "fn")}
-        counts["n_cmb"] = found["tp"] + found["fn"]
+        counts = {"n_scans": found["n_scans"], "n_cmb": found["tp"] + found["fn"]}
+        for name in ("tp", "fp", "fn"):
+            counts |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), found[name])
         said = {"method": method, "data": data, "matching": rule_text(params)}
         said |= {"averaging": "glob", "fp_denominator": "scans", "note": "", "own": True}
         rows.append(said | counts | rates)
