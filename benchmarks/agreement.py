@@ -1,4 +1,4 @@
-"""How far a setting of inference agrees with the reference: Dice, matched microbleeds, calls."""
+"""How far a setting of inference agrees with the reference: Dice, matched microbleeds, changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Agreement:
     matched: int = 0
     of_reference: int = 0
     of_plan: int = 0
-    changed_calls: int = 0
+    changed_matches: int = 0
     tp: int = 0
     fp: int = 0
     fn: int = 0
@@ -32,19 +32,19 @@ class Agreement:
         self.shared += int(np.sum((reference > 0) & (plan > 0)))
         self.voxels += int(np.sum(reference > 0) + np.sum(plan > 0))
         pairs = match(reference, plan, spacing)
-        self.matched += int((pairs["call"] == "TP").sum())
+        self.matched += int((pairs["match"] == "TP").sum())
         self.of_reference += int(reference.max())
         self.of_plan += int(plan.max())
         before, after = match(lesions, reference, spacing), match(lesions, plan, spacing)
-        for name, call in (("tp", "TP"), ("fp", "FP"), ("fn", "FN")):
-            setattr(self, name, getattr(self, name) + int((after["call"] == call).sum()))
-        found = [set(calls.loc[calls["call"] == "TP", "gt_id"]) for calls in (before, after)]
-        self.changed_calls += len(found[0] ^ found[1])
+        for name, kind in (("tp", "TP"), ("fp", "FP"), ("fn", "FN")):
+            setattr(self, name, getattr(self, name) + int((after["match"] == kind).sum()))
+        found = [set(matches.loc[matches["match"] == "TP", "gt_id"]) for matches in (before, after)]
+        self.changed_matches += len(found[0] ^ found[1])
         false = [
-            np.where(np.isin(labels, calls.loc[calls["call"] == "FP", "pred_id"]), labels, 0)
-            for labels, calls in ((reference, before), (plan, after))
+            np.where(np.isin(labels, matches.loc[matches["match"] == "FP", "pred_id"]), labels, 0)
+            for labels, matches in ((reference, before), (plan, after))
         ]
-        self.changed_calls += int((match(*false, spacing)["call"] != "TP").sum())
+        self.changed_matches += int((match(*false, spacing)["match"] != "TP").sum())
 
     @property
     def dice(self) -> float:
@@ -53,5 +53,5 @@ class Agreement:
 
     @property
     def passes(self) -> bool:
-        """The gate: no changed call, Dice at least 0.98."""
-        return self.changed_calls == 0 and self.dice >= DICE_AT_LEAST
+        """The gate: no changed match, Dice at least 0.98."""
+        return self.changed_matches == 0 and self.dice >= DICE_AT_LEAST

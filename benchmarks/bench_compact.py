@@ -29,7 +29,7 @@ from cmbkit.study import Study
 from cmbkit.study.scan_results import baseline_cached, predicted_file
 from cmbkit.volume import Volume
 
-METRICS = {"precision": "glob_precision", "recall": "glob_recall", "F1": "glob_f1"}
+METRICS = {"precision": "pooled_precision", "recall": "pooled_recall", "F1": "pooled_f1"}
 OUT = Path(__file__).with_name("compact.md")
 
 
@@ -97,8 +97,8 @@ def pairs(results: dict[str, pd.DataFrame], params: Evaluation, seed: int) -> st
         for name, of_other in others:
             sides = [side[side["dataset"] == dataset] for side in (of_first, of_other)]
             row = compare_models(
-                *sides, metrics=("glob_f1",), seed=seed, nan_rule=params.nan_rule
-            ).loc["glob_f1"]
+                *sides, metrics=("pooled_f1",), seed=seed, nan_rule=params.nan_rule
+            ).loc["pooled_f1"]
             difference = f"{row['difference']:+.3f} [{row['low']:+.2f}, {row['high']:+.2f}]"
             p = f"{row['p_value']:.4f}" if row["p_value"] >= 0.0001 else "< 0.0001"
             rows.append([f"{dataset}-like", f"{first} - {name}", difference, p])

@@ -23,7 +23,7 @@ sys.path.insert(0, str(PEERS))
 from scenes import large_pair, small_pair  # noqa: E402
 
 from cmbkit.evaluation.instances import from_mask  # noqa: E402
-from cmbkit.evaluation.scan import evaluate_instances  # noqa: E402
+from cmbkit.evaluation.scan import evaluate_scan  # noqa: E402
 from cmbkit.params import Evaluation  # noqa: E402
 
 WHO = {"uid": "x", "dataset": "x", "patient": "x"}
@@ -33,7 +33,7 @@ def ours(truth, said, assignment="greedy", matching="overlap"):
     """TP, FP, FN, mean Dice of TPs, Dice of the whole scan."""
     params = Evaluation(matching=matching, assignment=assignment)
     sides = from_mask(truth, 1.0, 26), from_mask(said, 1.0, 26)
-    row = evaluate_instances(*sides, **WHO, params=params)[1]
+    row = evaluate_scan(*sides, **WHO, params=params)[1]
     return [row["tp"], row["fp"], row["fn"], row["dice_tp"], row["dice_scan"]]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from isal import igzip
+
+from cmbkit.atomic import whole_file
 
 AFFINE_TOLERANCE_MM = 1e-3
 LABEL_TOLERANCE = 1e-4
@@ -94,23 +94,15 @@ class Volume:
         ``dtype=np.int16`` for float data stores scaled integers (about 1e-4 of the range).
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         data = self.data.astype(np.uint8) if self.data.dtype == bool else self.data
         image = nib.Nifti1Image(data, self.affine, dtype=dtype or data.dtype)
         image.header.set_xyzt_units("mm")
-        suffix = ".nii.gz" if path.name.endswith(".gz") else ".nii"
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
-        os.close(handle)
-        try:
-            if suffix == ".nii.gz":
-                with igzip.open(temporary, "wb", compresslevel=1) as stream:
+        with whole_file(path) as part:
+            if path.name.endswith(".gz"):
+                with igzip.open(part, "wb", compresslevel=1) as stream:
                     image.to_stream(stream)
             else:
-                nib.save(image, temporary)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+                nib.save(image, part)
         return path
 
     @property

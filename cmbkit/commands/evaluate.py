@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
-from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_table, read_table
+from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.thesis_audit import audit
-from cmbkit.reporting.one_page import require_free
+from cmbkit.reporting.one_page import PAGE
 from cmbkit.scoring.page import build_page
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
-from cmbkit.scoring.run import Settings, compute
+from cmbkit.scoring.run import EvaluateOptions, evaluate_files
 
 
 def _parameters(path, given: dict) -> Evaluation:
@@ -76,7 +76,7 @@ def evaluate_command(
     given : dict
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
-        See `marks.read_mask`.
+        See `annotations.read_mask`.
     by : tuple of str
         Columns of the scan table.
     skip_unpaired : bool
@@ -87,13 +87,12 @@ def evaluate_command(
     Path
         The page.
     """
-    require_free(out, force=force)
+    require_free(out, ours=PAGE, force=force)
     if against is not None and names[0] == names[1]:
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
     params = _parameters(parameters, given or {})
-    settings = Settings(
-        params, labelled, connectivity, tuple(by), *names, seed=seed, workers=workers
-    )
+    reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
+    options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)
     extra = {"labels": (labels, patterns[2]), "probability": (probabilities, patterns[3])}
     extra = {name: given for name, given in extra.items() if given[0] is not None}
     shared = {"scan_table": scan_table, "patterns": patterns[:2]}
@@ -106,11 +105,11 @@ def evaluate_command(
         second = _complete(pair_files(against, reference, **shared), skip_unpaired)
         if list(second.listing["uid"]) != list(pairs.listing["uid"]):
             raise PairingError(f"{against}: expected predictions of the same scans")
-    result = compute(pairs, settings)
+    result = evaluate_files(pairs.listing, **reading, workers=workers)
     other = None
     if second is not None:
-        other = compute(second, replace(settings, name=settings.other))
-    return build_page(result, settings, pairs.alone, other).write(out, force=force)
+        other = evaluate_files(second.listing, **reading, workers=workers)
+    return build_page(result, options, pairs.alone, other).write(out, force=force)
 
 
 def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], bool]:
@@ -126,11 +125,15 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
             for row in found.itertuples()
         ]
         return lines, bool(len(found))
-    rows = audit_table(read_table(table), decimals)
-    lines = []
-    for row in rows.itertuples():
-        more = "; ".join(filter(None, (row.counts, row.arithmetic)))
-        lines.append(f"{row.row}: {row.verdict}" + (f": {more}" if more else ""))
-    wrong = rows["verdict"].isin((CANNOT, CUT_OFF))
-    lines.append(f"{int(wrong.sum())} of {len(rows)} rows do not fit")
-    return lines, bool(wrong.any())
+    rows = audit_rows(read_table(table), decimals)
+    lines = [
+        ": ".join(
+            filter(
+                None,
+                (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic)))),
+            )
+        )
+        for label, found in rows
+    ]
+    wrong = sum(found.verdict in (CANNOT, CUT_OFF) for _, found in rows)
+    return [*lines, f"{wrong} of {len(rows)} rows do not fit"], wrong > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.prediction.result import ResultError, require_free
+from cmbkit.atomic import OutputError, require_free
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.running.map_scans import ScanFailures, map_scans
@@ -58,7 +58,7 @@ def predict_scan(source: Source, settings: Settings, out: Path, force: bool, tel
         earlier = None if force else _earlier(folder, source, settings)
         if earlier is not None:
             return end(KEPT, earlier)
-        require_free(folder, force=force)
+        require_free(folder, ours=OURS, force=force)
         from cmbkit.prediction.one_scan import detect
 
         found = detect(source, settings, tell or (lambda stage: None))
@@ -120,12 +120,12 @@ def predict_many(
 
     Raises
     ------
-    ResultError
+    OutputError
         If ``out`` is a file.
     """
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
-        raise ResultError(f"{out}: expected a folder, found a file")
+        raise OutputError(f"{out}: expected a folder, found a file")
     out.mkdir(parents=True, exist_ok=True)
     if jobs > 1 and len(sources) > 1:
         function = partial(predict_scan, settings=settings, out=out, force=force)
@@ -156,9 +156,9 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
         count = None
     if count is not None:
         return Outcome(source.name, str(source.path), DONE, count)
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = next((line for line in lines if line.startswith(f"{source.name}:")), "not finished")
-    return Outcome(source.name, str(source.path), FAILED, problem=said)
+    failure = error.failures.get(source.name)
+    problem = _line(failure) if failure else "not finished"
+    return Outcome(source.name, str(source.path), FAILED, problem=problem)
 
 
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
@@ -183,7 +183,7 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
 
     Raises
     ------
-    WeightsError, ParameterError, ResultError
+    WeightsError, ParameterError, OutputError
         Before any scan is looked at.
     """
     from rich.console import Console

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes
+from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
 
 BANDS = (1, 3, 5, 11)
 WEIGHTINGS = ("none", "linear", "quadratic")
@@ -150,7 +150,6 @@ def count_agreement(
     resampled = _measures(scans, thresholds, weights)
     rows = {}
     for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
-        known = resampled[name][np.isfinite(resampled[name])]
-        low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
+        low, high = percentile_interval(resampled[name])
         rows[name] = {"value": float(value[0]), "low": low, "high": high}
     return pd.DataFrame.from_dict(rows, orient="index")

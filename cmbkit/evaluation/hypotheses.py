@@ -11,9 +11,10 @@ from cmbkit.evaluation.statistics import (
     bootstrap_weights,
     paired_permutation,
     patient_codes,
+    percentile_interval,
 )
 
-COMPARED = ("glob_precision", "glob_recall", "glob_f1", "fp_scan", "scan_f1", "scan_f1_star")
+COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
 
 
 def holm(p_values) -> np.ndarray:
@@ -96,9 +97,7 @@ def compare_models(
     drawn = [aggregate(side[columns], weights, nan_rule) for side in (first, second)]
     alone = [_per_patient(side[columns], patients, nan_rule) for side in (first, second)]
     for name in metrics:
-        gaps = drawn[0][name] - drawn[1][name]
-        gaps = gaps[np.isfinite(gaps)]
-        low, high = np.quantile(gaps, [0.025, 0.975]) if gaps.size else (np.nan, np.nan)
+        low, high = percentile_interval(drawn[0][name] - drawn[1][name])
         own = alone[0][name] - alone[1][name]
         table.loc[name, ["low", "high", "effect"]] = low, high, rank_biserial(own)
         table.loc[name, "n_effect"] = np.isfinite(own).sum()
@@ -111,7 +110,7 @@ def compare_groups(
     scans: pd.DataFrame,
     group: pd.Series,
     *,
-    metric: str = "glob_f1",
+    metric: str = "pooled_f1",
     samples: int = 10000,
     seed: int = 0,
     nan_rule: str = "text",

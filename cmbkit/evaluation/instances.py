@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import generate_binary_structure
-from scipy.ndimage import label as label_components
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-CONNECTIVITY_RANK = {6: 1, 18: 2, 26: 3}
-SPARSE_SHARE = 0.02
-"""Up to this share of non-zero voxels, components are found among these voxels alone."""
+CONNECTIVITY = (6, 18, 26)
 
 
 class MatchingError(ValueError):
@@ -78,12 +73,6 @@ def foreground(array: np.ndarray) -> np.ndarray:
     return np.sort(np.ravel_multi_index(axes[::-1], array.shape))
 
 
-def _forward_neighbours(connectivity: int) -> np.ndarray:
-    """Half of the neighbours of a voxel, shape (n, 3): those that come after it."""
-    steps = np.argwhere(generate_binary_structure(3, CONNECTIVITY_RANK[connectivity])) - 1
-    return steps[len(steps) // 2 + 1 :]
-
-
 def components(mask, connectivity: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """Connected components of a mask.
 
@@ -101,33 +90,20 @@ def components(mask, connectivity: int = 6) -> tuple[np.ndarray, np.ndarray]:
     number : ndarray of int32, shape (m,)
         Component of each: 1, 2, ... in the order of their first voxels.
     """
-    if connectivity not in CONNECTIVITY_RANK:
+    if connectivity not in CONNECTIVITY:
         raise MatchingError(f"connectivity: expected 6, 18 or 26, found {connectivity!r}")
     mask = np.asarray(mask)
     if mask.ndim != 3:
         raise MatchingError(f"mask: expected a 3D array, found shape {mask.shape}")
     voxels = foreground(mask)
-    if voxels.size > SPARSE_SHARE * mask.size:
-        structure = generate_binary_structure(3, CONNECTIVITY_RANK[connectivity])
-        labels = label_components(mask != 0, structure, output=np.int32)[0]
-        return voxels, labels.reshape(-1)[voxels]
-    place = np.stack(np.unravel_index(voxels, mask.shape), axis=1)
-    first, second = [], []
-    for step in _forward_neighbours(connectivity):
-        moved = place + step
-        inside = np.flatnonzero(((moved >= 0) & (moved < mask.shape)).all(axis=1))
-        target = np.ravel_multi_index(tuple(moved[inside].T), mask.shape)
-        at = np.minimum(np.searchsorted(voxels, target), max(voxels.size - 1, 0))
-        there = voxels[at] == target
-        first.append(inside[there])
-        second.append(at[there])
-    first, second = np.concatenate(first), np.concatenate(second)
-    graph = coo_array((np.ones(first.size, bool), (first, second)), shape=(voxels.size,) * 2)
-    label = connected_components(graph, directed=False)[1]
-    _, start, number = np.unique(label, return_index=True, return_inverse=True)
-    rank = np.empty(start.size, np.int32)
-    rank[np.argsort(start)] = np.arange(1, start.size + 1)
-    return voxels, rank[number]
+    if not voxels.size:
+        return voxels, np.zeros(0, np.int32)
+    place = np.unravel_index(voxels, mask.shape)
+    box = tuple(slice(axis.min(), axis.max() + 1) for axis in place)
+    inside = np.ascontiguousarray(mask[box] != 0)
+    labels = cc3d.connected_components(inside, connectivity=connectivity)
+    number = labels[tuple(axis - part.start for axis, part in zip(place, box, strict=True))]
+    return voxels, number.astype(np.int32)
 
 
 def label_instances(mask, connectivity: int = 6) -> np.ndarray:

@@ -16,7 +16,7 @@ from cmbkit.evaluation.instances import (
 )
 
 __all__ = ["COLUMNS", "MatchingError", "label_instances", "match", "match_instances"]
-COLUMNS = ["call", "gt_id", "pred_id", "distance_mm", "overlap_voxels", "dice"]
+COLUMNS = ["match", "gt_id", "pred_id", "distance_mm", "overlap_voxels", "dice"]
 
 
 def _overlaps(reference: Instances, predicted: Instances) -> np.ndarray:
@@ -91,7 +91,7 @@ def match(
     Returns
     -------
     DataFrame
-        One row per TP, FN and FP, in this order, by id: call, gt_id (NaN for FP), pred_id
+        One row per TP, FN and FP, in this order, by id: match, gt_id (NaN for FP), pred_id
         (NaN for FN), distance_mm, overlap_voxels and dice of the pair (NaN without one).
 
     Notes
@@ -174,4 +174,4 @@ def _table(reference, predicted, pairs, distance, overlap) -> pd.DataFrame:
     rows += [("FN", i, np.nan, *nothing) for r, i in enumerate(reference.ids) if r not in hit]
     rows += [("FP", np.nan, i, *nothing) for c, i in enumerate(predicted.ids) if c not in explained]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.astype({"call": "str", **dict.fromkeys(COLUMNS[1:], float)})
+    return table.astype({"match": "str", **dict.fromkeys(COLUMNS[1:], float)})

@@ -1,7 +1,7 @@
 """Detection, segmentation and scan-classification metrics, averaged two ways (section 6.7).
 
 A scan table has one row per scan with tp, fp and fn (and dice_tp where masks were compared).
-``scan_`` metrics are means over scans that skip NaN; ``glob_`` metrics come from summed counts.
+``scan_`` metrics are means over scans that skip NaN; ``pooled_`` metrics come from summed counts.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def aggregate(
     -------
     dict of name to ndarray, shape (samples,)
         scan_precision, scan_recall, scan_f1, scan_f1_star (harmonic mean of the two scan
-        averages), scan_fp_cmb, fp_scan, glob_precision, glob_recall, glob_f1, glob_fp_cmb,
-        and scan_dice_tp, glob_dice_tp (mean over all TPs) where the table has dice_tp, and
+        averages), scan_fp_cmb, fp_scan, pooled_precision, pooled_recall, pooled_f1, pooled_fp_cmb,
+        and scan_dice_tp, pooled_dice_tp (mean over all TPs) where the table has dice_tp, and
         scan_dice (mean of dice_scan) where it has that.
     """
     scans = per_scan(scans, nan_rule)
@@ -94,9 +94,9 @@ def aggregate(
     }
     found["scan_f1_star"] = harmonic_mean(found["scan_precision"], found["scan_recall"])
     found["fp_scan"] = divide(fp, weights.sum(axis=1))
-    found["glob_precision"], found["glob_recall"] = divide(tp, tp + fp), divide(tp, tp + fn)
-    found["glob_f1"] = divide(2 * tp, 2 * tp + fp + fn)
-    found["glob_fp_cmb"] = divide(fp, tp + fn)
+    found["pooled_precision"], found["pooled_recall"] = divide(tp, tp + fp), divide(tp, tp + fn)
+    found["pooled_f1"] = divide(2 * tp, 2 * tp + fp + fn)
+    found["pooled_fp_cmb"] = divide(fp, tp + fn)
     if "dice_scan" in scans:
         found["scan_dice"] = _weighted_mean(scans["dice_scan"].to_numpy(float), weights)
     if "dice_tp" in scans:
@@ -104,7 +104,7 @@ def aggregate(
         total = weights @ np.where(np.isfinite(dice), dice * scans["tp"].to_numpy(float), 0.0)
         found["scan_dice_tp"] = _weighted_mean(dice, weights)
         outlined = np.where(np.isfinite(dice), scans["tp"].to_numpy(float), 0.0)
-        found["glob_dice_tp"] = divide(total, weights @ outlined)
+        found["pooled_dice_tp"] = divide(total, weights @ outlined)
     return found
 
 
@@ -131,7 +131,7 @@ def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
     return pd.Series(result)
 
 
-def glob_averages(scans: pd.DataFrame) -> pd.Series:
+def pooled_averages(scans: pd.DataFrame) -> pd.Series:
     """Rates of the summed counts (Table 7.3).
 
     Returns
@@ -141,7 +141,7 @@ def glob_averages(scans: pd.DataFrame) -> pd.Series:
     """
     found = {name: float(values[0]) for name, values in aggregate(scans).items()}
     counts = {name: int(scans[name].sum()) for name in ("tp", "fp", "fn")}
-    rates = {k.removeprefix("glob_"): v for k, v in found.items() if k.startswith("glob_")}
+    rates = {k.removeprefix("pooled_"): v for k, v in found.items() if k.startswith("pooled_")}
     return pd.Series({"n_scans": len(scans), **counts, **rates, "fp_scan": found["fp_scan"]})
 
 
@@ -186,18 +186,18 @@ def scan_classification(n_gt, n_pred, threshold: int, positive: str = "at_least"
     }
 
 
-def froc(calls: pd.DataFrame, n_scans: int) -> pd.DataFrame:
+def froc(matches: pd.DataFrame, n_scans: int) -> pd.DataFrame:
     """Free-response curve: what is found, and at how many false positives, per score threshold.
 
-    The calls keep the pairing that was made with all candidates; raising the threshold only
+    The matches keep the pairing that was made with all candidates; raising the threshold only
     removes candidates.
 
     Parameters
     ----------
-    calls : DataFrame
-        Columns call and score (of the predicted CMB; needed for TP and FP rows).
+    matches : DataFrame
+        Columns match and score (of the predicted CMB; needed for TP and FP rows).
     n_scans : int
-        Evaluated scans, those without any call included.
+        Evaluated scans, those without any match included.
 
     Returns
     -------
@@ -205,15 +205,15 @@ def froc(calls: pd.DataFrame, n_scans: int) -> pd.DataFrame:
         threshold (descending, first row infinity: nothing is called), sensitivity,
         fp_per_scan, precision; one row per distinct score.
     """
-    candidates = calls[calls["call"] != "FN"]
+    candidates = matches[matches["match"] != "FN"]
     if candidates["score"].isna().any():
         raise ValueError(
             "score: expected a score for every predicted CMB, "
             f"found none for {int(candidates['score'].isna().sum())} of {len(candidates)}"
         )
-    n_gt = int((calls["call"] != "FP").sum())
+    n_gt = int((matches["match"] != "FP").sum())
     counts = (
-        candidates.assign(tp=candidates["call"] == "TP", fp=candidates["call"] == "FP")
+        candidates.assign(tp=candidates["match"] == "TP", fp=candidates["match"] == "FP")
         .groupby("score")[["tp", "fp"]]
         .sum()
         .sort_index(ascending=False)

@@ -1,4 +1,4 @@
-"""Uncertainty: intervals by resampling patients, Wilson's interval, a paired test."""
+"""Uncertainty: exact and resampled intervals, and a paired test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 
 from cmbkit.evaluation.metrics import (
     FROC_LEVELS,
@@ -14,6 +15,7 @@ from cmbkit.evaluation.metrics import (
     divide,
     froc,
     scan_averages,
+    scan_classification,
     sensitivity_at,
 )
 from cmbkit.params import Evaluation
@@ -41,6 +43,49 @@ def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def poisson_interval(
+    count, exposure=1.0, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval of a rate (Garwood 1936).
+
+    Parameters
+    ----------
+    count : array-like of int
+        Events.
+    exposure : array-like of float, of the same shape
+        What they are counted over, for instance scans; 1 for the interval of the count itself.
+    confidence : float
+
+    Returns
+    -------
+    low, high : ndarray
+        Events per unit of exposure; NaN where that is 0.
+    """
+    count, tail = np.asarray(count, float), (1 - confidence) / 2
+    low = np.where(count > 0, chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
+    high = chi2.ppf(1 - tail, 2 * (count + 1)) / 2
+    return divide(low, exposure), divide(high, exposure)
+
+
+def percentile_interval(resampled, confidence: float = 0.95) -> tuple[float, float]:
+    """Ends of the middle share of resampled values; what is not finite is left out.
+
+    Parameters
+    ----------
+    resampled : ndarray, shape (samples,)
+    confidence : float
+
+    Returns
+    -------
+    low, high : float
+        NaN if no value is finite.
+    """
+    known = resampled[np.isfinite(resampled)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def patient_codes(scans: pd.DataFrame) -> np.ndarray:
@@ -74,51 +119,10 @@ def bootstrap_weights(patients, samples: int, seed: int) -> np.ndarray:
     return drawn[:, patients].astype(float)
 
 
-def bootstrap(
-    scans: pd.DataFrame,
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    nan_rule: str = "text",
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Every averaged metric with its percentile interval over patients.
-
-    Parameters
-    ----------
-    scans : DataFrame
-        One group of scans of one model: dataset, patient, tp, fp, fn (and dice_tp).
-    samples, seed : int
-    nan_rule : {"text", "code"}
-        See `metrics.harmonic_mean`.
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        Index: the names that `metrics.aggregate` gives; columns value, low, high. Samples
-        in which a metric is undefined are left out; NaN if that is every one.
-    """
-    weights = bootstrap_weights(patient_codes(scans), samples, seed)
-    resampled = aggregate(scans, weights, nan_rule)
-    tail = (1 - confidence) / 2
-    rows = {}
-    for name, value in aggregate(scans, None, nan_rule).items():
-        known = resampled[name][np.isfinite(resampled[name])]
-        low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
-        rows[name] = {"value": float(value[0]), "low": low, "high": high}
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def classification_f1_interval(
-    scans: pd.DataFrame,
-    threshold: int,
-    positive: str = "at_least",
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of the F1 of sorting scans by their number of CMBs, patients resampled.
+def classification_summary(
+    scans: pd.DataFrame, threshold: int, positive: str, params: Evaluation, seed: int
+) -> dict:
+    """Scans sorted by their number of CMBs, with intervals.
 
     Parameters
     ----------
@@ -126,47 +130,84 @@ def classification_f1_interval(
         One group of scans of one model: dataset, patient, n_gt, n_pred.
     threshold, positive
         See `metrics.scan_classification`.
-    samples, seed : int
+    params : Evaluation
+        Number of bootstrap samples.
+    seed : int
 
     Returns
     -------
-    low, high : float
-        Samples in which the F1 is undefined are left out; NaN if that is every one.
+    dict
+        That of `metrics.scan_classification`; n_positive; precision, recall and specificity
+        with Wilson's ``_low`` and ``_high``, f1 with those over patients.
     """
+    found = scan_classification(scans["n_gt"], scans["n_pred"], threshold, positive)
+    tp, fp, tn, fn = (found[name] for name in ("tp", "fp", "tn", "fn"))
+    ends = {
+        "precision": wilson(tp, tp + fp),
+        "recall": wilson(tp, tp + fn),
+        "specificity": wilson(tn, tn + fp),
+        "f1": _f1_interval(scans, threshold, positive, params.bootstrap_samples, seed),
+    }
+    for name, (low, high) in ends.items():
+        found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return found | {"n_positive": tp + fn}
+
+
+def _f1_interval(scans, threshold, positive, samples, seed) -> tuple[float, float]:
     truth, said = scans["n_gt"].to_numpy() >= threshold, scans["n_pred"].to_numpy() >= threshold
     if positive == "fewer_than":
         truth, said = ~truth, ~said
     weights = bootstrap_weights(patient_codes(scans), samples, seed)
     hits, wrong = weights @ (truth & said), weights @ (truth != said)
-    f1 = divide(2 * hits, 2 * hits + wrong)
-    known = f1[np.isfinite(f1)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-    return float(low), float(high)
+    return percentile_interval(divide(2 * hits, 2 * hits + wrong))
 
 
 def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
     """All numbers of one group of scans: counts, averages, standard deviations, intervals.
 
+    Parameters
+    ----------
+    scans : DataFrame
+        Scans of one model: dataset, patient, tp, fp, fn (and dice_tp, dice_scan).
+    params : Evaluation
+        NaN rule and number of bootstrap samples.
+    seed : int
+        Of the bootstrap.
+
     Returns
     -------
     dict
-        n_scans, tp, fp, fn; every name of `metrics.aggregate`, with _low and _high, and, for
-        means over scans, _sd.
+        n_scans, tp, fp, fn; every name of `metrics.aggregate`, with _low and _high (95 % of the
+        samples of patients in which it is defined), and, for means over scans, _sd.
     """
     found = {"n_scans": len(scans)} | {c: int(scans[c].sum()) for c in ("tp", "fp", "fn")}
-    intervals = bootstrap(
-        scans, samples=params.bootstrap_samples, seed=seed, nan_rule=params.nan_rule
-    )
-    for name, row in intervals.iterrows():
-        found |= {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+    weights = bootstrap_weights(patient_codes(scans), params.bootstrap_samples, seed)
+    resampled = aggregate(scans, weights, params.nan_rule)
+    for name, value in aggregate(scans, None, params.nan_rule).items():
+        low, high = percentile_interval(resampled[name])
+        found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
     spread = scan_averages(scans, params.nan_rule)
     for name in spread.index[spread.index.str.endswith("_sd")]:
         found[name if name == "fp_scan_sd" else f"scan_{name}"] = spread[name]
     return found
 
 
+def summary_by(scans: pd.DataFrame, keys: list[str], params: Evaluation, seed: int) -> pd.DataFrame:
+    """`summary` of every group of scans: one row each, in the order in which groups come.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Also the columns ``keys``, which tell the groups apart and come first in the result.
+    """
+    rows = []
+    for values, group in scans.groupby(keys, sort=False):
+        rows.append(dict(zip(keys, values, strict=True)) | summary(group, params, seed))
+    return pd.DataFrame(rows)
+
+
 def froc_intervals(
-    calls: pd.DataFrame,
+    matches: pd.DataFrame,
     scans: pd.DataFrame,
     *,
     levels=FROC_LEVELS,
@@ -177,10 +218,10 @@ def froc_intervals(
 
     Parameters
     ----------
-    calls : DataFrame
-        uid, call, score of one model; every predicted CMB has a score.
+    matches : DataFrame
+        uid, match, score of one model; every predicted CMB has a score.
     scans : DataFrame
-        uid, dataset, patient, n_gt of all its scans, those without calls too.
+        uid, dataset, patient, n_gt of all its scans, those without matches too.
     levels : sequence of float
         False positives per scan.
 
@@ -189,13 +230,15 @@ def froc_intervals(
     DataFrame
         Index: fp_per_scan; columns sensitivity, low, high (see `metrics.sensitivity_at`).
     """
-    value = sensitivity_at(froc(calls, len(scans)), levels)
+    value = sensitivity_at(froc(matches, len(scans)), levels)
     weights = bootstrap_weights(patient_codes(scans), samples, seed)
-    candidates = calls[calls["call"] != "FN"].sort_values("score", ascending=False, kind="stable")
+    candidates = matches[matches["match"] != "FN"].sort_values(
+        "score", ascending=False, kind="stable"
+    )
     place = pd.Series(range(len(scans)), index=scans["uid"])
     each = weights[:, candidates["uid"].map(place).to_numpy(int)]
-    hits = np.cumsum(each * (candidates["call"] == "TP").to_numpy(), axis=1)
-    extra = np.cumsum(each * (candidates["call"] == "FP").to_numpy(), axis=1)
+    hits = np.cumsum(each * (candidates["match"] == "TP").to_numpy(), axis=1)
+    extra = np.cumsum(each * (candidates["match"] == "FP").to_numpy(), axis=1)
     scores = candidates["score"].to_numpy(float)
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if scores.size else []
     sensitivity = divide(hits[:, last], (weights @ scans["n_gt"].to_numpy(float))[:, None])
@@ -204,7 +247,7 @@ def froc_intervals(
     for level in levels:
         reached = np.where(rate <= level, sensitivity, 0.0).max(axis=1, initial=0.0)
         known = reached[weights @ scans["n_gt"].to_numpy(float) > 0]
-        rows.append(np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan))
+        rows.append(percentile_interval(known))
     return pd.DataFrame({"sensitivity": value}).assign(
         low=[low for low, _ in rows], high=[high for _, high in rows]
     )
@@ -214,7 +257,7 @@ def paired_permutation(
     first: pd.DataFrame,
     second: pd.DataFrame,
     *,
-    metrics: tuple[str, ...] = ("glob_f1", "glob_recall", "fp_scan", "scan_f1_star"),
+    metrics: tuple[str, ...] = ("pooled_f1", "pooled_recall", "fp_scan", "scan_f1_star"),
     samples: int = 10000,
     seed: int = 0,
     nan_rule: str = "text",

@@ -1,7 +1,7 @@
-"""Subgroups: filters on the scan rows and the calls, then the same metrics (chapter 8).
+"""Subgroups: filters on the scan rows and the matches, then the same metrics (chapter 8).
 
 Scan rows are those of `evaluate.evaluate_scan` joined with the scan table (sequence,
-in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), calls those of `call_table`.
+in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), matches those of `match_table`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from cmbkit.records import cmb_level
+
 COUNTS = ["tp", "fp", "fn"]
-LEVELS = (">=3", "<3", "0")
+LEVELS = ("high", "low", "none")
 ELSEWHERE = "Elsewhere"
 LOCATIONS = ("Cortical", "Deep", "Subcortical", ELSEWHERE)
 POOLED_REGIONS = {
@@ -25,10 +27,9 @@ POOLED_REGIONS = {
 }
 
 
-def cmb_level(scans: pd.DataFrame) -> pd.Series:
-    """Annotated CMBs of each scan: ">=3", "<3" (1 or 2) or "0" (as in Table 8.1)."""
-    n = scans["n_gt"]
-    return pd.Series(np.select([n >= 3, n >= 1], LEVELS[:2], LEVELS[2]), index=scans.index)
+def number_of_cmbs(scans: pd.DataFrame) -> pd.Series:
+    """Level of the annotated CMBs of each scan (see `cmbkit.records.cmb_level`; Table 8.1)."""
+    return scans["n_gt"].map(cmb_level)
 
 
 def in_plane(scans: pd.DataFrame) -> pd.Series:
@@ -55,7 +56,7 @@ def sequence(scans: pd.DataFrame) -> pd.Series:
 
 SCAN_SUBGROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "sequence": sequence,
-    "number of CMBs": cmb_level,
+    "number of CMBs": number_of_cmbs,
     "many CMBs": cmb_count,
     "in-plane resolution": in_plane,
     "slice thickness": slice_thickness,
@@ -67,15 +68,15 @@ def pooled_location(features: pd.DataFrame) -> pd.Series:
     return features["region"].map(POOLED_REGIONS).astype(object).fillna(ELSEWHERE)
 
 
-def with_features(calls: pd.DataFrame, features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return the calls with features of the annotated and of the predicted CMB.
+def with_features(matches: pd.DataFrame, features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the matches with features of the annotated and of the predicted CMB.
 
     Parameters
     ----------
-    calls : DataFrame
+    matches : DataFrame
         uid, gt_id, pred_id and, where there are several models, model.
     features : DataFrame
-        uid, type ("GT" or "Pred"), id, ``names`` and, on rows of type "Pred", model where calls
+        uid, type ("GT" or "Pred"), id, ``names`` and, on rows of type "Pred", model where matches
         has one.
     names : list of str
 
@@ -87,27 +88,27 @@ def with_features(calls: pd.DataFrame, features: pd.DataFrame, names: list[str])
     Raises
     ------
     ValueError
-        If a CMB of the calls has no row in features.
+        If a CMB of the matches has no row in features.
     """
     for kind, prefix in (("GT", "gt"), ("Pred", "pred")):
-        keys = ["uid"] + (["model"] if kind == "Pred" and "model" in calls else [])
+        keys = ["uid"] + (["model"] if kind == "Pred" and "model" in matches else [])
         side = features.loc[features["type"] == kind, [*keys, "id", *names]]
         side = side.drop_duplicates([*keys, "id"]).astype({"id": float})
         side = side.rename(columns={name: f"{prefix}_{name}" for name in ("id", *names)})
         own = [*keys, f"{prefix}_id"]
-        calls = calls.merge(side, on=own, how="left", validate="many_to_one", indicator="found")
-        lost = calls[calls[f"{prefix}_id"].notna() & (calls["found"] == "left_only")]
+        matches = matches.merge(side, on=own, how="left", validate="many_to_one", indicator="found")
+        lost = matches[matches[f"{prefix}_id"].notna() & (matches["found"] == "left_only")]
         _require_none(lost.rename(columns={f"{prefix}_id": "id"}), kind)
-        calls = calls.drop(columns="found")
-    return calls
+        matches = matches.drop(columns="found")
+    return matches
 
 
-def with_locations(calls: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the calls with the pooled location of the annotated and the predicted CMB.
+def with_locations(matches: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Return the matches with the pooled location of the annotated and the predicted CMB.
 
     Parameters
     ----------
-    calls, features : DataFrame
+    matches, features : DataFrame
         See `with_features`; features has region.
 
     Returns
@@ -116,25 +117,25 @@ def with_locations(calls: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
         With gt_location and pred_location: "Cortical", "Subcortical", "Deep" (Table 8.2),
         "Elsewhere" where the region is none of Table 4.2, missing where there is no such CMB.
     """
-    return with_features(calls, features.assign(location=pooled_location(features)), ["location"])
+    return with_features(matches, features.assign(location=pooled_location(features)), ["location"])
 
 
 def _require_none(lost: pd.DataFrame, kind: str) -> None:
     if len(lost):
         first = lost.iloc[0]
         raise ValueError(
-            f"features: expected a row for every CMB of the calls, found none for {len(lost)}, "
+            f"features: expected a row for every CMB of the matches, found none for {len(lost)}, "
             f"first {kind} {first['id']:g} of {first['uid']}"
         )
 
 
-def at_location(calls: pd.DataFrame, location: str, pairs: str = "reference") -> pd.DataFrame:
-    """Keep the calls of one location.
+def at_location(matches: pd.DataFrame, location: str, pairs: str = "reference") -> pd.DataFrame:
+    """Keep the matches of one location.
 
     Parameters
     ----------
-    calls : DataFrame
-        From `call_table.call_table`, or `with_locations`.
+    matches : DataFrame
+        From `match_table.match_table`, or `with_locations`.
     location : str
     pairs : {"reference", "each"}
         Where a TP belongs whose two halves lie in different locations. ``reference``: where
@@ -143,24 +144,24 @@ def at_location(calls: pd.DataFrame, location: str, pairs: str = "reference") ->
     """
     if pairs not in ("reference", "each"):
         raise ValueError(f"pairs: expected 'reference' or 'each', found {pairs!r}")
-    gt_here, pred_here = calls["gt_location"] == location, calls["pred_location"] == location
-    hit = calls["call"] == "TP"
+    gt_here, pred_here = matches["gt_location"] == location, matches["pred_location"] == location
+    hit = matches["match"] == "TP"
     if pairs == "reference":
-        return calls[gt_here | ((calls["call"] == "FP") & pred_here)]
-    whole = calls[(hit & gt_here & pred_here) | (~hit & (gt_here | pred_here))]
-    missed = calls[hit & gt_here & ~pred_here].assign(call="FN", pred_id=np.nan)
-    extra = calls[hit & pred_here & ~gt_here].assign(call="FP", gt_id=np.nan)
+        return matches[gt_here | ((matches["match"] == "FP") & pred_here)]
+    whole = matches[(hit & gt_here & pred_here) | (~hit & (gt_here | pred_here))]
+    missed = matches[hit & gt_here & ~pred_here].assign(match="FN", pred_id=np.nan)
+    extra = matches[hit & pred_here & ~gt_here].assign(match="FP", gt_id=np.nan)
     return pd.concat([whole, missed, extra])
 
 
-def recount(scans: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
-    """Return the scan rows with tp, fp, fn and dice_tp counted from the calls given.
+def recount(scans: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """Return the scan rows with tp, fp, fn and dice_tp counted from the matches given.
 
-    Scans without any of these calls have zeros, so that their rates are NaN.
+    Scans without any of these matches have zeros, so that their rates are NaN.
     """
-    keys = ["uid"] + (["model"] if "model" in scans and "model" in calls else [])
+    keys = ["uid"] + (["model"] if "model" in scans and "model" in matches else [])
     counted = (
-        calls.assign(**{name: (calls["call"] == name.upper()).astype(int) for name in COUNTS})
+        matches.assign(**{name: (matches["match"] == name.upper()).astype(int) for name in COUNTS})
         .groupby(keys)
         .agg({**dict.fromkeys(COUNTS, "sum"), "dice": "mean"})
         .rename(columns={"dice": "dice_tp"})
@@ -172,24 +173,24 @@ def recount(scans: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     return table.assign(n_gt=table["tp"] + table["fn"], n_pred=table["tp"] + table["fp"])
 
 
-def shapes_by_call(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per annotated CMB and per candidate, with the call each took part in.
+def shapes_by_match(matches: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per annotated CMB and per candidate, with the match each took part in.
 
     Parameters
     ----------
-    calls : DataFrame
-        From `call_table.call_table`, or `with_features`: call and columns gt_<name> and
+    matches : DataFrame
+        From `match_table.match_table`, or `with_features`: match and columns gt_<name> and
         pred_<name>.
 
     Returns
     -------
     DataFrame
         type ("GT" or "Pred"), id and the features by their plain names, beside the columns of
-        the call; a TP has two rows (Table 8.3).
+        the match; a TP has two rows (Table 8.3).
     """
     parts = []
     for kind, prefix, other in (("GT", "gt_", "pred_"), ("Pred", "pred_", "gt_")):
-        side = calls[calls[f"{prefix}id"].notna()]
+        side = matches[matches[f"{prefix}id"].notna()]
         side = side.loc[:, ~side.columns.str.startswith(other)]
         own = [name for name in side if name.startswith(prefix)]
         plain = {name: name.removeprefix(prefix) for name in own}

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster, Slurm
 from cmbkit.params.cohort import Cohort, OwnDataset
-from cmbkit.params.evaluation import Evaluation, ThickSlices
+from cmbkit.params.evaluation import Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
@@ -45,8 +45,8 @@ __all__ = [
     "Pretrain",
     "PretrainTL",
     "Section",
+    "SliceExperiment",
     "Slurm",
-    "ThickSlices",
     "Tool",
     "Training",
     "check_parameters",

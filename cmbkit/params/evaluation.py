@@ -12,8 +12,8 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class ThickSlices(Section):
-    """The controlled experiment on slice thickness (beyond the thesis; `study.thick_slices`).
+class SliceExperiment(Section):
+    """The controlled experiment on slice thickness (beyond the thesis; `study.slice_experiment`).
 
     ``brains`` synthetic brains, each scanned with slices of every ``thickness_mm``. The first
     of ``radius_mm``, ``contrast`` (share of signal lost) and ``count`` (microbleeds per brain)
@@ -41,7 +41,7 @@ class Evaluation(Section):
     nan_rule: Literal["text", "code"] = "text"
     bootstrap_samples: int = Field(1000, gt=0)
     test_datasets: list[AnyDataset] = ["CRB", "DOU"]
-    thick_slices: ThickSlices = ThickSlices()
+    slice_experiment: SliceExperiment = SliceExperiment()
 
     @property
     def of_matching(self) -> dict:
@@ -51,4 +51,4 @@ class Evaluation(Section):
     @property
     def of_scans(self) -> dict:
         """What the evaluation of a scan depends on: everything but the experiment's design."""
-        return self.model_dump(mode="json", exclude={"thick_slices"})
+        return self.model_dump(mode="json", exclude={"slice_experiment"})

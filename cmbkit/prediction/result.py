@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cmbkit.atomic import whole_folder
 from cmbkit.prediction.sources import OURS, Source
 from cmbkit.volume import Volume
 
 MASK, PROBABILITY = "desc-cmb_dseg.nii.gz", "desc-cmb_probseg.nii.gz"
 TABLE, PAGE, SEGMENTATION = "microbleeds.tsv", "report.html", "segmentation.dcm"
-
-
-class ResultError(ValueError):
-    """The folder of results cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +83,12 @@ class Prediction:
 
         Raises
         ------
-        ResultError
+        cmbkit.atomic.OutputError
             If the folder holds something and ``force`` is not set, or holds no result of ours.
         """
-        folder = Path(folder).absolute()
-        require_free(folder, force=force)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".part-{folder.name}-"))
-        try:
-            new = part / "new"
-            new.mkdir()
+        with whole_folder(folder, ours=OURS, force=force) as new:
             self._fill(new)
-            if folder.exists():
-                os.replace(folder, part / "old")
-            os.replace(new, folder)
-        except BaseException:
-            if (part / "old").exists() and not folder.exists():
-                os.replace(part / "old", folder)
-            raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-        return folder
+        return Path(folder).absolute()
 
     def _fill(self, folder: Path) -> None:
         self.mask.write(folder / f"{self.name}_{MASK}")
@@ -134,26 +113,6 @@ class Prediction:
                     remarks.append(line)
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from cmbkit.prediction.page import cell
 
-        from cmbkit.prediction import page
-        from cmbkit.prediction.crops import window
-
-        remarks = "".join(f"<li>{escape(line)}</li>" for line in self.remarks)
-        return (
-            f"<h3>{escape(self.name)}: {len(self)} microbleed{'s' * (len(self) != 1)}</h3>"
-            + page.research_note(self.record)
-            + (f"<ul>{remarks}</ul>" if remarks else "")
-            + page.form_html(self.name, self.features, "bombs")
-            + page.strips_html(self, window(self.standard), jump=False)
-        )
-
-
-def require_free(folder: Path, *, force: bool) -> None:
-    """Raise ResultError unless ``folder`` may be written: missing, empty, or ours and forced."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not force:
-        raise ResultError(f"{folder}: expected nothing there; --force replaces an earlier result")
-    if not (folder / OURS).is_file():
-        raise ResultError(f"{folder}: expected an earlier result (with {OURS}) to replace")
+        return cell(self)

@@ -6,10 +6,6 @@ volume and draws three cuts through it. Nothing is loaded from anywhere.
 
 from __future__ import annotations
 
-import base64
-import json
-from importlib.resources import files
-
 import numpy as np
 import pandas as pd
 
@@ -20,10 +16,10 @@ from cmbkit.volume import Volume
 LARGEST = 12_000_000
 
 
-def viewer_html(
+def viewer(
     image: Volume, instances: Volume, table: pd.DataFrame, limits: tuple[float, float]
-) -> tuple[str, str]:
-    """Viewer of a scan on its standard grid.
+) -> dict:
+    """What the viewer shows of a scan on its standard grid.
 
     Parameters
     ----------
@@ -36,11 +32,10 @@ def viewer_html(
 
     Returns
     -------
-    html : str
-        A block to put into a page.
-    note : str
-        The grid that is shown, in words; it is coarser where the page would become too large
-        (over 12 million voxels).
+    dict
+        ``sprite``, bytes of the JPEG; ``data``, what the script needs to know of it and of the
+        microbleeds; ``note``, the grid that is shown, in words: it is coarser where the page
+        would become too large (over 12 million voxels).
     """
     spacing = float(image.spacing[0])
     note = f"The viewer shows the network's grid, {spacing:.3g} mm."
@@ -58,17 +53,7 @@ def viewer_html(
         "start": middle,
         "microbleeds": [_place(row, image, instances) for row in table.itertuples()],
     }
-    parts = files("cmbkit.prediction")
-    markup = (parts / "viewer.html").read_text(encoding="utf-8")
-    script = (parts / "viewer.js").read_text(encoding="utf-8")
-    source = "data:image/jpeg;base64," + base64.b64encode(sprite).decode()
-    return (
-        markup
-        + f'<script type="application/json" id="viewer-data">{json.dumps(data)}</script>'
-        + f'<img id="viewer-sprite" alt="" hidden src="{source}">'
-        + f"<script>{script}</script>",
-        note,
-    )
+    return {"sprite": sprite, "data": data, "note": note}
 
 
 def _place(row, image: Volume, instances: Volume) -> dict:

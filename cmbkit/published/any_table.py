@@ -9,6 +9,7 @@ only false positives per scan are checked. All other columns name the row.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cmbkit.published.counts import (
     solutions,
     solutions_by_scans,
 )
+from cmbkit.reporting.layout import Column, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
 ALIASES = {
@@ -49,7 +51,11 @@ TITLES = {
     "fp_scan": "FP per scan",
 }
 OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
-COLUMNS = ["row", "verdict", "counts", "arithmetic"]
+SHOWN_COUNTS = [
+    Column("n_ways", "Ways"),
+    *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
+]
+COUNT_COLUMNS = ["n_ways", *(n + end for n in ("tp", "fp", "fn") for end in ("", "_low", "_high"))]
 FITS, CUT_OFF, CANNOT, OPEN = "fits", "fits only cut off", "cannot be", "not checkable"
 
 
@@ -122,18 +128,6 @@ def possible_counts(claim: Claim) -> list | None:
     return None
 
 
-def _shown(found: list[tuple[int, int, int]], bounded: bool) -> str:
-    if len(found) == 1:
-        tp, fp, fn = found[0]
-        return f"TP {tp}, FP {fp}, FN {fn}" if bounded else f"TP {tp}, FN {fn}"
-    parts = []
-    for name, values in zip(("TP", "FP", "FN"), zip(*found, strict=True), strict=True):
-        if name != "FP" or bounded:
-            low, high = min(values), max(values)
-            parts.append(f"{name} {low}" if low == high else f"{name} {low}-{high}")
-    return f"{len(found)} ways: " + ", ".join(parts) if bounded else ", ".join(parts)
-
-
 def _nearest(claim: Claim, name: str) -> str:
     """Arithmetic of a rate that no count gives: the neighbours that counts do give."""
     base = claim.annotated if name in ("recall", "fp_cmb") else claim.n_scans
@@ -195,8 +189,8 @@ def _hint(claim: Claim) -> str:
         return ""
     if "fp_cmb" not in claim.rates:
         moved = Claim({**rest.rates, "fp_cmb": rate}, claim.tp, claim.fp, claim.fn, claim.n_cmb)
-        if solutions(moved):
-            return f"; as FP per CMB {rate.text} fits ({_shown(solutions(moved), True)})"
+        if found := solutions(moved):
+            return f"; as FP per CMB {rate.text} fits ({counts_text(found)})"
     others = [
         n
         for n in range(1, 2 * claim.n_scans + 1)
@@ -205,8 +199,62 @@ def _hint(claim: Claim) -> str:
     return f"; it would fit {', '.join(map(str, others))} scans" if 0 < len(others) <= 3 else ""
 
 
-def audit_claim(claim: Claim, cut: Claim | None = None) -> tuple[str, str, str]:
-    """Verdict, counts and arithmetic of one row.
+@dataclass(frozen=True)
+class Finding:
+    """What the audit says of one row.
+
+    Attributes
+    ----------
+    verdict : str
+        "fits", "fits only cut off", "cannot be" or "not checkable".
+    arithmetic : str
+        Why not.
+    counts : tuple of (tp, fp, fn)
+        All whole counts that print as the row does.
+    bounded : bool
+        Whether anything printed limits the false positives; where not, FP mean nothing.
+    """
+
+    verdict: str
+    arithmetic: str = ""
+    counts: tuple[tuple[int, int, int], ...] = ()
+    bounded: bool = True
+
+    def numbers(self) -> dict:
+        """Number of ways, and TP, FP and FN: the only value, the lowest and the highest.
+
+        Returns
+        -------
+        dict
+            n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
+        """
+        found = {"n_ways": len(self.counts) if self.verdict != OPEN else np.nan}
+        for place, name in enumerate(("tp", "fp", "fn")):
+            values = [ways[place] for ways in self.counts if name != "fp" or self.bounded]
+            low, high = (min(values), max(values)) if values else (np.nan, np.nan)
+            only = low if low == high else np.nan
+            found |= {name: only, f"{name}_low": low, f"{name}_high": high}
+        return found
+
+    @property
+    def text(self) -> str:
+        """The counts in words; empty where there are none."""
+        return counts_text(self.counts, self.bounded)
+
+
+def counts_text(counts, bounded: bool = True) -> str:
+    """Counts such as "TP 51, FP 10, FN 23", or how many ways there are and their ranges."""
+    parts = []
+    for name, values in zip(("TP", "FP", "FN"), zip(*counts, strict=True), strict=False):
+        if name != "FP" or bounded:
+            low, high = min(values), max(values)
+            parts.append(f"{name} {low}" if low == high else f"{name} {low}-{high}")
+    ways = f"{len(counts)} ways: " if len(counts) > 1 and bounded else ""
+    return ways + ", ".join(parts)
+
+
+def audit_claim(claim: Claim, cut: Claim | None = None) -> Finding:
+    """Check one row.
 
     Parameters
     ----------
@@ -219,22 +267,22 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> tuple[str, str, str]:
         f1 = claim.rates["f1"]
         if f1.high < low - 1e-9 or f1.low > high + 1e-9:
             text = f"precision and recall need F1 {low:.4f} to {high:.4f}, printed {f1.text}"
-            return CANNOT, "", text
+            return Finding(CANNOT, text)
     found = possible_counts(claim)
     if found is None or not claim.rates:
-        return OPEN, "", "expected rates with the number of CMBs (or scans) they come from"
+        return Finding(OPEN, "expected rates with the number of CMBs (or scans) they come from")
     bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
     if found:
-        return FITS, _shown(found, bounded), ""
-    fitting = possible_counts(cut) if cut is not None else None
+        return Finding(FITS, "", tuple(found), bounded)
     text = _conflicts(claim) + _hint(claim)
-    if fitting:
-        return CUT_OFF, _shown(fitting, bounded), text
-    return CANNOT, "", text
+    fitting = possible_counts(cut) if cut is not None else None
+    return Finding(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
 
 
-def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = None) -> pd.DataFrame:
-    """Check every row of a table.
+def audit_rows(
+    table: pd.DataFrame, decimals: int | dict[str, int] | None = None
+) -> list[tuple[str, Finding]]:
+    """Name and finding of every row of a table.
 
     Parameters
     ----------
@@ -242,12 +290,6 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
         See the head of this module; cells as printed.
     decimals : int or dict of rate to int, optional
         Of all rates, or of some, where the table drops trailing zeros.
-
-    Returns
-    -------
-    DataFrame
-        row (its names), verdict ("fits", "fits only cut off", "cannot be", "not checkable"),
-        counts (the only ones, or their ranges) and arithmetic (why not).
 
     Raises
     ------
@@ -268,11 +310,31 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
         except AuditError as error:
             raise AuditError(f"row {number} ({label}): {error}") from None
         if "averaging" in columns and OTHER_AVERAGE.search(row[columns["averaging"]]):
-            claims = [claim.only(("fp_scan",)) for claim in claims]
-            claims = [Claim(c.rates, fp=c.fp, n_cmb=0, n_scans=c.n_scans) for c in claims]
+            claims = [
+                Claim(c.only(("fp_scan",)).rates, tp=0, fp=c.fp, fn=0, n_scans=c.n_scans)
+                for c in claims
+            ]
             if not claims[0].rates or not claims[0].n_scans:
-                rows.append((label, OPEN, "", "averaged over scans: no counts to check"))
+                rows.append((label, Finding(OPEN, "averaged over scans: no counts to check")))
                 continue
-            claims = [Claim(c.rates, tp=0, fp=c.fp, fn=0, n_scans=c.n_scans) for c in claims]
-        rows.append((label, *audit_claim(*claims)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        rows.append((label, audit_claim(*claims)))
+    return rows
+
+
+def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = None) -> pd.DataFrame:
+    """Check every row of a table (parameters and errors as in `audit_rows`).
+
+    Returns
+    -------
+    DataFrame
+        row (its names), verdict, n_ways, tp, fp, fn with their _low and _high (see
+        `Finding.numbers`) and arithmetic (why not).
+    """
+    rows = [
+        {"row": label, "verdict": finding.verdict, **finding.numbers()}
+        | {"arithmetic": finding.arithmetic}
+        for label, finding in audit_rows(table, decimals)
+    ]
+    found = pd.DataFrame(rows).astype(dict.fromkeys(COUNT_COLUMNS, "Int64"))
+    columns = [Column("row", "Row"), Column("verdict", "Verdict"), *SHOWN_COUNTS]
+    return laid_out(found, [*columns, Column("arithmetic", "Arithmetic")])

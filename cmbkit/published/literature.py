@@ -1,34 +1,54 @@
-"""Counts behind published rates, and the intervals that the papers did not print.
+"""Published results with the counts behind them, intervals that no paper prints, and one's own.
 
 Where several counts print as published, an interval spans those of all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
-from cmbkit.evaluation.statistics import wilson
+from cmbkit.evaluation.statistics import poisson_interval, summary, wilson
+from cmbkit.params import Evaluation
 from cmbkit.published.any_table import (
     CANNOT,
-    CUT_OFF,
-    FITS,
+    COUNT_COLUMNS,
     OTHER_AVERAGE,
+    SHOWN_COUNTS,
+    Finding,
     audit_claim,
     claim_of,
-    possible_counts,
 )
-from cmbkit.published.counts import RATES, rate_of
+from cmbkit.published.counts import RATES, Claim, rate_of
 from cmbkit.published.numbers import literature_text
+from cmbkit.reporting.layout import Column, laid_out
 
-
-def poisson_interval(count, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Exact interval of the mean of a Poisson count (Garwood 1936)."""
-    from scipy.stats import chi2
-
-    count, tail = np.asarray(count, float), (1 - confidence) / 2
-    low = np.where(count > 0, chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
-    return low, chi2.ppf(1 - tail, 2 * count + 2) / 2
+RATE_TITLES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "fp_scan": "FP per scan",
+    "fp_cmb": "FP per CMB",
+}
+LAYOUT = [
+    Column("method", "Method"),
+    Column("data", "Data"),
+    Column("n_scans", "Scans"),
+    Column("matching", "Matching"),
+    Column("averaging", "Averaging"),
+    Column("fp_denominator", "FP over"),
+    *SHOWN_COUNTS,
+    *(Column(name, title, 3) for name, title in RATE_TITLES.items()),
+    Column("note", "Note"),
+]
+NOTE = (
+    "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
+    "published rates come from the counts that print as published (Ways: how many do): Wilson for "
+    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
+    "their FP per CMB come from the counts; own rows: patients resampled."
+)
 
 
 def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +61,7 @@ def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def intervals(counts: list[tuple[int, int, int]], n_scans: int | None) -> dict[str, float]:
+def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> dict[str, float]:
     """95 % intervals of all rates, over all counts that are possible.
 
     Returns
@@ -49,64 +69,118 @@ def intervals(counts: list[tuple[int, int, int]], n_scans: int | None) -> dict[s
     dict
         precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
     """
-    tp, fp, fn = np.array(counts, float).T
+    tp, fp, fn = np.array(list(counts), float).T
     found = {
         "precision": wilson(tp, tp + fp),
         "recall": wilson(tp, tp + fn),
         "f1": f1_interval(tp, fp, fn),
+        "fp_cmb": poisson_interval(fp, tp + fn),
     }
-    low, high = poisson_interval(fp)
-    found["fp_cmb"] = low / (tp + fn), high / (tp + fn)
     if n_scans:
-        found["fp_scan"] = low / n_scans, high / n_scans
+        found["fp_scan"] = poisson_interval(fp, n_scans)
     result = {}
     for name, (lower, upper) in found.items():
         result |= {f"{name}_low": np.nanmin(lower), f"{name}_high": np.nanmax(upper)}
     return result
 
 
-def literature_with_intervals() -> pd.DataFrame:
-    """Return `published.literature` with counts and intervals where they can be worked out.
+def published_results() -> pd.DataFrame:
+    """Return `numbers.literature` with counts and intervals where they can be worked out.
 
     Returns
     -------
     DataFrame
-        The columns of `published.literature`, ``counts`` (text), ``why`` (why there are none,
-        or what else follows from them) and, for each rate, ``_low`` and ``_high``.
+        The columns of `numbers.literature`; n_ways, tp, fp, fn with _low and _high (see
+        `any_table.Finding.numbers`), without_fp_scan (whether they leave out the printed FP per
+        scan); ``_low`` and ``_high`` of each rate; fp_cmb where the counts are the only ones;
+        note with why there are no counts, or what else follows from them.
+    """
+    return pd.DataFrame(
+        [_with_counts(row) for row in literature_text().fillna("").to_dict("records")]
+    )
+
+
+def _with_counts(row: dict) -> dict:
+    columns = {name: name for name in ("n_cmb", "n_scans", *RATES) if name in row}
+    claim, cut = (claim_of(row, columns, cut=cut) for cut in (False, True))
+    shown = row | dict.fromkeys(RATES, np.nan) | {n: r.value for n, r in claim.rates.items()}
+    shown |= {"n_scans": claim.n_scans, "n_cmb": claim.n_cmb, "without_fp_scan": False}
+    if OTHER_AVERAGE.search(row["averaging"]):
+        return _noted(shown, "averaged over scans: no counts")
+    finding = audit_claim(claim, cut)
+    why = finding.arithmetic
+    if finding.verdict == CANNOT and "fp_scan" in claim.rates:
+        claim = claim.only(("precision", "recall", "f1"))
+        finding = audit_claim(claim)
+        if finding.counts:
+            shown["without_fp_scan"] = True
+            why = f"counts without FP per scan: {why}"
+    shown |= finding.numbers()
+    if not finding.counts:
+        return _noted(shown, why)
+    known = set(claim.rates)
+    if len(finding.counts) == 1:
+        shown["fp_cmb"] = rate_of("fp_cmb", *finding.counts[0], None)
+        known.add("fp_cmb")
+    limits = intervals(finding.counts, claim.n_scans)
+    shown |= {name: end for name, end in limits.items() if name.rsplit("_", 1)[0] in known}
+    return _noted(shown, why or _what_follows(claim, finding))
+
+
+def _noted(row: dict, more: str) -> dict:
+    return row | {"note": "; ".join(filter(None, (row["note"], more)))}
+
+
+def _what_follows(claim: Claim, finding: Finding) -> str:
+    """Rates that were not reported but follow from the only counts."""
+    if len(finding.counts) > 1:
+        return ""
+    lost = [name for name in ("precision", "recall", "f1") if name not in claim.rates]
+    rates = [f"{name} {rate_of(name, *finding.counts[0], claim.n_scans):.3f}" for name in lost]
+    return f"follows from the counts: {', '.join(rates)}" if rates else ""
+
+
+def rule_text(params: Evaluation) -> str:
+    """Matching rule in words."""
+    rule = "overlap of 1 voxel"
+    if params.matching == "distance":
+        rule = f"centre distance < {params.max_distance_mm:g} mm"
+    return f"{rule}, {params.assignment}, one to one"
+
+
+def beside_own(
+    own: Iterable[tuple[str, str, pd.DataFrame]], params: Evaluation, *, seed: int = 0
+) -> pd.DataFrame:
+    """Published results and own ones, each with data, matching, denominator and interval.
+
+    Parameters
+    ----------
+    own : iterable of (method, data, scans)
+        Scans with their counts, as `evaluation.statistics.summary` takes them.
+    params : Evaluation
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `published_results`, and own (bool).
     """
     rows = []
-    for row in literature_text().fillna("").to_dict("records"):
-        columns = {n: n for n in ("n_cmb", "n_scans", *RATES) if n in row}
-        claim, cut = (claim_of(row, columns, cut=cut) for cut in (False, True))
-        values = {n: r.value for n, r in claim.rates.items()}
-        shown = row | dict.fromkeys(RATES, np.nan) | values
-        shown |= {"n_scans": claim.n_scans, "n_cmb": claim.n_cmb, "counts": "", "why": ""}
-        if OTHER_AVERAGE.search(row["averaging"]):
-            shown["why"] = "averaged over scans: no counts"
-        else:
-            verdict, counts, arithmetic = audit_claim(claim, cut)
-            if verdict == CANNOT and "fp_scan" in claim.rates:
-                claim = claim.only(("precision", "recall", "f1"))
-                verdict, counts, _ = audit_claim(claim)
-                counts += " (without FP per scan)" if counts else ""
-            shown |= {"counts": counts or "none fit", "why": arithmetic}
-            if verdict in (FITS, CUT_OFF):
-                found = possible_counts(claim if verdict == FITS else cut)
-                limits = intervals(found, claim.n_scans)
-                known = set(claim.rates)
-                if len(found) == 1:
-                    shown["fp_cmb"] = rate_of("fp_cmb", *found[0], None)
-                    known.add("fp_cmb")
-                shown |= {k: v for k, v in limits.items() if k.rsplit("_", 1)[0] in known}
-                shown["why"] = arithmetic or _what_follows(claim, found)
-        rows.append(shown)
-    return pd.DataFrame(rows)
-
-
-def _what_follows(claim, found) -> str:
-    """Rates that were not reported but follow from the only counts."""
-    if len(found) > 1:
-        return ""
-    lost = [n for n in ("precision", "recall", "f1") if n not in claim.rates]
-    rates = [f"{n} {rate_of(n, *found[0], claim.n_scans):.3f}" for n in lost]
-    return f"follows from the counts: {', '.join(rates)}" if rates else ""
+    for method, data, group in own:
+        found = summary(group, params, seed)
+        rates = {name.removeprefix("pooled_"): value for name, value in found.items()}
+        rates = {n: rates[n] for name in RATE_TITLES for n in (name, f"{name}_low", f"{name}_high")}
+        counts = {"n_scans": found["n_scans"], "n_cmb": found["tp"] + found["fn"]}
+        for name in ("tp", "fp", "fn"):
+            counts |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), found[name])
+        said = {"method": method, "data": data, "matching": rule_text(params)}
+        said |= {"averaging": "glob", "fp_denominator": "scans", "note": "", "own": True}
+        rows.append(said | counts | rates)
+    table = pd.concat([published_results().assign(own=False), pd.DataFrame(rows)])
+    whole = dict.fromkeys(["n_scans", "n_cmb", *COUNT_COLUMNS], "Int64")
+    table = table.reset_index(drop=True).astype(whole | {"own": bool})
+    ends = [f"{name}{end}" for name in RATE_TITLES for end in ("", "_low", "_high")]
+    first = ["method", "data", "own", "n_scans", "n_cmb", "matching", "averaging", "fp_denominator"]
+    table = table[[*first, *COUNT_COLUMNS, "without_fp_scan", *ends, "note"]]
+    return laid_out(table, LAYOUT, note=NOTE)

@@ -7,8 +7,8 @@ from itertools import product
 
 import pandas as pd
 
-from cmbkit.evaluation.metrics import glob_averages, harmonic_mean
-from cmbkit.published.any_table import FITS, audit_table
+from cmbkit.evaluation.metrics import harmonic_mean, pooled_averages
+from cmbkit.published.any_table import FITS, audit_rows
 from cmbkit.published.counts import RATES, f1_range, printed
 from cmbkit.published.numbers import stated, thesis_table
 from cmbkit.published.thesis_cohort import (
@@ -59,7 +59,7 @@ def glob_rates() -> Iterator[dict]:
     printed = numbers("7.3").query("model == 'scratch'").set_index("dataset")
     for counts in call_counts().to_dict("records"):
         name = counts["dataset"]
-        found = glob_averages(pd.DataFrame([counts]))
+        found = pooled_averages(pd.DataFrame([counts]))
         rates = ["precision", "recall", "f1", "fp_cmb"]
         ours = [f"{found[rate]:.3f}" for rate in rates]
         theirs = [f"{printed.loc[name, rate]:.3f}" for rate in rates]
@@ -222,17 +222,17 @@ def integer_counts() -> Iterator[dict]:
         ("Table 8.2", by_location, 3),
         ("Table 8.4", compared, two),
     ):
-        for (_, found), row in zip(
-            audit_table(table, decimals).iterrows(), table.to_dict("records"), strict=True
+        for (label, found), row in zip(
+            audit_rows(table, decimals), table.to_dict("records"), strict=True
         ):
             rates = [n for n in table if n.removeprefix("glob_") in RATES]
             yield finding_row(
                 where,
-                f"whole counts behind {found['row']}",
+                f"whole counts behind {label}",
                 ", ".join(f"{n.removeprefix('glob_')} {row[n]}" for n in rates),
-                found["counts"] or "none",
-                found["arithmetic"] or "the rates of these counts print as they are printed",
-                found["verdict"] == FITS,
+                found.text or "none",
+                found.arithmetic or "the rates of these counts print as they are printed",
+                found.verdict == FITS,
             )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import pandas as pd
 
 from cmbkit.published.counts import printed, spread_possible
 from cmbkit.published.numbers import stated, thesis_numbers, thesis_table
@@ -15,12 +14,8 @@ COLUMNS = ["where", "finding", "printed", "recomputed", "arithmetic", "verdict"]
 DATASETS = ("CRB", "DOU", "Valid")
 THRESHOLDS = (3, 5, 11)
 TRAINED_ON = ("MOMENI", "RODEJA", "VALDO")
-
-
-@cache
-def numbers(number: str) -> pd.DataFrame:
-    """`thesis_numbers`, read once."""
-    return thesis_numbers(number)
+numbers = cache(thesis_numbers)
+"""`thesis_numbers`, read once."""
 
 
 def _scans(name: str) -> int:

@@ -12,8 +12,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cmbkit.reporting.gallery_page import columns_of, table_of
-
 NUMBERS = "application/vnd.cmbkit.numbers+json"
 """Media type of a table's numbers in a notebook; readers that do not know it pass over it."""
 
@@ -39,36 +37,30 @@ def _plain(value):
 
 
 class DisplayedTable(pd.DataFrame):
-    """A table as the gallery stored it: a DataFrame that Jupyter shows under its number.
+    """A table as the gallery stored it: a DataFrame that Jupyter shows under its name.
 
     Whatever is made from it is a plain DataFrame again.
     """
 
-    _metadata = ("number", "path")
+    _metadata = ("name", "html")
 
     @property
     def _constructor(self):
         return pd.DataFrame
 
     @classmethod
-    def of(cls, table: pd.DataFrame, number: str, path: Path) -> DisplayedTable:
-        """The table with the number and the file that the gallery gave it."""
+    def of(cls, table: pd.DataFrame, name: str, html: str) -> DisplayedTable:
+        """The table with its name in the gallery, such as "Table 7.2", and what is shown of it."""
         made = cls(table)
         made.attrs = table.attrs
-        made.number, made.path = str(number), Path(path)
+        made.name, made.html = name, html
         return made
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        kind = "Data" if self.path.suffix == ".tsv" else "Table"
-        shown = (
-            columns_of(self.path)
-            if kind == "Data"
-            else table_of(self.path.with_suffix(".html").read_text(encoding="utf-8"))
-        )
         rows, columns = self.shape
         return {
-            "text/plain": f"{kind} {self.number}: {rows} rows, {columns} columns",
-            "text/html": shown,
+            "text/plain": f"{self.name}: {rows} rows, {columns} columns",
+            "text/html": self.html,
             NUMBERS: numbers_of(self),
         }
 

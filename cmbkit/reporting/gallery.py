@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
-import tempfile
+from html import escape
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
@@ -74,10 +74,10 @@ class Gallery:
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
-        _write(path, png_bytes(fig))
+        write_whole(path, png_bytes(fig))
         files = [path.name, *self._write_vector(path, fig)]
         if data is not None:
-            _write(path.with_suffix(".csv"), csv_text(data, synthetic).encode())
+            write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
             files.append(path.with_suffix(".csv").name)
         self._record("figure", number, caption, files, synthetic)
         return DisplayedFigure(str(number), caption, path, fig, data)
@@ -101,15 +101,15 @@ class Gallery:
         own_note = " ".join(filter(None, [layout_of(df).note, note]))
         full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
         titled = f"Table {number}. {caption}"
-        _write(path, csv_text(df, synthetic).encode())
+        write_whole(path, csv_text(df, synthetic))
         rendered = tables.render_html(df, titled, full_note)
-        head = f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>Table {number}</title>\n'
-        _write(path.with_suffix(".html"), (head + rendered).encode())
+        write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        _write(path.with_suffix(".tex"), tables.render_latex(df, tex_caption, own_note).encode())
+        write_whole(path.with_suffix(".tex"), tables.render_latex(df, tex_caption, own_note))
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
-        self._record("table", number, caption, files, synthetic)
-        return DisplayedTable.of(df, number, path)
+        bare = tables.render_html(df, "", full_note)
+        self._record("table", number, caption, files, synthetic, html=bare)
+        return DisplayedTable.of(df, f"Table {number}", rendered)
 
     def data(
         self,
@@ -135,12 +135,16 @@ class Gallery:
         told = {name: {"Description": columns[name]} for name in df}
         if synthetic:
             told["cohort"] = {"Description": "synthetic cohort: not patient data"}
-        _write(path, csv_text(df, synthetic, separator="\t").encode())
+        write_whole(path, csv_text(df, synthetic, separator="\t"))
         text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-        _write(path.with_suffix(".json"), text.encode())
+        write_whole(path.with_suffix(".json"), text)
         files = [path.name, path.with_suffix(".json").name]
-        self._record("data", number, caption, files, synthetic)
-        return DisplayedTable.of(df, number, path)
+        listed = pd.DataFrame(
+            {"Column": list(told), "Holds": [column["Description"] for column in told.values()]}
+        )
+        html = tables.render_html(listed, "")
+        self._record("data", number, caption, files, synthetic, html=html)
+        return DisplayedTable.of(df, f"Data {number}", html)
 
     def _write_vector(self, path: Path, fig: Figure) -> list[str]:
         content, ending = svg_bytes(fig), ".svg"
@@ -150,7 +154,7 @@ class Gallery:
             path.with_suffix(old).unlink(missing_ok=True)
         if len(content) > SVG_LIMIT_BYTES:
             return []
-        _write(path.with_suffix(ending), content)
+        write_whole(path.with_suffix(ending), content)
         return [path.with_suffix(ending).name]
 
     def _stem(self, kind: str, number: str) -> Path:
@@ -158,7 +162,7 @@ class Gallery:
             raise GalleryError(f"{kind}: expected a number like 4.2, A.1 or S3, found {number!r}")
         return self.folder / f"{kind}_{str(number).replace('.', '_')}"
 
-    def _record(self, kind, number, caption, files, synthetic):
+    def _record(self, kind, number, caption, files, synthetic, **shown):
         entry = {
             "kind": kind,
             "number": str(number),
@@ -167,10 +171,16 @@ class Gallery:
             "synthetic": synthetic,
             "profile": self.profile,
             "note": self.note,
+            **shown,
         }
         name = f"{kind}_{str(number).replace('.', '_')}.json"
         text = json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        _write(self.folder / ".entries" / name, text.encode())
+        write_whole(self.folder / ".entries" / name, text)
+
+
+def html_file(title: str, rendered: str) -> str:
+    """A rendered table as a file of its own."""
+    return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
 
 
 def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
@@ -240,17 +250,12 @@ def write_index(folder) -> Path:
     entries = read_entries(folder)
     if not entries:
         raise GalleryError(f"{folder}: expected entries of tables and figures, found none")
+    old = [e for e in entries if e["kind"] != "figure" and "html" not in e]
+    if old:
+        raise GalleryError(
+            f"{folder}: expected entries of this version, found {old[0]['kind']} "
+            f"{old[0]['number']} of an older one; run its notebook again, or delete the folder"
+        )
     path = folder / "index.html"
-    _write(path, page(folder, entries, missing(folder)).encode())
+    write_whole(path, page(entries, missing(folder)))
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

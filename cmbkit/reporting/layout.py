@@ -27,7 +27,8 @@ class Column:
     ----------
     key : str
         Its column; ``key_sd``, ``key_low``, ``key_high`` and ``key_thesis`` (with
-        ``key_thesis_sd``) join it where the table has them.
+        with ``key_thesis_sd``) join it where the table has them. Without ``key`` itself the
+        interval stands alone.
     title : str
         Head of the shown column; the key by default.
     decimals : int, optional
@@ -83,7 +84,7 @@ def laid_out(
 
     Columns of the layout that the table lacks are left out (a measure that a run does not have).
     """
-    kept = tuple(column for column in columns if column.key in table)
+    kept = tuple(c for c in columns if {c.key, f"{c.key}_low"} & set(table))
     table = table.copy(deep=False)
     table.attrs["layout"] = Layout(kept, tuple(within), note)
     return table

@@ -39,14 +39,15 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     table : DataFrame
         Numbers, with or without a layout. A named index becomes columns.
     caption, note : str
-        Plain text.
+        Plain text; left out where empty.
     """
     cells, bold = shown(table)
     marked = cells.map(escape)
     marked = marked.mask(bold, "<b>" + marked + "</b>")
     marked.columns = [escape(name) for name in marked]
     text = marked.to_html(index=False, escape=False, border=0, classes="cmbkit", justify="left")
-    text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
+    if caption:
+        text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
     if note:
         foot = f'<tfoot><tr><td colspan="{cells.shape[1]}" class="note">{escape(note)}</td></tr>'
         text = text.replace("</tbody>", f"</tbody>\n  {foot}</tfoot>", 1)
@@ -91,7 +92,7 @@ def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     cells, bold = {}, {}
     for column in layout.columns:
         for key, head in ((column.key, column.head), _printed(column)):
-            if key in table:
+            if key in table or f"{key}_low" in table:
                 cells[head] = _texts(table, key, column)
                 bold[head] = best_of(table, key, column.best, layout.within)
     empty = pd.RangeIndex(len(table))
@@ -104,7 +105,7 @@ def best_of(table: pd.DataFrame, key: str, best: str | None, within=()) -> pd.Se
     A group with fewer than two values has no best; equal values are all best.
     """
     marks = pd.Series(False, index=table.index)
-    if best is None:
+    if best is None or key not in table:
         return marks
     values = pd.to_numeric(table[key])
     groups = [values]
@@ -134,17 +135,16 @@ def number_text(value, decimals: int | None = None) -> str:
 
 
 def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None) -> str:
-    """Text such as "0.91 ± 0.19 [0.82, 0.98]"; parts that are NaN are left out."""
+    """Text such as "0.91 ± 0.19 [0.82, 0.98]" or "[0.82, 0.98]", without parts that are NaN."""
     text = number_text(value, decimals)
-    if text == NOTHING:
-        return text
     spread = 3 if decimals is None else decimals
-    if pd.notna(sd):
-        text += f" ± {sd:.{spread}f}"
+    parts = [] if text == NOTHING else [text]
+    if parts and pd.notna(sd):
+        parts.append(f"± {sd:.{spread}f}")
     if pd.notna(low) and pd.notna(high):
         ends = min(spread, 2)
-        text += f" [{low:.{ends}f}, {high:.{ends}f}]"
-    return text
+        parts.append(f"[{low:.{ends}f}, {high:.{ends}f}]")
+    return " ".join(parts) if parts else NOTHING
 
 
 def range_text(low, high, decimals=None) -> str:
@@ -171,7 +171,7 @@ def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
         return [range_text(*pair, decimals=column.decimals) for pair in ends]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
-    values = [column.names.get(value, value) for value in table[key]]
+    values = [column.names.get(value, value) for value in table.get(key, missing)]
     return [
         interval_text(value, *rest, decimals=column.decimals)
         for value, *rest in zip(values, *parts, strict=True)

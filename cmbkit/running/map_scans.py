@@ -6,8 +6,9 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
+from functools import partial
 from typing import Any
 
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
@@ -16,7 +17,17 @@ PROGRESS_FILE = "CMBKIT_PROGRESS"
 
 
 class ScanFailures(RuntimeError):
-    """Some scans failed; the others are done and in the cache."""
+    """Some scans failed; the others are done and in the cache.
+
+    Attributes
+    ----------
+    failures : dict of str to Exception
+        By the scan's name.
+    """
+
+    def __init__(self, message: str, failures: Iterable[tuple[str, Exception]] = ()):
+        super().__init__(message)
+        self.failures = dict(failures)
 
 
 def report_progress(step: str, done: int, total: int) -> None:
@@ -87,13 +98,13 @@ def map_scans(
 
         settle(run_on_cluster(function, items, cluster, workers))
     elif workers <= 1 or len(items) <= 1:
-        settle((i, lambda item=item: function(item)) for i, item in enumerate(items))
+        settle((i, partial(function, item)) for i, item in enumerate(items))
     else:
         settle(_in_processes(function, items, workers))
     if failures:
         lines = "\n".join(f"  {who}: {type(e).__name__}: {e}" for who, e in failures)
         raise ScanFailures(
-            f"{step}: {len(failures)} of {len(items)} failed:\n{lines}"
+            f"{step}: {len(failures)} of {len(items)} failed:\n{lines}", failures
         ) from failures[0][1]
     return results
 

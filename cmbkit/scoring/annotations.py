@@ -17,12 +17,12 @@ POINT_ENDINGS = (".csv", ".tsv")
 IN_MM, IN_VOXELS = ["x_mm", "y_mm", "z_mm"], ["i", "j", "k"]
 
 
-class MarksError(ValueError):
+class AnnotationError(ValueError):
     """A file of microbleeds cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
-class Marks:
+class Annotated:
     """Microbleeds of one scan as a file holds them.
 
     Attributes
@@ -44,7 +44,7 @@ def is_points(path) -> bool:
     return Path(path).name.lower().endswith(POINT_ENDINGS)
 
 
-def read_mask(path, *, labelled: bool = False, connectivity: int = 6) -> Marks:
+def read_mask(path, *, labelled: bool = False, connectivity: int = 6) -> Annotated:
     """Read a NIfTI mask (non-zero is microbleed) or, when ``labelled``, instance labels.
 
     Parameters
@@ -58,11 +58,11 @@ def read_mask(path, *, labelled: bool = False, connectivity: int = 6) -> Marks:
     path = Path(path)
     volume = Volume.read(path, _stored_integer(path))
     if labelled:
-        return Marks(from_labels(volume.data, volume.affine, str(path)), volume, {})
+        return Annotated(from_labels(volume.data, volume.affine, str(path)), volume, {})
     instances = from_mask(volume.data, volume.affine, connectivity)
     labels = np.zeros(volume.shape, np.int32)
     labels.reshape(-1)[instances.voxels] = instances.ids[instances.owner]
-    return Marks(instances, volume.with_data(labels), {})
+    return Annotated(instances, volume.with_data(labels), {})
 
 
 def _stored_integer(path: Path) -> np.dtype:
@@ -78,7 +78,7 @@ def _stored_integer(path: Path) -> np.dtype:
     return stored if plain and np.issubdtype(stored, np.integer) else np.dtype(np.int32)
 
 
-def read_points(path, grid: Volume | None = None) -> Marks:
+def read_points(path, grid: Volume | None = None) -> Annotated:
     """Read a list of points: one row per microbleed, none for a scan without any.
 
     Parameters
@@ -91,41 +91,41 @@ def read_points(path, grid: Volume | None = None) -> Marks:
     """
     path = Path(path)
     if not path.is_file():
-        raise MarksError(f"{path}: expected a list of points, found nothing")
+        raise AnnotationError(f"{path}: expected a list of points, found nothing")
     try:
         table = pd.read_csv(path, sep="\t" if path.name.lower().endswith(".tsv") else ",")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise MarksError(f"{path}: expected a table of points, found: {error}") from None
+        raise AnnotationError(f"{path}: expected a table of points, found: {error}") from None
     in_mm = set(IN_MM) <= set(table)
     columns = IN_MM if in_mm else IN_VOXELS
     if not set(columns) <= set(table):
-        raise MarksError(
+        raise AnnotationError(
             f"{path}: expected columns x_mm, y_mm, z_mm or i, j, k, found {', '.join(table)}"
         )
     numbers = table.reindex(columns=[*columns, *({"score"} & set(table))])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     if not np.isfinite(numbers.to_numpy(float)).all():
         row = int(np.flatnonzero(~np.isfinite(numbers.to_numpy(float)).all(axis=1))[0])
-        raise MarksError(f"{path}: expected numbers, found {table.iloc[row].to_dict()}")
+        raise AnnotationError(f"{path}: expected numbers, found {table.iloc[row].to_dict()}")
     points = numbers[columns].to_numpy(float)
     if not in_mm:
         if grid is None:
-            raise MarksError(f"{path}: expected x_mm, y_mm, z_mm where neither side is a mask")
+            raise AnnotationError(f"{path}: expected x_mm, y_mm, z_mm where neither side is a mask")
         outside = ((points < -0.5) | (points > np.array(grid.shape) - 0.5)).any(axis=1)
         if outside.any():
             where = points[np.flatnonzero(outside)[0]].tolist()
-            raise MarksError(f"{path}: expected voxels inside {grid.shape}, found {where}")
+            raise AnnotationError(f"{path}: expected voxels inside {grid.shape}, found {where}")
         points = grid.to_mm(points)
     instances = from_points(points)
     scores = {}
     if "score" in numbers:
         scores = dict(zip(instances.ids.tolist(), numbers["score"].tolist(), strict=True))
-    return Marks(instances, None, scores)
+    return Annotated(instances, None, scores)
 
 
 def read_pair(
     reference, predicted, probability=None, *, labelled: bool = False, connectivity: int = 6
-) -> tuple[Marks, Marks, dict[int, float]]:
+) -> tuple[Annotated, Annotated, dict[int, float]]:
     """Read both sides of one scan, each a mask or points, and the scores of the predicted.
 
     Parameters
@@ -146,7 +146,7 @@ def read_pair(
     masks = {
         path: read_mask(path, **options) for path in (reference, predicted) if not is_points(path)
     }
-    grid = next((marks.volume for marks in masks.values()), None)
+    grid = next((mask.volume for mask in masks.values()), None)
     first, second = (masks.get(path) or read_points(path, grid) for path in (reference, predicted))
     if first.volume and second.volume:
         first.volume.require_same_grid(second.volume)
@@ -156,12 +156,12 @@ def read_pair(
     return first, second, scores
 
 
-def _peak_scores(marks: Marks, probability) -> dict[int, float]:
-    if marks.volume is None:
-        raise MarksError(f"{probability}: expected masks beside probabilities, found points")
+def _peak_scores(annotated: Annotated, probability) -> dict[int, float]:
+    if annotated.volume is None:
+        raise AnnotationError(f"{probability}: expected masks beside probabilities, found points")
     image = Volume.read(probability)
-    marks.volume.require_same_grid(image)
-    found = marks.instances
+    annotated.volume.require_same_grid(image)
+    found = annotated.instances
     peaks = np.full(len(found), -np.inf)
     np.maximum.at(peaks, found.owner, image.data[np.unravel_index(found.voxels, image.shape)])
     return dict(zip(found.ids.tolist(), peaks.tolist(), strict=True))

@@ -2,174 +2,206 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.hypotheses import compare_models
 from cmbkit.evaluation.metrics import froc
-from cmbkit.evaluation.statistics import froc_intervals
-from cmbkit.published.literature_rows import literature_table, rule_text
+from cmbkit.published.literature import beside_own, rule_text
+from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.one_page import OnePage
-from cmbkit.reporting.table_layout import cell
-from cmbkit.scoring import page_tables as report_tables
-from cmbkit.scoring.page_subgroups import add_places_and_shapes, add_subgroups
-from cmbkit.scoring.run import Result, Settings
+from cmbkit.scoring import page_subgroups
+from cmbkit.scoring import page_tables as tables
+from cmbkit.scoring.run import EvaluateOptions, Result
+
+F1_RULES = {"text": "F1 = 0 where precision and recall are 0", "code": "F1 left out there"}
 
 
 def build_page(
-    result: Result, settings: Settings, alone: list[str], other: Result | None = None
+    result: Result, options: EvaluateOptions, alone: list[str], other: Result | None = None
 ) -> OnePage:
     """Make the page of one detector; ``other`` is a second one on the same scans."""
-    page = OnePage(f"Detection of cerebral microbleeds: {settings.name}")
-    _what_was_done(page, result, settings, alone)
-    _detection(page, result, settings)
-    _counts(page, result, settings)
-    _froc(page, result, settings)
-    add_subgroups(page, result, settings)
-    add_places_and_shapes(page, result, settings)
+    page = OnePage(f"Detection of cerebral microbleeds: {options.name}")
+    _what_was_done(page, result.scans, options, alone)
+    _detection(page, result.scans, options)
+    _counts(page, result.scans, options)
+    _froc(page, result, options)
+    _subgroups(page, result.scans, options)
+    _places_and_shapes(page, result, options)
     if other is not None:
-        _comparison(page, result, other, settings)
-    _literature(page, result, settings)
-    page.section("Every call and every scan")
-    page.file("calls", result.calls)
+        _comparison(page, result.scans, other.scans, options)
+    page.section("Beside the literature")
+    own = [(options.name, name, group) for name, group in tables.groups_of(result.scans)]
+    literature = beside_own(own, options.params, seed=options.seed)
+    page.table("literature", literature, "Published results and this one")
+    page.section("Every match and every scan")
+    page.file("matches", result.matches)
     page.file("scans", result.scans)
     if len(result.features):
         page.file("features", result.features)
     return page
 
 
-def _what_was_done(page: OnePage, result: Result, settings: Settings, alone: list[str]) -> None:
-    scans, params = result.scans, settings.params
-    patients = scans.groupby(["dataset", "patient"]).ngroups
+def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[str]) -> None:
+    params = options.params
     page.section("What was evaluated")
-    components = "one label, one CMB" if settings.labelled else f"{settings.connectivity}-connected"
-    f1_rule = {"text": "F1 = 0 where precision and recall are 0", "code": "F1 left out there"}
+    components = "one label, one CMB" if options.labelled else f"{options.connectivity}-connected"
     rows = {
         "Scans": len(scans),
-        "Patients": patients,
+        "Patients": scans.groupby(["dataset", "patient"]).ngroups,
         "Annotated CMBs": int(scans["n_gt"].sum()),
         "Predicted CMBs": int(scans["n_pred"].sum()),
         "Scans without annotated CMBs": int((scans["n_gt"] == 0).sum()),
         "Matching": rule_text(params),
         "Microbleeds in a mask": components,
-        "NaN rule": f"undefined rates of a scan are left out; {f1_rule[params.nan_rule]}",
-        "Intervals": f"95 %; {params.bootstrap_samples} bootstrap samples of patients, seed "
-        f"{settings.seed}; Wilson where named",
+        "NaN rule": f"undefined rates of a scan are left out; {F1_RULES[params.nan_rule]}",
+        "Intervals": "95 %; patients resampled, Wilson where named",
+        "Bootstrap samples of patients": params.bootstrap_samples,
+        "Seed": options.seed,
     }
-    table = pd.DataFrame({"": list(rows), "Value": [str(value) for value in rows.values()]})
-    page.table("settings", table, "Data and settings")
+    table = pd.DataFrame({"setting": list(rows), "value": pd.Series(rows.values(), dtype=object)})
+    columns = [Column("setting", "Setting"), Column("value", "Value")]
+    page.table("settings", laid_out(table, columns), "Data and settings")
     if alone:
         page.warning(f"{len(alone)} files have no partner and were left out:", alone)
 
 
-def _detection(page: OnePage, result: Result, settings: Settings) -> None:
+def _detection(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
     from cmbkit.plotting.agreement import scan_scores
 
-    rows = report_tables.summaries(result.scans, settings.params, settings.seed)
-    tables = report_tables.detection_tables(rows)
+    found = tables.detection(scans, options.params, options.seed)
     page.section("Detection")
-    page.table(
-        "detection_glob", tables["glob"], "All microbleeds together (summed counts)",
-        "Brackets: 95 % interval, patients resampled; Wilson takes microbleeds as independent.",
-    )  # fmt: skip
-    page.table(
-        "detection_scan", tables["scan"], "Averaged over scans",
-        "Mean ± SD over scans [95 % interval]; F1* is the harmonic mean of the two means.",
-    )  # fmt: skip
-    if "dice" in tables:
-        page.table("dice", tables["dice"], "Overlap of outlines", "Mean ± SD [95 % interval].")
+    page.table("detection_glob", found["pooled"], "All microbleeds together (summed counts)")
+    page.table("detection_scan", found["scan"], "Averaged over scans")
+    if "dice" in found:
+        page.table("dice", found["dice"], "Overlap of outlines")
     columns = ["uid", "dataset", "precision", "recall", "f1", "dice_tp"]
-    page.figure("scan_scores", scan_scores(result.scans), "Scores of the scans; n: scans with a "
-                "score", result.scans[columns])  # fmt: skip
+    caption = "Scores of the scans; n: scans with a score"
+    page.figure("scan_scores", scan_scores(scans), caption, scans[columns])
 
 
-def _counts(page: OnePage, result: Result, settings: Settings) -> None:
+def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
     from cmbkit.evaluation.agreement import bland_altman
     from cmbkit.plotting.agreement import counts_against_counts
 
-    scans = result.scans
     page.section("Counting")
     page.table(
-        "scan_classification", report_tables.classification_table(scans, settings.params),
+        "scan_classification",
+        tables.classification(scans, options.params, options.seed),
         "Scans sorted by their number of microbleeds",
-        "Each block names its positive group: recall of one is specificity of the other. "
-        "Intervals: Wilson, 95 %.",
-    )  # fmt: skip
-    agreement = report_tables.agreement_table(scans, settings.params, settings.seed)
+    )
+    agreement = tables.agreement(scans, options.params, options.seed)
     page.table("count_agreement", agreement, "Agreement on the number of microbleeds")
     limits = {k: float(v[0]) for k, v in bland_altman(scans["n_gt"], scans["n_pred"]).items()}
     page.figure(
-        "counts", counts_against_counts(scans, limits),
+        "counts",
+        counts_against_counts(scans, limits),
         "Predicted and annotated microbleeds of each scan; dashed: 95 % limits of agreement",
         scans[["uid", "dataset", "n_gt", "n_pred"]],
-    )  # fmt: skip
+    )
 
 
-def _froc(page: OnePage, result: Result, settings: Settings) -> None:
-    from cmbkit.plotting import evaluation as figures_evaluation
+def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
+    from cmbkit.plotting.evaluation import froc as froc_figure
 
     page.section("FROC")
-    calls = result.calls
-    candidates = calls[calls["call"] != "FN"]
+    matches, scans = result.matches, result.scans
+    candidates = matches[matches["match"] != "FN"]
     if candidates.empty or candidates["score"].isna().any():
         page.warning(
-            "No curve: it needs a score of every predicted microbleed (a column score in lists of "
-            "points, or --probabilities).", [],
-        )  # fmt: skip
-        return
-    curves, rows = {}, []
-    for name, group in report_tables.groups_of(result.scans):
-        own = calls[calls["uid"].isin(group["uid"])]
-        if group["n_gt"].sum() == 0:
-            continue
-        curves[name] = froc(own, len(group))
-        table = froc_intervals(
-            own, group, samples=settings.params.bootstrap_samples, seed=settings.seed
+            "No curve: it needs a score of every predicted microbleed (a column score in lists "
+            "of points, or --probabilities).",
+            [],
         )
-        texts = [cell(r.sensitivity, np.nan, r.low, r.high) for r in table.itertuples()]
-        rows.append({"Data": name, **dict(zip(map(_level, table.index), texts, strict=True))})
+        return
+    curves = {
+        name: froc(matches[matches["uid"].isin(group["uid"])], len(group))
+        for name, group in tables.groups_of(scans)
+        if group["n_gt"].sum()
+    }
+    if not curves:
+        page.warning("No curve: no scan has an annotated microbleed.", [])
+        return
     page.table(
-        "froc_sensitivity", pd.DataFrame(rows), "Sensitivity at false positives per scan",
-        "At no more than so many; thresholds that exist, no interpolation [95 % interval, "
-        "patients resampled].",
-    )  # fmt: skip
+        "froc_sensitivity",
+        tables.froc_sensitivity(matches, scans, options.params, options.seed),
+        "Sensitivity at false positives per scan",
+    )
     data = pd.concat([curve.assign(dataset=name) for name, curve in curves.items()])
-    page.figure("froc", figures_evaluation.froc(curves), "Free-response curve", data)
+    page.figure("froc", froc_figure(curves), "Free-response curve", data)
 
 
-def _level(value: float) -> str:
-    return f"1/{round(1 / value)}" if value < 1 else f"{value:g}"
+def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
+    """Subgroup of every scan, by name; those for which the scans lack a column are left out."""
+    needs = {
+        "sequence": "sequence",
+        "slice thickness": "slice_thickness_mm",
+        "in-plane resolution": "in_plane_mm",
+    }
+    found = {}
+    for name, function in subgroups.SCAN_SUBGROUPS.items():
+        column = needs.get(name)
+        if column is None or (column in scans and scans[column].notna().all()):
+            found[name] = function(scans)
+    for name in by:
+        if name not in scans:
+            raise ValueError(f"by: expected a column of the scan table, found {name!r}")
+        found[name] = scans[name].astype("str")
+    return {name: values for name, values in found.items() if len(set(values.dropna())) > 1}
 
 
-def _comparison(page: OnePage, result: Result, other: Result, settings: Settings) -> None:
+def _subgroups(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
+    from cmbkit.plotting.evaluation import subgroup_forest
+
+    factors = _factors(scans, options.by)
+    if not factors:
+        return
+    page.section("Subgroups of scans")
+    table = page_subgroups.by_subgroup(scans, factors, options.params, options.seed)
+    page.table("subgroups", table, "Detection by subgroup of scans")
+    tests = page_subgroups.subgroup_tests(scans, factors, options.params, options.seed)
+    if len(tests):
+        page.table("subgroup_tests", tests, "Does globF1 differ between two subgroups?")
+    drawn = table.rename(columns={f"pooled_f1{end}": f"f1{end}" for end in ("", "_low", "_high")})
+    drawn = drawn.assign(n=drawn["tp"] + drawn["fn"], dataset="All")
+    drawn = drawn[drawn["n"] > 0]
+    page.figure(
+        "subgroups_forest",
+        subgroup_forest(drawn),
+        "globF1 by subgroup of scans with 95 % intervals",
+        drawn[["factor", "subgroup", "n", "f1", "f1_low", "f1_high"]],
+    )
+
+
+def _places_and_shapes(page: OnePage, result: Result, options: EvaluateOptions) -> None:
+    """Detection by location and shape by match; nothing where both sides are points."""
+    features = result.features
+    if features.empty or "type" not in features:
+        return
+    page.section("Microbleeds by place and shape")
+    if "region" in features and set(features["type"]) == {"GT", "Pred"}:
+        table = page_subgroups.by_location(
+            result.scans, result.matches, features, options.params, options.seed
+        )
+        page.table("locations", table, "Detection by location")
+    shapes = page_subgroups.shapes(result.matches, features)
+    page.table("shapes", shapes, "Shape of what was found, missed and invented")
+
+
+def _comparison(page: OnePage, first, second, options: EvaluateOptions) -> None:
     from cmbkit.plotting.evaluation import half_violins
 
-    page.section(f"{settings.name} against {settings.other}")
-    found = compare_models(
-        result.scans, other.scans, seed=settings.seed, nan_rule=settings.params.nan_rule
-    )
-    patients = int(found["n_patients"].iloc[0])
-    exchanged = "all" if found["exact"].iloc[0] else "10,000"
-    page.table(
-        "comparison", report_tables.comparison_table(found, (settings.name, settings.other)),
-        "Two detectors on the same scans",
-        f"Difference: first - second [95 % interval, patients resampled]. p: paired permutation "
-        f"over {patients} patients ({exchanged} exchanges), corrected after Holm. Effect: -1 to 1, "
-        "from the patients' own differences.",
-    )  # fmt: skip
+    names = (options.name, options.other)
+    page.section(f"{names[0]} against {names[1]}")
+    found = compare_models(first, second, seed=options.seed, nan_rule=options.params.nan_rule)
+    page.table("comparison", tables.comparison(found, names), "Two detectors on the same scans")
     both = pd.concat(
-        [result.scans.assign(model=settings.name), other.scans.assign(model=settings.other)],
+        [scans.assign(model=name) for scans, name in zip((first, second), names, strict=True)],
         ignore_index=True,
     )
     page.figure(
-        "comparison_scores", half_violins(both, (settings.name, settings.other)),
+        "comparison_scores",
+        half_violins(both, names),
         "Scores of the scans of both detectors",
         both[["model", "uid", "dataset", "precision", "recall", "f1"]],
-    )  # fmt: skip
-
-
-def _literature(page: OnePage, result: Result, settings: Settings) -> None:
-    page.section("Beside the literature")
-    own = [(settings.name, name, group) for name, group in report_tables.groups_of(result.scans)]
-    table = literature_table(own, settings.params, seed=settings.seed)
-    page.table("literature", table, "Published results and this one")
+    )

@@ -1,4 +1,4 @@
-"""The page's sections on subgroups of scans and of microbleeds (see `report`)."""
+"""Tables of one detector's result by subgroup of scans, by place and by shape (see `page`)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import pandas as pd
 
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.hypotheses import compare_groups, holm
-from cmbkit.reporting.one_page import OnePage
-from cmbkit.reporting.table_layout import cell, number_text
-from cmbkit.scoring import page_tables as report_tables
-from cmbkit.scoring.run import Result, Settings
+from cmbkit.evaluation.statistics import summary_by
+from cmbkit.params import Evaluation
+from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.scoring.page_tables import POOLED, pooled_columns
 
-SHAPE_COLUMNS = {
+OUTLINES = {"GT": "annotated", "Pred": "predicted"}
+SHAPES = {
     "volume_mm3": "Volume (mm³)",
     "max_diameter_mm": "Max diameter (mm)",
     "sphericity": "Sphericity",
@@ -20,71 +21,86 @@ SHAPE_COLUMNS = {
 }
 
 
-def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
-    found = {}
-    needs = {"sequence": "sequence", "slice thickness": "slice_thickness_mm",
-             "in-plane resolution": "in_plane_mm"}  # fmt: skip
-    for name, function in subgroups.SCAN_SUBGROUPS.items():
-        column = needs.get(name)
-        if column is None or (column in scans and scans[column].notna().all()):
-            found[name] = function(scans)
-    for name in by:
-        if name not in scans:
-            raise ValueError(f"by: expected a column of the scan table, found {name!r}")
-        found[name] = scans[name].astype("str")
-    return {name: values for name, values in found.items() if len(set(values.dropna())) > 1}
+def by_subgroup(
+    scans: pd.DataFrame, factors: dict[str, pd.Series], params: Evaluation, seed: int
+) -> pd.DataFrame:
+    """Detection by subgroup of scans, from summed counts.
 
+    Parameters
+    ----------
+    factors : dict of name to Series
+        The subgroup of every scan.
 
-def add_subgroups(page: OnePage, result: Result, settings: Settings) -> None:
-    """Add detection by subgroup of scans, with tests corrected for their number."""
-    from cmbkit.plotting import evaluation as figures_evaluation
-
-    scans, params = result.scans, settings.params
-    factors = _factors(scans, settings.by)
-    if not factors:
-        return
-    page.section("Subgroups of scans")
-    table = report_tables.subgroup_table(scans, factors, params, settings.seed)
-    page.table(
-        "subgroups", report_tables.shown_subgroups(table), "Detection by subgroup of scans",
+    Returns
+    -------
+    DataFrame
+        One row per factor and subgroup.
+    """
+    parts = []
+    for factor, values in factors.items():
+        known = scans.assign(factor=factor, subgroup=values.to_numpy())
+        known = known[known["subgroup"].notna()].astype({"subgroup": str})
+        known = known.sort_values("subgroup", kind="stable")
+        parts.append(summary_by(known, ["factor", "subgroup"], params, seed))
+    columns = [Column("factor", "Scans by"), Column("subgroup", "Subgroup"), *POOLED]
+    note = (
         "From summed counts. Slice thickness and resolution come from the scan table, or else "
-        "from the grid of the mask.",
-    )  # fmt: skip
+        "from the grid of the mask. Number of CMBs: none, low (1 or 2), high (3 and more)."
+    )
+    return laid_out(pooled_columns(pd.concat(parts, ignore_index=True)), columns, note=note)
+
+
+def by_location(
+    scans: pd.DataFrame,
+    matches: pd.DataFrame,
+    features: pd.DataFrame,
+    params: Evaluation,
+    seed: int,
+) -> pd.DataFrame:
+    """Detection by location (Table 8.2), from summed counts: one row per location."""
+    located = subgroups.with_locations(matches, features)
+    parts = []
+    for name in subgroups.LOCATIONS:
+        counted = subgroups.recount(scans, subgroups.at_location(located, name))
+        parts.append(summary_by(counted.assign(location=name), ["location"], params, seed))
+    note = "Where the annotated CMB lies; FP: where the predicted one lies."
+    table = pooled_columns(pd.concat(parts, ignore_index=True))
+    return laid_out(table, [Column("location", "Location"), *POOLED], note=note)
+
+
+def subgroup_tests(
+    scans: pd.DataFrame, factors: dict[str, pd.Series], params: Evaluation, seed: int
+) -> pd.DataFrame:
+    """Tests whether globF1 differs between two subgroups of the scans with microbleeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per comparison (two subgroups; of more, each against all others): factor, the
+        columns of `evaluation.hypotheses.compare_groups`, p_holm. Empty without any.
+    """
     rows = []
     for name, values in factors.items():
         known = values.notna().to_numpy() & (scans["n_gt"] > 0).to_numpy()
         for split in _splits(values[known]):
-            found = compare_groups(
-                scans[known], split, seed=settings.seed, nan_rule=params.nan_rule
-            )
-            rows.append({"Scans by": name, **found})
-    if rows:
-        corrected = holm([row["p_value"] for row in rows])
-        shown = pd.DataFrame(
-            {
-                "Scans by": row["Scans by"],
-                "Compared": f"{row['first']} against {row['second']}",
-                "globF1": f"{number_text(row['value_first'], 3)} against "
-                f"{number_text(row['value_second'], 3)}",
-                "Difference": number_text(row["difference"], 3),
-                "p": number_text(row["p_value"], 4),
-                "p (Holm)": number_text(p, 4),
-            }
-            for row, p in zip(rows, corrected, strict=True)
-        )
-        page.table(
-            "subgroup_tests", shown, "Does globF1 differ between two subgroups?",
-            "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
-            "against all others; corrected for the number of tests after Holm.",
-        )  # fmt: skip
-    drawn = table.rename(columns={f"glob_f1{e}": f"f1{e}" for e in ("", "_low", "_high")})
-    drawn = drawn.assign(n=drawn["tp"] + drawn["fn"], dataset="All")
-    drawn = drawn[drawn["n"] > 0]
-    page.figure(
-        "subgroups_forest", figures_evaluation.subgroup_forest(drawn),
-        "globF1 by subgroup of scans with 95 % intervals",
-        drawn[["factor", "subgroup", "n", "f1", "f1_low", "f1_high"]],
-    )  # fmt: skip
+            found = compare_groups(scans[known], split, seed=seed, nan_rule=params.nan_rule)
+            rows.append({"factor": name, **found})
+    columns = [
+        Column("factor", "Scans by"),
+        Column("first", "First"),
+        Column("second", "Second"),
+        Column("value_first", "globF1 of the first", 3),
+        Column("value_second", "globF1 of the second", 3),
+        Column("difference", "Difference", 3),
+        Column("p_value", "p", 4),
+        Column("p_holm", "p (Holm)", 4),
+    ]
+    note = (
+        "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
+        "against all others; corrected for the number of tests after Holm."
+    )
+    table = pd.DataFrame(rows)
+    return laid_out(table.assign(p_holm=holm(table.get("p_value", []))), columns, note=note)
 
 
 def _splits(values: pd.Series):
@@ -97,43 +113,37 @@ def _splits(values: pd.Series):
             yield values.astype("str").where(values == name, f"not {name}")
 
 
-def add_places_and_shapes(page: OnePage, result: Result, settings: Settings) -> None:
-    """Add detection by location and shape by call; nothing where both sides are points."""
-    features = result.features
-    if features.empty or "type" not in features:
-        return
-    page.section("Microbleeds by place and shape")
-    if "region" in features and set(features["type"]) == {"GT", "Pred"}:
-        located = subgroups.with_locations(result.calls, features)
-        rows = []
-        for name in subgroups.LOCATIONS:
-            part = subgroups.at_location(located, name)
-            counted = subgroups.recount(result.scans, part)
-            rows.append(report_tables.subgroup_table(
-                counted, {"location": pd.Series(name, index=counted.index)}, settings.params,
-                settings.seed,
-            ))  # fmt: skip
-        page.table(
-            "locations", report_tables.shown_subgroups(pd.concat(rows)), "Detection by location",
-            "Where the annotated CMB lies; FP: where the predicted one lies.",
-        )  # fmt: skip
+def shapes(matches: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Shape of what was found, missed and invented.
+
+    Returns
+    -------
+    DataFrame
+        One row per kind of match and outline (type "GT" or "Pred"): n, and mean and ``_sd`` of
+        each of `SHAPES`.
+    """
+    kinds = (("TP", "GT"), ("TP", "Pred"), ("FN", "GT"), ("FP", "Pred"))
     rows = []
-    for call, kind in (("TP", "GT"), ("TP", "Pred"), ("FN", "GT"), ("FP", "Pred")):
-        group = _with_shape(result.calls, features, call, kind)
+    for match, kind in kinds:
         if kind not in set(features["type"]):
             continue
-        side = "annotated" if kind == "GT" else "predicted"
-        row = {"Call": call, "Outline": side, "n": str(len(group))}
-        for key, title in SHAPE_COLUMNS.items():
-            row[title] = cell(group[key].mean(), group[key].std(), decimals=2)
+        group = _with_shape(matches, features, match, kind)
+        row = {"match": match, "type": kind, "n": len(group)}
+        for key in SHAPES:
+            row |= {key: group[key].mean(), f"{key}_sd": group[key].std()}
         rows.append(row)
-    page.table("shapes", pd.DataFrame(rows), "Shape of what was found, missed and invented",
-               "Mean ± SD over microbleeds.")  # fmt: skip
+    columns = [
+        Column("match", "Match"),
+        Column("type", "Outline", names=OUTLINES),
+        Column("n", "n"),
+        *(Column(key, title, 2) for key, title in SHAPES.items()),
+    ]
+    return laid_out(pd.DataFrame(rows), columns, note="Mean ± SD over microbleeds.")
 
 
-def _with_shape(calls, features, call: str, kind: str) -> pd.DataFrame:
-    """Features of the annotated or the predicted microbleeds of one kind of call."""
+def _with_shape(matches, features, match: str, kind: str) -> pd.DataFrame:
+    """Features of the annotated or the predicted microbleeds of one kind of match."""
     column = "gt_id" if kind == "GT" else "pred_id"
-    chosen = calls.loc[calls["call"] == call, ["uid", column]].rename(columns={column: "id"})
+    chosen = matches.loc[matches["match"] == match, ["uid", column]].rename(columns={column: "id"})
     side = features[features["type"] == kind].astype({"id": float})
     return chosen.merge(side, on=["uid", "id"], how="inner", validate="one_to_one")

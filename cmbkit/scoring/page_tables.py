@@ -1,38 +1,44 @@
-"""Tables of one detector's result on anybody's scans, without the thesis's values beside."""
+"""Tables of one detector's result on anybody's scans: numbers, and how the page shows them."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
-from cmbkit.evaluation.metrics import POSITIVE, scan_classification
-from cmbkit.evaluation.statistics import summary, wilson
+from cmbkit.evaluation.metrics import POSITIVE
+from cmbkit.evaluation.statistics import (
+    classification_summary,
+    froc_intervals,
+    summary,
+    wilson,
+)
 from cmbkit.params import Evaluation
-from cmbkit.reporting.table_layout import Measure, cell, lay_out, number_text
+from cmbkit.reporting.layout import Column, laid_out
 
-GLOB = [
-    Measure("n_scans", "Scans"),
-    *(Measure(name.lower(), name) for name in ("TP", "FP", "FN")),
-    Measure("glob_precision", "Precision"),
-    Measure("glob_recall", "Recall"),
-    Measure("glob_f1", "F1"),
-    Measure("glob_fp_cmb", "FP per CMB"),
-    Measure("fp_scan_mean", "FP per scan"),
+POOLED = [
+    Column("n_scans", "Scans"),
+    *(Column(name.lower(), name) for name in ("TP", "FP", "FN")),
+    Column("pooled_precision", "Precision", 3),
+    Column("precision_wilson", "Precision, Wilson"),
+    Column("pooled_recall", "Recall", 3),
+    Column("recall_wilson", "Recall, Wilson"),
+    Column("pooled_f1", "F1", 3),
+    Column("pooled_fp_cmb", "FP per CMB", 3),
+    Column("fp_scan", "FP per scan", 3),
 ]
 SCAN = [
-    Measure("n_scans", "Scans"),
-    Measure("scan_precision", "Precision"),
-    Measure("scan_recall", "Recall"),
-    Measure("scan_f1", "F1"),
-    Measure("scan_f1_star", "F1*"),
-    Measure("scan_fp_cmb", "FP per CMB"),
-    Measure("fp_scan", "FP per scan"),
+    Column("n_scans", "Scans"),
+    Column("scan_precision", "Precision", 3),
+    Column("scan_recall", "Recall", 3),
+    Column("scan_f1", "F1", 3),
+    Column("scan_f1_star", "F1*", 3),
+    Column("scan_fp_cmb", "FP per CMB", 3),
+    Column("fp_scan", "FP per scan", 3),
 ]
 DICE = [
-    Measure("scan_dice_tp", "Dice of TPs, mean over scans"),
-    Measure("glob_dice_tp", "Dice of TPs, mean over TPs"),
-    Measure("scan_dice", "Dice of whole scans"),
+    Column("scan_dice_tp", "Dice of TPs, mean over scans", 3),
+    Column("pooled_dice_tp", "Dice of TPs, mean over TPs", 3),
+    Column("scan_dice", "Dice of whole scans", 3),
 ]
 AGREEMENT = {
     "kappa_any": "Cohen's kappa, none or some CMBs",
@@ -48,13 +54,14 @@ AGREEMENT = {
 }
 CONVENTIONS = {"at_least": "threshold or more CMBs", "fewer_than": "fewer CMBs than threshold"}
 COMPARED = {
-    "glob_precision": "globPrecision",
-    "glob_recall": "globRecall",
-    "glob_f1": "globF1",
+    "pooled_precision": "globPrecision",
+    "pooled_recall": "globRecall",
+    "pooled_f1": "globF1",
     "fp_scan": "FP per scan",
     "scan_f1": "scanF1",
     "scan_f1_star": "scanF1*",
 }
+DATA = Column("dataset", "Data")
 
 
 def groups_of(scans: pd.DataFrame, column: str = "dataset"):
@@ -66,111 +73,146 @@ def groups_of(scans: pd.DataFrame, column: str = "dataset"):
         yield "all", scans
 
 
-def summaries(scans: pd.DataFrame, params: Evaluation, seed: int) -> list[dict]:
-    """All averages with intervals of every data set (see `statistics.summary`)."""
-    rows = []
-    for name, group in groups_of(scans):
-        row = {"dataset": name, **summary(group, params, seed)}
-        row |= {f"fp_scan_mean{end}": row[f"fp_scan{end}"] for end in ("", "_low", "_high")}
-        rows.append(row)
-    return rows
+def detection(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict[str, pd.DataFrame]:
+    """Detection in every data set: summed counts, means over scans, and Dice.
+
+    Returns
+    -------
+    dict
+        "pooled", "scan" and, where outlines were compared, "dice": one row per data set with the
+        columns of `evaluation.statistics.summary`.
+    """
+    rows = [{"dataset": name, **summary(group, params, seed)} for name, group in groups_of(scans)]
+    table = pd.DataFrame(rows)
+    pooled = pooled_columns(table)
+    for name, other in (("precision", "fp"), ("recall", "fn")):
+        low, high = wilson(table["tp"], table["tp"] + table[other])
+        pooled = pooled.assign(**{f"{name}_wilson_low": low, f"{name}_wilson_high": high})
+    note = "Brackets: 95 % interval, patients resampled; Wilson takes microbleeds as independent."
+    found = {"pooled": laid_out(pooled, [DATA, *POOLED], note=note)}
+    note = "Mean ± SD over scans [95 % interval]; F1* is the harmonic mean of the two means."
+    counts = ["dataset", "n_scans", "tp", "fp", "fn"]
+    per_scan = table[[*counts, *(n for n in table if n.startswith(("scan_", "fp_scan")))]]
+    found["scan"] = laid_out(per_scan, [DATA, *SCAN], note=note)
+    if "scan_dice_tp" in table and table["scan_dice_tp"].notna().any():
+        dice = table[["dataset", *(name for name in table if "_dice" in name)]]
+        found["dice"] = laid_out(dice, [DATA, *DICE], note="Mean ± SD [95 % interval].")
+    return found
 
 
-def detection_tables(rows: list[dict]) -> dict[str, pd.DataFrame]:
-    """Summed counts, means over scans, and Dice where outlines were compared."""
-    keys = {"dataset": "Data"}
-    glob = lay_out(rows, keys, GLOB, numeric=False)
-    for name, k, n in (("Precision", "tp", "fp"), ("Recall", "tp", "fn")):
-        limits = [wilson(row[k], row[k] + row[n]) for row in rows]
-        place = glob.columns.get_loc(name) + 1
-        texts = [f"[{number_text(low, 2)}, {number_text(high, 2)}]" for low, high in limits]
-        glob.insert(place, f"{name}, Wilson", texts)
-    tables = {"glob": glob, "scan": lay_out(rows, keys, SCAN, numeric=False)}
-    if any(np.isfinite(row.get("scan_dice_tp", np.nan)) for row in rows):
-        tables["dice"] = lay_out(rows, keys, DICE, numeric=False)
-    return tables
+def pooled_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns from summed counts; FP per scan without the spread over scans."""
+    mine = ("pooled_", "fp_scan")
+    kept = [n for n in table if not n.startswith("scan_") and n != "fp_scan_sd"]
+    return table[[n for n in kept if n.startswith(mine) or not n.endswith(("_low", "_high"))]]
 
 
-def classification_table(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
-    """Scans sorted by their number of microbleeds, under both conventions of "positive"."""
-    rows = []
-    for positive in POSITIVE:
-        for name, group in groups_of(scans):
-            for threshold in params.scan_thresholds:
-                found = scan_classification(group["n_gt"], group["n_pred"], threshold, positive)
-                tp, fp, tn, fn = (found.pop(key) for key in ("tp", "fp", "tn", "fn"))
-                shares = {
-                    "precision": (tp, tp + fp),
-                    "recall": (tp, tp + fn),
-                    "specificity": (tn, tn + fp),
-                }
-                for key, counts in shares.items():
-                    low, high = wilson(*counts)
-                    found |= {f"{key}_low": float(low), f"{key}_high": float(high)}
-                found |= {"dataset": name, "group": CONVENTIONS[positive], "n": tp + fn}
-                rows.append(found)
-    keys = {"group": "Positive group", "dataset": "Data", "threshold": "Threshold"}
-    measures = [Measure("n", "Positive scans")]
-    measures += [Measure(n.lower(), n) for n in ("Precision", "Recall", "F1", "Specificity")]
-    return lay_out(rows, keys, measures, numeric=False)
+def classification(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
+    """Scans sorted by their number of microbleeds, under both conventions of "positive".
+
+    Returns
+    -------
+    DataFrame
+        One row per convention, data set and threshold, with the columns of
+        `evaluation.statistics.classification_summary`.
+    """
+    rows = [
+        {"positive": positive, "dataset": name, "threshold": threshold}
+        | classification_summary(group, threshold, positive, params, seed)
+        for positive in POSITIVE
+        for name, group in groups_of(scans)
+        for threshold in params.scan_thresholds
+    ]
+    columns = [
+        Column("positive", "Positive group", names=CONVENTIONS),
+        DATA,
+        Column("threshold", "Threshold"),
+        Column("n_positive", "Positive scans"),
+        *(Column(n.lower(), n, 3) for n in ("Precision", "Recall", "F1", "Specificity")),
+    ]
+    note = (
+        "Each block names its positive group: recall of one is specificity of the other. "
+        "Intervals, 95 %: Wilson; F1: patients resampled."
+    )
+    return laid_out(pd.DataFrame(rows), columns, note=note)
 
 
-def agreement_table(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
-    """Agreement on the number of microbleeds, one column per data set."""
+def agreement(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
+    """Agreement on the number of microbleeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per measure (keys of `AGREEMENT`) and data set: value, value_low, value_high.
+    """
     bands = tuple(params.scan_thresholds)
-    columns = {"Measure": list(AGREEMENT.values())}
-    for name, group in groups_of(scans):
-        found = count_agreement(
-            group, thresholds=bands, samples=params.bootstrap_samples, seed=seed
-        ).loc[list(AGREEMENT)]
-        columns[name] = [
-            cell(row["value"], np.nan, row["low"], row["high"]) for _, row in found.iterrows()
-        ]
-    table = pd.DataFrame(columns)
-    table.attrs["note"] = f"Bands of counts: {', '.join(band_names(bands))}."
-    return table
+    found = {
+        name: count_agreement(group, thresholds=bands, samples=params.bootstrap_samples, seed=seed)
+        for name, group in groups_of(scans)
+    }
+    rows = [
+        {"measure": measure, "dataset": name, "value": of.loc[measure, "value"]}
+        | {f"value_{end}": of.loc[measure, end] for end in ("low", "high")}
+        for measure in AGREEMENT
+        for name, of in found.items()
+    ]
+    columns = [Column("measure", "Measure", names=AGREEMENT), DATA, Column("value", "Value", 3)]
+    note = f"Bands of counts: {', '.join(band_names(bands))}."
+    return laid_out(pd.DataFrame(rows), columns, note=note)
 
 
-def subgroup_table(
-    scans: pd.DataFrame, factors: dict[str, pd.Series], params: Evaluation, seed: int
+def froc_sensitivity(
+    matches: pd.DataFrame, scans: pd.DataFrame, params: Evaluation, seed: int
 ) -> pd.DataFrame:
-    """Detection by subgroup of scans, as numbers: one row per factor and subgroup.
+    """Sensitivity at some false positives per scan, for data sets with annotated microbleeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per data set and level: fp_per_scan, sensitivity with _low and _high.
+    """
+    parts = []
+    for name, group in groups_of(scans):
+        if group["n_gt"].sum():
+            own = matches[matches["uid"].isin(group["uid"])]
+            found = froc_intervals(own, group, samples=params.bootstrap_samples, seed=seed)
+            ends = {end: f"sensitivity_{end}" for end in ("low", "high")}
+            parts.append(found.rename(columns=ends).reset_index().assign(dataset=name))
+    table = pd.concat(parts, ignore_index=True)
+    levels = {level: f"1/{round(1 / level)}" for level in table["fp_per_scan"] if level < 1}
+    columns = [
+        DATA,
+        Column("fp_per_scan", "FP per scan, at most", names=levels),
+        Column("sensitivity", "Sensitivity", 3),
+    ]
+    note = "Thresholds that exist, no interpolation [95 % interval, patients resampled]."
+    return laid_out(table, columns, note=note)
+
+
+def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
+    """`evaluation.hypotheses.compare_models` as a table: one row per metric.
 
     Parameters
     ----------
-    factors : dict of name to Series
-        The subgroup of every scan.
+    found : DataFrame
+    names : (str, str)
+        Of the two detectors.
     """
-    rows = []
-    for factor, values in factors.items():
-        for value in sorted(values.dropna().unique(), key=str):
-            group = scans[(values == value).to_numpy()]
-            found = summary(group, params, seed)
-            rows.append({"factor": factor, "subgroup": str(value), **found})
-    return pd.DataFrame(rows)
-
-
-def shown_subgroups(table: pd.DataFrame) -> pd.DataFrame:
-    """`subgroup_table` as text."""
-    rows = table.to_dict("records")
-    for row in rows:
-        row |= {f"fp_scan_mean{end}": row[f"fp_scan{end}"] for end in ("", "_low", "_high")}
-    return lay_out(rows, {"factor": "Scans by", "subgroup": "Subgroup"}, GLOB, numeric=False)
-
-
-def comparison_table(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """`hypotheses.compare_models` as text."""
-    rows = []
-    for metric, row in found.iterrows():
-        rows.append(
-            {
-                "Metric": COMPARED.get(metric, metric),
-                names[0]: number_text(row["first"], 3),
-                names[1]: number_text(row["second"], 3),
-                "Difference": cell(row["difference"], np.nan, row["low"], row["high"]),
-                "Effect (rank-biserial)": number_text(row["effect"], 2),
-                "p": number_text(row["p_value"], 4),
-                "p (Holm)": number_text(row["p_holm"], 4),
-            }
-        )
-    return pd.DataFrame(rows)
+    ends = {end: f"difference_{end}" for end in ("low", "high")}
+    table = found.rename(columns=ends).rename_axis("metric").reset_index()
+    columns = [
+        Column("metric", "Metric", names=COMPARED),
+        Column("first", names[0], 3),
+        Column("second", names[1], 3),
+        Column("difference", "Difference", 3),
+        Column("effect", "Effect (rank-biserial)", 2),
+        Column("p_value", "p", 4),
+        Column("p_holm", "p (Holm)", 4),
+    ]
+    exchanged = "all" if found["exact"].iloc[0] else "10,000"
+    note = (
+        "Difference: first - second [95 % interval, patients resampled]. p: paired permutation "
+        f"over {found['n_patients'].iloc[0]} patients ({exchanged} exchanges), corrected after "
+        "Holm. Effect: -1 to 1, from the patients' own differences."
+    )
+    return laid_out(table, columns, note=note)

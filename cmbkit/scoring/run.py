@@ -1,40 +1,41 @@
-"""Evaluation of paired files: calls, scan rows and the features of every microbleed."""
+"""Evaluation of paired files: matches, scan rows and the features of every microbleed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from cmbkit.evaluation.scan import CALL_COLUMNS, evaluate_instances
+from cmbkit.evaluation.scan import evaluate_scan, join_results
 from cmbkit.features.location import location_features
 from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import map_scans
-from cmbkit.scoring.annotations import Marks, read_pair
-from cmbkit.scoring.pairing import Pairs
+from cmbkit.scoring.annotations import Annotated, read_pair
 from cmbkit.volume import Volume
 
+LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
 FILE_COLUMNS = ("reference", "predicted", "probability", "labels")
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluateOptions:
     """How a result is computed and named.
 
     Attributes
     ----------
     params : Evaluation
     labelled, connectivity
-        See `marks.read_mask`.
+        See `annotations.read_mask`.
     by : tuple of str
         Columns of the scan table that make further subgroups.
     name, other : str
         Of the detector and of the one it is compared with.
-    seed, workers : int
+    seed : int
     """
 
     params: Evaluation = field(default_factory=Evaluation)
@@ -44,43 +45,77 @@ class Settings:
     name: str = "this detector"
     other: str = "the other"
     seed: int = 2024
-    workers: int = 1
 
 
-@dataclass(frozen=True)
-class Result:
-    """Calls, scan rows and features of one detector."""
+class Result(NamedTuple):
+    """Matches, scan rows and features of one detector."""
 
-    calls: pd.DataFrame
+    matches: pd.DataFrame
     scans: pd.DataFrame
     features: pd.DataFrame
 
 
-def outline_features(marks: Marks, parcellation: Volume | None, kind: str) -> list[dict]:
-    """Size, shape and region of every microbleed of a mask; no rows for points.
+def evaluate_files(
+    listing: pd.DataFrame,
+    *,
+    params: Evaluation | None = None,
+    labelled: bool = False,
+    connectivity: int = 6,
+    workers: int = 1,
+) -> Result:
+    """Evaluate any detector's masks or points, given as files.
 
     Parameters
     ----------
-    marks : Marks
-    parcellation : Volume or None
-        SynthSeg labels on the same grid.
-    kind : {"GT", "Pred"}
+    listing : DataFrame
+        One row per scan, for instance from `pairing.pair_files`: uid, dataset, patient,
+        reference and predicted (paths of NIfTI files on the same grid, or of lists of points,
+        see `annotations.read_points`); optionally probability and labels (NIfTI files on that
+        grid) and whatever else is known of the scan.
+    params : Evaluation, optional
+        The thesis's by default.
+    labelled : bool
+        False: any non-zero voxel is microbleed and components are counted. True: the files
+        hold one integer per microbleed.
+    connectivity : {6, 18, 26}
+        Of the components, when ``labelled`` is False.
+    workers : int
+        Processes.
+
+    Returns
+    -------
+    Result
+        matches and scans as from `scan.evaluate_scan`, one after the other; scans with the
+        listing's other columns and, where these do not say, voxel sizes of the mask's grid;
+        features with one row per microbleed of a mask.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or a uid comes twice.
+    cmbkit.running.map_scans.ScanFailures
+        One line per scan that could not be evaluated, e.g. for an affine that differs.
     """
-    volume = marks.volume
-    if volume is None:
-        return []
-    rows = []
-    for label, box in enumerate(ndimage.find_objects(volume.data), 1):
-        if box is None:
-            continue
-        mask = volume.data[box] == label
-        row = {"type": kind, "id": label, "n_voxels": int(mask.sum())}
-        row["volume_mm3"] = row["n_voxels"] * volume.voxel_volume_mm3
-        row |= shape_features(np.pad(mask, 1), volume.spacing)
-        if parcellation is not None:
-            row |= location_features(parcellation.data[box][mask])
-        rows.append(row)
-    return rows
+    missing = [name for name in LISTING_COLUMNS if name not in listing]
+    if missing:
+        raise ValueError(f"listing: expected columns {LISTING_COLUMNS}, missing {missing}")
+    if listing["uid"].duplicated().any():
+        twice = listing.loc[listing["uid"].duplicated(), "uid"].iloc[0]
+        raise ValueError(f"listing: expected every uid once, found {twice!r} again")
+    results = map_scans(
+        partial(
+            _evaluate,
+            params=params or Evaluation(),
+            labelled=labelled,
+            connectivity=connectivity,
+        ),
+        listing.astype(object).where(listing.notna(), None).to_dict("records"),
+        step="evaluation",
+        workers=workers,
+        name=lambda row: row["uid"],
+    )
+    features = pd.concat([table for _, _, table in results], ignore_index=True)
+    return Result(*join_results(result[:2] for result in results), features)
 
 
 def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
@@ -97,7 +132,7 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
         parcellation = Volume.read(row["labels"], "int32")
         if grid is not None:
             grid.require_same_grid(parcellation)
-    calls, found = evaluate_instances(
+    matches, found = evaluate_scan(
         reference.instances,
         predicted.instances,
         **{name: row[name] for name in ("uid", "dataset", "patient")},
@@ -110,71 +145,34 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
         sizes = np.sort(grid.spacing)
         about = {"in_plane_mm": float(sizes[0]), "slice_thickness_mm": float(sizes[2])}
     about |= {n: value for n, value in row.items() if n not in FILE_COLUMNS and value is not None}
-    found = about | found
     features = outline_features(reference, parcellation, "GT")
     features += outline_features(predicted, parcellation, "Pred")
-    return calls, found, pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])
+    features = pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])
+    return matches, about | found, features
 
 
-def evaluate_pairs(
-    listing: pd.DataFrame,
-    *,
-    params: Evaluation | None = None,
-    labelled: bool = False,
-    connectivity: int = 6,
-    workers: int = 1,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Evaluate every pair of a listing.
+def outline_features(annotated: Annotated, parcellation: Volume | None, kind: str) -> list[dict]:
+    """Size, shape and region of every microbleed of a mask; no rows for points.
 
     Parameters
     ----------
-    listing : DataFrame
-        From `pairing.pair_files`.
-    params : Evaluation, optional
-    labelled, connectivity
-        See `marks.read_mask`.
-    workers : int
-        Processes.
-
-    Returns
-    -------
-    calls, scans, features : DataFrame
-        As from `evaluate.evaluate_scan`; scans with the columns of the listing and, where these
-        do not say, voxel sizes of the mask's grid; one row of features per microbleed of a mask.
-
-    Raises
-    ------
-    cmbkit.running.map_scans.ScanFailures
-        One line per scan that could not be evaluated, e.g. for an affine that differs.
+    annotated : Annotated
+    parcellation : Volume or None
+        SynthSeg labels on the same grid.
+    kind : {"GT", "Pred"}
     """
-    rows = listing.astype(object).where(listing.notna(), None).to_dict("records")
-    results = map_scans(
-        partial(
-            _evaluate,
-            params=params or Evaluation(),
-            labelled=labelled,
-            connectivity=connectivity,
-        ),
-        rows,
-        step="evaluation",
-        workers=workers,
-        name=lambda row: row["uid"],
-    )
-    filled = [calls for calls, _, _ in results if len(calls)]
-    calls = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=CALL_COLUMNS)
-    scans = pd.DataFrame([row for _, row, _ in results])
-    features = pd.concat([table for _, _, table in results], ignore_index=True)
-    return calls, scans, features
-
-
-def compute(pairs: Pairs, settings: Settings) -> Result:
-    """Evaluate all pairs (see `evaluate_pairs`)."""
-    return Result(
-        *evaluate_pairs(
-            pairs.listing,
-            params=settings.params,
-            labelled=settings.labelled,
-            connectivity=settings.connectivity,
-            workers=settings.workers,
-        )
-    )
+    volume = annotated.volume
+    if volume is None:
+        return []
+    rows = []
+    for label, box in enumerate(ndimage.find_objects(volume.data), 1):
+        if box is None:
+            continue
+        mask = volume.data[box] == label
+        row = {"type": kind, "id": label, "n_voxels": int(mask.sum())}
+        row["volume_mm3"] = row["n_voxels"] * volume.voxel_volume_mm3
+        row |= shape_features(np.pad(mask, 1), volume.spacing)
+        if parcellation is not None:
+            row |= location_features(parcellation.data[box][mask])
+        rows.append(row)
+    return rows

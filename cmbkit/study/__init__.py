@@ -49,10 +49,10 @@ class Study:
     models : ModelStage
         Source network, training phases, transfer (notebook 04).
     results : ResultStage
-        Predictions, calls, metrics (notebooks 05-07).
+        Predictions, matches, metrics (notebooks 05-07).
     real : RealScanStage
         The real T2*-weighted scan that nibabel carries.
-    thick_slices : ThickSliceStage
+    slice_experiment : SliceExperimentStage
         The same synthetic brains in slices of several thicknesses (notebook 06).
     """
 
@@ -102,11 +102,11 @@ class Study:
         return cls(root, **notebook_parameters(namespace, root / "params").model_dump())
 
     @cached_property
-    def thick_slices(self):
-        """The controlled experiment on slice thickness (`ThickSliceStage`; imported on use)."""
-        from cmbkit.study.thick_slices import ThickSliceStage
+    def slice_experiment(self):
+        """The controlled experiment on slice thickness (imported on use)."""
+        from cmbkit.study.slice_experiment import SliceExperimentStage
 
-        return ThickSliceStage(self)
+        return SliceExperimentStage(self)
 
     @property
     def synthetic(self) -> bool:

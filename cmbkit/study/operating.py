@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,82 +11,41 @@ from cmbkit.boxes import bounding_box
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
-from cmbkit.running.map_scans import map_scans
 
 VERSION = 1
 THRESHOLDS = (0.5, 0.9, 0.98, 0.995, 0.999, 0.9999)
 MINIMUM_VOXELS = (1, 5, 12, 20, 30)
 
 
-def operating_points(study, model: str = "scratch") -> pd.DataFrame:
-    """Detection on the validation scans for pairs of threshold and smallest size.
-
-    Returns
-    -------
-    DataFrame
-        threshold (as text, in full), minimum_voxels, tp, fp, fn, precision, recall, f1, and
-        ``chosen``: whether the study's parameters are this pair. Sorted by F1, best first.
-    """
-    base = study.params.inference
-    pairs = {
+def pairs(base: Inference) -> dict[tuple[float, int], Inference]:
+    """Post-processing for pairs of threshold and smallest size, that of ``base`` among them."""
+    return {
         (threshold, size): _changed(base, threshold=threshold, minimum_voxels=size)
         for threshold in sorted({*THRESHOLDS, base.threshold})
         for size in sorted({*MINIMUM_VOXELS, base.minimum_voxels})
     }
-    keys = pd.DataFrame(list(pairs), columns=["threshold", "minimum_voxels"])
-    table = keys.join(_summed(study, model, list(pairs.values()), ("valid",)))
-    chosen = [pair == (base.threshold, base.minimum_voxels) for pair in pairs]
-    table = table.assign(chosen=np.where(chosen, "yes", ""))
-    table["threshold"] = table["threshold"].map("{:g}".format)
-    return table.sort_values("f1", ascending=False, kind="stable", ignore_index=True)
 
 
-def steps(study, model: str = "scratch") -> pd.DataFrame:
-    """Detection on validation and test scans as each step of post-processing is added.
+def steps(base: Inference) -> dict[tuple[str, float], Inference]:
+    """Post-processing as its steps are added: (step, value of its parameter or NaN).
 
-    Returns
-    -------
-    DataFrame
-        step, tp, fp, fn, precision, recall, f1.
+    Each on top of those before: "components" of the threshold, those in "brain_tissue", those of
+    "minimum_voxels" or more.
     """
-    base = study.params.inference
-    variants = {
-        "components of the threshold": _changed(
-            base, minimum_voxels=1, drop_outside_brain_labels=False
-        ),
-        "without those outside brain tissue (6.6)": _changed(base, minimum_voxels=1),
-        f"at least {base.minimum_voxels} voxels": base,
+    every = {"minimum_voxels": 1}
+    return {
+        ("components", np.nan): _changed(base, **every, drop_outside_brain_labels=False),
+        ("brain_tissue", np.nan): _changed(base, **every),
+        ("minimum_voxels", base.minimum_voxels): base,
     }
-    counts = _summed(study, model, list(variants.values()), ("valid", "test"))
-    return pd.DataFrame({"step": list(variants)}).join(counts)
 
 
 def _changed(params: Inference, **changes) -> Inference:
     return Inference.model_validate({**params.model_dump(), **changes})
 
 
-def _summed(study, model: str, variants: list[Inference], splits) -> pd.DataFrame:
-    """Counts over scans and the rates from them, one row per variant."""
-    from cmbkit.evaluation.metrics import per_scan
-
-    split = study.cohort.table.set_index("uid")["split"]
-    results = study.results
-    items = [
-        (model, standard, folder)
-        for standard, folder in zip(results.scans, results.maps(model), strict=True)
-        if split[standard.scan.uid] in splits
-    ]
-    counts = map_scans(
-        partial(counts_cached, study.cache, variants, study.params.evaluation),
-        items,
-        step=f"operating points {model}",
-        workers=study.workers_for(_step(model, variants), [item[1].scan for item in items]),
-        name=lambda item: item[1].scan.uid,
-    )
-    return per_scan(sum(counts)).drop(columns="fp_cmb")
-
-
-def _step(model: str, variants: list[Inference]) -> str:
+def step_of(model: str, variants: list[Inference]) -> str:
+    """Folder in the cache of the counts of these variants."""
     return f"operating/{model}/{len(variants)} variants"
 
 
@@ -106,7 +64,7 @@ def counts_cached(
         "evaluation": evaluation,
     }
     folder = cache.get(
-        _step(model, variants),
+        step_of(model, variants),
         standard.scan.uid,
         VERSION,
         inputs,
@@ -120,14 +78,14 @@ def counts_cached(
 def _counts(lesions, predicted, params: Evaluation) -> dict[str, int]:
     from cmbkit.evaluation.matching import match_instances
 
-    calls = match_instances(
+    matches = match_instances(
         lesions,
         predicted,
         rule=params.matching,
         max_distance_mm=params.max_distance_mm,
         assignment=params.assignment,
-    )["call"]
-    return {name.lower(): int((calls == name).sum()) for name in ("TP", "FP", "FN")}
+    )["match"]
+    return {name.lower(): int((matches == name).sum()) for name in ("TP", "FP", "FN")}
 
 
 def scan_counts(

@@ -105,30 +105,21 @@ class RealScanStage:
         return StandardScan(scan, folder)
 
     def result(self, model: str, variant: str):
-        """Calls, scan row and candidate features of one model on one variant."""
+        """Matches, scan row and candidate features of one model on one variant."""
         from cmbkit.study.scan_results import evaluate_cached
 
         standard = self.standard(variant)
-        prediction = self._study.results.predict(model, standard)
+        prediction = self._study.results.candidate_folder(model, standard)
         item = (model, standard, prediction)
         return evaluate_cached(self._study.cache, self._study.params.evaluation, item)
 
     @cached_property
-    def summary(self) -> pd.DataFrame:
-        """One row per model and variant: what was found on the real tissue."""
-        rows = []
-        for model in self._study.results.models:
-            for variant in VARIANTS:
-                _, row, _ = self.result(model, variant)
-                rows.append(
-                    {
-                        "model": model,
-                        "scan": "as it stands" if variant == "asis" else "6 CMBs implanted",
-                        "candidates": row["n_pred"],
-                        "implanted": row["n_gt"],
-                        "found": row["tp"],
-                        "missed": row["fn"],
-                        "unmatched candidates": row["fp"],
-                    }
-                )
-        return pd.DataFrame(rows)
+    def rows(self) -> pd.DataFrame:
+        """One row per model and variant: model, variant, n_pred, n_gt, tp, fn, fp."""
+        counts = ["n_pred", "n_gt", "tp", "fn", "fp"]
+        return pd.DataFrame(
+            {"model": model, "variant": variant, **{name: row[name] for name in counts}}
+            for model in self._study.results.models
+            for variant in VARIANTS
+            for row in [self.result(model, variant)[1]]
+        )

@@ -1,16 +1,16 @@
-"""Predictions of the trained networks and of the untrained baseline, and their calls."""
+"""What the trained networks and the untrained baseline found, and how it matches."""
 
 from __future__ import annotations
 
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.map_scans import map_scans
-from cmbkit.study.cohort import concatenated, describe_cached
+from cmbkit.study.cohort import concatenated
 from cmbkit.study.scan_results import (
     BASELINE,
     baseline_cached,
@@ -18,6 +18,7 @@ from cmbkit.study.scan_results import (
     found_cached,
     predicted_file,
 )
+from cmbkit.volume import Volume
 
 
 class ResultStage:
@@ -45,7 +46,7 @@ class ResultStage:
         """Validation and test scans."""
         return self._study.cohort.split("valid", "test")
 
-    def map(self, model: str, standard: StandardScan) -> Path:
+    def probability_map(self, model: str, standard: StandardScan) -> Path:
         """Folder with the probability map of one network; predicts unless it is there.
 
         It does not depend on thresholds and post-processing.
@@ -66,31 +67,36 @@ class ResultStage:
             lambda folder: predict.predict_map(self._predictor(model), standard, folder),
         )
 
-    def predict(self, model: str, standard: StandardScan) -> Path:
+    def candidate_folder(self, model: str, standard: StandardScan) -> Path:
         """Folder with the candidates of one model on one scan; predicts unless it is there."""
         if model == BASELINE:
             return baseline_cached(self._study.cache, standard)
-        item = (model, standard, self.map(model, standard))
+        item = (model, standard, self.probability_map(model, standard))
         return found_cached(self._study.cache, self._params.inference, item)
+
+    def candidates(self, model: str, standard: StandardScan) -> Volume:
+        """Instance labels, uint16, of what one model found in one scan."""
+        folder = self.candidate_folder(model, standard)
+        return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
     def _workers(self, step: str) -> int:
         return self._study.workers_for(step, [standard.scan for standard in self.scans])
 
-    def maps(self, model: str) -> list[Path]:
+    def probability_maps(self, model: str) -> list[Path]:
         """Folders of the probability maps of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
         return map_scans(
-            partial(self.map, model),
+            partial(self.probability_map, model),
             self.scans,
             step=f"prediction {model}",
             workers=1,
             name=lambda standard: standard.scan.uid,
         )
 
-    def predictions(self, model: str) -> list[Path]:
-        """Prediction folders of one model, in the order of `scans`."""
+    def candidate_folders(self, model: str) -> list[Path]:
+        """Folders of the candidates of one model, in the order of `scans`."""
         cache, workers = self._study.cache, self._workers(f"predictions/{model}")
         if model == BASELINE:
             return map_scans(
@@ -100,7 +106,9 @@ class ResultStage:
                 workers=workers,
                 name=lambda standard: standard.scan.uid,
             )
-        items = [(model, *pair) for pair in zip(self.scans, self.maps(model), strict=True)]
+        items = [
+            (model, *pair) for pair in zip(self.scans, self.probability_maps(model), strict=True)
+        ]
         return map_scans(
             partial(found_cached, cache, self._params.inference),
             items,
@@ -110,31 +118,27 @@ class ResultStage:
         )
 
     @cached_property
-    def _evaluated(self) -> dict[str, list]:
-        evaluated = {}
+    def _evaluated(self) -> dict[str, pd.DataFrame]:
+        """Tables "matches", "scans" and "features" (of candidates) of all models."""
+        tables = {"matches": [], "scans": [], "features": []}
         for model in self.models:
-            folders = self.predictions(model)
-            items = [(model, s, f) for s, f in zip(self.scans, folders, strict=True)]
-            evaluated[model] = map_scans(
+            folders = self.candidate_folders(model)
+            results = map_scans(
                 partial(evaluate_cached, self._study.cache, self._params.evaluation),
-                items,
+                [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
                 step=f"evaluation {model}",
-                workers=self._study.workers_for(
-                    f"evaluation/{model}", [s.scan for s in self.scans]
-                ),
+                workers=self._workers(f"evaluation/{model}"),
                 name=lambda item: item[1].scan.uid,
-                cluster=self._study.params.cluster,
+                cluster=self._params.cluster,
             )
-        return evaluated
-
-    def _gather(self, position: int) -> pd.DataFrame:
-        tables = []
-        for model, results in self._evaluated.items():
-            parts = [result[position] for result in results]
-            table = pd.DataFrame(parts) if position == 1 else concatenated(parts)
-            tables.append(table.assign(model=model))
-        table = pd.concat(tables, ignore_index=True)
-        return self._with_group(table)
+            matches, rows, features = map(list, zip(*results, strict=True))
+            made = (concatenated(matches), pd.DataFrame(rows), concatenated(features))
+            for parts, table in zip(tables.values(), made, strict=True):
+                parts.append(table.assign(model=model))
+        return {
+            name: self._with_group(pd.concat(parts, ignore_index=True))
+            for name, parts in tables.items()
+        }
 
     def _with_group(self, table: pd.DataFrame) -> pd.DataFrame:
         """As the thesis groups them: validation scans of any dataset count as Valid."""
@@ -143,19 +147,19 @@ class ResultStage:
         return table.assign(source=table["dataset"], dataset=table["dataset"].mask(valid, "Valid"))
 
     @cached_property
-    def calls(self) -> pd.DataFrame:
+    def matches(self) -> pd.DataFrame:
         """One row per true positive, false positive and false negative, with all about it.
 
-        A subgroup is a filter on it; `evaluation.call_table.COLUMNS` says what is in it.
+        A subgroup is a filter on it; `evaluation.match_table.COLUMNS` says what is in it.
         """
-        from cmbkit.evaluation.call_table import call_table
+        from cmbkit.evaluation.match_table import match_table
 
-        return call_table(self._gather(0), self._study.cohort.table, self.features)
+        return match_table(self._evaluated["matches"], self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
         """One row per model and scan: counts and rates, with the scan's acquisition."""
-        rows = self._gather(1)
+        rows = self._evaluated["scans"]
         columns = ["uid", "sequence", "slice_thickness_mm", "in_plane_mm", "resolution_level"]
         scans = self._study.cohort.table[[*columns, "cmb_level", "n_cmb"]]
         return rows.merge(scans, on="uid", how="left", validate="many_to_one")
@@ -163,84 +167,79 @@ class ResultStage:
     @cached_property
     def predicted_features(self) -> pd.DataFrame:
         """One row per candidate of every model."""
-        return self._gather(2)
-
-    @cached_property
-    def native_predicted_features(self) -> pd.DataFrame:
-        """One row per candidate of every model, on the scan's own grid."""
-        tables = []
-        for model in self.models:
-            files = [
-                predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz")
-                for standard, folder in zip(self.scans, self.predictions(model), strict=True)
-            ]
-            step = f"features-native-predicted/{model}"
-            found = map_scans(
-                partial(describe_cached, self._study.cache, "native"),
-                [(s, file, step) for s, file in zip(self.scans, files, strict=True)],
-                step=step,
-                name=lambda item: item[0].scan.uid,
-            )
-            tables.append(concatenated(found).assign(model=model))
-        return self._with_group(pd.concat(tables, ignore_index=True))
+        return self._evaluated["features"]
 
     @cached_property
     def features(self) -> pd.DataFrame:
         """Features of annotated CMBs and, with their ``model``, of all candidates."""
         return pd.concat([self._study.cohort.features, self.predicted_features], ignore_index=True)
 
-    def baseline(self) -> pd.DataFrame:
-        """Detection of every model and of the untrained baseline, from summed counts.
+    def native_scan_rows(self, models: list[str]) -> pd.DataFrame:
+        """As `scan_rows` for some models, compared on the scans' own grids (section 9.4)."""
+        from cmbkit.study.native_grid import evaluate_native
 
-        Returns
-        -------
-        DataFrame
-            dataset, model, tp, fp, fn and the rates with 95 % intervals over patients.
-        """
-        from cmbkit.evaluation.statistics import summary
-
-        rows = []
-        for (dataset, model), scans in self.scan_rows.groupby(["dataset", "model"]):
-            found = summary(scans, self._params.evaluation, self._params.seed)
-            counts = {name: found[name] for name in ("tp", "fp", "fn")}
-            names = ("glob_precision", "glob_recall", "glob_f1", "fp_scan")
-            texts = {n.removeprefix("glob_"): _interval(found, n) for n in names}
-            rows.append({"dataset": dataset, "model": model, **counts, **texts})
-        return pd.DataFrame(rows)
-
-    def forest(self, model: str = "scratch") -> pd.DataFrame:
-        """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
-
-        Returns
-        -------
-        DataFrame
-            factor, subgroup, dataset, scans, n (annotated CMBs), tp, fp, fn, f1, f1_low, f1_high,
-            f1_thesis (what sections 8.1.1 and 8.1.3 state).
-        """
-        from cmbkit.chapters.evaluation import table_by
-        from cmbkit.chapters.subgroup_analysis import thesis_glob_f1
-
-        parts = []
-        for factor in ("sequence", "slice thickness", "in-plane resolution", "many CMBs"):
-            table = table_by(
-                factor,
-                self.scan_rows,
-                self._params.evaluation,
-                model=model,
-                seed=self._params.seed,
-                numeric=True,
+        tables = []
+        for model in models:
+            step = f"evaluation-native/{model}"
+            folders = self.candidate_folders(model)
+            rows = map_scans(
+                partial(evaluate_native, self._study.cache, self._params.evaluation),
+                [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
+                step=f"native grid {model}",
+                workers=self._workers(step),
+                name=lambda item: item[1].scan.uid,
+                cluster=self._params.cluster,
             )
-            parts.append(table.assign(factor=factor, n=table["tp"] + table["fn"]))
-        table = pd.concat(parts, ignore_index=True).rename(
-            columns={"glob_f1": "f1", "glob_f1_low": "f1_low", "glob_f1_high": "f1_high"}
+            tables.append(pd.DataFrame(rows).assign(model=model))
+        return self._with_group(pd.concat(tables, ignore_index=True))
+
+    def operating_points(self, model: str = "scratch") -> pd.DataFrame:
+        """Detection on the validation scans for pairs of threshold and smallest size.
+
+        Returns
+        -------
+        DataFrame
+            threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
+        """
+        from cmbkit.study.operating import pairs
+
+        variants = pairs(self._params.inference)
+        keys = pd.DataFrame(list(variants), columns=["threshold", "minimum_voxels"])
+        return keys.join(self._counted(model, list(variants.values()), ("valid",)))
+
+    def postprocessing_steps(self, model: str = "scratch") -> pd.DataFrame:
+        """Detection on validation and test scans as each step of post-processing is added.
+
+        Returns
+        -------
+        DataFrame
+            step, value (of its parameter), tp, fp, fn, precision, recall, f1; see
+            `operating.steps`.
+        """
+        from cmbkit.study.operating import steps
+
+        variants = steps(self._params.inference)
+        keys = pd.DataFrame(list(variants), columns=["step", "value"])
+        return keys.join(self._counted(model, list(variants.values()), ("valid", "test")))
+
+    def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
+        """Summed counts of variants of post-processing and the rates from them, a row each."""
+        from cmbkit.evaluation.metrics import per_scan
+        from cmbkit.study.operating import counts_cached, step_of
+
+        split = self._study.cohort.table.set_index("uid")["split"]
+        items = [
+            (model, standard, folder)
+            for standard, folder in zip(self.scans, self.probability_maps(model), strict=True)
+            if split[standard.scan.uid] in splits
+        ]
+        counts = map_scans(
+            partial(counts_cached, self._study.cache, variants, self._params.evaluation),
+            items,
+            step=f"operating points {model}",
+            workers=self._study.workers_for(
+                step_of(model, variants), [item[1].scan for item in items]
+            ),
+            name=lambda item: item[1].scan.uid,
         )
-        table = table[table["n"] > 0].rename(columns={"n_scans": "scans"})
-        names = zip(table["factor"], table["subgroup"], table["dataset"], strict=True)
-        table["f1_thesis"] = [thesis_glob_f1(*n) if model == "scratch" else np.nan for n in names]
-        keys = ["factor", "subgroup", "dataset", "scans", "n", "tp", "fp", "fn"]
-        return table[[*keys, "f1", "f1_low", "f1_high", "f1_thesis"]]
-
-
-def _interval(found: dict, name: str) -> str:
-    value, low, high = found[name], found[f"{name}_low"], found[f"{name}_high"]
-    return f"{value:.3f} [{low:.2f}, {high:.2f}]" if np.isfinite(value) else "-"
+        return per_scan(sum(counts)).drop(columns="fp_cmb")

@@ -1,4 +1,4 @@
-"""Steps per scan from a probability map to calls, each with its result in the cache."""
+"""Steps per scan from a probability map to matches, each with its result in the cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
 def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
 ) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
-    """Calls, scan row and features of the candidates of one predicted scan."""
+    """Matches, scan row and features of the candidates of one predicted scan."""
     from cmbkit.evaluation import scan as evaluate
     from cmbkit.features import describe
     from cmbkit.features.grids import describe_scan
@@ -40,7 +40,7 @@ def evaluate_cached(
             predicted_file(prediction, standard, "desc-cmbpred_table.tsv"), sep="\t"
         )
         scores = dict(zip(table["id"], table["score"], strict=True))
-        calls, row = evaluate.evaluate_scan(
+        matches, row = evaluate.evaluate_scan(
             standard.lesions(),
             predicted,
             uid=scan.uid,
@@ -49,7 +49,7 @@ def evaluate_cached(
             scores=scores,
             params=params,
         )
-        calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
+        matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
         (folder / "scan.json").write_text(json.dumps(row))
         features = describe_scan(standard, predicted, type="Pred")
         features.to_csv(folder / "features.tsv", sep="\t", index=False)
@@ -61,8 +61,8 @@ def evaluate_cached(
     }
     folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
     row = json.loads((folder / "scan.json").read_text())
-    calls = pd.read_csv(folder / "calls.tsv", sep="\t")
-    return calls, row, read_features(folder / "features.tsv")
+    matches = pd.read_csv(folder / "matches.tsv", sep="\t")
+    return matches, row, read_features(folder / "features.tsv")
 
 
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:

@@ -45,7 +45,7 @@ def test_a_model_that_is_better_in_every_patient():
     """8 patients, one more CMB found in each: recall 1 against 0.5; exact p = 2 / 2^8."""
     better, worse = scans([2] * 8, [0] * 8, [0] * 8), scans([1] * 8, [0] * 8, [1] * 8)
     found = hypotheses.compare_models(better, worse.iloc[::-1], samples=1000)
-    row = found.loc["glob_recall"]
+    row = found.loc["pooled_recall"]
     assert (row["difference"], row["low"], row["high"]) == (0.5, 0.5, 0.5)
     assert (row["effect"], row["n_effect"], row["n_patients"]) == (1, 8, 8)
     assert row["p_value"] == 2 / 256
@@ -57,8 +57,8 @@ def test_a_model_that_is_better_in_every_patient():
 def test_effect_leaves_out_patients_without_a_value():
     """Precision needs predictions in both: only the first patient has them."""
     one, other = scans([1, 0], [0, 0], [0, 1]), scans([1, 1], [1, 0], [0, 0])
-    found = hypotheses.compare_models(one, other, metrics=("glob_precision",), samples=100)
-    assert found.loc["glob_precision", ["effect", "n_effect"]].tolist() == [1, 1]
+    found = hypotheses.compare_models(one, other, metrics=("pooled_precision",), samples=100)
+    assert found.loc["pooled_precision", ["effect", "n_effect"]].tolist() == [1, 1]
 
 
 def test_two_groups_of_patients_against_all_exchanges():

@@ -42,9 +42,9 @@ def test_points_match_by_distance_in_mm():
     mask[10, 4, 4] = True
     lesion = instances.from_mask(mask, 1.0)
     for gap, hits in ((4.9, 1), (5.0, 0)):
-        calls = match_instances(lesion, instances.from_points([[10 + gap, 4, 4]]))
-        assert (calls["call"] == "TP").sum() == hits
-        assert calls["dice"].isna().all()
+        matches = match_instances(lesion, instances.from_points([[10 + gap, 4, 4]]))
+        assert (matches["match"] == "TP").sum() == hits
+        assert matches["dice"].isna().all()
 
 
 def test_points_match_by_overlap_where_they_lie():
@@ -54,16 +54,16 @@ def test_points_match_by_overlap_where_they_lie():
     affine = np.diag([2.0, 2, 2, 1])
     lesion = instances.from_mask(mask, affine)
     points = instances.from_points([[9.2, 8, 8], [9.4, 8, 8], [14, 8, 8], [-500, 8, 8]])
-    calls = match_instances(lesion, points, rule="overlap", affine=affine)
-    assert calls["call"].tolist() == ["TP", "FP", "FP", "FP"]
-    assert calls["pred_id"].tolist() == [1, 2, 3, 4]
+    matches = match_instances(lesion, points, rule="overlap", affine=affine)
+    assert matches["match"].tolist() == ["TP", "FP", "FP", "FP"]
+    assert matches["pred_id"].tolist() == [1, 2, 3, 4]
     swapped = match_instances(points, lesion, rule="overlap", affine=affine)
-    assert swapped["call"].tolist() == ["TP", "FN", "FN", "FN"]
+    assert swapped["match"].tolist() == ["TP", "FN", "FN", "FN"]
 
 
 def test_points_on_both_sides_have_no_overlap():
     points = instances.from_points([[0, 0, 0]])
-    assert match_instances(points, points)["call"].tolist() == ["TP"]
+    assert match_instances(points, points)["match"].tolist() == ["TP"]
     with pytest.raises(MatchingError, match="expected a mask on one side"):
         match_instances(points, points, rule="overlap", affine=np.eye(4))
 

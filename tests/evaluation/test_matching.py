@@ -24,12 +24,12 @@ def grid(*blobs, shape=(40, 9, 9)):
 
 
 def pairs(table):
-    matched = table[table["call"] == "TP"]
+    matched = table[table["match"] == "TP"]
     return list(zip(matched["gt_id"].astype(int), matched["pred_id"].astype(int), strict=True))
 
 
 def counts(table):
-    return tuple(int((table["call"] == name).sum()) for name in ("TP", "FP", "FN"))
+    return tuple(int((table["match"] == name).sum()) for name in ("TP", "FP", "FN"))
 
 
 # case: reference blobs, predicted blobs, options, (TP, FP, FN), pairs
@@ -71,7 +71,7 @@ CASES = {
     "two lesions, no candidate: 2 FN": (
         [(1, 5, 5), (2, 20, 20)], [], {}, (0, 0, 2), [],
     ),
-    "nothing annotated and nothing predicted: no calls": ([], [], {}, (0, 0, 0), []),
+    "nothing annotated and nothing predicted: no matches": ([], [], {}, (0, 0, 0), []),
     "two touching lesions with their own labels stay two: both are found": (
         [(1, 10, 11), (2, 12, 13)], [(1, 10, 10), (2, 13, 13)], {}, (2, 0, 0), [(1, 1), (2, 2)],
     ),
@@ -190,7 +190,7 @@ def test_distance_overlap_and_dice_of_a_pair():
 
 def test_rows_without_a_partner_have_nan():
     table = match(grid((2, 3, 3)), grid((6, 30, 30)), 1.0)
-    assert table["call"].tolist() == ["FN", "FP"]
+    assert table["match"].tolist() == ["FN", "FP"]
     np.testing.assert_equal(table["gt_id"].tolist(), [2.0, NAN])
     np.testing.assert_equal(table["pred_id"].tolist(), [NAN, 6.0])
     assert table[["distance_mm", "overlap_voxels", "dice"]].isna().all().all()
@@ -211,8 +211,8 @@ def test_random_scenes_against_all_assignments(seed):
     best = match(reference, predicted, 1.0, assignment="optimal")
     assert (-len(pairs(best)), best["distance_mm"].sum()) == min(candidates)
     greedy = match(reference, predicted, 1.0)
-    left_gt = greedy.loc[greedy["call"] == "FN", "gt_id"].astype(int) - 1
-    left_pred = greedy.loc[greedy["call"] == "FP", "pred_id"].astype(int) - 1
+    left_gt = greedy.loc[greedy["match"] == "FN", "gt_id"].astype(int) - 1
+    left_pred = greedy.loc[greedy["match"] == "FP", "pred_id"].astype(int) - 1
     assert (gaps[np.ix_(left_gt, left_pred)] >= 5).all()
     assert greedy["distance_mm"].min() == gaps.min() or gaps.min() >= 5
 

@@ -39,7 +39,7 @@ def test_the_codes_rule_leaves_out_scans_where_everything_is_wrong():
 
 def test_glob_averages_sum_first():
     """3 TP, 4 FP, 3 FN; Dice over the TPs (0.5 + 0.5 + 0.8) / 3."""
-    found = metrics.glob_averages(SCANS)
+    found = metrics.pooled_averages(SCANS)
     assert found[["tp", "fp", "fn"]].tolist() == [3, 4, 3]
     assert found["precision"] == pytest.approx(3 / 7)
     assert found["f1"] == pytest.approx(6 / 13)
@@ -51,7 +51,7 @@ def test_the_two_ways_of_averaging_differ_on_one_dominant_scan():
     """Nine scans of 1 CMB found; one scan of 11 missed: scanRecall 0.9, globRecall 0.45."""
     scans = pd.DataFrame({"tp": [1] * 9 + [0], "fp": 0, "fn": [0] * 9 + [11]})
     assert metrics.scan_averages(scans)["recall"] == pytest.approx(0.9)
-    assert metrics.glob_averages(scans)["recall"] == pytest.approx(0.45)
+    assert metrics.pooled_averages(scans)["recall"] == pytest.approx(0.45)
 
 
 def test_weights_repeat_scans():
@@ -91,10 +91,10 @@ def test_the_conventions_swap_recall_and_specificity():
 
 def test_froc_by_hand():
     """3 lesions, 2 scans. Scores: TP .9, FP .8, TP .8, FP .3; one lesion missed."""
-    calls = pd.DataFrame(
-        {"call": ["TP", "FP", "TP", "FP", "FN"], "score": [0.9, 0.8, 0.8, 0.3, np.nan]}
+    matches = pd.DataFrame(
+        {"match": ["TP", "FP", "TP", "FP", "FN"], "score": [0.9, 0.8, 0.8, 0.3, np.nan]}
     )
-    curve = metrics.froc(calls, n_scans=2)
+    curve = metrics.froc(matches, n_scans=2)
     assert curve["threshold"].tolist() == [np.inf, 0.9, 0.8, 0.3]
     assert curve["sensitivity"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3])
     assert curve["fp_per_scan"].tolist() == [0, 0, 0.5, 1]
@@ -103,6 +103,6 @@ def test_froc_by_hand():
 
 
 def test_froc_needs_scores():
-    calls = pd.DataFrame({"call": ["TP", "FP"], "score": [0.9, np.nan]})
+    matches = pd.DataFrame({"match": ["TP", "FP"], "score": [0.9, np.nan]})
     with pytest.raises(ValueError, match="found none for 1 of 2"):
-        metrics.froc(calls, 1)
+        metrics.froc(matches, 1)

@@ -22,7 +22,7 @@ SCANS = pd.DataFrame(
 )
 # Scan a: lesions 1 (cortex), 2 (deep), 3 (cortex); candidates 1 (cortex), 2 (white matter), 3
 # (no region). Scan b: lesions 1 (deep), 2 (cortex); candidate 1 (deep).
-CALLS = pd.DataFrame(
+MATCHES = pd.DataFrame(
     [
         ("a", "TP", 1, 1, 0.4),
         ("a", "TP", 2, 2, 0.6),
@@ -31,7 +31,7 @@ CALLS = pd.DataFrame(
         ("b", "TP", 1, 1, 0.7),
         ("b", "FN", 2, NAN, NAN),
     ],
-    columns=["uid", "call", "gt_id", "pred_id", "dice"],
+    columns=["uid", "match", "gt_id", "pred_id", "dice"],
 ).assign(model="scratch", dataset="DOU")
 CORTEX, WHITE, DEEP = "Cortex / Grey-White Junction", "Subcortical White Matter", "Thalamus"
 FEATURES = pd.DataFrame(
@@ -52,7 +52,7 @@ FEATURES = pd.DataFrame(
 
 
 def test_scan_level_groups_at_their_limits():
-    assert subgroups.cmb_level(SCANS).tolist() == [">=3", "<3", "0"]
+    assert subgroups.number_of_cmbs(SCANS).tolist() == ["high", "low", "none"]
     assert subgroups.in_plane(SCANS).tolist() == ["high", "high", "low"]
     assert subgroups.slice_thickness(SCANS).tolist() == ["<3 mm", ">=3 mm", ">=3 mm"]
     counts = pd.DataFrame({"n_gt": [10, 11]})
@@ -74,13 +74,13 @@ def test_scan_level_groups_at_their_limits():
     ],
 )
 def test_calls_at_a_location(pairs, location, expected):
-    located = subgroups.with_locations(CALLS, FEATURES)
+    located = subgroups.with_locations(MATCHES, FEATURES)
     kept = subgroups.at_location(located, location, pairs)
-    assert kept["call"].value_counts().to_dict() == expected
+    assert kept["match"].value_counts().to_dict() == expected
 
 
 def test_recount_leaves_scans_without_such_calls_undefined():
-    located = subgroups.with_locations(CALLS, FEATURES)
+    located = subgroups.with_locations(MATCHES, FEATURES)
     table = subgroups.recount(SCANS, subgroups.at_location(located, "Deep")).set_index("uid")
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
     assert table["dice_tp"].tolist()[:2] == [0.6, 0.7]
@@ -90,9 +90,9 @@ def test_recount_leaves_scans_without_such_calls_undefined():
 
 def test_shapes_take_the_call_of_their_own_side():
     """TPs twice (annotated 30, 10, 4; predicted 20, 12, 5), FN annotated, FP predicted."""
-    calls = subgroups.with_features(CALLS, FEATURES, ["volume_mm3"])
-    shapes = subgroups.shapes_by_call(calls)
-    volumes = shapes.groupby(["call", "type"])["volume_mm3"].apply(sorted).to_dict()
+    matches = subgroups.with_features(MATCHES, FEATURES, ["volume_mm3"])
+    shapes = subgroups.shapes_by_match(matches)
+    volumes = shapes.groupby(["match", "type"])["volume_mm3"].apply(sorted).to_dict()
     assert volumes == {
         ("FN", "GT"): [6.0, 8.0],
         ("FP", "Pred"): [1.0],
@@ -103,10 +103,10 @@ def test_shapes_take_the_call_of_their_own_side():
 
 def test_unknown_way_to_place_pairs():
     with pytest.raises(ValueError, match="expected 'reference' or 'each', found 'both'"):
-        subgroups.at_location(subgroups.with_locations(CALLS, FEATURES), "Deep", "both")
+        subgroups.at_location(subgroups.with_locations(MATCHES, FEATURES), "Deep", "both")
 
 
 def test_a_cmb_without_features_is_named():
     lacking = FEATURES[~((FEATURES["type"] == "GT") & (FEATURES["id"] == 3))]
     with pytest.raises(ValueError, match="found none for 1, first GT 3 of a"):
-        subgroups.with_locations(CALLS, lacking)
+        subgroups.with_locations(MATCHES, lacking)

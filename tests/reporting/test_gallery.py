@@ -162,19 +162,19 @@ def test_shown_objects_display_what_was_stored(filled):
 
 
 def test_a_data_table_is_stored_with_what_its_columns_hold(filled):
-    table = pd.DataFrame({"call": ["TP", "FN"], "score": [0.5, np.nan]})
-    columns = {"call": "TP or FN", "score": "probability <0 to 1>", "other": "not in it"}
-    shown = filled.data("S35", table, "Every call.", columns)
+    table = pd.DataFrame({"match": ["TP", "FN"], "score": [0.5, np.nan]})
+    columns = {"match": "TP or FN", "score": "probability <0 to 1>", "other": "not in it"}
+    shown = filled.data("S35", table, "Every match.", columns)
     text = (filled.folder / "data_S35.tsv").read_text()
-    assert text == "call\tscore\tcohort\nTP\t0.5\tsynthetic cohort\nFN\t\tsynthetic cohort\n"
+    assert text == "match\tscore\tcohort\nTP\t0.5\tsynthetic cohort\nFN\t\tsynthetic cohort\n"
     told = json.loads((filled.folder / "data_S35.json").read_text())
-    assert list(told) == ["call", "score", "cohort"]
-    assert told["call"] == {"Description": "TP or FN"}
+    assert list(told) == ["match", "score", "cohort"]
+    assert told["match"] == {"Description": "TP or FN"}
     assert "<td>probability &lt;0 to 1&gt;</td>" in shown._repr_mimebundle_()["text/html"]
     page = write_index(filled.folder).read_text()
     assert 'href="data_S35.tsv"' in page and "<td>TP or FN</td>" in page
     with pytest.raises(GalleryError, match=r"data S35: .* none for \['score'\]"):
-        filled.data("S35", table, "Every call.", {"call": "TP or FN"})
+        filled.data("S35", table, "Every match.", {"match": "TP or FN"})
 
 
 def test_label_is_written_once():

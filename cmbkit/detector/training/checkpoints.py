@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.atomic import whole_file
+
 METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 FILE = "checkpoint.npz"
 PROGRESS = "progress"
@@ -76,12 +78,10 @@ def write_checkpoint(folder: Path, state: dict[str, np.ndarray], progress: Progr
         What the training depends on; `read_checkpoint` compares it.
     """
     text = json.dumps({"config": config, "progress": vars(progress)})
-    partial = folder / f".{FILE}.part"
-    with open(partial, "wb") as stream:
+    with whole_file(folder / FILE) as part, open(part, "wb") as stream:
         np.savez(stream, **state, **{PROGRESS: np.array(text)})
         stream.flush()
         os.fsync(stream.fileno())
-    partial.replace(folder / FILE)
 
 
 def read_checkpoint(folder: Path, config: dict) -> tuple[dict[str, np.ndarray], Progress] | None:

@@ -14,8 +14,7 @@ from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.tiled import Predictor, predict_standard
 from cmbkit.detector.inference.tiles import holds_any, tile_starts
 from cmbkit.detector.patches.sampling import SampledScan, random_start
-from cmbkit.evaluation.instances import from_labels, to_affine
-from cmbkit.evaluation.matching import match_instances
+from cmbkit.evaluation.matching import match
 from cmbkit.params import Evaluation, Inference, Training
 from cmbkit.records import StandardScan
 
@@ -85,18 +84,18 @@ class Tally:
 
     def add(self, truth: np.ndarray, found: np.ndarray, spacing_mm: float) -> None:
         """Count one pair of instance-labelled arrays on a grid of ``spacing_mm``."""
-        affine, params = to_affine(spacing_mm), self.evaluation
-        calls = match_instances(
-            from_labels(truth, affine, "truth"),
-            from_labels(found, affine, "found"),
-            rule=params.matching,
-            max_distance_mm=params.max_distance_mm,
-            assignment=params.assignment,
+        matches = match(
+            truth,
+            found,
+            spacing_mm,
+            rule=self.evaluation.matching,
+            max_distance_mm=self.evaluation.max_distance_mm,
+            assignment=self.evaluation.assignment,
         )
-        for name in ("TP", "FP", "FN"):
-            number = getattr(self, name.lower()) + int((calls["call"] == name).sum())
-            setattr(self, name.lower(), number)
-        self.pair_dice += calls["dice"].dropna().tolist()
+        self.tp += int((matches["match"] == "TP").sum())
+        self.fp += int((matches["match"] == "FP").sum())
+        self.fn += int((matches["match"] == "FN").sum())
+        self.pair_dice += matches["dice"].dropna().tolist()
         self.shared_voxels += int(np.sum((truth > 0) & (found > 0)))
         self.voxels += int(np.sum(truth > 0) + np.sum(found > 0))
 

@@ -1,14 +1,12 @@
-"""Two real scans' worth of masks through the evaluation; tables against filters on the calls."""
+"""Two real scans' worth of masks through the evaluation; one row per match."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.chapters import evaluation as tables
-from cmbkit.evaluation.call_table import COLUMNS, call_table
+from cmbkit.evaluation.match_table import COLUMNS, match_table
 from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.features.describe import describe_lesions
-from cmbkit.params import Evaluation
 from cmbkit.volume import Volume
 
 SHAPE = (48, 20, 20)
@@ -32,8 +30,8 @@ def volume(places):
 
 @pytest.fixture(scope="module")
 def made():
-    """Scan rows, and the table of calls, of 4 scans and 2 models."""
-    calls, rows, about, features = [], [], [], []
+    """Scan rows, and the table of matches, of 4 scans and 2 models."""
+    matches, rows, about, features = [], [], [], []
     image, labels = volume([4]), Volume(LABELS, np.eye(4))
     for uid, (sequence, thickness, group, annotated, found) in SCANS.items():
         scan = {"uid": uid, "sequence": sequence, "slice_thickness_mm": thickness}
@@ -44,20 +42,22 @@ def made():
         for model, places in found.items():
             predicted = volume(places)
             scores = {label: 0.9 for label in range(1, len(places) + 1)}
-            call, row = evaluate_scan(truth, predicted, **who, patient=uid, scores=scores)
-            calls.append(call.assign(model=model))
+            match, row = evaluate_scan(truth, predicted, **who, patient=uid, scores=scores)
+            matches.append(match.assign(model=model))
             rows.append(
                 {**row, "model": model, "sequence": sequence, "slice_thickness_mm": thickness}
             )
             described = describe_lesions(image, predicted, labels, **who, type="Pred")
             features.append(described.assign(model=model))
-    both = (pd.concat([t for t in part if len(t)], ignore_index=True) for part in (calls, features))
-    calls, features = both
-    return pd.DataFrame(rows), call_table(calls, pd.DataFrame(about), features)
+    both = (
+        pd.concat([t for t in part if len(t)], ignore_index=True) for part in (matches, features)
+    )
+    matches, features = both
+    return pd.DataFrame(rows), match_table(matches, pd.DataFrame(about), features)
 
 
-def counts(calls):
-    return [int((calls["call"] == name).sum()) for name in ("TP", "FP", "FN")]
+def counts(matches):
+    return [int((matches["match"] == name).sum()) for name in ("TP", "FP", "FN")]
 
 
 def test_one_row_per_microbleed_and_candidate(made):
@@ -68,7 +68,7 @@ def test_one_row_per_microbleed_and_candidate(made):
     for uid, expected in {"a": [3, 0, 1], "b": [1, 1, 1], "c": [0, 1, 0]}.items():
         assert counts(own[own["uid"] == uid]) == expected
     assert "d" not in set(table["uid"])
-    pair = own.query("uid == 'b' and call == 'TP'").iloc[0]
+    pair = own.query("uid == 'b' and match == 'TP'").iloc[0]
     assert (pair["gt_x_mm"], pair["pred_x_mm"], pair["distance_mm"]) == (17.5, 14.5, 3.0)
     assert (pair["gt_volume_mm3"], pair["score"], pair["sequence"]) == (8.0, 0.9, "T2S")
     assert pair["gt_radius_mm"] == pytest.approx((3 * 8 / (4 * np.pi)) ** (1 / 3))
@@ -76,46 +76,13 @@ def test_one_row_per_microbleed_and_candidate(made):
         "Subcortical", "Cortical", "Subcortical",
     )  # fmt: skip
     extra = own.query("uid == 'c'").iloc[0]
-    assert (extra["location"], extra["n_gt"], extra["cmb_level"]) == ("Cortical", 0, "0")
+    assert (extra["location"], extra["n_gt"], extra["cmb_level"]) == ("Cortical", 0, "none")
     assert np.isnan(extra["gt_x_mm"])
     missed = table.query("uid == 'a' and model == 'tl'")
-    assert missed["cmb_level"].tolist() == [">=3"] * 4 and missed["pred_x_mm"].isna().all()
-
-
-@pytest.mark.parametrize("model", ["scratch", "tl"])
-def test_counts_of_tables_8_1_and_8_2_are_filters_on_it(made, model):
-    scans, table = made
-    params = Evaluation(bootstrap_samples=20)
-    by_sequence = tables.table_8_1(scans, params, model=model, numeric=True)
-    by_place = tables.table_8_2(scans, table, params, model=model, numeric=True)
-    for rows, keys in (
-        (by_sequence, ["dataset", "sequence", "cmb_level"]), (by_place, ["dataset", "location"]),
-    ):  # fmt: skip
-        seen = 0
-        for row in rows.to_dict("records"):
-            kept = table[table["model"] == model]
-            for key in keys:
-                kept = kept[kept[key] == row[key]]
-            assert [row["tp"], row["fp"], row["fn"]] == counts(kept), row
-            seen += len(kept)
-        assert seen == (table["model"] == model).sum()  # every call is in one row
-
-
-def test_other_subgroups_are_filters_too(made):
-    scans, table = made
-    params = Evaluation(bootstrap_samples=20)
-    rows = tables.table_by("slice thickness", scans, params, numeric=True)
-    thick = rows.query("dataset == 'CRB' and subgroup == '>=3 mm'").iloc[0]
-    own = table[(table["model"] == "scratch") & (table["dataset"] == "CRB")]
-    assert thick[["tp", "fp", "fn"]].tolist() == counts(own[own["slice_thickness_mm"] >= 3])
-    shapes = tables.table_8_3(table, numeric=True)
-    spurious = shapes.query("call == 'FP' and dataset == 'CRB'").iloc[0]
-    kept = own[own["call"] == "FP"]
-    assert spurious["n"] == len(kept) == 2
-    assert spurious["volume_mm3"] == kept["pred_volume_mm3"].mean() == 8.0
+    assert missed["cmb_level"].tolist() == ["high"] * 4 and missed["pred_x_mm"].isna().all()
 
 
 def test_a_scan_that_is_not_in_the_scan_table_is_named(made):
     _, table = made
     with pytest.raises(ValueError, match="'a' is missing"):
-        call_table(table, pd.DataFrame({"uid": ["b", "c"]}), pd.DataFrame())
+        match_table(table, pd.DataFrame({"uid": ["b", "c"]}), pd.DataFrame())

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.evaluation import thickness
+from cmbkit.evaluation import slice_experiment
 
 KEYS = ["factor", "level", "thickness_mm", "brain"]
 
 
-def calls_of(found, extra=()):
+def matches_of(found, extra=()):
     """CMB numbers found of 8 at 1, 3 and 6 mm, and thicknesses of false positives."""
     rows = [
         ("radius", 2.0, mm, 0, "TP" if number in seen else "FN", number)
@@ -19,21 +19,15 @@ def calls_of(found, extra=()):
         for number in range(1, 9)
     ]
     rows += [("radius", 2.0, mm, 0, "FP", np.nan) for mm in extra]
-    return pd.DataFrame(rows, columns=[*KEYS, "call", "gt_id"])
+    return pd.DataFrame(rows, columns=[*KEYS, "match", "gt_id"])
 
 
 FOUND = {1.0: {1, 2, 3, 4, 5, 6, 7}, 3.0: {1, 2, 3, 8}, 6.0: set()}
 
 
-def test_poisson_interval_agrees_with_garwoods_table():
-    low, high = thickness.poisson_interval([0, 1, 10], [1, 1, 2])
-    assert low == pytest.approx([0, 0.0253, 4.795 / 2], abs=1e-3)
-    assert high == pytest.approx([3.689, 5.572, 18.390 / 2], abs=1e-3)
-
-
 def test_curves_count_every_condition_and_scans_without_calls():
     scans = pd.DataFrame([("radius", 2.0, mm, b) for mm in FOUND for b in (0, 1)], columns=KEYS)
-    table = thickness.curves(calls_of(FOUND, [3.0]), scans).set_index("thickness_mm")
+    table = slice_experiment.curves(matches_of(FOUND, [3.0]), scans).set_index("thickness_mm")
     assert table[["scans", "tp", "fp", "fn"]].to_numpy().tolist() == [
         [2, 7, 0, 1], [2, 4, 1, 4], [2, 0, 0, 8],
     ]  # fmt: skip
@@ -52,19 +46,19 @@ FIVE = [(4, 0), (4, 1), (3, 0), (1, 2), (0, 5)]
 
 def five_brains(mm=1.0, found=FIVE):
     rows = [
-        ("radius", 2.0, mm, brain, call, number)
+        ("radius", 2.0, mm, brain, match, number)
         for brain, (tp, fp) in enumerate(found)
-        for call, number in [("TP", n) for n in range(tp)]
+        for match, number in [("TP", n) for n in range(tp)]
         + [("FN", n) for n in range(tp, 4)]
         + [("FP", np.nan)] * fp
     ]
     scans = pd.DataFrame([("radius", 2.0, mm, b) for b in range(len(found))], columns=KEYS)
-    return pd.DataFrame(rows, columns=[*KEYS, "call", "gt_id"]), scans
+    return pd.DataFrame(rows, columns=[*KEYS, "match", "gt_id"]), scans
 
 
 def test_intervals_over_brains_are_the_percentiles_of_all_5_to_the_5_samples():
     """Every ordered sample of five brains of five, 3,125, enumerated."""
-    table = thickness.curves(*five_brains(), samples=20000, seed=1).iloc[0]
+    table = slice_experiment.curves(*five_brains(), samples=20000, seed=1).iloc[0]
     tp, fp = np.array(FIVE).T
     every = np.array(list(product(range(5), repeat=5)))
     for name, each in (("recall", tp[every].sum(1) / 20), ("fp_scan", fp[every].sum(1) / 5)):
@@ -81,30 +75,30 @@ def test_intervals_over_brains_are_the_percentiles_of_all_5_to_the_5_samples():
 
 
 def test_brains_that_agree_have_no_interval_and_four_are_not_resampled():
-    same = thickness.curves(*five_brains(found=[(3, 1)] * 5)).iloc[0]
+    same = slice_experiment.curves(*five_brains(found=[(3, 1)] * 5)).iloc[0]
     assert same[["recall_low", "recall_high", "fp_scan_low", "fp_scan_high"]].tolist() == [
         0.75, 0.75, 1, 1,
     ]  # fmt: skip
-    four = thickness.curves(*five_brains(found=FIVE[:4])).iloc[0]
+    four = slice_experiment.curves(*five_brains(found=FIVE[:4])).iloc[0]
     assert four["interval"] == "CMBs" and four["recall_low"] == four["recall_cmbs_low"]
 
 
 def test_change_of_recall_over_brains():
     """From thin to thick each brain loses 1 CMB of 4: -0.25 in every sample."""
     thick = [(tp - 1, 0) for tp, _ in FIVE[:3]]
-    calls = [five_brains(mm, part)[0] for mm, part in ((1.0, FIVE[:3]), (6.0, thick))]
-    table = thickness.changes(pd.concat(calls)).iloc[0]
+    matches = [five_brains(mm, part)[0] for mm, part in ((1.0, FIVE[:3]), (6.0, thick))]
+    table = slice_experiment.changes(pd.concat(matches)).iloc[0]
     assert (table["brains"], table["lost"], table["change"]) == (3, 3, -0.25)
     assert np.isnan(table["change_low"])
     found = [(4, 0)] * 5, [(3, 0)] * 5
-    calls = [five_brains(mm, part)[0] for mm, part in zip((1.0, 6.0), found, strict=True)]
-    table = thickness.changes(pd.concat(calls)).iloc[0]
+    matches = [five_brains(mm, part)[0] for mm, part in zip((1.0, 6.0), found, strict=True)]
+    table = slice_experiment.changes(pd.concat(matches)).iloc[0]
     assert table[["change", "change_low", "change_high"]].tolist() == [-0.25] * 3
 
 
 def test_the_same_microbleeds_are_compared_step_by_step_and_end_to_end():
     """1 to 3 mm: 4 to 7 lost, 8 gained; 3 to 6: four lost; 1 to 6: seven lost."""
-    table = thickness.changes(calls_of(FOUND, [3.0]))
+    table = slice_experiment.changes(matches_of(FOUND, [3.0]))
     assert table[["thinner_mm", "thicker_mm", "lost", "gained"]].to_numpy().tolist() == [
         [1, 3, 4, 1], [3, 6, 4, 0], [1, 6, 7, 0],
     ]  # fmt: skip
@@ -114,5 +108,5 @@ def test_the_same_microbleeds_are_compared_step_by_step_and_end_to_end():
 
 
 def test_nothing_lost_or_gained_has_no_p_value():
-    table = thickness.changes(calls_of({1.0: {1}, 5.0: {1}}))
+    table = slice_experiment.changes(matches_of({1.0: {1}, 5.0: {1}}))
     assert len(table) == 1 and np.isnan(table["p_value"].iloc[0])

@@ -1,4 +1,4 @@
-"""The table of calls: everything that is known of each, so that a subgroup is a filter on it.
+"""The table of matches: everything that is known of each, so that a subgroup is a filter on it.
 
 One row per annotated CMB and candidate; a matched pair shares its row. Scans with neither have
 no row: averages over scans need the scan rows beside it.
@@ -23,10 +23,10 @@ SCAN = {
     "in_plane_mm": "pixel size of the scan as delivered, the smaller one (mm)",
     "slice_thickness_mm": "slice thickness of the scan as delivered (mm)",
     "n_gt": "annotated CMBs of the scan",
-    "cmb_level": "level of n_gt: >=3, <3 (1 or 2) or 0",
+    "cmb_level": "level of n_gt: high (3 and more), low (1 or 2) or none",
 }
 CALL = {
-    "call": "TP, FP or FN",
+    "match": "TP, FP or FN",
     "gt_id": "label of the annotated CMB in its mask; none for an FP",
     "pred_id": "label of the candidate in its mask; none for an FN",
     "distance_mm": "between the two centres of mass of a TP (mm)",
@@ -67,13 +67,13 @@ COLUMNS = {
 """Every column in its order, and what it holds."""
 
 
-def call_table(calls: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Put calls, scans and features together.
+def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Put matches, scans and features together.
 
     Parameters
     ----------
-    calls : DataFrame
-        From `evaluate.evaluate_scan`, of one or more models, with ``model``; ``source`` where
+    matches : DataFrame
+        From `scan.evaluate_scan`, of one or more models, with ``model``; ``source`` where
         ``dataset`` is a group.
     scans : DataFrame
         One row per scan: uid, split, sequence, in_plane_mm, slice_thickness_mm.
@@ -84,21 +84,21 @@ def call_table(calls: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame)
     Returns
     -------
     DataFrame
-        `COLUMNS`, in the order of ``calls``.
+        `COLUMNS`, in the order of ``matches``.
 
     Raises
     ------
     ValueError
-        If a scan of the calls is not in ``scans``, or a CMB has no row in ``features``.
+        If a scan of the matches is not in ``scans``, or a CMB has no row in ``features``.
     """
-    unknown = set(calls["uid"]) - set(scans["uid"])
+    unknown = set(matches["uid"]) - set(scans["uid"])
     if unknown:
-        raise ValueError(f"scans: expected every scan of the calls, {min(unknown)!r} is missing")
-    calls = calls if "source" in calls else calls.assign(source=calls["dataset"])
+        raise ValueError(f"scans: expected every scan of the matches, {min(unknown)!r} is missing")
+    matches = matches if "source" in matches else matches.assign(source=matches["dataset"])
     acquired = ["split", *(name for name in SCAN if name not in ("n_gt", "cmb_level"))]
-    table = calls.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
+    table = matches.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
-    table["cmb_level"] = subgroups.cmb_level(table)
+    table["cmb_level"] = subgroups.number_of_cmbs(table)
     placed = features.assign(location=subgroups.pooled_location(features))
     table = subgroups.with_features(table, placed, list(SIDE))
     table["location"] = table["gt_location"].fillna(table["pred_location"])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cmbkit.params import Inference, Preprocessing, ThickSlices
+from cmbkit.params import Inference, Preprocessing, SliceExperiment
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.study import Study
-from cmbkit.study.thick_slices import conditions, standardise
+from cmbkit.study.slice_experiment import conditions, standardise
 
 DESIGN = {
     "brains": 1, "thickness_mm": [1.0, 6.0], "varied_thickness_mm": [], "radius_mm": [2.5],
@@ -15,7 +15,7 @@ DESIGN = {
 
 
 def test_one_factor_is_varied_at_a_time():
-    table = conditions(ThickSlices())
+    table = conditions(SliceExperiment())
     assert table.groupby("factor").size().to_dict() == {"radius": 9, "contrast": 9, "count": 9}
     settings = table[["thickness_mm", "radius_mm", "contrast", "count"]].drop_duplicates()
     assert len(settings) == 6 + 3 * 3  # the base at six thicknesses, three others at three
@@ -35,16 +35,6 @@ def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
     at = np.rint(slab.to_voxels(centres)).astype(int)
     level = np.median(slab.data[inside.data > 0])
     assert (slab.data[tuple(at.T)] < level - 0.3 * (level - background)).all()
-
-
-def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(tmp_path):
-    for brains, told in ((2, "Wilson's"), (20, "from resampling brains")):
-        design = {**DESIGN, "brains": brains}
-        cohort = {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}
-        evaluation = {"thick_slices": design}
-        study = Study(root=tmp_path, profile="thick", cohort=cohort, evaluation=evaluation)
-        stage = study.thick_slices
-        assert told in stage.caption and ("cannot tell" in stage.changes_note) == (brains == 2)
 
 
 class DarkSpots:
@@ -69,21 +59,20 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
         cohort={"datasets": ["DOU"], "phantom_scans": {"DOU": 1}},
         preprocessing={"spacing_mm": 1.5, "pad_voxels": 136},
         inference={"threshold": 0.5, "minimum_voxels": 3},
-        evaluation={"thick_slices": DESIGN},
+        evaluation={"slice_experiment": DESIGN},
     )
     monkeypatch.setattr(study.results, "predictor", lambda model: DarkSpots(-0.5))
     monkeypatch.setattr(study.models, "weights", lambda model: tmp_path / "weights")
-    calls, scans = study.thick_slices.calls()
+    matches, scans = study.slice_experiment.matches()
     assert len(scans) == 3 * 2  # the base is one level of each of three factors
-    annotated = calls[calls["gt_id"].notna()]
+    annotated = matches[matches["gt_id"].notna()]
     assert annotated.groupby(["factor", "thickness_mm"]).size().tolist() == [6] * 6
-    curves = study.thick_slices.curves().query("factor == 'radius'")
+    curves = study.slice_experiment.curves().query("factor == 'radius'")
     assert curves["tp"].iloc[0] >= 5
     assert set(curves["interval"]) == {"CMBs"}
-    for text in (study.thick_slices.caption, study.thick_slices.changes_note):
-        assert "1 brain cannot tell how brains differ" in text
-    row = study.thick_slices.changes().iloc[0]
+    assert study.slice_experiment.n_scans == 2
+    row = study.slice_experiment.changes().iloc[0]
     assert row["lost"] - row["gained"] == curves["tp"].iloc[0] - curves["tp"].iloc[1]
     monkeypatch.setattr(study.results, "predictor", None)
-    again, _ = study.thick_slices.calls()  # from the cache: no predictor is asked
-    assert again.equals(calls)
+    again, _ = study.slice_experiment.matches()  # from the cache: no predictor is asked
+    assert again.equals(matches)

@@ -6,13 +6,13 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from cmbkit.published.any_table import audit_table, read_table
+from cmbkit.published.any_table import audit_rows, audit_table, read_table
 from cmbkit.published.counts import AuditError, Claim, printed, solutions, spread_possible
 
 
 def audited(decimals=None, **cells):
-    rows = audit_table(pd.DataFrame([{"method": "x", **cells}]), decimals)
-    return tuple(rows.loc[0, ["verdict", "counts", "arithmetic"]])
+    ((_, found),) = audit_rows(pd.DataFrame([{"method": "x", **cells}]), decimals)
+    return found.verdict, found.text, found.arithmetic
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,16 @@ def test_tables_come_with_other_names_and_in_percent(tmp_path):
     )
     table = audit_table(read_table(path))
     assert table["row"].tolist() == ["Dou 2016", "Other"]
-    assert table["counts"].tolist() == ["TP 109, FP 137, FN 8", ""]
+    assert table.loc[0, ["n_ways", "tp", "fp", "fn"]].tolist() == [1, 109, 137, 8]
+    assert table.loc[1, "n_ways"] == 0 and table.loc[1, ["tp", "fp", "fn"]].isna().all()
     assert table["verdict"].tolist() == ["fits", "cannot be"]
+
+
+def test_counts_that_are_not_the_only_ones_have_a_lowest_and_a_highest():
+    """10 lesions, recall 0.5, precision 0.50 to 0.6 (one decimal: 0.45 to 0.55): FP 5 or 6."""
+    row = audit_table(pd.DataFrame([{"n_cmb": "10", "recall": "0.5", "precision": "0.5"}])).loc[0]
+    assert row[["n_ways", "tp", "fn", "fp_low", "fp_high"]].tolist() == [2, 5, 5, 5, 6]
+    assert pd.isna(row["fp"]) and row["tp_low"] == row["tp_high"] == 5
 
 
 @pytest.mark.parametrize(

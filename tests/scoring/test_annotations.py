@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cmbkit.evaluation.instances import MatchingError
-from cmbkit.scoring.annotations import MarksError, read_mask, read_pair, read_points
+from cmbkit.scoring.annotations import AnnotationError, read_mask, read_pair, read_points
 from cmbkit.volume import Volume, VolumeError
 
 AFFINE = np.array([[0, 2.0, 0, 10], [1, 0, 0, -5], [0, 0, 3, 0], [0, 0, 0, 1]])
@@ -59,14 +59,14 @@ def test_points_in_mm_and_in_voxels_are_the_same_place(tmp_path, mask):
 def test_lists_of_points_that_cannot_be_used(tmp_path, mask, text, message):
     path = tmp_path / "points.csv"
     path.write_text(text)
-    with pytest.raises(MarksError, match=message):
+    with pytest.raises(AnnotationError, match=message):
         read_points(path, read_mask(mask).volume)
 
 
 def test_voxels_need_a_mask_on_the_other_side(tmp_path):
     path = tmp_path / "points.csv"
     path.write_text("i,j,k\n1,2,3\n")
-    with pytest.raises(MarksError, match="where neither side is a mask"):
+    with pytest.raises(AnnotationError, match="where neither side is a mask"):
         read_pair(path, path)
 
 

@@ -63,8 +63,13 @@ def test_masks_alone_give_the_whole_page(folders):
     ]  # fmt: skip
     row = pd.read_csv(out / "detection_glob.csv").iloc[0]
     # 4 TP, 1 FP, 2 FN over 4 scans
-    assert row["Precision"].startswith("0.800") and row["Recall"].startswith("0.667")
-    assert row["F1"].startswith("0.727") and row["FP per scan"].startswith("0.250")
+    rates = row[["pooled_precision", "pooled_recall", "pooled_f1", "fp_scan"]].tolist()
+    assert rates == pytest.approx([4 / 5, 4 / 6, 8 / 11, 1 / 4], abs=1e-6)
+    # Wilson, 4 of 5: (0.8 + z^2/10 +- z sqrt(0.8 * 0.2 / 5 + z^2/100)) / (1 + z^2/5), z = 1.96
+    wilson = row[["precision_wilson_low", "precision_wilson_high"]].tolist()
+    assert wilson == pytest.approx([0.3755, 0.9638], abs=1e-4)
+    shown = (out / "detection_glob.html").read_text()
+    assert "<td>0.800 [" in shown and "<td>[0.38, 0.96]</td>" in shown
     page = (out / "index.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") == 3
     assert "it needs a score of every predicted microbleed" in page
@@ -81,18 +86,23 @@ def test_everything_at_once(folders):
     )  # fmt: skip
     assert code == 0
     out = folders / "out"
-    froc = pd.read_csv(out / "froc_sensitivity.csv").iloc[0]
+    froc = pd.read_csv(out / "froc_sensitivity.csv").set_index("fp_per_scan")["sensitivity"]
     # by overlap: 3 of 6 lesions, 2 FP; surest first: FP at 30, TPs at 15 and 10, FP, TP
-    assert froc["1/4"].startswith("0.333") and froc["1/2"].startswith("0.500")
-    compared = pd.read_csv(out / "comparison.csv").set_index("Metric")
-    assert compared.loc["globRecall", ["mine", "theirs"]].tolist() == [0.5, 0.333]
-    places = pd.read_csv(out / "locations.csv").set_index("Subgroup")
-    assert places.loc["Subcortical", ["TP", "FP", "FN"]].astype(int).tolist() == [3, 2, 3]
+    assert froc[[0.25, 0.5]].tolist() == pytest.approx([1 / 3, 1 / 2], abs=1e-6)
+    assert "<td>1/4</td>" in (out / "froc_sensitivity.html").read_text()
+    compared = pd.read_csv(out / "comparison.csv").set_index("metric")
+    both = compared.loc["pooled_recall", ["first", "second"]].tolist()
+    assert both == pytest.approx([1 / 2, 1 / 3], abs=1e-6)
+    assert "<th>mine</th>" in (out / "comparison.html").read_text()
+    places = pd.read_csv(out / "locations.csv").set_index("location")
+    assert places.loc["Subcortical", ["tp", "fp", "fn"]].tolist() == [3, 2, 3]
     groups = pd.read_csv(out / "subgroups.csv")
-    assert {"sequence", "number of CMBs", "site"} <= set(groups["Scans by"])
+    assert {"sequence", "number of CMBs", "site"} <= set(groups["factor"])
     tests = pd.read_csv(out / "subgroup_tests.csv")
-    assert (tests["p (Holm)"].astype(float) >= tests["p"].astype(float)).all()
-    assert "SWI against T2S" in tests["Compared"].tolist()
+    assert (tests["p_holm"] >= tests["p_value"]).all()
+    # SWI: 1 TP, 1 FP, 1 FN; T2S: 3 TP, 1 FN
+    first = tests.set_index("first").loc["SWI"]
+    assert first["second"] == "T2S"
     assert "at least" not in (out / "literature.csv").read_text()
     assert "overlap of 1 voxel, greedy, one to one" in (out / "literature.csv").read_text()
 
@@ -107,7 +117,7 @@ def test_a_scan_table_cannot_replace_what_was_counted(folders):
     scans = pd.read_csv(folders / "out" / "scans.csv")
     assert scans["tp"].tolist() == [1, 0, 1, 2]
     assert scans["slice_thickness_mm"].tolist() == [5, 2, 5, 2]
-    settings = pd.read_csv(folders / "out" / "settings.csv", index_col=0)["Value"]
+    settings = pd.read_csv(folders / "out" / "settings.csv", index_col=0)["value"]
     assert settings["Patients"] == "2"
     table.assign(patient=["a", None, "b", "b"]).to_csv(folders / "scans.csv", index=False)
     code, text = evaluate(folders, "--scans", folders / "scans.csv", "--force")
@@ -153,7 +163,7 @@ def test_an_earlier_result_stays_without_force(folders):
     assert evaluate(folders)[0] == 0
     before = (folders / "out" / "index.html").read_bytes()
     code, text = evaluate(folders, "--connectivity", "26")
-    assert code == 1 and "--force replaces it" in text
+    assert code == 1 and "--force replaces an earlier result" in text
     assert (folders / "out" / "index.html").read_bytes() == before
     assert evaluate(folders, "--connectivity", "26", "--force")[0] == 0
     assert "26-connected" in (folders / "out" / "index.html").read_text()
@@ -178,7 +188,7 @@ def test_scans_without_any_microbleed(folders):
         for path in (folders / side).iterdir():
             mask([]).write(path)
     assert evaluate(folders)[0] == 0
-    assert pd.read_csv(folders / "out" / "detection_glob.csv")["F1"].tolist() == ["–"]
+    assert pd.read_csv(folders / "out" / "detection_glob.csv")["pooled_f1"].isna().all()
 
 
 def test_audit_of_a_table(tmp_path):

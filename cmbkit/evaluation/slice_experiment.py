@@ -14,7 +14,12 @@ import pandas as pd
 from scipy import stats
 
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, wilson
+from cmbkit.evaluation.statistics import (
+    bootstrap_weights,
+    percentile_interval,
+    poisson_interval,
+    wilson,
+)
 
 CONDITION = ["factor", "level", "thickness_mm"]
 SERIES = CONDITION[:2]
@@ -23,39 +28,17 @@ FEWEST_BRAINS = 5
 brains, 35 for four, and the limits are little more than the lowest and the highest brain."""
 
 
-def poisson_interval(count, exposure, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Exact (Garwood's) interval of a rate.
-
-    Parameters
-    ----------
-    count : array-like of int
-        Events.
-    exposure : array-like of float, of the same shape
-        What they are counted over, for instance scans.
-    confidence : float
-
-    Returns
-    -------
-    low, high : ndarray
-        Events per unit of exposure.
-    """
-    count, tail = np.asarray(count, float), (1 - confidence) / 2
-    low = np.where(count > 0, stats.chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
-    high = stats.chi2.ppf(1 - tail, 2 * (count + 1)) / 2
-    return divide(low, exposure), divide(high, exposure)
-
-
 def curves(
-    calls: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
+    matches: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Recall and false positives per scan of every condition, with 95 % intervals.
 
     Parameters
     ----------
-    calls : DataFrame
-        factor, level, thickness_mm, brain, call.
+    matches : DataFrame
+        factor, level, thickness_mm, brain, match.
     scans : DataFrame
-        factor, level, thickness_mm, brain, one row per scan, those without calls too.
+        factor, level, thickness_mm, brain, one row per scan, those without matches too.
     samples, seed : int
         Of the bootstrap over brains; every condition sees the same samples.
 
@@ -69,7 +52,7 @@ def curves(
         (Poisson), which take CMBs as independent.
     """
     counts = ["tp", "fp", "fn"]
-    found = calls.assign(**{name: calls["call"] == name.upper() for name in counts})
+    found = matches.assign(**{name: matches["match"] == name.upper() for name in counts})
     found = found.groupby([*CONDITION, "brain"])[counts].sum().reset_index()
     one = scans.groupby([*CONDITION, "brain"], sort=False).size().rename("scans").reset_index()
     each = one.merge(found, on=[*CONDITION, "brain"], how="left")
@@ -96,23 +79,16 @@ def _over_brains(rows: pd.DataFrame, part, whole, samples: int, seed: int) -> tu
     if len(brains) < FEWEST_BRAINS:
         return np.nan, np.nan
     weights = bootstrap_weights(range(len(brains)), samples, seed)
-    return _percentiles(divide(weights @ brains[part], weights @ brains[whole]))
+    return percentile_interval(divide(weights @ brains[part], weights @ brains[whole]))
 
 
-def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of what is finite; NaN if nothing is."""
-    known = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-    return float(low), float(high)
-
-
-def changes(calls: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """What becomes of the very same microbleeds when slices get thicker.
 
     Parameters
     ----------
-    calls : DataFrame
-        factor, level, thickness_mm, brain, call, gt_id: the same (brain, gt_id) at every
+    matches : DataFrame
+        factor, level, thickness_mm, brain, match, gt_id: the same (brain, gt_id) at every
         thickness.
     samples, seed : int
         Of the bootstrap over brains.
@@ -127,10 +103,10 @@ def changes(calls: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.Da
         are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (exact McNemar
         test, two-sided, CMBs taken as independent; NaN where nothing changed).
     """
-    annotated = calls[calls["gt_id"].notna()]
+    annotated = matches[matches["gt_id"].notna()]
     rows = []
     for (factor, level), part in annotated.groupby(SERIES, sort=False):
-        found = part.assign(found=(part["call"] == "TP").astype(int)).pivot_table(
+        found = part.assign(found=(part["match"] == "TP").astype(int)).pivot_table(
             index=["brain", "gt_id"], columns="thickness_mm", values="found", aggfunc="max"
         )
         steps = list(pairwise(found.columns))

@@ -1,8 +1,7 @@
 import numpy as np
-import pandas as pd
 import pytest
 
-from cmbkit.evaluation.scan import CALL_COLUMNS, evaluate_files, evaluate_scan
+from cmbkit.evaluation.scan import MATCH_COLUMNS, evaluate_scan
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume, VolumeError
 
@@ -19,16 +18,16 @@ def volume(*blobs):
 
 def test_one_found_one_missed_one_invented():
     """Lesions at 10-13 and 40; candidates at 12-15 (1 mm off at 0.5 mm voxels) and 25."""
-    calls, row = evaluate_scan(
+    matches, row = evaluate_scan(
         volume((1, 10, 13), (2, 40, 40)),
         volume((1, 12, 15), (2, 25, 25)),
         scores={1: 0.9, 2: 0.6},
         **WHO,
     )
-    assert list(calls.columns) == CALL_COLUMNS
-    assert calls["call"].tolist() == ["TP", "FN", "FP"]
-    np.testing.assert_equal(calls["score"].tolist(), [0.9, float("nan"), 0.6])
-    assert calls["distance_mm"].iloc[0] == 1.0
+    assert list(matches.columns) == MATCH_COLUMNS
+    assert matches["match"].tolist() == ["TP", "FN", "FP"]
+    np.testing.assert_equal(matches["score"].tolist(), [0.9, float("nan"), 0.6])
+    assert matches["distance_mm"].iloc[0] == 1.0
     assert {k: row[k] for k in ("n_gt", "n_pred", "tp", "fp", "fn")} == {
         "n_gt": 2, "n_pred": 2, "tp": 1, "fp": 1, "fn": 1,
     }  # fmt: skip
@@ -37,8 +36,8 @@ def test_one_found_one_missed_one_invented():
 
 
 def test_empty_scans_are_nan_where_a_denominator_is_missing():
-    calls, row = evaluate_scan(volume(), volume(), **WHO)
-    assert len(calls) == 0
+    matches, row = evaluate_scan(volume(), volume(), **WHO)
+    assert len(matches) == 0
     assert all(np.isnan(row[k]) for k in ("precision", "recall", "f1", "dice_tp", "dice_scan"))
     _, row = evaluate_scan(volume(), volume((1, 3, 3)), **WHO)
     assert row["precision"] == 0
@@ -59,24 +58,3 @@ def test_another_grid_is_refused():
     other = Volume(volume().data, np.diag([0.5, 0.5, 0.6, 1.0]))
     with pytest.raises(VolumeError, match="expected the affine"):
         evaluate_scan(volume(), other, **WHO)
-
-
-def test_masks_from_files_are_split_into_components(tmp_path):
-    """Binary masks: two lesions, two candidates, one of which is near the first lesion."""
-    truth = volume((1, 10, 12), (1, 40, 42)).write(tmp_path / "truth.nii.gz")
-    said = volume((1, 11, 13), (1, 25, 25)).write(tmp_path / "said.nii.gz")
-    empty = volume().write(tmp_path / "empty.nii.gz")
-    listing = pd.DataFrame(
-        {
-            "uid": ["a", "b"],
-            "dataset": "mine",
-            "patient": ["p1", "p2"],
-            "reference": [truth, empty],
-            "predicted": [said, empty],
-        }
-    )
-    calls, scans = evaluate_files(listing)
-    assert scans[["uid", "tp", "fp", "fn"]].to_numpy().tolist() == [["a", 1, 1, 1], ["b", 0, 0, 0]]
-    assert calls["uid"].unique().tolist() == ["a"]
-    with pytest.raises(ValueError, match="expected every uid once, found 'a' again"):
-        evaluate_files(listing.assign(uid="a"))

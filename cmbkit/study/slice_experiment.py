@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.params import Preprocessing, ThickSlices, Tool
+from cmbkit.params import Preprocessing, SliceExperiment, Tool
 from cmbkit.phantom.controlled import VERSION as PHANTOM_VERSION
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.preprocessing import grid, pipeline
@@ -23,18 +23,13 @@ from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.map_scans import map_scans
 from cmbkit.volume import Volume
 
-VERSION = 1
+VERSION = 2
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
-TITLES = {
-    "radius": "Radius (mm)",
-    "contrast": "Contrast (share of signal lost)",
-    "count": "CMBs per brain",
-}
 
 
-def conditions(design: ThickSlices) -> pd.DataFrame:
+def conditions(design: SliceExperiment) -> pd.DataFrame:
     """Every condition of the experiment.
 
     Returns
@@ -91,7 +86,7 @@ def standardise(
     return *parts, float(done.record["background_value"])
 
 
-class ThickSliceStage:
+class SliceExperimentStage:
     """The experiment with the study's trained networks."""
 
     def __init__(self, study):
@@ -99,9 +94,9 @@ class ThickSliceStage:
         self._brain = lru_cache(maxsize=1)(self._make_brain)
 
     @property
-    def design(self) -> ThickSlices:
+    def design(self) -> SliceExperiment:
         """Its parameters."""
-        return self._study.params.evaluation.thick_slices
+        return self._study.params.evaluation.slice_experiment
 
     @cached_property
     def conditions(self) -> pd.DataFrame:
@@ -114,7 +109,7 @@ class ThickSliceStage:
         return ControlledBrain(seed, max(design.count), max(design.radius_mm), design.slab_mm)
 
     def _cell(self, model: str, item: tuple[int, Setting]) -> pd.DataFrame:
-        """Calls of one model on one brain in one condition; from the cache if they are there."""
+        """Matches of one model on one brain in one condition; from the cache if they are there."""
         from cmbkit.detector.inference import files as predict
 
         number, setting = item
@@ -133,19 +128,19 @@ class ThickSliceStage:
         name = "_".join(f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())
 
         def compute(folder: Path) -> None:
-            calls = self._calls(model, number, setting)
-            calls.to_csv(folder / "calls.tsv", sep="\t", index=False)
+            matches = self._matches(model, number, setting)
+            matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
 
-        step = f"experiments/thick-slices-{model}"
+        step = f"experiments/slices-{model}"
         folder = self._study.cache.get(step, f"brain-{number}_{name}", VERSION, inputs, compute)
-        return pd.read_csv(folder / "calls.tsv", sep="\t")
+        return pd.read_csv(folder / "matches.tsv", sep="\t")
 
-    def _calls(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
+    def _matches(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
         """Render, standardise, predict, and match with where the CMBs were put."""
         from cmbkit.detector.inference.candidates import candidates
         from cmbkit.detector.inference.tiled import predict_probability
         from cmbkit.evaluation.instances import from_labels, from_points
-        from cmbkit.evaluation.scan import evaluate_instances
+        from cmbkit.evaluation.scan import evaluate_scan
 
         params, brain = self._study.params, self._brain(number)
         raw, centres = brain.scan(setting, self.design.in_plane_mm)
@@ -159,11 +154,16 @@ class ThickSliceStage:
         labels, table = candidates(probability, None, image.spacing, params.inference)
         scores = dict(zip(table["id"], table["score"], strict=True))
         who = {"uid": f"brain-{number}", "dataset": "PHANTOM", "patient": str(number)}
-        calls, _ = evaluate_instances(
+        matches, _ = evaluate_scan(
             from_points(centres), from_labels(labels, image.affine), **who, scores=scores,
             params=params.evaluation, affine=image.affine,
         )  # fmt: skip
-        return calls[["call", "gt_id", "pred_id", "distance_mm", "score"]]
+        return matches[["match", "gt_id", "pred_id", "distance_mm", "score"]]
+
+    @property
+    def n_scans(self) -> int:
+        """Scans of the experiment; a condition that several factors share is scanned once."""
+        return len(self._scans())
 
     def _scans(self) -> list[tuple[int, Setting]]:
         columns = list(Setting.__dataclass_fields__)
@@ -171,13 +171,13 @@ class ThickSliceStage:
         settings = [Setting(*row) for row in distinct.itertuples(index=False, name=None)]
         return [(number, s) for number in range(self.design.brains) for s in settings]
 
-    def calls(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Calls of every scan, and the scans.
+    def matches(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Matches of every scan, and the scans.
 
         Returns
         -------
-        calls : DataFrame
-            The columns of `conditions`, brain, call, gt_id (the same CMB has the same number
+        matches : DataFrame
+            The columns of `conditions`, brain, match, gt_id (the same CMB has the same number
             in every scan of its brain), pred_id, distance_mm, score.
         scans : DataFrame
             The columns of `conditions` and brain.
@@ -186,7 +186,7 @@ class ThickSliceStage:
         found = map_scans(
             lambda item: self._cell(model, item),
             items,
-            step=f"thick slices {model}",
+            step=f"slice experiment {model}",
             name=lambda item: f"brain {item[0]}, {item[1]}",
         )
         scans = pd.DataFrame([{"brain": number, **vars(setting)} for number, setting in items])
@@ -196,71 +196,22 @@ class ThickSliceStage:
             table.assign(brain=number, **vars(setting))
             for (number, setting), table in zip(items, found, strict=True)
         ]
-        calls = pd.concat([part for part in parts if len(part)], ignore_index=True)
-        return self.conditions.merge(calls, on=keys, how="inner"), scans
+        matches = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        return self.conditions.merge(matches, on=keys, how="inner"), scans
 
     def curves(self, model: str = "scratch") -> pd.DataFrame:
-        """Recall and false positives of each condition (see `evaluation.thickness.curves`)."""
-        from cmbkit.evaluation import thickness
+        """Recall and false positives of each condition (`evaluation.slice_experiment`)."""
+        from cmbkit.evaluation import slice_experiment
 
-        return thickness.curves(*self.calls(model), **self._bootstrap)
+        return slice_experiment.curves(*self.matches(model), **self._bootstrap)
 
     def changes(self, model: str = "scratch") -> pd.DataFrame:
-        """CMBs lost and gained from thinner to thicker slices (`evaluation.thickness.changes`)."""
-        from cmbkit.evaluation import thickness
+        """CMBs lost and gained from thinner to thicker slices (`evaluation.slice_experiment`)."""
+        from cmbkit.evaluation import slice_experiment
 
-        return thickness.changes(self.calls(model)[0], **self._bootstrap)
+        return slice_experiment.changes(self.matches(model)[0], **self._bootstrap)
 
     @property
     def _bootstrap(self) -> dict:
         params = self._study.params
         return {"samples": params.evaluation.bootstrap_samples, "seed": params.seed}
-
-    @property
-    def _few(self) -> bool:
-        from cmbkit.evaluation.thickness import FEWEST_BRAINS
-
-        return self.design.brains < FEWEST_BRAINS
-
-    @property
-    def changes_note(self) -> str:
-        """How to read the table of `changes`."""
-        brains = "change: of recall, 95 % interval from resampling brains"
-        if self._few:
-            brains = f"change: of recall, without an interval: {self._too_few}"
-        return (
-            "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
-            f"gained: in the thicker alone; {brains}; p_value: exact McNemar test, which takes "
-            "CMBs as independent, not corrected for the number of tests."
-        )
-
-    @property
-    def _too_few(self) -> str:
-        n = self.design.brains
-        return f"{n} brain{'s' if n > 1 else ''} cannot tell how brains differ"
-
-    @property
-    def caption(self) -> str:
-        """Size of the experiment and what was left out, in one or two sentences."""
-        design = self.design
-        where = "whole brains"
-        if design.slab_mm is not None:
-            where = f"an axial slab of {design.slab_mm:g} mm of each"
-        base = (
-            f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost, "
-            f"{design.count[0]} CMBs per brain"
-        )
-        plural = "s" if design.brains > 1 else ""
-        return (
-            f"{design.brains} synthetic brain{plural} in {len(self._scans())} scans, {where} "
-            f"looked at; base: {base}. {self._intervals}; no anatomical filter."
-        )
-
-    @property
-    def _intervals(self) -> str:
-        if not self._few:
-            return "95 % intervals from resampling brains, with all of their CMBs"
-        return (
-            "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "
-            f"take CMBs as independent and so are rather too narrow: {self._too_few}"
-        )

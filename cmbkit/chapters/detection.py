@@ -1,0 +1,86 @@
+"""What the tables of detection share: order of rows, the thesis's values beside, columns shown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
+
+DATASETS = ("CRB", "DOU", "Valid")
+MODELS = ("scratch", "tl")
+DATASET = Column("dataset", "Dataset")
+MODEL = Column("model", "Model", names=MODEL_NAMES)
+KEYS = ["dataset", "model"]
+BY_KEYS = {"dataset": DATASETS, "model": MODELS}
+"""For `in_order`."""
+COUNTS = [Column(name, name.upper()) for name in ("tp", "fp", "fn")]
+POOLED = "From summed counts [95 % interval, patients resampled]"
+
+
+def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
+    """Sort rows by columns whose values have an order of their own.
+
+    Parameters
+    ----------
+    table : DataFrame
+    **first : column=sequence of values
+        Values in the order wanted; others follow as they come. Rows that agree in all columns
+        keep their order.
+
+    Examples
+    --------
+    >>> in_order(pd.DataFrame({"dataset": ["MINE", "DOU", "CRB"]}), dataset=DATASETS)
+      dataset
+    0     CRB
+    1     DOU
+    2    MINE
+    """
+    ranks = {}
+    for name, values in first.items():
+        order = list(dict.fromkeys([*values, *table[name]]))
+        ranks[name] = table[name].map(order.index)
+    order = pd.DataFrame(ranks, index=table.index).reset_index(drop=True)
+    rows = order.sort_values(list(ranks), kind="stable").index
+    return table.iloc[rows].reset_index(drop=True)
+
+
+def printed_beside(
+    own: pd.DataFrame, printed: pd.DataFrame, keys: list[str], names: dict[str, str]
+) -> pd.DataFrame:
+    """Own rows, each with what the thesis prints for it.
+
+    Parameters
+    ----------
+    own : DataFrame
+    printed : DataFrame
+        A table of the thesis as numbers (`cmbkit.published.numbers.thesis_numbers`).
+    keys : list of str
+        Columns of both that tell rows apart.
+    names : dict of own column to the thesis's column
+
+    Returns
+    -------
+    DataFrame
+        With <own>_thesis and, where it is printed, <own>_thesis_sd; NaN where there is no such
+        row.
+    """
+    columns = {
+        f"{theirs}{ending}": f"{ours}{THESIS}{ending}"
+        for ours, theirs in names.items()
+        for ending in ("", "_sd")
+        if f"{theirs}{ending}" in printed
+    }
+    printed = printed[[*keys, *columns]].rename(columns=columns)
+    return own.merge(printed, on=keys, how="left", validate="many_to_one")
+
+
+def result_table(
+    table: pd.DataFrame, columns: list[Column], *, within: tuple[str, ...] = (), note: str = ""
+) -> pd.DataFrame:
+    """Keep what ``columns`` show, with its parts, and the number of scans; attach the layout."""
+    endings = ("", *PARTS, THESIS, *(f"{THESIS}{part}" for part in PARTS))
+    kept = [f"{column.key}{ending}" for column in columns for ending in endings]
+    kept = [name for name in dict.fromkeys([*kept, "n_scans"]) if name in table]
+    unknown = [n for n in kept if n.endswith(f"{THESIS}_sd") and table[n].isna().all()]
+    return laid_out(table[kept].drop(columns=unknown), columns, within=within, note=note)

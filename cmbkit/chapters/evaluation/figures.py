@@ -1,0 +1,108 @@
+"""Figures 7.4 and 7.5, and the real scan with implanted microbleeds (Figure S10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
+from cmbkit.chapters.detection import MODELS, in_order
+from cmbkit.plotting import cuts
+from cmbkit.plotting.canvas import new_figure, nothing_to_show
+from cmbkit.plotting.evaluation import half_violins
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
+
+
+def figure_7_4(scans: pd.DataFrame) -> Figure:
+    """Precision, recall and F1 of the scans, one half of a violin for each model."""
+    return half_violins(scans, MODELS)
+
+
+def largest_difference(matches: pd.DataFrame, models=MODELS) -> pd.DataFrame:
+    """The CMB that both models found with the largest difference in Dice: a row per model.
+
+    ``matches`` is the table of `evaluation.match_table`; no rows if both found none.
+    """
+    found = matches[(matches["match"] == "TP") & matches["model"].isin(models)]
+    wide = found.pivot_table(index=["uid", "gt_id"], columns="model", values="dice").dropna()
+    if len(wide) == 0 or len(wide.columns) < 2:
+        return found.iloc[:0]
+    uid, gt_id = (wide[models[0]] - wide[models[1]]).abs().idxmax()
+    return in_order(found[(found["uid"] == uid) & (found["gt_id"] == gt_id)], model=models)
+
+
+def figure_7_5(
+    rows: pd.DataFrame,
+    scans: Mapping[str, StandardScan],
+    candidates: Callable[[str, StandardScan], Volume],
+) -> Figure:
+    """One annotated CMB and what each model outlined, with Dice and acquisition.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `largest_difference`.
+    scans : mapping of uid to StandardScan
+    candidates : callable
+        Instance labels that a model found in a scan.
+    """
+    if rows.empty:
+        return nothing_to_show("No microbleed was found by both models in this run.")
+    found, standard = rows.iloc[0], scans[rows["uid"].iloc[0]]
+    centre = centre_of_label(standard.lesions(), found["gt_id"])
+    outlines = {model: candidates(model, standard) for model in rows["model"]}
+    crops = rows_around(standard, centre, outlines)
+    dice = zip(rows["model"], rows["dice"], strict=True)
+    told = ", ".join(f"{MODEL_NAMES.get(model, model)} {value:.2f}" for model, value in dice)
+    title = (
+        f"{found['uid']} ({acquired(standard.scan)})\n{found['gt_region']}, "
+        f"{int(found['gt_n_voxels'])} voxels annotated; Dice: {told}"
+    )
+    spacing = standard.image().spacing
+    return cuts.orthogonal_cuts(crops, spacing, centre=middle(crops), title=title)
+
+
+def figure_s10(
+    standard: StandardScan, candidates: Volume, implanted: pd.DataFrame, slices: int = 6
+) -> Figure:
+    """The real scan: axial slices through its implants, implants and candidates outlined.
+
+    Parameters
+    ----------
+    standard : StandardScan
+        With the implants as its annotation.
+    candidates : Volume
+        Instance labels of what a model found in it.
+    implanted : DataFrame
+        radius_mm of the implants in the order of their labels.
+    slices : int
+        At most so many.
+    """
+    image, truth = standard.image(), standard.lesions().data
+    lesions = standard.microbleeds().sort_values("id").head(slices)
+    figure = new_figure(9, 6.4)
+    axes = figure.subplots(2, int(np.ceil(len(lesions) / 2)), squeeze=False).ravel()
+    window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
+    for panel, lesion in zip(axes, lesions.itertuples(), strict=False):
+        centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)
+        shared = {"window": window, "letters": False}
+        spacing = image.spacing
+        cuts.show_cut(
+            panel, image.data, truth, spacing, "axial", centre, colour="#E69F00", **shared
+        )
+        mask = cuts.take_cut(candidates.data > 0, "axial", centre[2])
+        cuts.draw_outline(panel, mask, spacing[:2], "#56B4E9")
+        true = implanted["radius_mm"].iloc[lesion.id - 1]  # points become labels 1, 2, ...
+        panel.set_title(f"radius {true:.1f} mm, refined {lesion.radius_mm:.1f} mm", fontsize=9)
+    for panel in axes[len(lesions) :]:
+        panel.axis("off")
+    figure.suptitle(
+        "Real scan; orange: implanted, blue: candidates. The network has seen phantoms only.",
+        fontsize=9,
+    )
+    return figure

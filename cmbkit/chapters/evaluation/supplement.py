@@ -1,0 +1,148 @@
+"""Tables beyond the thesis: other grid, operating points, baseline, the real scan."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cmbkit.chapters.detection import (
+    BY_KEYS,
+    COUNTS,
+    DATASET,
+    KEYS,
+    MODEL,
+    POOLED,
+    in_order,
+    result_table,
+)
+from cmbkit.evaluation.statistics import summary_by
+from cmbkit.params import Evaluation, Inference
+from cmbkit.reporting.layout import Column, laid_out
+
+RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
+
+
+def table_s30(
+    standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation, *, seed: int
+) -> pd.DataFrame:
+    """Detection and Dice on the standard and on the scans' own grids (section 9.4).
+
+    Parameters
+    ----------
+    standard, native : DataFrame
+        Scan rows of the same scans and models: uid, dataset, patient, model, tp, fp, fn, dice_tp.
+    params : Evaluation
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, grid ("standard", "native"), n_scans, tp, fp, fn, pooled_precision,
+        pooled_recall, pooled_f1, pooled_dice_tp and n_differ, the scans whose TP, FP or FN are
+        not the same on both.
+    """
+    counts = ["tp", "fp", "fn"]
+    both = standard.merge(native, on=["uid", "model"], suffixes=("", "_native"))
+    if not len(both) == len(standard) == len(native):
+        raise ValueError(
+            f"native: expected the {len(standard)} scans and models of standard, found "
+            f"{len(native)} rows, {len(both)} of them the same"
+        )
+    other = both[counts].to_numpy() != both[[f"{name}_native" for name in counts]].to_numpy()
+    differ = both.assign(n_differ=other.any(axis=1)).groupby(KEYS)["n_differ"].sum().reset_index()
+    grids = {"standard": standard, "native": native}
+    table = pd.concat(
+        summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).assign(grid=name)
+        for name, scans in grids.items()
+    )
+    table = in_order(table, **BY_KEYS, grid=tuple(grids))
+    shown = [
+        DATASET,
+        MODEL,
+        Column("grid", "Grid"),
+        *COUNTS,
+        Column("pooled_precision", "Precision", 3, "max"),
+        Column("pooled_recall", "Recall", 3, "max"),
+        Column("pooled_f1", "F1", 3, "max"),
+        Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
+        Column("n_differ", "Scans that differ"),
+    ]
+    note = f"{POOLED}; bold: the better grid."
+    return result_table(table.merge(differ, on=KEYS), shown, within=("dataset", "model"), note=note)
+
+
+def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
+    """Pairs of threshold and smallest size, by F1, best first.
+
+    Parameters
+    ----------
+    points : DataFrame
+        threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
+    chosen : Inference
+        The study's own pair is marked in the column ``chosen``.
+    """
+    pair = chosen.threshold, chosen.minimum_voxels
+    own = (points[["threshold", "minimum_voxels"]] == pair).all(axis=1)
+    table = points.assign(chosen=own).sort_values("f1", ascending=False, kind="stable")
+    in_full = {value: f"{value:g}" for value in set(points["threshold"])}
+    columns = [
+        Column("threshold", "Threshold", names=in_full),
+        Column("minimum_voxels", "Smallest size (voxels)"),
+        *COUNTS,
+        *RATES,
+        Column("chosen", "This study's", names={True: "yes", False: ""}),
+    ]
+    return laid_out(table.reset_index(drop=True), columns)
+
+
+def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
+    """Detection as each step of post-processing is added, then each of three tried on top.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        step, value (of the step's parameter; NaN if none), tp, fp, fn, precision, recall, f1.
+    """
+    sayings = {
+        "components": "components of the threshold",
+        "brain_tissue": "without those outside brain tissue (6.6)",
+        "minimum_voxels": "at least {:g} voxels",
+        "merge_mm": "those within {:g} mm as one",
+        "low_threshold": "grown down to {:g} (hysteresis)",
+        "maximum_tubeness": "without tubes (above {:g})",
+    }
+    values = zip(steps["step"], steps["value"], strict=True)
+    names = {step: sayings[step].format(value) for step, value in values}
+    return laid_out(steps, [Column("step", "Step", names=names), *COUNTS, *RATES])
+
+
+def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+    """Every model and the untrained baseline, from summed counts (parameters as in `table_7_2`)."""
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).drop(columns="fp_scan_sd")
+    shown = [
+        *COUNTS,
+        Column("pooled_precision", "Precision", 3),
+        Column("pooled_recall", "Recall", 3),
+        Column("pooled_f1", "F1", 3),
+        Column("fp_scan", "FPscan", 3),
+    ]
+    return result_table(table, [DATASET, MODEL, *shown], note=f"{POOLED}.")
+
+
+def table_s10(rows: pd.DataFrame) -> pd.DataFrame:
+    """Candidates on the real scan, as it stands and with implanted CMBs.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        model, variant ("asis", "implanted"), n_pred, n_gt, tp, fn, fp.
+    """
+    variants = {"asis": "as it stands", "implanted": "with implanted CMBs"}
+    titles = {
+        "n_pred": "Candidates",
+        "n_gt": "Implanted",
+        "tp": "Found",
+        "fn": "Missed",
+        "fp": "Unmatched candidates",
+    }
+    columns = [MODEL, Column("variant", "Scan", names=variants)]
+    return laid_out(rows, [*columns, *(Column(key, title) for key, title in titles.items())])

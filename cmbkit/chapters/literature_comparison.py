@@ -1,0 +1,75 @@
+"""Notebook 07: published results beside one's own (Table 8.4), and the audit of printed numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.chapters.detection import DATASETS, KEYS, MODELS, in_order
+from cmbkit.params import Evaluation
+from cmbkit.plotting.evaluation import comparison_bars
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.published.literature import beside_own
+from cmbkit.reporting.layout import Column, laid_out
+
+FINDING = ["where", "finding", "printed", "recomputed", "arithmetic"]
+
+
+def table_8_4(
+    scans: pd.DataFrame, params: Evaluation, *, synthetic: bool, seed: int
+) -> pd.DataFrame:
+    """Published results and, below them, this run's, from summed counts.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
+        datasets are used.
+    params : Evaluation
+        Names the test datasets and the matching rule, which each row states.
+    synthetic : bool
+        Whether the scans come from the embedded cohort: the data column then says so.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and data (see `published.literature.beside_own`).
+    """
+    tested = scans[scans["dataset"].isin(params.test_datasets)]
+    tested = in_order(tested, dataset=DATASETS, model=MODELS)
+    own = [
+        (
+            f"this run, {MODEL_NAMES.get(model, model)}",
+            f"{dataset} (synthetic cohort)" if synthetic else dataset,
+            group,
+        )
+        for (dataset, model), group in tested.groupby(KEYS, sort=False)
+    ]
+    return beside_own(own, params, seed=seed)
+
+
+def figure_s12(table: pd.DataFrame) -> Figure:
+    """Rates of `table_8_4` as bars, this run's in colour."""
+    return comparison_bars(table.rename(columns={"fp_scan": "fp_per_scan"}))
+
+
+def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
+    """Findings of `published.thesis_audit.audit` that do not fit each other.
+
+    Values stay as they are printed: with their digits, ranges and units.
+    """
+    table = findings.loc[findings["verdict"] == "differs", FINDING]
+    return laid_out(table, [Column(name, name.capitalize()) for name in FINDING])
+
+
+def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
+    """How many findings agree and differ, by place in the thesis.
+
+    Returns
+    -------
+    DataFrame
+        Index where; columns agrees, differs.
+    """
+    return pd.crosstab(findings["where"], findings["verdict"])

@@ -1,0 +1,169 @@
+"""Figures 8.1 to 8.3: examples of false positives, of misses, of pairs; Figures S11 and S31."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
+from cmbkit.chapters.subgroup_analysis.supplement import VARIED
+from cmbkit.plotting import cuts
+from cmbkit.plotting.canvas import nothing_to_show
+from cmbkit.plotting.evaluation import subgroup_forest
+from cmbkit.plotting.render_panels import evenly_by_size, render_pairs
+from cmbkit.plotting.slice_thickness import thickness_curves
+from cmbkit.records import StandardScan
+from cmbkit.volume import Volume
+
+Candidates = Callable[[str, StandardScan], Volume]
+"""Instance labels that a model found in a scan."""
+
+
+def examples(
+    matches: pd.DataFrame, match: str, dataset: str, *, model: str = "scratch", count: int = 2
+) -> pd.DataFrame:
+    """Matches of one kind to look at: the surest false positives, the most elongated misses.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        From `match_table.match_table`.
+    match : {"FP", "FN", "TP"}
+    dataset : str
+        Preferred; where it has none of the kind, all datasets are looked through.
+    model : str
+    count : int
+        At most so many.
+    """
+    chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
+    preferred = chosen[chosen["dataset"] == dataset]
+    chosen = preferred if len(preferred) else chosen
+    order = ["score", "gt_inv_elongation", "uid", "gt_id"]
+    return chosen.sort_values(order, ascending=[False, True, True, True]).head(count)
+
+
+def figure_8_1(
+    rows: pd.DataFrame, scans: Mapping[str, StandardScan], candidates: Candidates
+) -> Figure:
+    """False positives with what is around them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `examples`.
+    scans : mapping of uid to StandardScan
+    candidates : callable
+        Instance labels that a model found in a scan.
+    """
+    return _cuts(rows, scans, candidates, "No false positive in this run.")
+
+
+def figure_8_2(
+    rows: pd.DataFrame, scans: Mapping[str, StandardScan], candidates: Candidates
+) -> Figure:
+    """Missed CMBs with what is around them (parameters as in `figure_8_1`)."""
+    return _cuts(rows, scans, candidates, "No missed microbleed in this run.")
+
+
+def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> Figure:
+    if rows.empty:
+        return nothing_to_show(otherwise)
+    shown = []
+    for number, row in enumerate(rows.itertuples(), 1):
+        standard = scans[row.uid]
+        predicted = candidates(row.model, standard)
+        annotated = np.isfinite(row.gt_id)
+        labels, label = (standard.lesions(), row.gt_id) if annotated else (predicted, row.pred_id)
+        crops = rows_around(standard, centre_of_label(labels, label), {row.model: predicted})
+        title = f"{number}: {row.uid}"
+        if np.isfinite(row.score):
+            title += f", probability {row.score:.2f}"
+        elif np.isfinite(row.gt_inv_elongation):
+            title += f", InvElongation {row.gt_inv_elongation:.2f}"
+        shown.append((f"{title}\n{acquired(standard.scan)}", crops, middle(crops)))
+    return cuts.cut_examples(shown, standard.image().spacing)
+
+
+def found_and_missed(
+    matches: pd.DataFrame, dataset: str, *, model: str = "scratch", count: int = 16
+) -> pd.DataFrame:
+    """As many found as missed CMBs of a dataset, each half spread over size.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        From `match_table.match_table`.
+    dataset, model : str
+    count : int
+        At most so many in all; where there are too few of one kind, all of them and as many of
+        the other.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``matches`` by increasing radius.
+    """
+    own = matches[(matches["model"] == model) & (matches["dataset"] == dataset)]
+    own = own[own["gt_id"].notna()]
+    return own.iloc[balanced(own["gt_radius_mm"], own["match"] == "TP", count)]
+
+
+def balanced(radii, found, count: int) -> list[int]:
+    """Positions of equally many found and missed CMBs, each half spread over size.
+
+    Parameters
+    ----------
+    radii : array-like of float, shape (n,)
+    found : array-like of bool, shape (n,)
+    count : int
+        At most so many in all. Where no CMB is of one kind, all are of the other.
+
+    Returns
+    -------
+    list of int
+        By increasing radius.
+    """
+    radii, found = np.asarray(radii, float), np.asarray(found, bool)
+    kinds = [where for where in (np.flatnonzero(found), np.flatnonzero(~found)) if len(where)]
+    each = min(count // len(kinds), *(len(where) for where in kinds)) if kinds else 0
+    chosen = [int(w[i]) for w in kinds for i in evenly_by_size(radii[w], each)]
+    return sorted(chosen, key=lambda i: (radii[i], i))
+
+
+def figure_8_3(
+    rows: pd.DataFrame, scans: Mapping[str, StandardScan], candidates: Candidates
+) -> Figure:
+    """Annotated CMBs and their predictions in 3D, blanks where missed.
+
+    ``rows`` come from `found_and_missed`; other parameters as in `figure_8_1`.
+    """
+    if rows.empty:
+        return nothing_to_show("No annotated microbleed of this dataset in this run.")
+    pairs = [_pair(row, scans[row.uid], candidates) for row in rows.itertuples()]
+    return render_pairs(pairs)
+
+
+def _pair(row, standard: StandardScan, candidates: Candidates) -> tuple:
+    """(annotated, predicted or None, spacing in mm, radius in mm), both masks in one box."""
+    lesions = standard.lesions()
+    masks = [lesions.data == row.gt_id]
+    if row.match == "TP":
+        masks.append(candidates(row.model, standard).data == row.pred_id)
+    places = np.argwhere(np.logical_or.reduce(masks))
+    low, high = places.min(axis=0), places.max(axis=0) + 1
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    truth, predicted = ([np.pad(mask[box], 1) for mask in masks] + [None])[:2]
+    return truth, predicted, float(lesions.spacing[0]), row.gt_radius_mm
+
+
+def figure_s11(table: pd.DataFrame) -> Figure:
+    """F1 by subgroup of scans with its intervals: `table_s11` as a picture."""
+    return subgroup_forest(table)
+
+
+def figure_s31(curves: pd.DataFrame) -> Figure:
+    """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
+    return thickness_curves(curves, VARIED)

@@ -1,0 +1,193 @@
+"""What sections 8.1.1 to 8.1.3 say in their text (S11, S31), and thick slices alone (S32)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, in_order
+from cmbkit.chapters.subgroup_analysis.tables import about
+from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
+from cmbkit.evaluation.statistics import summary, summary_by
+from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, cmb_count
+from cmbkit.params import Evaluation, SliceExperiment
+from cmbkit.published.numbers import stated, statements, thesis_numbers
+from cmbkit.reporting.layout import Column, laid_out
+
+FACTORS = ("sequence", "slice thickness", "in-plane resolution", "many CMBs")
+VARIED = {
+    "radius": "Radius (mm)",
+    "contrast": "Contrast (share of signal lost)",
+    "count": "CMBs per brain",
+}
+"""What the experiment varies, and how a figure or table calls it."""
+
+
+def table_s11(
+    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
+) -> pd.DataFrame:
+    """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
+        in_plane_mm, n_gt, tp, fp, fn.
+    params : Evaluation
+    seed : int
+        Of the bootstrap.
+    model : str
+
+    Returns
+    -------
+    DataFrame
+        factor, subgroup, dataset, n_scans, n (annotated CMBs; groups without are left out), tp,
+        fp, fn, f1, f1_low, f1_high, f1_thesis (what sections 8.1.1 and 8.1.3 state).
+    """
+    scans, parts = scans[scans["model"] == model], []
+    for factor in FACTORS:
+        groups = scans.assign(factor=factor, subgroup=SCAN_SUBGROUPS[factor](scans))
+        order = sorted(groups["subgroup"].unique())
+        groups = in_order(groups, dataset=DATASETS, subgroup=order)
+        parts.append(summary_by(groups, ["factor", "subgroup", "dataset"], params, seed))
+    table = pd.concat(parts, ignore_index=True)
+    f1 = {f"pooled_f1{end}": f"f1{end}" for end in ("", "_low", "_high")}
+    table = table.assign(n=table["tp"] + table["fn"]).rename(columns=f1)
+    table = table[table["n"] > 0].reset_index(drop=True)
+    groups = table[["factor", "subgroup", "dataset"]].itertuples(index=False, name=None)
+    table["f1_thesis"] = [stated_f1(*g) if model == "scratch" else np.nan for g in groups]
+    columns = [
+        Column("factor", "Scans by"),
+        Column("subgroup", "Subgroup"),
+        DATASET,
+        Column("n_scans", "Scans"),
+        Column("n", "CMBs"),
+        *COUNTS,
+        Column("f1", "F1", 3),
+    ]
+    kept = [column.key for column in columns]
+    return laid_out(table[[*kept, "f1_low", "f1_high", "f1_thesis"]], columns, note=about(model))
+
+
+def stated_f1(factor: str, subgroup: str, dataset: str) -> float:
+    """globF1 that sections 8.1.1 and 8.1.3 state for a subgroup of scans; NaN if none."""
+    thickness = {"<3 mm": "globF1 below 3 mm", ">=3 mm": "globF1 from 3 mm on"}
+    where = {
+        "slice thickness": ("Section 8.1.1", dataset, thickness.get(subgroup)),
+        "sequence": ("Section 8.1.3", f"{dataset} {subgroup}", "globF1"),
+    }
+    table = statements().set_index(["where", "subject", "quantity"])["value"]
+    return float(table.get(where.get(factor), np.nan))
+
+
+def table_s31(
+    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
+) -> pd.DataFrame:
+    """scanF1* with and without scans of more than 10 CMBs, beside section 8.1.2.
+
+    Parameters are those of `table_s11`.
+
+    Returns
+    -------
+    DataFrame
+        dataset, n_scans, n_left_out, f1_star (of all scans), f1_star_without, each with _low and
+        _high, change (without - all); n_left_out, f1_star_without and change with _thesis (the
+        last from the thesis's own two values).
+    """
+    scans, rows = scans[scans["model"] == model], []
+    for dataset, group in in_order(scans, dataset=DATASETS).groupby("dataset", sort=False):
+        kept = group[cmb_count(group) == "<=10 CMBs"]
+        row = {"dataset": dataset, "n_scans": len(group), "n_left_out": len(group) - len(kept)}
+        for name, part in (("f1_star", group), ("f1_star_without", kept)):
+            found = summary(part, params, seed)
+            row |= {f"{name}{end}": found[f"scan_f1_star{end}"] for end in ("", "_low", "_high")}
+        rows.append(row | {"change": row["f1_star_without"] - row["f1_star"]})
+    table = pd.DataFrame(rows)
+    told = [_stated_without(dataset) if model == "scratch" else {} for dataset in table["dataset"]]
+    names = ["n_left_out_thesis", "f1_star_without_thesis", "change_thesis"]
+    table = table.join(pd.DataFrame(told).reindex(columns=names))
+    columns = [
+        DATASET,
+        Column("n_scans", "Scans"),
+        Column("n_left_out", "Scans left out"),
+        Column("f1_star", "scanF1*, all", 3),
+        Column("f1_star_without", "scanF1*, without", 3),
+        Column("change", "Change", 3),
+    ]
+    note = (
+        f"{about(model)} [95 % interval, patients resampled]. The thesis's change is recomputed "
+        "from its two values: for CRB it prints +0.129."
+    )
+    return laid_out(table, columns, note=note)
+
+
+def _stated_without(dataset: str) -> dict:
+    printed = thesis_numbers("7.2").query("model == 'scratch'").set_index("dataset")["f1_star"]
+    if dataset not in printed:
+        return {}
+    value = float(stated("Section 8.1.2", dataset, "scanF1* without them"))
+    return {
+        "n_left_out_thesis": int(stated("Section 8.1.2", dataset, "scans of more than 10 CMBs")),
+        "f1_star_without_thesis": value,
+        "change_thesis": value - printed[dataset],
+    }
+
+
+def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
+    """The same CMBs in thinner and thicker slices: lost and gained.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        From `slice_experiment.changes`.
+    design : SliceExperiment
+    """
+    brains = "change: of recall, 95 % interval from resampling brains"
+    if design.brains < FEWEST_BRAINS:
+        brains = f"change: of recall, without an interval: {_too_few(design)}"
+    note = (
+        "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
+        f"gained: in the thicker alone; {brains}; p: exact McNemar test, which takes CMBs as "
+        "independent, not corrected for the number of tests."
+    )
+    columns = [
+        Column("factor", "Varied", names=VARIED),
+        Column("level", "Value"),
+        Column("thinner_mm", "Thinner (mm)"),
+        Column("thicker_mm", "Thicker (mm)"),
+        Column("brains", "Brains"),
+        Column("n", "CMBs"),
+        Column("recall_thinner", "Recall, thinner", 3),
+        Column("recall_thicker", "Recall, thicker", 3),
+        Column("lost", "Lost"),
+        Column("gained", "Gained"),
+        Column("change", "Change", 3),
+        Column("p_value", "p", 4),
+    ]
+    return laid_out(changes, columns, note=note)
+
+
+def experiment_caption(design: SliceExperiment, n_scans: int) -> str:
+    """Size of the slice experiment and what was left out, in a few sentences."""
+    where = "whole brains"
+    if design.slab_mm is not None:
+        where = f"an axial slab of {design.slab_mm:g} mm of each"
+    intervals = "95 % intervals from resampling brains, with all of their CMBs"
+    if design.brains < FEWEST_BRAINS:
+        intervals = (
+            "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "
+            f"take CMBs as independent and so are rather too narrow: {_too_few(design)}"
+        )
+    return (
+        f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where} looked at; base: "
+        f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost, "
+        f"{design.count[0]} CMBs per brain. {intervals}; no anatomical filter."
+    )
+
+
+def _too_few(design: SliceExperiment) -> str:
+    return f"{_brains(design.brains)} cannot tell how brains differ"
+
+
+def _brains(n: int, kind: str = "") -> str:
+    return f"{n} {kind}brain{'s' if n > 1 else ''}"

@@ -1,0 +1,162 @@
+"""Tables 8.1 to 8.3: detection by sequence, number and location of CMBs, and their shape."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cmbkit.chapters.detection import (
+    COUNTS,
+    DATASET,
+    DATASETS,
+    in_order,
+    printed_beside,
+    result_table,
+)
+from cmbkit.evaluation import subgroups
+from cmbkit.evaluation.statistics import summary_by
+from cmbkit.params import Evaluation
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.published.numbers import thesis_numbers
+from cmbkit.reporting.layout import Column, laid_out
+
+PRINTED_LEVELS = {"high": ">=3", "low": "<3", "none": "0"}
+RATES = {
+    "scan_precision": "scanPrecision",
+    "scan_recall": "scanRecall",
+    "scan_f1": "scanF1",
+    "scan_f1_star": "scanF1*",
+    "pooled_f1": "globF1",
+}
+SHAPES = {
+    "inv_elongation": "InvElongation",
+    "inv_flatness": "InvFlatness",
+    "max_diameter_mm": "Max diameter (mm)",
+    "volume_mm3": "Volume (mm³)",
+    "sphericity": "Sphericity",
+}
+
+
+def table_8_1(
+    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
+) -> pd.DataFrame:
+    """Detection by sequence and number of CMBs, for one model.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
+    params : Evaluation
+        NaN rule and bootstrap samples.
+    seed : int
+        Of the bootstrap.
+    model : str
+
+    Returns
+    -------
+    DataFrame
+        dataset, sequence, cmb_level, n_scans, tp, fp, fn, scan_precision, scan_recall, scan_f1,
+        scan_f1_star, pooled_f1 with their parts. Scans without CMBs, which the thesis leaves
+        out, have rows of their own (level "none"), so that the counts add up.
+    """
+    groups = scans.assign(cmb_level=subgroups.number_of_cmbs(scans))
+    levels = {text: level for level, text in PRINTED_LEVELS.items()}
+    printed = thesis_numbers("8.1")
+    printed = printed.assign(cmb_level=printed["cmb_level"].map(levels))
+    orders = {"sequence": ("SWI", "T2S"), "cmb_level": subgroups.LEVELS}
+    columns = [
+        Column("sequence", "Sequence"),
+        Column("cmb_level", "CMBs", names=PRINTED_LEVELS),
+    ]
+    return _by_subgroup(groups, printed, orders, columns, params, model, seed)
+
+
+def table_8_2(
+    scans: pd.DataFrame,
+    matches: pd.DataFrame,
+    params: Evaluation,
+    *,
+    seed: int,
+    model: str = "scratch",
+    pairs: str = "reference",
+) -> pd.DataFrame:
+    """Detection by location, for one model.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        As for `table_8_1`: which scans there are, those without matches too.
+    matches : DataFrame
+        From `match_table.match_table`.
+    params, seed, model
+        As for `table_8_1`.
+    pairs : {"reference", "each"}
+        Where a TP belongs whose two halves lie apart (see `subgroups.at_location`).
+
+    Returns
+    -------
+    DataFrame
+        As from `table_8_1` with location for sequence and cmb_level. CMBs in no region of Table
+        4.2 have rows of their own ("Elsewhere"), so that the counts add up.
+    """
+    scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
+    parts = {name: subgroups.at_location(matches, name, pairs) for name in subgroups.LOCATIONS}
+    groups = pd.concat(
+        subgroups.recount(scans, part).assign(location=name)
+        for name, part in parts.items()
+        if len(part) or name != subgroups.ELSEWHERE
+    )
+    orders, columns = {"location": subgroups.LOCATIONS}, [Column("location", "Location")]
+    return _by_subgroup(groups, thesis_numbers("8.2"), orders, columns, params, model, seed)
+
+
+def _by_subgroup(scans, printed, orders, columns, params, model, seed) -> pd.DataFrame:
+    keys = ["dataset", *orders]
+    groups = in_order(scans[scans["model"] == model], dataset=DATASETS, **orders)
+    table = summary_by(groups, keys, params, seed)
+    names = {name: name for name in ("tp", "fp", "fn", *RATES)} | {"pooled_f1": "glob_f1"}
+    printed = printed if model == "scratch" else printed.iloc[:0]
+    table = printed_beside(table, printed, keys, names)
+    shown = [DATASET, *columns, Column("n_scans", "Scans"), *COUNTS]
+    shown += [Column(key, title, 3) for key, title in RATES.items()]
+    note = f"{about(model)} Mean ± SD over scans [95 % interval, patients resampled]."
+    return result_table(table, shown, note=note)
+
+
+def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
+    """Shape of annotated and predicted CMBs that were found, missed and invented, for one model.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        From `match_table.match_table`.
+    model : str
+
+    Returns
+    -------
+    DataFrame
+        match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of
+        `SHAPES` with its _sd, beside the thesis's.
+    """
+    shapes = subgroups.shapes_by_match(matches[matches["model"] == model])
+    datasets = in_order(shapes[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"]
+    rows = []
+    for match, kind in (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred")):
+        for dataset in datasets:
+            keys = {"match": match, "type": kind, "dataset": dataset}
+            group = shapes[(shapes[list(keys)] == pd.Series(keys)).all(axis=1)]
+            row = keys | {"n": len(group)}
+            for name in SHAPES:
+                row |= {name: group[name].mean(), f"{name}_sd": group[name].std()}
+            rows.append(row)
+    printed = thesis_numbers("8.3").rename(columns={"call": "match"})
+    printed = printed if model == "scratch" else printed.iloc[:0]
+    names = {name: name for name in ("n", *SHAPES)}
+    table = printed_beside(pd.DataFrame(rows), printed, ["match", "type", "dataset"], names)
+    shown = [Column("match", "Match"), Column("type", "Type"), DATASET, Column("n")]
+    shown += [Column(key, title, 2) for key, title in SHAPES.items()]
+    return laid_out(table, shown, note=f"{about(model)} Mean ± SD over CMBs.")
+
+
+def about(model: str) -> str:
+    """First sentence of a note: which model a table is about."""
+    return f"Model: {MODEL_NAMES.get(model, model)}."

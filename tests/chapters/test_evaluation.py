@@ -1,0 +1,153 @@
+"""Tables of chapter 7 from scan rows whose sums are the thesis's printed counts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.chapters import evaluation
+from cmbkit.params import Evaluation, Inference
+from cmbkit.reporting.tables import render_html, render_latex, shown
+
+RULES = {"params": Evaluation(bootstrap_samples=200), "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def scans(scan_rows):
+    return pd.concat(
+        [
+            scan_rows("DOU", "tl", 52, 23, 22, 20),
+            scan_rows("DOU", "scratch", 51, 10, 23, 20),
+            scan_rows("DOU", "my detector", 10, 900, 64, 20),
+            scan_rows("CRB", "scratch", 38, 16, 89, 18),
+        ],
+        ignore_index=True,
+    )
+
+
+def test_table_7_3_holds_what_the_thesis_prints(scans):
+    table = evaluation.table_7_3(scans, **RULES)
+    assert table[["dataset", "model"]].to_numpy().tolist() == [
+        ["CRB", "scratch"], ["DOU", "scratch"], ["DOU", "tl"], ["DOU", "my detector"],
+    ]  # fmt: skip
+    for name in ("precision", "recall", "f1", "fp_cmb"):
+        own, printed = table[f"pooled_{name}"], table[f"pooled_{name}_thesis"]
+        np.testing.assert_allclose(own[:3], printed[:3], atol=0.0006)
+        assert np.isnan(printed[3])
+        assert (table[f"pooled_{name}_low"] <= own).all()
+        assert (own <= table[f"pooled_{name}_high"]).all()
+    row = table.loc[1]
+    assert row["pooled_f1"] == pytest.approx(102 / (102 + 33)) and row["pooled_f1_thesis"] == 0.756
+    assert row[["n_scans", "tp", "fp", "fn"]].tolist() == [20, 51, 10, 23]
+    assert not any(name.startswith("scan_") for name in table)  # what the table shows, no more
+
+
+def test_the_best_model_is_bold_within_its_dataset(scans):
+    table = evaluation.table_7_3(scans, **RULES)
+    cells, bold = shown(table)
+    assert cells["Model"].tolist() == ["Scratch", "Scratch", "TL", "my detector"]
+    assert bold["F1"].tolist() == [False, True, False, False]
+    assert bold["FPcmb (thesis)"].tolist() == [False, True, False, False]
+    assert f"<b>{cells.loc[1, 'F1']}</b>" in render_html(table, "x")
+    assert r"\textbf" in render_latex(table, "x")
+
+
+def test_table_7_2_and_7_4_carry_deviation_and_the_thesis(scans):
+    """Scratch on DOU: 10 false positives in one of 20 scans."""
+    table = evaluation.table_7_2(scans, **RULES).query("dataset == 'DOU' and model == 'scratch'")
+    row = table.iloc[0]
+    assert row["fp_scan"] == 0.5 and row["fp_scan_sd"] == pytest.approx(np.sqrt(95 / 19))
+    assert row[["fp_scan_thesis", "fp_scan_thesis_sd"]].tolist() == [0.5, 1.235]
+    dice = evaluation.table_7_4(scans, **RULES).query("dataset == 'DOU' and model == 'scratch'")
+    row = dice.iloc[0]
+    assert row[["scan_dice_tp", "scan_dice_tp_sd", "pooled_dice_tp"]].tolist() == [0.5, 0, 0.5]
+    assert row[["scan_dice_tp_thesis", "scan_dice_tp_thesis_sd"]].tolist() == [0.56, 0.20]
+
+
+def classification_rows():
+    """CRB at 3 CMBs as the integers behind Table 7.5 say: TP 6, FP 6, TN 5, FN 1."""
+    n_gt = [1] * 7 + [4] * 11
+    n_pred = [0] * 6 + [5] + [1] * 6 + [4] * 5
+    return pd.DataFrame(
+        {"dataset": "CRB", "model": "scratch", "n_gt": n_gt, "n_pred": n_pred}
+    ).assign(patient=range(18))
+
+
+@pytest.mark.parametrize("positive", ["fewer_than", "at_least"])
+def test_table_7_5_agrees_with_the_thesis_under_both_conventions(positive):
+    table = evaluation.table_7_5(
+        classification_rows(), Evaluation(scan_thresholds=[3]), seed=1, positive=positive
+    )
+    row = table.iloc[0]
+    for name in ("precision", "recall", "f1", "specificity"):
+        assert row[name] == pytest.approx(row[f"{name}_thesis"], abs=0.0006)
+    assert row["n_positive"] == {"fewer_than": 7, "at_least": 11}[positive]
+    assert row["recall"] == pytest.approx({"fewer_than": 6 / 7, "at_least": 5 / 11}[positive])
+
+
+def test_table_7_5_sorts_datasets_then_thresholds():
+    rows = classification_rows()
+    both = pd.concat([rows.assign(dataset="MINE"), rows])
+    table = evaluation.table_7_5(both, Evaluation(scan_thresholds=[5, 3]), seed=1)
+    assert table[["dataset", "threshold"]].to_numpy().tolist() == [
+        ["CRB", 3], ["CRB", 5], ["MINE", 3], ["MINE", 5],
+    ]  # fmt: skip
+    assert table["recall_thesis"].notna().tolist() == [True, True, False, False]
+
+
+def test_both_grids_stand_below_each_other_and_count_what_differs(scans):
+    native = scans.copy()
+    first = native.index[native["model"] == "scratch"][0]
+    native.loc[first, "fp"] += 1
+    table = evaluation.table_s30(scans, native, **RULES)
+    own = table.query("dataset == @native.dataset[@first] and model == 'scratch'")
+    assert own["grid"].tolist() == ["standard", "native"]
+    assert own["fp"].diff().iloc[1] == 1 and own["n_differ"].tolist() == [1, 1]
+    assert table["n_differ"].sum() == 2
+    with pytest.raises(ValueError, match="scans and models of standard"):
+        evaluation.table_s30(scans, native.iloc[1:], **RULES)
+
+
+def test_operating_points_by_f1_with_the_study_s_own_marked():
+    points = pd.DataFrame({"threshold": [0.5, 0.9999, 0.9999], "minimum_voxels": [1, 1, 8]})
+    points = points.assign(tp=1, fp=2, fn=3, precision=0.4, recall=0.5, f1=[0.2, 0.7, 0.6])
+    table = evaluation.table_s33(points, Inference(threshold=0.9999, minimum_voxels=8))
+    assert table["f1"].tolist() == [0.7, 0.6, 0.2]
+    assert table["chosen"].tolist() == [False, True, False]
+    cells, _ = shown(table)
+    assert cells["Threshold"].tolist() == ["0.9999", "0.9999", "0.5"]
+    assert cells["This study's"].tolist() == ["", "yes", ""]
+
+
+def test_steps_are_named_with_their_values():
+    steps = pd.DataFrame(
+        {"step": ["components", "minimum_voxels", "low_threshold"], "value": [np.nan, 8, 0.49995]}
+    ).assign(tp=1, fp=2, fn=3, precision=0.4, recall=0.5, f1=0.2)
+    cells, _ = shown(evaluation.table_s34(steps))
+    assert cells["Step"].tolist() == [
+        "components of the threshold", "at least 8 voxels", "grown down to 0.49995 (hysteresis)",
+    ]  # fmt: skip
+
+
+def test_the_baseline_stands_below_the_trained_models(scans):
+    blobs = scans[scans["model"] == "tl"].assign(model="dark blobs", tp=0, fp=2)
+    table = evaluation.table_s9(pd.concat([blobs, scans]), **RULES)
+    assert table.query("dataset == 'DOU'")["model"].tolist() == [
+        "scratch", "tl", "dark blobs", "my detector",
+    ]  # fmt: skip
+    row = table.query("model == 'dark blobs'").iloc[0]
+    assert (row["fp"], row["fp_scan"], row["pooled_precision"]) == (40, 2, 0)
+    assert row[["fp_scan_low", "fp_scan_high"]].tolist() == [2, 2]
+
+
+def test_the_microbleed_of_figure_7_5_is_where_the_models_differ_most():
+    rows = [
+        ("a", 1, "scratch", 0.5, "TP"), ("a", 1, "tl", 0.4, "TP"),
+        ("b", 1, "tl", 0.9, "TP"), ("b", 1, "scratch", 0.2, "TP"),
+        ("b", 2, "scratch", 0.9, "TP"), ("b", 2, "tl", np.nan, "FN"),
+    ]  # fmt: skip
+    matches = pd.DataFrame(rows, columns=["uid", "gt_id", "model", "dice", "match"])
+    found = evaluation.largest_difference(matches)
+    assert found[["uid", "gt_id", "model"]].to_numpy().tolist() == [
+        ["b", 1, "scratch"], ["b", 1, "tl"],
+    ]  # fmt: skip
+    assert evaluation.largest_difference(matches[matches["model"] == "tl"]).empty

@@ -1,0 +1,76 @@
+"""Table 8.4, Figure S12 and the audit's tables of notebook 07."""
+
+import pandas as pd
+import pytest
+
+from cmbkit.chapters.literature_comparison import (
+    audit_overview,
+    figure_s12,
+    table_8_4,
+    table_s13,
+)
+from cmbkit.params import Evaluation
+from cmbkit.reporting.tables import shown
+
+PARAMS = Evaluation(bootstrap_samples=20)
+
+
+@pytest.fixture
+def scans():
+    """Two scans of each dataset and model: DOU scratch has 6 TP, 2 FP, 4 FN in all."""
+    rows = []
+    for dataset in ("Valid", "DOU", "CRB"):
+        for model in ("scratch", "tl"):
+            for number, (tp, fp, fn) in enumerate(((4, 0, 1), (2, 2, 3))):
+                about = {"dataset": dataset, "model": model, "patient": f"p{number}"}
+                rows.append(about | {"uid": f"{dataset}{number}", "tp": tp, "fp": fp, "fn": fn})
+    return pd.DataFrame(rows)
+
+
+def test_every_row_of_table_8_4_names_data_and_rule(scans):
+    table = table_8_4(scans, PARAMS, synthetic=True, seed=1)
+    own = table[table["own"]]
+    assert own["method"].tolist() == ["this run, Scratch", "this run, TL"] * 2
+    assert own["data"].tolist() == ["CRB (synthetic cohort)"] * 2 + ["DOU (synthetic cohort)"] * 2
+    assert own["matching"].eq("centre distance < 5 mm, greedy, one to one").all()
+    row = own.iloc[2]
+    assert row[["n_scans", "n_cmb", "tp", "fp", "fn"]].tolist() == [2, 10, 6, 2, 4]
+    rates = row[["precision", "recall", "f1", "fp_scan", "fp_cmb"]].tolist()
+    assert rates == pytest.approx([6 / 8, 6 / 10, 12 / 18, 1.0, 0.2])
+    dou = table[table["method"] == "Dou et al. 2016"].iloc[0]
+    assert (dou["fp_scan"], dou["n_scans"]) == (7.7, 20)
+    assert (
+        not table_8_4(scans, PARAMS, synthetic=False, seed=1)["data"]
+        .str.contains("synthetic")
+        .any()
+    )
+
+
+def test_table_8_4_as_text(scans):
+    cells, _ = shown(table_8_4(scans, PARAMS, synthetic=True, seed=1))
+    cells = cells.set_index(["Method", "Data"])
+    # Wilson for 37 of 74: 0.5 +- z sqrt(0.25/74 + z^2/(4 * 74^2)) / (1 + z^2/74)
+    assert cells.loc[("Ferrer et al. 2023", "DOU"), "Recall"] == "0.500 [0.39, 0.61]"
+    assert cells.loc[("Dou et al. 2016", "DOU"), ["Ways", "TP", "FP"]].tolist() == [
+        "2", "59", "61-62",
+    ]  # fmt: skip
+    assert cells.loc[("MixMicrobleedNet", "VALDO hidden test"), "Precision"] == "–"
+
+
+def test_figure_s12_has_a_bar_per_row_and_rate(scans):
+    table = table_8_4(scans, PARAMS, synthetic=True, seed=1)
+    panels = figure_s12(table).axes
+    widths = [bar.get_width() for bar in panels[3].patches]
+    assert widths == pytest.approx(table["fp_scan"].fillna(0).tolist())
+
+
+def test_what_differs_is_listed_and_everything_is_counted():
+    findings = pd.DataFrame(
+        [("Table 1", "a", "1", "2", "", "differs"), ("Table 1", "b", "1", "1", "", "agrees"),
+         ("Abstract", "c", "3", "4", "x", "differs")],
+        columns=["where", "finding", "printed", "recomputed", "arithmetic", "verdict"],
+    )  # fmt: skip
+    assert table_s13(findings)["finding"].tolist() == ["a", "c"]
+    counted = audit_overview(findings)
+    assert counted.loc["Table 1", ["agrees", "differs"]].tolist() == [1, 1]
+    assert counted.loc["Abstract", ["agrees", "differs"]].tolist() == [0, 1]
