@@ -94,9 +94,9 @@ class Volume:
         ``dtype=np.int16`` for float data stores scaled integers (about 1e-4 of the range).
         """
         path = Path(path)
-        data = self.data.astype(np.uint8) if self.data.dtype == bool else self.data
-        image = nib.Nifti1Image(data, self.affine, dtype=dtype or data.dtype)
-        image.header.set_xyzt_units("mm")
+        image = self.to_nifti()
+        if dtype is not None:
+            image.set_data_dtype(dtype)
         with whole_file(path) as part:
             if path.name.endswith(".gz"):
                 with igzip.open(part, "wb", compresslevel=1) as stream:
@@ -104,6 +104,28 @@ class Volume:
             else:
                 nib.save(image, part)
         return path
+
+    @classmethod
+    def from_nifti(cls, image) -> Volume:
+        """Volume of a nibabel image with one 3D volume; its file's name goes along.
+
+        Raises
+        ------
+        VolumeError
+            If the image has not three axes.
+        """
+        data = np.asanyarray(image.dataobj)
+        if data.ndim == 4 and data.shape[3] == 1:
+            data = data[..., 0]
+        name = image.get_filename()
+        return cls(data, np.asarray(image.affine, float), Path(name) if name else None)
+
+    def to_nifti(self) -> nib.Nifti1Image:
+        """The same voxels and affine for nibabel, nilearn and others; bool becomes uint8."""
+        data = self.data.astype(np.uint8) if self.data.dtype == bool else self.data
+        image = nib.Nifti1Image(data, self.affine, dtype=data.dtype)
+        image.header.set_xyzt_units("mm")
+        return image
 
     @property
     def spacing(self) -> np.ndarray:

@@ -86,3 +86,24 @@ def test_packed_files_of_both_versions_and_byte_orders(tmp_path):
             volume = Volume.read(path)
             np.testing.assert_array_equal(volume.data, nib.load(path).get_fdata())
             np.testing.assert_allclose(volume.spacing, [1, 2, 3])
+
+
+def test_nifti_image_goes_out_and_comes_back_and_nilearn_takes_it():
+    from nilearn.image import load_img
+
+    affine = np.diag([0.5, 0.5, 2.0, 1.0])
+    affine[:3, 3] = 3, -4, 5
+    volume = Volume(np.arange(24, dtype=np.int64).reshape(2, 3, 4), affine)
+    image = volume.to_nifti()
+    assert image.header.get_xyzt_units()[0] == "mm" and image.get_data_dtype() == np.int64
+    assert load_img(image).shape == (2, 3, 4)
+    back = Volume.from_nifti(image)
+    np.testing.assert_array_equal(back.data, volume.data)
+    np.testing.assert_array_equal(back.affine, affine)
+    assert volume.with_data(volume.data > 3).to_nifti().get_data_dtype() == np.uint8
+
+
+def test_only_one_volume_of_a_nifti_image_is_taken():
+    with pytest.raises(VolumeError, match="expected a 3D image"):
+        Volume.from_nifti(nib.Nifti1Image(np.zeros((2, 2, 2, 3)), np.eye(4)))
+    assert Volume.from_nifti(nib.Nifti1Image(np.zeros((2, 2, 2, 1)), np.eye(4))).shape == (2, 2, 2)

@@ -9,10 +9,8 @@ place and to name a microbleed by region; it is not a segmentation to publish vo
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -85,6 +83,10 @@ _BRAINSTEM = [
 ]
 
 
+ROUNDING = 1e-6
+"""Grey values are whole 255ths: of those that are 0.2 exactly none shall count as brain."""
+
+
 @dataclass(frozen=True)
 class Templates:
     """nilearn's MNI152 maps at 1 mm, RAS.
@@ -105,21 +107,21 @@ class Templates:
     affine: np.ndarray
 
 
-def _shipped_map(kind: str) -> Volume:
-    """Read a map straight from nilearn's folder: importing nilearn takes seven seconds."""
-    spec = importlib.util.find_spec("nilearn")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("anatomy.atlas: expected the package nilearn (it ships the MNI maps)")
-    folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
-    return Volume.read(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
-
-
 @lru_cache(maxsize=1)
 def load_templates() -> Templates:
-    """Load the tissue maps as nilearn's ``load_mni152_*`` functions give them at 1 mm."""
-    grey, white, t1 = (_shipped_map(kind) for kind in ("gm", "wm", "t1"))
-    brain = t1.data > 0.2 * t1.data.max()
-    return Templates(grey.data / grey.data.max(), white.data / white.data.max(), brain, grey.affine)
+    """Load the tissue maps by nilearn's ``load_mni152_*`` functions at 1 mm."""
+    from nilearn import datasets  # slow to import
+
+    grey, white, t1 = (
+        Volume.from_nifti(load(resolution=1))
+        for load in (
+            datasets.load_mni152_gm_template,
+            datasets.load_mni152_wm_template,
+            datasets.load_mni152_template,
+        )
+    )
+    brain = t1.data > 0.2 + ROUNDING
+    return Templates(grey.data, white.data, brain, grey.affine)
 
 
 def _inside(x, y, z, ellipsoids) -> np.ndarray:

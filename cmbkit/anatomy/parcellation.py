@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
@@ -43,6 +44,7 @@ def parcellate(
     tool: Tool | None = None,
     uid: str | None = None,
     registration: str = "elastic",
+    scan_to_mni: np.ndarray | None = None,
 ) -> tuple[Volume, str]:
     """Label every brain voxel with a SynthSeg number.
 
@@ -60,6 +62,8 @@ def parcellate(
         The scan's name in that folder.
     registration : {"elastic", "affine"}
         Of the stand-in's atlas, see `register_atlas`.
+    scan_to_mni : ndarray, shape (4, 4), optional
+        From `fit_to_mni`, where it is known already.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def parcellate(
             command = command_for(tool, "mri_synthseg", Path(folder), method == "synthseg")
             if command:
                 return _synthseg(image, command, Path(folder)), SYNTHSEG
-    return register_atlas(image, brain, registration), STAND_IN[registration]
+    return register_atlas(image, brain, registration, scan_to_mni), STAND_IN[registration]
 
 
 def _synthseg(image: Volume, command: list[str], folder: Path) -> Volume:
@@ -100,13 +104,16 @@ def _onto(labels: Volume, image: Volume) -> Volume:
     return result.with_data(result.data.astype(np.uint8 if largest < 256 else np.uint16))
 
 
-def register_atlas(image: Volume, brain: Volume, registration: str = "elastic") -> Volume:
+def register_atlas(
+    image: Volume,
+    brain: Volume,
+    registration: str = "elastic",
+    scan_to_mni: np.ndarray | None = None,
+) -> Volume:
     """Labels of the MNI atlas after affine and, if asked, elastic registration to a scan.
 
-    Affine: the signed distance to the brain's surface is matched over the voxels within 12 mm
-    of it, on a 5 mm grid (Levenberg-Marquardt on 12 parameters). Then the tissue inside is
-    matched (`cmbkit.anatomy.deformation`), unless the image is constant within the brain. The
-    same input gives the same labels.
+    Affine: see `fit_to_mni`. Then the tissue inside is matched (`cmbkit.anatomy.deformation`),
+    unless the image is constant within the brain. The same input gives the same labels.
 
     Parameters
     ----------
@@ -115,22 +122,66 @@ def register_atlas(image: Volume, brain: Volume, registration: str = "elastic") 
     brain : Volume of uint8
         Same grid, RAS axes.
     registration : {"elastic", "affine"}
+    scan_to_mni : ndarray, shape (4, 4), optional
+        From `fit_to_mni`, where it is known already.
 
     Returns
     -------
     Volume of uint8
         SynthSeg numbers within the brain mask, where every voxel gets one; 0 outside.
     """
-    if not (brain.data > 0).any():
-        raise ParcellationError(f"{brain.path or 'brain mask'}: expected voxels > 0, found none")
-    atlas, mask = _filled_atlas()
-    affine = fit_affine(_coarse(brain), _coarse(mask))
+    affine = fit_to_mni(brain) if scan_to_mni is None else scan_to_mni
+    atlas, _ = _filled_atlas()
     values = image.data[brain.data > 0]
     if registration == "affine" or values.min() == values.max():
         return brain.with_data(look_up(atlas, brain, affine).data * (brain.data > 0))
     to_atlas = np.linalg.inv(atlas.affine) @ affine @ image.affine
     field = fit_deformation(image, brain, _atlas_shares(), to_atlas)
     return brain.with_data(look_up_moved(atlas, image, to_atlas, *field) * (brain.data > 0))
+
+
+def fit_to_mni(brain: Volume) -> np.ndarray:
+    """Affine registration of a brain mask to the MNI152 brain, outline to outline.
+
+    The signed distance to the brain's surface is matched over the voxels within 12 mm of it, on
+    a 5 mm grid (Levenberg-Marquardt on 12 parameters). What lies inside is not looked at, so
+    deep structures may be a few millimetres off.
+
+    Parameters
+    ----------
+    brain : Volume of uint8
+        RAS axes.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        From the scan's RAS mm to MNI mm.
+    """
+    if not (brain.data > 0).any():
+        raise ParcellationError(f"{brain.path or 'brain mask'}: expected voxels > 0, found none")
+    return fit_affine(_coarse(brain), _coarse(_filled_atlas()[1]))
+
+
+def to_mni(points_mm, scan_to_mni) -> np.ndarray:
+    """Places of a scan in MNI space.
+
+    Parameters
+    ----------
+    points_mm : array-like, shape (n, 3)
+        RAS mm of the scan, native or standard grid alike.
+    scan_to_mni : array-like, shape (4, 4), or None
+        From `fit_to_mni`; the record of a preprocessed scan holds it (``scan_to_mni``). None
+        where no registration is stored.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        MNI mm; NaN without a registration.
+    """
+    points = np.asarray(points_mm, float).reshape(-1, 3)
+    if scan_to_mni is None:
+        return np.full(points.shape, np.nan)
+    return apply_affine(np.asarray(scan_to_mni, float), points)
 
 
 @lru_cache(maxsize=1)

@@ -29,10 +29,10 @@ def rows_around(
     image = standard.image()
     box = (round(size_mm / float(image.spacing[0])),) * 3
     raw = crop_around(image.data, centre, box, image.data.min())
-    rows = [("Raw", raw, None)]
-    rows.append(("Annotated", raw, crop_around(standard.lesions().data, centre, box)))
+    truth = crop_around(standard.lesions().data, centre, box)
+    rows = [("Raw", raw, {}), ("Annotated", raw, {"annotated": truth})]
     for model, volume in predicted.items():
-        rows.append((model, raw, crop_around(volume.data, centre, box)))
+        rows.append((model, raw, {"predicted": crop_around(volume.data, centre, box)}))
     return rows
 
 

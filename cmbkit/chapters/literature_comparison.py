@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cmbkit.chapters.detection import DATASETS, KEYS, MODELS, in_order
 from cmbkit.params import Evaluation
-from cmbkit.plotting.evaluation import comparison_bars
+from cmbkit.plotting.bars import comparison_bars
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out

@@ -12,7 +12,7 @@ from cmbkit.anatomy.rating_scales import REGIONS, group_of, structure_of
 from cmbkit.chapters.beside import thesis_name
 from cmbkit.features import analytic, trends
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd
-from cmbkit.plotting.features import FLOOR, RATIOS, floor_bands
+from cmbkit.plotting.associations import FLOOR, RATIOS, floor_bands
 from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.reporting.layout import Column, laid_out
 

@@ -78,7 +78,7 @@ def simulated_slices(cuts: Mapping[float, tuple], spacing_mm: float) -> Figure:
     spacing_mm : float
     """
     names = {mm: f"{mm:g} mm slices" if mm else "As scanned" for mm in cuts}
-    rows = [(names[mm], image, mask) for mm, (image, mask) in cuts.items()]
+    rows = [(names[mm], image, {"annotated": mask}) for mm, (image, mask) in cuts.items()]
     return orthogonal_cuts(rows, spacing_mm, centre=[n // 2 for n in rows[0][1].shape])
 
 
@@ -230,9 +230,9 @@ def figure_a_5(snapshots: Mapping[tuple[str, int], list[dict]], threshold: float
         last = series[-1]
         image = last["image"]
         rows = [
-            ("Raw", image, None),
-            ("Annotated", image, last["lesion"]),
-            ("Predicted", image, last["probability"] >= threshold),
+            ("Raw", image, {}),
+            ("Annotated", image, {"annotated": last["lesion"]}),
+            ("Predicted", image, {"predicted": last["probability"] >= threshold}),
         ]
         examples.append((f"{uid}, CMB {number}", rows, np.array(image.shape) // 2))
     return cut_examples(examples, float(last["spacing_mm"]))

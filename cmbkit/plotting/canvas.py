@@ -37,24 +37,24 @@ def nothing_to_show(reason: str) -> Figure:
 
 def label_synthetic(figure: Figure) -> Figure:
     """Write "synthetic cohort" in the foot of a figure, once, in room kept free for it."""
-    if is_labelled(figure):
-        return figure
+    if not is_labelled(figure):
+        figure.text(0.995, 0.15 * _foot(figure), SYNTHETIC_LABEL, ha="right", va="bottom",
+                    fontsize=8, style="italic", color="#555555", gid=_GID)  # fmt: skip
+    return figure
+
+
+def add_note(figure: Figure, text: str) -> None:
+    """Write a line on how to read the figure in its foot, left of `label_synthetic`'s place."""
+    figure.text(0.006, 0.15 * _foot(figure), text, ha="left", va="bottom", fontsize=8)
+
+
+def _foot(figure: Figure) -> float:
+    """Height of the foot as a share of the figure's, kept free from now on."""
     foot = _FOOTER_INCHES / figure.get_figheight()
     engine = figure.get_layout_engine()
     if engine is not None and "rect" in engine.get():
         engine.set(rect=(0, foot, 1, 1 - foot))
-    figure.text(
-        0.995,
-        0.15 * foot,
-        SYNTHETIC_LABEL,
-        ha="right",
-        va="bottom",
-        fontsize=8,
-        style="italic",
-        color="#555555",
-        gid=_GID,
-    )
-    return figure
+    return foot
 
 
 def is_labelled(figure: Figure) -> bool:
@@ -66,21 +66,6 @@ def datasets_in(values, order) -> list[str]:
     """Names among ``values``, in ``order``; unknown ones follow in alphabetical order."""
     present = set(values)
     return [n for n in order if n in present] + sorted(str(n) for n in present - set(order))
-
-
-def add_scale_bar(axes, length_mm: float, *, colour="white", label: bool = True) -> None:
-    """Draw a bar of ``length_mm`` in the lower left of axes whose data units are mm."""
-    left, right = sorted(axes.get_xlim())
-    bottom, top = sorted(axes.get_ylim())
-    x = left + 0.05 * (right - left)
-    y = bottom + 0.06 * (top - bottom)
-    behind = "black" if colour == "white" else "white"
-    axes.plot([x, x + length_mm], [y, y], color=behind, lw=4, solid_capstyle="butt", zorder=8)
-    axes.plot([x, x + length_mm], [y, y], color=colour, lw=2, solid_capstyle="butt", zorder=9)
-    if label:
-        height = y + 0.04 * (top - bottom)
-        plate = text_plate(behind)
-        axes.text(x, height, f"{length_mm:g} mm", color=colour, fontsize=8, zorder=9, bbox=plate)
 
 
 def text_plate(colour: str) -> dict:

@@ -1,4 +1,4 @@
-"""Configurations and logs as pictures: text in columns (A.7), small tables (A.6, A.8)."""
+"""Configurations and logs as pictures: text in columns (A.7), a small table (A.6)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 
 from cmbkit.plotting.canvas import new_figure
 
-LONG = 28
-"""Rows from which a table runs on in a second block, if that fits."""
 WIDE = 145
 """Characters of 8 points that fit across a figure."""
 
@@ -38,7 +36,7 @@ def configuration_panel(config, title: str = ""):
 
 
 def data_configuration(table, title: str = "", synthetic: bool = False):
-    """A small table as a picture (Figures A.6 and A.8); long ones run on in a second block.
+    """A small table as a picture (Figure A.6).
 
     Parameters
     ----------
@@ -50,27 +48,21 @@ def data_configuration(table, title: str = "", synthetic: bool = False):
     names = [str(name) for name in table.columns]
     rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     widths = [max([len(name), *(len(row[i]) for row in rows)]) + 2 for i, name in enumerate(names)]
-    half = -(-len(rows) // 2)
-    two = len(rows) > LONG and 2 * sum(widths) <= WIDE
-    blocks = [rows[:half], rows[half:]] if two else [rows]
-    longest = max(len(block) for block in blocks)
-    figure = new_figure(10, 0.2 * (longest + 1) + 0.6, synthetic=synthetic)
-    panels = figure.subplots(1, len(blocks), squeeze=False)[0]
-    for axes, block in zip(panels, blocks, strict=True):
-        axes.set_axis_off()
-        drawn = axes.table(
-            cellText=block, colLabels=names, cellLoc="left", loc="upper center",
-            colWidths=[width / sum(widths) for width in widths],
-            bbox=(0, 1 - (len(block) + 1) / (longest + 1), 1, (len(block) + 1) / (longest + 1)),
-        )  # fmt: skip
-        drawn.auto_set_font_size(False)
-        drawn.set_fontsize(min(8, 8 * WIDE / len(blocks) / sum(widths)))
-        for (row, _), cell in drawn.get_celld().items():
-            cell.set_linewidth(0.4)
-            cell.set_edgecolor("#BBBBBB")
-            if row == 0:
-                cell.set_text_props(weight="bold")
-                cell.set_facecolor("#ECECEC")
+    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6, synthetic=synthetic)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    drawn = axes.table(
+        cellText=rows, colLabels=names, cellLoc="left", loc="upper center",
+        colWidths=[width / sum(widths) for width in widths], bbox=(0, 0, 1, 1),
+    )  # fmt: skip
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(min(8, 8 * WIDE / sum(widths)))
+    for (row, _), cell in drawn.get_celld().items():
+        cell.set_linewidth(0.4)
+        cell.set_edgecolor("#BBBBBB")
+        if row == 0:
+            cell.set_text_props(weight="bold")
+            cell.set_facecolor("#ECECEC")
     if title:
         figure.suptitle(title, fontsize=10)
     return figure

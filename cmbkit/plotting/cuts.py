@@ -1,19 +1,18 @@
-"""Axial, coronal and sagittal cuts through a volume, with outlines and a scale bar in mm."""
+"""Axial, coronal and sagittal cuts through a scan with outlines, drawn by nilearn."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cmbkit.boxes import cut_box
-from cmbkit.plotting.canvas import add_scale_bar, new_figure, nice_length, text_plate
-from cmbkit.plotting.style import CALL_COLOURS, MODEL_NAMES
+from cmbkit.plotting.canvas import add_note, new_figure, nice_length
+from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS
+from cmbkit.volume import Volume
 
-CUTS = {
-    "axial": (2, (0, 1), ("L", "R", "P", "A")),
-    "coronal": (1, (0, 2), ("L", "R", "I", "S")),
-    "sagittal": (0, (1, 2), ("P", "A", "I", "S")),
-}
-"""Cut: (axis that is cut, axes shown to the right and upwards, letters left right down up)."""
+CUTS = {"axial": (2, (0, 1)), "coronal": (1, (0, 2)), "sagittal": (0, (1, 2))}
+"""Cut: (axis that is cut, axes shown to the right and upwards)."""
+FINE = 8
+"""Parts into which a mask's voxels are split before nilearn draws its contour."""
 
 
 def outline_segments(mask2d, spacing) -> np.ndarray:
@@ -40,19 +39,6 @@ def outline_segments(mask2d, spacing) -> np.ndarray:
     return np.concatenate(pieces) * np.asarray(spacing, float)
 
 
-def draw_outline(axes, mask2d, spacing, colour, *, width: float = 1.1):
-    """Draw the pixel-exact outline of a mask; a dark seam keeps it visible on bright tissue."""
-    from matplotlib.collections import LineCollection
-
-    segments = outline_segments(mask2d, spacing)
-    if len(segments):
-        seam = LineCollection(segments, colors="black", linewidths=width + 0.9, zorder=5)
-        line = LineCollection(segments, colors=colour, linewidths=width, zorder=6)
-        for collection in (seam, line):
-            collection.set_capstyle("projecting")
-            axes.add_collection(collection)
-
-
 def take_cut(volume, cut: str, index: int) -> np.ndarray:
     """Slice of a RAS volume: first axis to the right, second upwards."""
     return np.take(np.asarray(volume), index, axis=CUTS[cut][0])
@@ -73,47 +59,72 @@ def crop_around(volume, centre, size_voxels, fill=0):
     return cut_box(np.asarray(volume), np.asarray(centre, int) - size // 2, size, fill)
 
 
-def show_cut(axes, volume, overlay, spacing, cut, centre, *, window, colour, letters=False):
-    """Show one cut with its outline on axes in mm.
+def show_cut(
+    axes, image: Volume, outlines, cut: str, centre, *, window, letters=True, bar_mm=None, view=None
+):
+    """Show one cut of a scan with outlines in the place of a subplot, by `nilearn.plot_anat`.
 
     Parameters
     ----------
-    volume, overlay : ndarray, shape (i, j, k)
-        RAS; overlay > 0 is outlined (for probabilities pass ``p >= 0.5``), None for none.
-    spacing : float or (3,)
-        mm.
+    axes : matplotlib Axes
+        Its title and label stay; nilearn's own axes follow its place.
+    image : Volume
+        RAS.
+    outlines : dict of str to ndarray, shape of the image
+        Masks by their role (`cmbkit.plotting.style.ROLE_COLOURS`); voxels > 0 are outlined.
+    cut : {"axial", "coronal", "sagittal"}
     centre : (3,) int
         The voxel through which the cut goes.
     window : (float, float)
         Intensities that become black and white.
+    letters : bool
+        Whether the sides are named: L and R, on sagittal cuts P and A.
+    bar_mm : float, optional
+        Length of a scale bar.
+    view : ((float, float), (float, float)), optional
+        Part that is shown, in mm along the cut's two axes; default: the whole cut.
+
+    Returns
+    -------
+    matplotlib Axes
+        nilearn's, in the image's mm.
+
+    Notes
+    -----
+    nilearn draws a picture from the middle of its first voxel to that of its last, half a voxel
+    short on each side; it is set right. A contour joins the middles of voxels and so draws a
+    single one as a diamond of half its area; each voxel is split into 8 x 8 before, which puts
+    the contour on the voxels' edges.
     """
-    axis, (right, up), names = CUTS[cut]
-    spacing = np.broadcast_to(np.asarray(spacing, float), 3)
-    pixel = spacing[[right, up]]
-    image = take_cut(volume, cut, centre[axis])
-    width, height = np.asarray(image.shape) * pixel
-    axes.imshow(
-        image.T,
-        cmap="gray",
-        vmin=window[0],
-        vmax=window[1],
-        origin="lower",
-        extent=(0, width, 0, height),
-        interpolation="nearest",
-    )
-    if overlay is not None:
-        draw_outline(axes, take_cut(overlay, cut, centre[axis]), pixel, colour)
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+    from nilearn import plotting
+
+    slab = _slab(image, cut, centre)
+    axis, (right, up) = CUTS[cut]
+    display = plotting.plot_anat(
+        slab.to_nifti(), display_mode="xyz"[axis], cut_coords=[slab.affine[axis, 3]], axes=axes,
+        figure=axes.figure, annotate=False, draw_cross=False, black_bg=True, dim=0, cmap="gray",
+        colorbar=False, vmin=float(window[0]), vmax=float(window[1]),
+    )  # fmt: skip
+    (shown,) = (drawn.ax for drawn in display.axes.values())
+    (x0, y0), (x1, y1) = slab.to_mm([[-0.5] * 3, np.array(slab.shape) - 0.5])[:, [right, up]]
+    picture = shown.images[-1]
+    picture.set(interpolation="nearest", extent=(x0, x1, y0, y1))
+    for role, mask in outlines.items():
+        flat = _slab(image.with_data(np.asarray(mask) > 0), cut, centre)
+        if flat.data.any():
+            fine = _split(flat, (right, up)).to_nifti()
+            display.add_contours(fine, levels=[0.5], colors=["black"], linewidths=2.0)
+            display.add_contours(fine, levels=[0.5], colors=[ROLE_COLOURS[role]], linewidths=1.1)
+    (x0, x1), (y0, y1) = view or ((x0, x1), (y0, y1))
+    shown.axis((x0, x1, y0, y1))
     if letters:
-        places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.03), (0.5, 0.97))
-        sides = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center", "top"))
-        for name, (x, y), (ha, va) in zip(names, places, sides, strict=True):
-            axes.text(x, y, name, transform=axes.transAxes, ha=ha, va=va, color="white",
-                      fontsize=8, bbox=text_plate("black"))  # fmt: skip
+        _letters(display, shown, cut)
+    if bar_mm:
+        display.annotate(left_right=False, positions=False, scalebar=True, size=8,
+                         scale_size=bar_mm, scale_units="mm", scale_loc=3, pad=0.15,
+                         borderpad=0.3, sep=2, frameon=True, label_top=True)  # fmt: skip
+    _follow(shown, axes, (y1 - y0) / (x1 - x0))
+    return shown
 
 
 def orthogonal_cuts(
@@ -121,48 +132,52 @@ def orthogonal_cuts(
     spacing,
     *,
     centre=None,
-    colours=None,
     title: str | None = None,
     synthetic: bool = False,
     size: float = 2.2,
 ):
-    """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figure 7.5, A.5).
+    """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
 
     Parameters
     ----------
-    rows : list of (label, volume, overlay or None)
-        RAS arrays of one shape; overlay > 0 is outlined.
+    rows : list of (label, ndarray, dict of role to ndarray)
+        RAS arrays of one shape, and masks outlined on them, see `show_cut`.
     spacing : float or (3,)
         mm.
     centre : (3,) int, optional
-        Voxel to cut through; default: the middle of the first overlay that has voxels.
-    colours : dict, optional
-        Colour of the outline by label; default: yellow for rows named "Ground truth" or
-        "Annotated", light blue for others.
+        Voxel to cut through; default: the middle of the first mask that has voxels.
     size : float
         Inches per panel.
     """
-    figure = new_figure(3 * size + 0.4, len(rows) * size + 0.5, synthetic=synthetic, images=True)
-    if title:
-        figure.suptitle(title, fontsize=10)
-    _fill_cuts(figure, rows, spacing, centre, colours or {})
-    return figure
+    return cut_examples(
+        [(title or "", rows, centre)], spacing, synthetic=synthetic, size=size
+    )  # fmt: skip
 
 
-def cut_examples(examples, spacing, *, colours=None, synthetic: bool = False, size: float = 1.55):
-    """Several places side by side, each as in `orthogonal_cuts` (Figures 8.1 and 8.2).
+def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.55):
+    """Several places side by side, each as in `orthogonal_cuts` (Figures 8.1, 8.2 and A.5).
 
     Parameters
     ----------
     examples : list of (title, rows) or (title, rows, centre)
+        One window of grey holds for all rows of an example.
     """
     deepest = max(len(example[1]) for example in examples)
-    width = len(examples) * (3 * size + 0.35)
-    figure = new_figure(width, deepest * size + 0.7, synthetic=synthetic)
-    parts = figure.subfigures(1, len(examples), squeeze=False)[0]
-    for part, (title, rows, *centre) in zip(parts, examples, strict=True):
-        part.suptitle(title, fontsize=10)
-        _fill_cuts(part, rows, spacing, centre[0] if centre else None, colours or {})
+    lines = max(len(example[0].splitlines()) for example in examples)
+    width = max(7.0, len(examples) * (3 * size + 0.35))
+    height = deepest * size + 0.4 + 0.18 * lines
+    figure = new_figure(width, height, synthetic=synthetic)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
+    outer = figure.add_gridspec(1, len(examples), wspace=0.06)
+    for part, (title, rows, *centre) in zip(outer, examples, strict=True):
+        grid = part.subgridspec(deepest, 3).subplots(squeeze=False)
+        _fill(grid, rows, spacing, centre[0] if centre else None)
+        for axes in grid[len(rows) :].ravel():
+            axes.set_axis_off()
+        middle = grid[0, 1]
+        middle.set_title(
+            f"{title}\n{middle.get_title()}" if title else middle.get_title(), fontsize=9
+        )
     return figure
 
 
@@ -171,8 +186,8 @@ def prediction_evolution(
 ):
     """How a prediction changes during training (Figure 7.2).
 
-    Rows are the axial, coronal and sagittal cut; columns the raw image, the ground truth and
-    one per snapshot.
+    Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one
+    per snapshot.
 
     Parameters
     ----------
@@ -181,63 +196,122 @@ def prediction_evolution(
         Predicted masks, or probabilities between 0 and 1 (outlined at 0.5).
     """
     snapshots = list(snapshots.items()) if isinstance(snapshots, dict) else list(snapshots)
-    columns = [("Raw", None, None), ("Ground truth", truth, _colour_of("Ground truth", {}))]
-    columns += [
-        (f"Epoch {epoch}", np.asarray(prediction) >= 0.5, CALL_COLOURS["Pred"])
-        for epoch, prediction in snapshots
-    ]
+    columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
+    columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
     centre = centre or centre_of(truth, np.shape(image))
     figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, synthetic=synthetic, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)
-    window = _window(image)
-    for row, cut in enumerate(CUTS):
-        for column, (label, overlay, colour) in enumerate(columns):
-            axes = grid[row, column]
-            show_cut(
-                axes, image, overlay, spacing, cut, centre,
-                window=window, colour=colour, letters=column == 0,
-            )  # fmt: skip
-            if row == 0:
+    scan = _volume(image, spacing)
+    for line, cut in zip(grid, CUTS, strict=True):
+        for axes, (label, outlines) in zip(line, columns, strict=True):
+            bar = nice_length(_width(scan)) if axes is line[0] else None
+            show_cut(axes, scan, outlines, cut, centre, window=window_of(image), bar_mm=bar)
+            if cut == "axial":
                 axes.set_title(label, fontsize=9)
-            if column == 0:
-                axes.set_ylabel(cut.capitalize())
-        _bar(grid[row, 0])
+        line[0].set_ylabel(cut.capitalize())
     return figure
 
 
-def _fill_cuts(figure, rows, spacing, centre, colours):
-    if centre is None:
-        overlays = (overlay for _, _, overlay in rows if overlay is not None and np.any(overlay))
-        centre = centre_of(next(overlays, None), np.shape(rows[0][1]))
-    grid = figure.subplots(len(rows), 3, squeeze=False)
-    for row, (label, volume, overlay) in enumerate(rows):
-        window = _window(volume)
-        for column, cut in enumerate(CUTS):
-            axes = grid[row, column]
-            show_cut(
-                axes, volume, overlay, spacing, cut, centre,
-                window=window, colour=_colour_of(label, colours), letters=row == 0,
-            )  # fmt: skip
-            if row == 0:
-                axes.set_title(cut.capitalize(), fontsize=9)
-        grid[row, 0].set_ylabel(MODEL_NAMES.get(label, label))
-    _bar(grid[0, 0])
+def axial_panels(panels, window, note: str = "", synthetic: bool = False):
+    """Axial slices of one scan side by side with outlines (Figure S10).
+
+    Parameters
+    ----------
+    panels : list of (title, Volume, dict of role to ndarray, (3,) int)
+        Scan, masks and voxel of each slice, see `show_cut`.
+    window : (float, float)
+        Intensities that become black and white in all of them.
+    note : str
+        On how to read the figure.
+    """
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(9, 3.2 * rows, synthetic=synthetic, images=True)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, scan, outlines, centre) in zip(grid, panels, strict=False):
+        bar = nice_length(_width(scan)) if axes is grid[0] else None
+        show_cut(axes, scan, outlines, "axial", centre, window=window, bar_mm=bar)
+        axes.set_title(title, fontsize=9)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    if note:
+        add_note(figure, note)
+    return figure
 
 
-def _colour_of(label: str, colours: dict) -> str:
-    if label in colours:
-        return colours[label]
-    annotated = any(word in label.lower() for word in ("truth", "annotat"))
-    return CALL_COLOURS["GT"] if annotated else CALL_COLOURS["Pred"]
-
-
-def _window(volume):
-    values = np.asarray(volume, float)
+def window_of(*images) -> tuple[float, float]:
+    """Percentiles 0.5 and 99.5 of the finite values: what becomes black and white."""
+    values = np.concatenate([np.ravel(image).astype(float) for image in images])
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
     return (low, high) if high > low else (low, low + 1)
 
 
-def _bar(axes):
-    left, right = axes.get_xlim()
-    add_scale_bar(axes, nice_length(right - left))
+def _fill(grid, rows, spacing, centre) -> None:
+    masks = (mask for _, _, outlines in rows for mask in outlines.values() if np.any(mask))
+    if centre is None:
+        centre = centre_of(next(masks, None), np.shape(rows[0][1]))
+    window = window_of(*(image for _, image, _ in rows))
+    for line, (label, image, outlines) in zip(grid, rows, strict=False):
+        scan = _volume(image, spacing)
+        for axes, cut in zip(line, CUTS, strict=True):
+            bar = nice_length(_width(scan)) if axes is grid[0, 0] else None
+            show_cut(axes, scan, outlines, cut, centre, window=window, bar_mm=bar)
+            if axes in grid[0]:
+                axes.set_title(cut.capitalize(), fontsize=9)
+        line[0].set_ylabel(MODEL_NAMES.get(label, label))
+
+
+def _volume(image, spacing) -> Volume:
+    scale = np.broadcast_to(np.asarray(spacing, float), 3)
+    return Volume(np.asarray(image), np.diag([*scale, 1.0]))
+
+
+def _width(scan: Volume) -> float:
+    return float(scan.shape[0] * scan.spacing[0])
+
+
+def _slab(image: Volume, cut: str, centre) -> Volume:
+    """The one layer of voxels that a cut shows, on axes along the scanner's."""
+    axis = CUTS[cut][0]
+    first = np.zeros(3, int)
+    first[axis] = centre[axis]
+    affine = np.diag([*image.spacing, 1.0])
+    affine[:3, 3] = image.to_mm(first)
+    return Volume(np.take(image.data, [centre[axis]], axis=axis), affine)
+
+
+def _split(mask: Volume, axes) -> Volume:
+    """Each voxel split into `FINE` x `FINE` in the cut's plane; a rim of empty ones around.
+
+    The affine is stretched by what nilearn draws too short (see `show_cut`).
+    """
+    data, affine = mask.data.astype(np.uint8), mask.affine.copy()
+    for axis in axes:
+        data = data.repeat(FINE, axis)
+        affine[axis, axis] /= FINE
+        affine[axis, 3] -= affine[axis, axis] * (FINE - 1) / 2 + affine[axis, axis]
+        data = np.pad(data, [(1, 1) if a == axis else (0, 0) for a in range(3)])
+        affine[axis, 3] -= affine[axis, axis] / 2
+        affine[axis, axis] *= data.shape[axis] / (data.shape[axis] - 1)
+    return Volume(data, affine)
+
+
+def _letters(display, shown, cut: str) -> None:
+    """Nilearn names left and right; of sagittal cuts it leaves the sides unnamed."""
+    display.annotate(positions=False, size=8)
+    if cut == "sagittal":
+        plate = {"boxstyle": "square,pad=0", "fc": "black", "ec": "black"}
+        for x, letter, side in ((0.1, "P", "left"), (0.9, "A", "right")):
+            shown.text(x, 0.95, letter, transform=shown.transAxes, ha=side, va="top", size=8,
+                       color="white", bbox=plate)  # fmt: skip
+
+
+def _follow(shown, host, aspect: float) -> None:
+    """Keep nilearn's axes where the layout puts the subplot, which keeps title and label."""
+    shown.set_axes_locator(lambda axes, renderer: host.get_position())
+    for image in list(host.images):
+        image.remove()
+    host.set_axis_on()
+    host.set(xticks=[], yticks=[], facecolor="black", box_aspect=aspect)
+    host.spines[:].set_visible(False)

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from cmbkit.plotting.canvas import new_figure
-from cmbkit.plotting.config_panels import configuration_panel, data_configuration
 from cmbkit.plotting.style import OKABE_ITO
 
 SIDE_COLOURS = {
@@ -275,12 +274,3 @@ def _overlap_words(tiles, patch):
         return "one tile along x"
     shared = max(0, int(patch[0] - (starts[1] - starts[0])))
     return f"neighbours share {shared} voxels along x ({100 * shared / patch[0]:.0f} %)"
-
-
-__all__ = [
-    "configuration_panel",
-    "data_configuration",
-    "network_diagram",
-    "patch_sampling",
-    "workflow",
-]

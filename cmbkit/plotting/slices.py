@@ -7,40 +7,44 @@ from textwrap import wrap
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from cmbkit.plotting.canvas import add_scale_bar, new_figure, nice_length
-from cmbkit.plotting.cuts import draw_outline
+from cmbkit.plotting.canvas import new_figure, nice_length
+from cmbkit.plotting.cuts import show_cut
 from cmbkit.plotting.style import OKABE_ITO
+from cmbkit.volume import Volume
 
 
-def show_slice(axes, slice2d, extent_mm, *, window=(1, 99), bar=True):
-    """Show a slice indexed (i, j), i to the right and j upwards, on axes in mm.
+def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
+    """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
 
     Parameters
     ----------
+    slice2d : ndarray, shape (i, j)
+        Percentiles 1 and 99 of its finite values become black and white.
     extent_mm : (float, float)
-        Width and height of the slice in mm.
-    window : (float, float)
-        Percentiles of the finite values that become black and white.
+        Width and height of the slice in mm; its lower left corner is (0, 0).
+    outlines : dict of str to ndarray, shape (i, j), optional
+        Masks by role.
+    view, bar
+        Part that is shown, see `cmbkit.plotting.cuts.show_cut`; whether with a scale bar.
+
+    Returns
+    -------
+    matplotlib Axes
+        To draw on, in mm.
     """
     values = np.asarray(slice2d, float)
     finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, window) if finite.size else (0, 1)
-    axes.imshow(
-        values.T,
-        cmap="gray",
-        vmin=low,
-        vmax=high if high > low else low + 1,
-        origin="lower",
-        extent=(0, extent_mm[0], 0, extent_mm[1]),
-        interpolation="nearest",
-    )
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    axes.set_xlim(0, extent_mm[0])
-    axes.set_ylim(0, extent_mm[1])
-    if bar:
-        add_scale_bar(axes, nice_length(extent_mm[0]))
+    low, high = np.percentile(finite, (1, 99)) if finite.size else (0, 1)
+    pixel = np.asarray(extent_mm, float) / values.shape
+    affine = np.diag([*pixel, 1.0, 1.0])
+    affine[:2, 3] = pixel / 2
+    image = Volume(np.nan_to_num(values, nan=low)[:, :, None], affine)
+    masks = {role: np.asarray(mask)[:, :, None] for role, mask in (outlines or {}).items()}
+    width = np.ptp(view[0]) if view else extent_mm[0]
+    return show_cut(
+        axes, image, masks, "axial", (0, 0, 0), window=(low, high if high > low else low + 1),
+        bar_mm=nice_length(width) if bar else None, view=view,
+    )  # fmt: skip
 
 
 def contact_sheet(panels, synthetic: bool = False, columns: int = 4):
@@ -79,16 +83,13 @@ def mimic_panels(panels, synthetic: bool = False):
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     for axes, (title, crop, extent_mm) in zip(grid, panels, strict=False):
-        show_slice(axes, crop, extent_mm)
+        shown = show_slice(axes, crop, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), int(14 * side))), fontsize=8)
-        middle = np.asarray(extent_mm) / 2
-        reach = 0.22 * min(extent_mm)
-        axes.annotate(
-            "",
-            xy=middle + 0.09 * min(extent_mm),
-            xytext=middle + reach,
-            arrowprops={"arrowstyle": "-|>", "color": OKABE_ITO["yellow"], "lw": 1.8},
-        )
+        middle, side_mm = np.asarray(extent_mm) / 2, min(extent_mm)
+        shown.annotate(
+            "", xy=middle + 0.05 * side_mm, xytext=middle + 0.2 * side_mm,
+            arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 1.8, "shrinkB": 0},
+        )  # fmt: skip
     return figure
 
 
@@ -114,19 +115,16 @@ def annotation_overlay(
     pixel = np.asarray(extent_mm) / scribble.shape
     centre = (np.argwhere(scribble).mean(axis=0) + 0.5) * pixel
     half = max(0.07 * max(extent_mm), 1.5 * np.ptp(np.argwhere(scribble), axis=0).max() * pixel[0])
-    for axes in (whole, close):
-        show_slice(axes, slice2d, extent_mm, bar=axes is whole)
-        draw_outline(axes, scribble, pixel, OKABE_ITO["yellow"])
-        for x, y, kind in mimics:
-            axes.plot(x, y, "x", color=OKABE_ITO["sky"], ms=7, mew=1.8, label=f"mimic: {kind}")
-    close.set_xlim(centre[0] - half, centre[0] + half)
-    close.set_ylim(centre[1] - half, centre[1] + half)
-    add_scale_bar(close, nice_length(2 * half))
-    corner = centre - half
-    frame = {"fill": False, "edgecolor": OKABE_ITO["orange"], "lw": 1.2}
-    whole.add_patch(Rectangle(corner, 2 * half, 2 * half, **frame))
+    view = [(middle - half, middle + half) for middle in centre]
+    for axes, part in ((whole, None), (close, view)):
+        shown = show_slice(axes, slice2d, extent_mm, {"marked": scribble}, view=part)
+        for x, y, _ in mimics:
+            shown.plot(x, y, "x", color=OKABE_ITO["orange"], ms=7, mew=1.8)
+        if axes is whole:
+            frame = {"fill": False, "edgecolor": "white", "lw": 1.2}
+            shown.add_patch(Rectangle(centre - half, 2 * half, 2 * half, **frame))
     whole.set_title("Slice", fontsize=9)
-    close.set_title("Scribble (yellow)", fontsize=9)
+    close.set_title("Close view of the scribble", fontsize=9)
     words.set_axis_off()
     lines = [f"{key}: {value}" for key, value in metadata.items()]
     lines += [f"mimic (cross): {kind}" for _, _, kind in mimics]

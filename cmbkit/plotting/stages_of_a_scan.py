@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from cmbkit.plotting.canvas import add_scale_bar, new_figure, nice_length, text_plate
-from cmbkit.plotting.cuts import CUTS, draw_outline, show_cut
+from cmbkit.plotting.canvas import add_note, new_figure, nice_length, text_plate
+from cmbkit.plotting.cuts import CUTS, show_cut
 from cmbkit.plotting.slices import show_slice
-from cmbkit.plotting.style import CALL_COLOURS, OKABE_ITO
+from cmbkit.volume import Volume
 
-MARK_COLOUR = OKABE_ITO["orange"]
-REFINED_COLOUR = CALL_COLOURS["GT"]
 COLUMNS = ("Raw slice", "Raw annotation", "Refined mask", *(f"Standard, {cut}" for cut in CUTS))
 
 
@@ -63,45 +61,36 @@ def story_figure(rows: list[StoryRow], synthetic: bool = False):
     for line, row in zip(grid, rows, strict=True):
         side = row.standard.shape[0] * row.spacing_mm
         _whole(line[0], row, side)
-        _close(line[1], row, side, row.marks, MARK_COLOUR)
-        _close(line[2], row, side, row.refined, REFINED_COLOUR)
-        _cuts(line[3:], row, letters=row is rows[0])
+        _close(line[1], row, side, "marked", row.marks)
+        _close(line[2], row, side, "annotated", row.refined)
+        _cuts(line[3:], row)
         line[0].set_ylabel(row.title, fontsize=8, rotation=0, ha="right", va="center", labelpad=4)
     for axes, name in zip(grid[0], COLUMNS, strict=True):
         axes.set_title(name, fontsize=9)
-    figure.supxlabel(
-        "Orange: raters' marks; yellow: microbleeds after refinement; "
-        "frame: where the close views lie",
-        fontsize=8,
-    )
+    add_note(figure, "Purple: raters' marks. Yellow: after refinement. Frame: the close views.")
     return figure
 
 
 def _whole(axes, row, side):
-    extent = np.array(row.raw.shape) * row.pixel_mm
-    show_slice(axes, row.raw, tuple(extent))
+    shown = show_slice(axes, row.raw, np.array(row.raw.shape) * row.pixel_mm)
     corner = np.array(row.centre_mm) - side / 2
-    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", lw=2.2))
-    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO["sky"], lw=1.1))
+    shown.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="black", lw=2.2))
+    shown.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", lw=1.1))
 
 
-def _close(axes, row, side, mask, colour):
+def _close(axes, row, side, role, mask):
     extent = np.array(row.raw.shape) * row.pixel_mm
-    show_slice(axes, row.raw, tuple(extent), bar=False)
-    axes.set_facecolor("black")
-    draw_outline(axes, mask, row.pixel_mm, colour)
-    x, y = row.centre_mm
-    axes.set_xlim(x - side / 2, x + side / 2)
-    axes.set_ylim(y - side / 2, y + side / 2)
-    add_scale_bar(axes, nice_length(side))
+    view = [(middle - side / 2, middle + side / 2) for middle in row.centre_mm]
+    shown = show_slice(axes, row.raw, extent, {role: mask}, view=view)
     if not np.any(mask):
-        axes.text(0.5, 0.9, "none", transform=axes.transAxes, ha="center", va="center",
-                  color="white", fontsize=8, bbox=text_plate("black"))  # fmt: skip
+        shown.text(0.5, 0.8, "none", transform=shown.transAxes, ha="center", va="center",
+                   color="white", fontsize=8, bbox=text_plate("black"))  # fmt: skip
 
 
-def _cuts(line, row, letters):
+def _cuts(line, row):
     centre = [size // 2 for size in row.standard.shape]
-    shared = {"window": row.window, "colour": REFINED_COLOUR, "letters": letters}
+    scan = Volume(row.standard, np.diag([*[row.spacing_mm] * 3, 1.0]))
+    bar = nice_length(scan.shape[0] * row.spacing_mm)
     for axes, cut in zip(line, CUTS, strict=True):
-        show_cut(axes, row.standard, row.lesions, row.spacing_mm, cut, centre, **shared)
-        add_scale_bar(axes, nice_length(row.standard.shape[0] * row.spacing_mm))
+        show_cut(axes, scan, {"annotated": row.lesions}, cut, centre, window=row.window,
+                 bar_mm=bar)  # fmt: skip

@@ -1,4 +1,8 @@
-"""Colours and matplotlib settings that all figures share (Okabe-Ito, safe for colour blindness)."""
+"""Colours and settings that all figures share: safe for colour blindness, one meaning each.
+
+What is drawn on a scan has Okabe and Ito's colours, datasets have Paul Tol's muted ones, other
+series his bright ones, and the models are a dark grey, an orange and a brown.
+"""
 
 from __future__ import annotations
 
@@ -13,49 +17,63 @@ OKABE_ITO = {
     "purple": "#CC79A7",
     "grey": "#7F7F7F",
 }
+SERIES = ["#4477AA", "#EE6677", "#228833", "#AA3377", "#66CCEE", "#BBBBBB"]
+"""Lines and bars that are neither a dataset nor a model nor a role, in this order."""
 
 DATASET_COLOURS = {
-    "CRB": OKABE_ITO["vermilion"],
-    "CRBneg": OKABE_ITO["grey"],
-    "DOU": OKABE_ITO["blue"],
-    "MOMENI": OKABE_ITO["orange"],
-    "RODEJA": OKABE_ITO["green"],
-    "VALDO": OKABE_ITO["purple"],
-    "sMOMENI": OKABE_ITO["yellow"],
-    "Valid": OKABE_ITO["sky"],
-    "All": OKABE_ITO["black"],
+    "CRB": "#CC6677",
+    "CRBneg": "#BBBBBB",
+    "DOU": "#332288",
+    "MOMENI": "#DDCC77",
+    "RODEJA": "#117733",
+    "VALDO": "#882255",
+    "sMOMENI": "#999933",
+    "Valid": "#44AA99",
+    "All": "#777777",
 }
-MODEL_COLOURS = {
-    "scratch": OKABE_ITO["blue"],
-    "tl": OKABE_ITO["orange"],
-    "dark blobs": OKABE_ITO["grey"],
-}
+DATASET_ORDER = ("CRB", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI", "Valid")
+MODEL_COLOURS = {"scratch": "#4D4D4D", "tl": OKABE_ITO["orange"], "dark blobs": "#8C6D46"}
 MODEL_NAMES = {"scratch": "Scratch", "tl": "TL", "dark blobs": "Dark blobs (untrained)"}
-CALL_COLOURS = {
-    "TP": OKABE_ITO["green"],
-    "FP": OKABE_ITO["vermilion"],
-    "FN": OKABE_ITO["blue"],
-    "GT": OKABE_ITO["yellow"],
-    "Pred": OKABE_ITO["sky"],
+ROLE_COLOURS = {
+    "annotated": OKABE_ITO["yellow"],
+    "predicted": OKABE_ITO["sky"],
+    "marked": OKABE_ITO["purple"],
+    "tp": OKABE_ITO["green"],
+    "fp": OKABE_ITO["vermilion"],
+    "fn": OKABE_ITO["blue"],
+}
+"""What an outline or a marker stands for; ``marked``: as the raters left it, not refined."""
+ROLE_NAMES = {
+    "annotated": "annotated",
+    "predicted": "predicted",
+    "marked": "raters' mark",
+    "tp": "true positive",
+    "fp": "false positive",
+    "fn": "false negative",
 }
 
 
 def apply() -> None:
-    """Set matplotlib's defaults: fonts of 8 points and more, thin frames, light grid."""
-    import matplotlib as mpl
+    """Set seaborn's theme: fonts of 8 points and more, thin frames, light grid."""
+    import seaborn as sns
 
-    mpl.rcParams.update(
-        {
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        font="DejaVu Sans",
+        palette=SERIES,
+        rc={
             "font.size": 9,
             "axes.titlesize": 10,
             "axes.labelsize": 9,
             "xtick.labelsize": 8,
             "ytick.labelsize": 8,
             "legend.fontsize": 8,
+            "legend.title_fontsize": 9,
             "legend.frameon": False,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.grid": False,
+            "axes.axisbelow": True,
             "grid.color": "#DDDDDD",
             "grid.linewidth": 0.6,
             "axes.linewidth": 0.8,
@@ -64,5 +82,5 @@ def apply() -> None:
             "savefig.dpi": 110,
             "figure.facecolor": "white",
             "svg.hashsalt": "cmbkit",
-        }
+        },
     )

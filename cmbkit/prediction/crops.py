@@ -8,7 +8,7 @@ import numpy as np
 
 from cmbkit.boxes import bounding_box
 from cmbkit.plotting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
-from cmbkit.plotting.style import CALL_COLOURS
+from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.volume import Volume
 
 SIDE_MM = 30.0
@@ -71,7 +71,7 @@ def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, fl
         pen = ImageDraw.Draw(panel)
         for (x0, y0), (x1, y1) in outline_segments(take_cut(mask, cut, index), (scale, scale)):
             line = (x0, PANEL - 1 - y0, x1, PANEL - 1 - y1)
-            pen.line(line, fill=CALL_COLOURS["GT"], width=1)
+            pen.line(line, fill=ROLE_COLOURS["annotated"], width=1)
         sheet.paste(panel, ((3 + place) * (PANEL + GAP), 0))
     return jpeg(sheet)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.anatomy.brain_mask import brain_mask
-from cmbkit.anatomy.parcellation import parcellate
+from cmbkit.anatomy.parcellation import fit_to_mni, parcellate
 from cmbkit.ball import ball_radius
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
@@ -210,10 +210,11 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     folder : Path
         Receives the files that `StandardScan` names: image (scaled int16), microbleeds
         (uint16), brain and parcellation (uint8), each with its JSON sidecar; table (TSV,
-        ``COLUMNS``), changes (TSV), record (JSON).
+        ``COLUMNS``), changes (TSV), record (JSON; ``scan_to_mni``: affine to MNI mm).
     """
     target = StandardScan(scan, Path(folder))
     done = prepare(scan, params)
+    scan_to_mni = fit_to_mni(done.brain)
     labels, parcellation_name = parcellate(
         done.image,
         done.brain,
@@ -221,7 +222,9 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
         params.synthseg,
         scan.uid,
         params.atlas_registration,
+        scan_to_mni,
     )
+    done.record["scan_to_mni"] = scan_to_mni.tolist()
     done.record["methods"]["parcellation"] = parcellation_name
     done.image.write(target.image_path, dtype=np.int16)
     done.lesions.write(target.lesions_path)

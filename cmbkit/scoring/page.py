@@ -67,7 +67,7 @@ def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[s
 
 
 def _detection(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.agreement import scan_scores
+    from cmbkit.plotting.distributions import scan_scores
 
     found = tables.detection(scans, options.params, options.seed)
     page.section("Detection")
@@ -82,7 +82,7 @@ def _detection(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> 
 
 def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
     from cmbkit.evaluation.agreement import bland_altman
-    from cmbkit.plotting.agreement import counts_against_counts
+    from cmbkit.plotting.associations import counts_against_counts
 
     page.section("Counting")
     page.table(
@@ -102,7 +102,7 @@ def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> Non
 
 
 def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.evaluation import froc as froc_figure
+    from cmbkit.plotting.curves import froc as froc_figure
 
     page.section("FROC")
     matches, scans = result.matches, result.scans
@@ -151,7 +151,7 @@ def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
 
 
 def _subgroups(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.evaluation import subgroup_forest
+    from cmbkit.plotting.forest import subgroup_forest
 
     factors = _factors(scans, options.by)
     if not factors:
@@ -189,7 +189,7 @@ def _places_and_shapes(page: OnePage, result: Result, options: EvaluateOptions) 
 
 
 def _comparison(page: OnePage, first, second, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.evaluation import half_violins
+    from cmbkit.plotting.distributions import half_violins
 
     names = (options.name, options.other)
     page.section(f"{names[0]} against {names[1]}")

@@ -32,6 +32,18 @@ def test_known_affine_is_found(known):
     assert np.linalg.norm(difference, axis=0).max() < 1.5
 
 
+def test_places_follow_the_affine_to_mni(known):
+    truth, matrix = known
+    brain = truth.with_data((truth.data > 0).astype(np.uint8))
+    places = np.array([[0.0, 0, 0], [30, -40, 20]])
+    by_hand = places @ matrix[:3, :3].T + matrix[:3, 3]
+    np.testing.assert_allclose(pc.to_mni(places, matrix), by_hand)
+    # the brain was cut from MNI space by this matrix: its own registration finds it again
+    away = np.linalg.norm(pc.to_mni(places, pc.fit_to_mni(brain)) - by_hand, axis=1)
+    assert away.max() < 1.5
+    assert np.isnan(pc.to_mni(places, None)).all() and pc.to_mni([], None).shape == (0, 3)
+
+
 def painted(labels):
     """T2*-like: fluid bright, grey matter brighter than white, deep nuclei dark; noise."""
     signal = np.full(256, 120.0)

@@ -17,21 +17,32 @@ from cmbkit.chapters.raw_slices import (
     raw_marks,
     typical_microbleed,
 )
+from cmbkit.plotting.bars import split_bars
 from cmbkit.plotting.canvas import nothing_to_show
-from cmbkit.plotting.config_panels import data_configuration
 from cmbkit.plotting.slices import annotation_overlay, contact_sheet, mimic_panels
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
+STRATA_TITLES = {
+    "Dataset": "Dataset",
+    "healthy_all": "Without CMB",
+    "seq_type": "Sequence",
+    "res_level": "In-plane resolution",
+    "field_strength": "Field strength (T)",
+    "CMB_level": "Number of CMBs",
+    "TE": "Echo time (ms)",
+}
+"""Panels of Figure A.8."""
+
 
 def figure_a_8(table: pd.DataFrame) -> Figure:
-    """`table_a_8` as a picture (Figure A.8)."""
+    """Share of each stratum of `table_a_8`, but for the joint ones (Figure A.8)."""
     if table.empty:
         return nothing_to_show("No dataset of this run is split into training and validation.")
     sums = table[table["column"] == "Dataset"].groupby("split")[["n_scans", "n_scans_thesis"]].sum()
     parts = [f"{name} {row.iloc[0]:.0f} ({row.iloc[1]:.0f})" for name, row in sums.iterrows()]
     title = f"Strata of the training and validation split; scans (thesis): {', '.join(parts)}"
-    return data_configuration(table.astype(object).where(table.notna(), "-"), title)
+    return split_bars(table, STRATA_TITLES, title)
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:

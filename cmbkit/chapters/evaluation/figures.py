@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
 from cmbkit.chapters.detection import MODELS, in_order
 from cmbkit.plotting import cuts
-from cmbkit.plotting.canvas import new_figure, nothing_to_show
-from cmbkit.plotting.evaluation import half_violins
+from cmbkit.plotting.canvas import nothing_to_show
+from cmbkit.plotting.distributions import half_violins
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
@@ -85,24 +85,13 @@ def figure_s10(
     """
     image, truth = standard.image(), standard.lesions().data
     lesions = standard.microbleeds().sort_values("id").head(slices)
-    figure = new_figure(9, 6.4)
-    axes = figure.subplots(2, int(np.ceil(len(lesions) / 2)), squeeze=False).ravel()
     window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
-    for panel, lesion in zip(axes, lesions.itertuples(), strict=False):
+    outlines = {"annotated": truth, "predicted": candidates.data}
+    panels = []
+    for lesion in lesions.itertuples():
         centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)
-        shared = {"window": window, "letters": False}
-        spacing = image.spacing
-        cuts.show_cut(
-            panel, image.data, truth, spacing, "axial", centre, colour="#E69F00", **shared
-        )
-        mask = cuts.take_cut(candidates.data > 0, "axial", centre[2])
-        cuts.draw_outline(panel, mask, spacing[:2], "#56B4E9")
         true = implanted["radius_mm"].iloc[lesion.id - 1]  # points become labels 1, 2, ...
-        panel.set_title(f"radius {true:.1f} mm, refined {lesion.radius_mm:.1f} mm", fontsize=9)
-    for panel in axes[len(lesions) :]:
-        panel.axis("off")
-    figure.suptitle(
-        "Real scan; orange: implanted, blue: candidates. The network has seen phantoms only.",
-        fontsize=9,
-    )
-    return figure
+        title = f"radius {true:.1f} mm, refined {lesion.radius_mm:.1f} mm"
+        panels.append((title, image, outlines, centre))
+    note = "Real scan; yellow: implanted, blue: candidates. The network has seen phantoms only."
+    return cuts.axial_panels(panels, window, note)

@@ -13,7 +13,7 @@ from cmbkit.chapters.raw_slices import PLACE, raw_marks
 from cmbkit.params import Preprocessing
 from cmbkit.plotting.canvas import new_figure, nothing_to_show
 from cmbkit.plotting.cuts import crop_around
-from cmbkit.plotting.render_panels import evenly_by_size, render_grid
+from cmbkit.plotting.renders import evenly_by_size, render_grid
 from cmbkit.plotting.stages_of_a_scan import StoryRow, story_figure
 from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.preprocessing.grid import resample_labels

@@ -12,9 +12,9 @@ from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
 from cmbkit.chapters.subgroup_analysis.supplement import VARIED
 from cmbkit.plotting import cuts
 from cmbkit.plotting.canvas import nothing_to_show
-from cmbkit.plotting.evaluation import subgroup_forest
-from cmbkit.plotting.render_panels import evenly_by_size, render_pairs
-from cmbkit.plotting.slice_thickness import thickness_curves
+from cmbkit.plotting.curves import thickness_curves
+from cmbkit.plotting.forest import subgroup_forest
+from cmbkit.plotting.renders import evenly_by_size, render_pairs
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 

@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 
 from cmbkit.features.trends import correlations, linear_trend
-from cmbkit.plotting import cohort as figures_cohort
-from cmbkit.plotting import features as figures_features
+from cmbkit.plotting import associations
 
 
 @pytest.fixture
 def features():
     rng = np.random.default_rng(4)
-    table = pd.DataFrame({name: rng.uniform(0.2, 1, 24) for name in figures_features.NAMES})
+    table = pd.DataFrame({name: rng.uniform(0.2, 1, 24) for name in associations.NAMES})
     table["n_voxels"] = rng.integers(1, 900, 24)
     table["slice_thickness_mm"] = rng.choice([0.8, 2.0, 6.0], 24)
     table["dataset"] = ["CRB"] * 10 + ["DOU"] * 14
@@ -22,7 +21,7 @@ def features():
 def test_correlations_are_printed_once_each_with_their_n(features, readable, words):
     features.loc[0, "contrast"] = np.nan
     table = correlations(features)
-    figure = readable(figures_features.correlation_matrix(table, synthetic=True))
+    figure = readable(associations.correlation_matrix(table, synthetic=True))
     assert "n = 23 to 24 CMBs" in words(figure)
     numbers = [t for t in figure.axes[0].texts if t.get_text()]
     assert len(numbers) == 8 * 7 / 2
@@ -36,9 +35,9 @@ def test_thickness_names_slope_interval_and_groups(features, readable, words):
         feature: linear_trend(
             features["slice_thickness_mm"], features[feature], features["uid"], at, draws=50
         )
-        for feature in figures_features.RATIOS
+        for feature in associations.RATIOS
     }
-    figure = readable(figures_features.thickness_effect(features, lines))
+    figure = readable(associations.thickness_effect(features, lines))
     text = words(figure)
     assert "n = 24 CMBs in 8 scans" in text and "Slice thickness (mm)" in text
     assert "CRB (n = 10)" in text and "DOU (n = 14)" in text
@@ -49,21 +48,11 @@ def test_floor_has_bands_of_balls_and_every_microbleed(features, readable):
         {"n_voxels": [1, 8, 8, 8], "sphericity": [0.8, 0.9, 0.94, 0.95], "inv_flatness": 1.0}
     )
     floor.loc[0, "inv_flatness"] = np.nan
-    bands = figures_features.floor_bands(floor)
+    bands = associations.floor_bands(floor)
     sphericity = bands[bands["feature"] == "sphericity"]
     assert sphericity["n_voxels"].tolist() == pytest.approx([1, 8])
     assert sphericity["median"].tolist() == pytest.approx([0.8, 0.94])
     assert bands[bands["feature"] == "inv_flatness"]["balls"].tolist() == [3]
-    figure = readable(figures_features.discretisation_floor(features, floor))
+    figure = readable(associations.discretisation_floor(features, floor))
     dots = figure.axes[0].collections[1:]
     assert sum(len(d.get_offsets()) for d in dots) == 24
-
-
-def test_values_behind_figure_4_2_mark_outliers():
-    # quartiles of 1..11 with 100: 3.75 and 9.25, so that 100 alone lies beyond 17.5
-    radius = [*range(1, 12), 100]
-    features = pd.DataFrame({"uid": "s", "dataset": "DOU", "type": "GT", "radius_mm": radius})
-    scans = pd.DataFrame({"uid": ["s", "t"], "dataset": "DOU", "n_cmb": [12, 0]})
-    data = figures_cohort.radius_and_counts_data(features, scans)
-    assert data[data["outlier"]]["value"].tolist() == [100]
-    assert data[data["quantity"] == "n_cmb"]["value"].tolist() == [12]

@@ -1,7 +1,9 @@
 """Checks that hold for any figure."""
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 
@@ -51,3 +53,30 @@ def readable(monkeypatch):
 def words():
     """Return all texts of a figure, joined."""
     return lambda figure: "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.fixture
+def hosts():
+    """Subplots of the layout, with titles and labels."""
+    return lambda figure: [a for a in figure.axes if a.get_subplotspec() is not None]
+
+
+@pytest.fixture
+def drawn():
+    """nilearn's axes, in the order of the subplots."""
+    return lambda figure: [a for a in figure.axes if a.get_axes_locator() is not None]
+
+
+@pytest.fixture
+def outlines():
+    """Colour and (left, bottom, right, top) of each coloured contour; not the dark seams."""
+
+    def find(axes):
+        found = []
+        for contour in axes.collections[1::2]:
+            corners = np.concatenate([path.vertices for path in contour.get_paths()])
+            colour = to_hex(contour.get_edgecolor()[0]).upper()
+            found.append((colour, [*corners.min(axis=0), *corners.max(axis=0)]))
+        return found
+
+    return find

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.plotting import render3d
+from cmbkit.plotting import surfaces
 
 
 def ball(radius_mm, spacing=0.5):
@@ -20,7 +20,7 @@ def mesh_volume(vertices, faces):
 
 def test_mesh_of_a_ball_keeps_its_volume_through_smoothing():
     mask = ball(4.0)
-    vertices, faces = render3d.mesh(mask, 0.5)
+    vertices, faces = surfaces.mesh(mask, 0.5)
     assert mesh_volume(vertices, faces) == pytest.approx(4 / 3 * np.pi * 4**3, rel=0.05)
     np.testing.assert_allclose(vertices.max(axis=0), 4.0, atol=0.4)
     np.testing.assert_allclose(vertices.max(axis=0), -vertices.min(axis=0))
@@ -28,28 +28,28 @@ def test_mesh_of_a_ball_keeps_its_volume_through_smoothing():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (3, 3, 2)])
 def test_thin_masks_keep_their_volume(shape):
-    volume = mesh_volume(*render3d.mesh(np.ones(shape), 0.5))
+    volume = mesh_volume(*surfaces.mesh(np.ones(shape), 0.5))
     assert volume == pytest.approx(np.prod(shape) * 0.5**3, rel=0.25)
 
 
 def test_spacing_stretches_the_mesh():
-    vertices, _ = render3d.mesh(np.ones((2, 2, 2)), (1.0, 1.0, 6.0), smoothing=0)
+    vertices, _ = surfaces.mesh(np.ones((2, 2, 2)), (1.0, 1.0, 6.0), smoothing=0)
     # marching cubes puts the surface half a voxel outside the voxel centres
     np.testing.assert_allclose(np.ptp(vertices, axis=0), [2, 2, 12])
 
 
 def test_empty_mask_is_an_error():
     with pytest.raises(ValueError, match="found none"):
-        render3d.mesh(np.zeros((3, 3, 3)), 1.0)
+        surfaces.mesh(np.zeros((3, 3, 3)), 1.0)
 
 
 def renderers():
-    return ["matplotlib"] + (["VTK"] if render3d.renderer_name() == "VTK" else [])
+    return ["matplotlib"] + (["VTK"] if surfaces.renderer_name() == "VTK" else [])
 
 
 def test_picture_shows_a_disc_of_the_right_size_with_every_renderer():
     for renderer in renderers():
-        picture = render3d.render_mask(ball(4.0), 0.5, "#0072B2", 100, 16.0, renderer)
+        picture = surfaces.render_mask(ball(4.0), 0.5, "#0072B2", 100, 16.0, renderer)
         assert picture.shape == (100, 100, 3) and picture.dtype == np.uint8
         drawn = (picture < 250).any(axis=2)
         assert drawn.mean() == pytest.approx(np.pi * 4**2 / 16**2, rel=0.08), renderer
@@ -62,7 +62,7 @@ def test_both_renderers_look_from_the_same_side():
     mask = np.zeros((12, 12, 12))
     mask[1:11, 5:7, 5:7] = 1
     mask[1:4, 5:7, 5:11] = 1
-    pictures = [render3d.render_mask(mask, 1.0, size_px=64, renderer=r) for r in renderers()]
+    pictures = [surfaces.render_mask(mask, 1.0, size_px=64, renderer=r) for r in renderers()]
     drawn = [(picture < 250).any(axis=2) for picture in pictures]
     overlap = (drawn[0] & drawn[-1]).sum() / (drawn[0] | drawn[-1]).sum()
     assert overlap > 0.9
@@ -72,10 +72,10 @@ def test_no_working_window_means_matplotlib(monkeypatch):
     class Crash:
         returncode = -11
 
-    render3d.working_window.cache_clear()
-    monkeypatch.setattr(render3d.subprocess, "run", lambda *a, **k: Crash())
+    surfaces.working_window.cache_clear()
+    monkeypatch.setattr(surfaces.subprocess, "run", lambda *a, **k: Crash())
     try:
-        assert render3d.renderer_name() == "matplotlib"
-        assert render3d.render_mask(ball(1.0), 0.5, size_px=20).shape == (20, 20, 3)
+        assert surfaces.renderer_name() == "matplotlib"
+        assert surfaces.render_mask(ball(1.0), 0.5, size_px=20).shape == (20, 20, 3)
     finally:
-        render3d.working_window.cache_clear()
+        surfaces.working_window.cache_clear()

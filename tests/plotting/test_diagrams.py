@@ -1,7 +1,6 @@
 """The drawings say what the thesis prints."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from cmbkit.plotting import diagrams
@@ -47,18 +46,3 @@ def test_workflow_names_both_tracks_their_epochs_and_the_datasets(readable, word
     said = words(figure)
     assert "Scratch-PreTrained\n197 epochs" in said and "TL-PreTrained-\nFineTuned" in said
     assert "CRBneg" in said and "CRB, DOU, Valid" in said
-
-
-def test_configuration_is_written_out(readable, words):
-    config = {"patch_size": [96, 96, 96], "normalization": {"epsilon": 1e-5}, "l2": 1e-5}
-    figure = readable(diagrams.configuration_panel(config, "Network"))
-    assert "patch_size = [96, 96, 96]\nnormalization:\n  epsilon = 1e-05" in words(figure)
-
-
-@pytest.mark.parametrize(("rows", "panels"), [(5, 1), (60, 2)])
-def test_long_tables_run_on_in_a_second_block(rows, panels, readable):
-    table = pd.DataFrame({"Column": ["Dataset"] * rows, "Share": np.linspace(0, 1, rows)})
-    figure = readable(diagrams.data_configuration(table, "Strata", synthetic=True))
-    assert len(figure.axes) == panels
-    cells = [cell for axes in figure.axes for cell in axes.tables[0].get_celld().values()]
-    assert [cell.get_text().get_text() for cell in cells].count("Dataset") == rows

@@ -37,6 +37,8 @@ raise SystemExit(0 if pixels.max() > 100 else 3)
 """
 _VIEW = (25.0, -60.0)  # elevation and azimuth in degrees
 _MARGIN = 1.15
+PASS_BAND = 0.1
+"""Of the smoothing: undulations shorter than about 20 edges go."""
 THIN, FINE_PARTS = 2, 3
 """Masks at most so many voxels thick have each voxel split into so many along each axis."""
 
@@ -71,8 +73,8 @@ def renderer_name() -> str:
     return "VTK" if working_window() else "matplotlib"
 
 
-def mesh(mask, spacing, smoothing: int = 8):
-    """Surface of a mask by marching cubes, smoothed without shrinking (Taubin).
+def mesh(mask, spacing, smoothing: int = 20):
+    """Surface of a mask by VTK's flying edges, smoothed without shrinking (windowed sinc).
 
     Voxels of thin masks are split into smaller ones first: smoothing would shrink a single
     voxel to a point and a row of voxels to a needle.
@@ -92,16 +94,31 @@ def mesh(mask, spacing, smoothing: int = 8):
         mm, centred on the middle of the bounding box.
     faces : ndarray of int, shape (m, 3)
     """
-    from skimage.measure import marching_cubes
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkWindowedSincPolyDataFilter
 
     inside = np.asarray(mask) > 0
-    spacing = tuple(np.broadcast_to(np.asarray(spacing, float), 3))
     inside = inside[bounding_box(inside)]
     parts = FINE_PARTS if min(inside.shape) <= THIN else 1
-    inside = inside.repeat(parts, 0).repeat(parts, 1).repeat(parts, 2)
-    vertices, faces, _, _ = marching_cubes(np.pad(inside, 1).astype(np.float32), 0.5,
-                                           spacing=np.divide(spacing, parts))  # fmt: skip
-    vertices = _taubin(vertices.astype(float), faces, smoothing * parts)
+    inside = np.pad(inside.repeat(parts, 0).repeat(parts, 1).repeat(parts, 2), 1)
+    grid, edges = vtkImageData(), vtkFlyingEdges3D()
+    grid.SetDimensions(*inside.shape)
+    grid.SetSpacing(*np.broadcast_to(np.asarray(spacing, float) / parts, 3))
+    values = numpy_to_vtk(inside.astype(np.float32).ravel(order="F"), deep=True)
+    grid.GetPointData().SetScalars(values)
+    edges.SetInputData(grid)
+    edges.SetValue(0, 0.5)
+    surface = edges
+    if smoothing:
+        surface = vtkWindowedSincPolyDataFilter()
+        surface.SetInputConnection(edges.GetOutputPort())
+        surface.SetNumberOfIterations(smoothing)
+        surface.SetPassBand(PASS_BAND)
+        surface.NormalizeCoordinatesOn()
+    surface.Update()
+    vertices = vtk_to_numpy(surface.GetOutput().GetPoints().GetData()).astype(float)
+    faces = vtk_to_numpy(surface.GetOutput().GetPolys().GetConnectivityArray()).reshape(-1, 3)
     return vertices - (vertices.max(axis=0) + vertices.min(axis=0)) / 2, faces.astype(int)
 
 
@@ -162,21 +179,6 @@ def _direction():
             np.sin(elevation),
         ]
     )
-
-
-def _taubin(vertices, faces, rounds):
-    from scipy.sparse import coo_matrix, diags
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.concatenate([edges, edges[:, ::-1]])
-    n = len(vertices)
-    joined = coo_matrix((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr()
-    joined.data[:] = 1
-    mean = diags(1 / np.maximum(np.asarray(joined.sum(axis=1)).ravel(), 1)) @ joined
-    for _ in range(rounds):
-        for step in (0.5, -0.53):
-            vertices = vertices + step * (mean @ vertices - vertices)
-    return vertices
 
 
 def _draw_vtk(vertices, faces, rgb, size_px, view_mm):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmbkit.plotting.canvas import new_figure
-from cmbkit.plotting.render3d import render_mask, renderer_name, width_mm
-from cmbkit.plotting.style import CALL_COLOURS, DATASET_COLOURS, OKABE_ITO
+from cmbkit.plotting.canvas import add_note, new_figure
+from cmbkit.plotting.style import DATASET_COLOURS, ROLE_COLOURS
+from cmbkit.plotting.surfaces import render_mask, renderer_name, width_mm
 
 
 def evenly_by_size(radii, n: int = 10) -> list[int]:
@@ -45,12 +45,12 @@ def render_grid(rows, synthetic: bool = False, columns: int = 10):
         for axes in line:
             _blank(axes)
         for axes, (mask, spacing, radius) in zip(line, items, strict=False):
-            colour = DATASET_COLOURS.get(label, OKABE_ITO["vermilion"])
+            colour = DATASET_COLOURS.get(label, DATASET_COLOURS["All"])
             _show(axes, render_mask(mask, spacing, colour, view_mm=view), view)
             axes.set_title(f"{radius:.2f} mm", fontsize=8, pad=2)
         line[0].set_ylabel(label, fontsize=9)
         _bar(line[0], view)
-    figure.supxlabel(f"Radius above each microbleed; drawn with {renderer_name()}", fontsize=8)
+    add_note(figure, f"Radius above each microbleed; drawn with {renderer_name()}")
     return figure
 
 
@@ -78,10 +78,10 @@ def render_pairs(pairs, synthetic: bool = False, columns: int = 8):
     for index, (truth, found, spacing, radius) in enumerate(pairs):
         above = grid[2 * (index // columns), index % columns]
         below = grid[2 * (index // columns) + 1, index % columns]
-        _show(above, render_mask(truth, spacing, CALL_COLOURS["TP"], view_mm=view), view)
+        _show(above, render_mask(truth, spacing, ROLE_COLOURS["annotated"], view_mm=view), view)
         above.set_title(f"{radius:.2f} mm", fontsize=8, pad=2)
         if found is not None:
-            _show(below, render_mask(found, spacing, CALL_COLOURS["Pred"], view_mm=view), view)
+            _show(below, render_mask(found, spacing, ROLE_COLOURS["predicted"], view_mm=view), view)
         else:
             below.text(0.5, 0.5, "missed", ha="center", va="center", fontsize=8, color="#888888",
                        transform=below.transAxes)  # fmt: skip
@@ -90,11 +90,8 @@ def render_pairs(pairs, synthetic: bool = False, columns: int = 8):
         grid[2 * band + 1, 0].set_ylabel("Predicted", fontsize=9)
     _bar(grid[0, 0], view)
     found = sum(pair[1] is not None for pair in pairs)
-    figure.supxlabel(
-        f"{found} of {len(pairs)} shown were found; radius above each; "
-        f"drawn with {renderer_name()}",
-        fontsize=8,
-    )
+    shown = f"{found} of {len(pairs)} shown were found; radius above each"
+    add_note(figure, f"{shown}; drawn with {renderer_name()}")
     return figure
 
 

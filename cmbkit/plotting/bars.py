@@ -1,0 +1,192 @@
+"""Bars: microbleeds by place, strata of a split, and methods beside each other (seaborn)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
+
+BOMBS_REGIONS = (
+    "Cortex / Grey-White Junction",
+    "Subcortical White Matter",
+    "Basal Ganglia Grey Matter",
+    "Internal and External Capsule",
+    "Thalamus",
+    "Brainstem",
+    "Cerebellum",
+)
+TABLE_4_2 = tuple(name for name in BOMBS_REGIONS if "Capsule" not in name)
+"""Regions that the parcellation can tell (Table 4.2)."""
+SHORT = {
+    "Cortex / Grey-White Junction": "Cortex / GWJ",
+    "Subcortical White Matter": "Subcortical WM",
+    "Basal Ganglia Grey Matter": "Basal ganglia",
+    "Internal and External Capsule": "Capsules",
+}
+METRIC_NAMES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "fp_per_scan": "False positives per scan",
+}
+
+
+def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
+    """Count CMBs by region and dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset ("All" last), region, n, percent (of the dataset).
+    """
+    truth = features[features["type"] == "GT"] if "type" in features.columns else features
+    known = {name.casefold(): name for name in regions}
+    named = truth["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
+    truth = truth.loc[named.index].assign(region=named)
+    seen = set(named)
+    places = [r for r in regions if r in seen or r in TABLE_4_2] + sorted(seen - set(regions))
+    names = datasets_in(truth["dataset"], DATASET_ORDER)
+    counts = pd.crosstab(truth["dataset"], truth["region"]).reindex(names, columns=places)
+    counts = counts.fillna(0).astype(int)
+    counts.loc["All"] = counts.sum()
+    table = counts.rename_axis("dataset").reset_index()
+    table = table.melt("dataset", var_name="region", value_name="n", ignore_index=False)
+    table = table.sort_index(kind="stable").reset_index(drop=True)
+    totals = table.groupby("dataset")["n"].transform("sum")
+    return table.assign(percent=(100 * table["n"] / totals).fillna(0.0))
+
+
+def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
+    """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Columns dataset, region and (optional) type: only "GT" counts.
+    regions : sequence of str
+        In the order of the BOMBS form; regions that occur but are not named follow.
+    """
+    import seaborn as sns
+
+    counts = location_counts(features, regions)
+    names = list(dict.fromkeys(counts["dataset"]))
+    columns = 4 if len(names) > 3 else len(names)
+    rows = -(-len(names) // columns)
+    figure = new_figure(10, 0.4 + 2.6 * rows, synthetic=synthetic)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for index, (axes, dataset) in enumerate(zip(grid, names, strict=False)):
+        part = counts[counts["dataset"] == dataset].replace({"region": SHORT})
+        total = int(part["n"].sum())
+        colour = DATASET_COLOURS.get(dataset, DATASET_COLOURS["All"])
+        sns.barplot(part, x="n", y="region", color=colour, saturation=1, edgecolor="black",
+                    linewidth=0.5, ax=axes)  # fmt: skip
+        axes.bar_label(axes.containers[0], fontsize=8, padding=2)
+        right = max(1.0, 1.2 * part["n"].max())
+        axes.set_xlim(0, right)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        percent = axes.twiny()
+        percent.set_xlim(0, 100 * right / max(total, 1))
+        percent.spines["top"].set_visible(True)
+        percent.set_xlabel("% of CMBs" if index < columns else "")
+        axes.set_title(f"{dataset} (n = {total})")
+        axes.set_xlabel("CMBs" if index + columns >= len(names) else "")
+        axes.set_ylabel("")
+    for axes in grid[len(names) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool = False):
+    """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
+
+    Parameters
+    ----------
+    table : DataFrame
+        split ("train" or "valid"), column (what the strata are of), value (the stratum),
+        proportion_pct and proportion_pct_thesis: percent of the split's scans, NaN for none.
+    titles : dict of str
+        A panel for each of these columns, in this order, with its title.
+    title : str
+        Of the figure.
+
+    Notes
+    -----
+    Bars of the thesis are hatched.
+    """
+    import seaborn as sns
+
+    sources = {"proportion_pct": "this run", "proportion_pct_thesis": "thesis"}
+    long = table.melt(["split", "column", "value"], list(sources), "source", "percent")
+    splits = {"train": "training", "valid": "validation"}
+    long["bar"] = long["split"].replace(splits) + ", " + long["source"].replace(sources)
+    order = [f"{split}, {source}" for split in splits.values() for source in sources.values()]
+    palette = dict(zip(order, [SERIES[0], SERIES[0], SERIES[4], SERIES[4]], strict=True))
+    strata = [long.loc[long["column"] == name, "value"].nunique() for name in titles]
+    tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
+    height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
+    figure = new_figure(10, height, synthetic=synthetic)
+    grid = figure.subplots(len(tallest), 3, squeeze=False, height_ratios=tallest).ravel()
+    for axes, (name, words) in zip(grid, titles.items(), strict=False):
+        part = long[long["column"] == name].astype({"value": str})
+        sns.barplot(
+            part, x="percent", y="value", hue="bar", hue_order=order, palette=palette,
+            saturation=1, errorbar=None, edgecolor="black", linewidth=0.5, ax=axes,
+        )  # fmt: skip
+        handles, _ = axes.get_legend_handles_labels()
+        for bars in (axes.containers[1], axes.containers[3], handles[1::2]):
+            for bar in bars:
+                bar.set_hatch("////")
+        axes.get_legend().remove()
+        axes.set_xlim(0, 100)
+        axes.set_title(words)
+        axes.set_xlabel("% of scans")
+        axes.set_ylabel("")
+        axes.grid(axis="x")
+    for axes in grid[len(titles) :]:
+        axes.set_axis_off()
+    figure.suptitle(title, fontsize=10)
+    figure.legend(handles, order, loc="outside lower center", ncols=4)
+    return figure
+
+
+def comparison_bars(table, synthetic: bool = False):
+    """Precision, recall, F1 and false positives per scan of several methods.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns method, precision, recall, f1, fp_per_scan (NaN: not reported), and optionally
+        own (bool: drawn in colour; others grey) and data (shown under the method).
+    """
+    import seaborn as sns
+
+    own = table["own"] if "own" in table.columns else pd.Series(False, index=table.index)
+    data = table["data"] if "data" in table.columns else pd.Series(None, index=table.index)
+    named = table["method"] + (" (" + data.astype("string") + ")").fillna("")
+    rows = table.assign(row=[f"{i}" for i in range(len(table))], own=own.to_numpy(bool))
+    figure = new_figure(10, 1.1 + 0.32 * len(table), synthetic=synthetic)
+    panels = figure.subplots(1, 4, sharey=True)
+    colours = {False: "#BBBBBB", True: SERIES[0]}
+    for axes, metric in zip(panels, METRIC_NAMES, strict=True):
+        sns.barplot(rows, x=metric, y="row", hue="own", palette=colours, saturation=1,
+                    dodge=False, width=0.7, legend=False, ax=axes)  # fmt: skip
+        values = table[metric].to_numpy(float)
+        top = max(np.nanmax(values, initial=0.0), 1.0) if metric == "fp_per_scan" else 1.0
+        for index, value in enumerate(values):
+            known = np.isfinite(value)
+            axes.text(
+                (value if known else 0) + 0.02 * top, index, f"{value:.2f}" if known else
+                "not reported", va="center", fontsize=8, color="black" if known else "#666666",
+            )  # fmt: skip
+        axes.set_xlim(0, 1.3 * top)
+        if metric != "fp_per_scan":
+            axes.set_xticks([0, 0.5, 1])
+        axes.set_title(METRIC_NAMES[metric], fontsize=9)
+        axes.set_xlabel("per scan" if metric == "fp_per_scan" else "0 to 1")
+        axes.set_ylabel("")
+    panels[0].set_yticks(range(len(table)), named)
+    if own.any():
+        add_note(figure, "Colour: this run; grey: published.")
+    return figure

@@ -1,0 +1,230 @@
+"""Curves: losses and scores over epochs, FROC, and detection against slice thickness."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cmbkit.plotting.canvas import new_figure
+from cmbkit.plotting.style import MODEL_COLOURS, MODEL_NAMES, SERIES
+
+LOSSES = {"train_loss": "Training", "val_loss": "Validation"}
+THICKNESS_ROWS = {"recall": "Recall (share of CMBs found)", "fp_scan": "False positives per scan"}
+MARKS = "os^Dv"
+SHIFT_MM = 0.08
+FEW = 30
+"""Lines with fewer points show each as a dot."""
+
+
+def loss_curves(history, title: str, synthetic: bool = False):
+    """Training and validation loss by epoch (Figures A.1 to A.4).
+
+    Parameters
+    ----------
+    history : DataFrame
+        Columns epoch, train_loss, val_loss and (optional) part: runs that carried on from one
+        another, each in its own colour.
+    """
+    import seaborn as sns
+
+    figure = new_figure(8, 3.8, synthetic=synthetic)
+    axes = figure.subplots()
+    parts = history["part"] if "part" in history.columns else 1
+    long = history.assign(part=parts).rename(columns=LOSSES)
+    long = long.melt(["epoch", "part"], list(LOSSES.values()), "loss", "value").dropna()
+    several = long["part"].nunique() > 1
+    sns.lineplot(
+        long, x="epoch", y="value", hue="part" if several else None, style="loss", errorbar=None,
+        palette=SERIES[: long["part"].nunique()] if several else None,
+        style_order=list(LOSSES.values()), markers=["o", "o"], markersize=4, mew=0, ax=axes,
+        **({} if several else {"color": SERIES[0]}),
+    )  # fmt: skip
+    handles, labels = axes.get_legend_handles_labels()
+    axes.get_legend().remove()
+    _mark_best(axes, history, "val_loss", lowest=True)
+    stars = [line for line in axes.lines if line.get_marker() == "*"]
+    _epochs(axes)
+    axes.set_ylabel("Loss")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{title} (n = {history['epoch'].nunique()} epochs)")
+    figure.legend([*handles, *stars], [*labels, *(star.get_label() for star in stars)],
+                  loc="outside right upper")  # fmt: skip
+    return figure
+
+
+def training_record(history, title: str = "", synthetic: bool = False):
+    """Four panels that were watched during training (Figure 7.3).
+
+    Parameters
+    ----------
+    history : DataFrame
+        Columns epoch, train_loss, val_loss, count_f1, segmentation_f1, and as far as there are:
+        count_precision, dice, learning_rate, seconds (per epoch, validation included).
+    """
+    figure = new_figure(9, 6, synthetic=synthetic)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    (detection, segmentation), (losses, speed) = figure.subplots(2, 2)
+    _lines(detection, history, {"count_f1": "F1", "count_precision": "Precision"})
+    _mark_best(detection, history, "count_f1", lowest=False)
+    detection.set_title("Detection (counts), validation")
+    _lines(segmentation, history, {"segmentation_f1": "F1", "dice": "Dice, whole image"})
+    _mark_best(segmentation, history, "segmentation_f1", lowest=False)
+    segmentation.set_title("Segmentation, validation")
+    for axes in (detection, segmentation):
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("Score (0 to 1)")
+    _lines(losses, history, LOSSES)
+    _mark_best(losses, history, "val_loss", lowest=True)
+    losses.set_title("Loss")
+    losses.set_ylabel("Loss")
+    losses.set_ylim(bottom=0)
+    _speed(speed, history)
+    for axes in (detection, segmentation, losses, speed):
+        _epochs(axes)
+        handles, _ = axes.get_legend_handles_labels()
+        if handles:
+            axes.legend(loc="best")
+    return figure
+
+
+def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
+    """Sensitivity against false positives per scan.
+
+    Parameters
+    ----------
+    curves : dict of DataFrame
+        Label to columns fp_per_scan and sensitivity (optional sensitivity_low and
+        sensitivity_high: a band).
+    points : dict of (fp_per_scan, sensitivity), optional
+        The working point of a label.
+    max_fp : float
+        Right end of the x axis at most.
+    """
+    figure = new_figure(7.5, 4.6, synthetic=synthetic)
+    axes = figure.subplots()
+    reach = max(float(curve["fp_per_scan"].max()) for curve in curves.values())
+    right = min(max_fp, 1.05 * reach) if reach > 0 else max_fp
+    styles = ("-", "--", ":", "-.")
+    for index, (label, curve) in enumerate(curves.items()):
+        colour = MODEL_COLOURS.get(label, SERIES[index % len(SERIES)])
+        curve = curve.sort_values(["fp_per_scan", "sensitivity"])
+        x = np.append(curve["fp_per_scan"].to_numpy(float), max(right, reach))
+        y = np.append(curve["sensitivity"], curve["sensitivity"].max())
+        style = styles[index // len(SERIES) % len(styles)]
+        axes.plot(
+            x, y, style, color=colour, drawstyle="steps-post", label=MODEL_NAMES.get(label, label)
+        )
+        if {"sensitivity_low", "sensitivity_high"} <= set(curve.columns):
+            axes.fill_between(
+                curve["fp_per_scan"], curve["sensitivity_low"], curve["sensitivity_high"],
+                step="post", color=colour, alpha=0.18, lw=0,
+            )  # fmt: skip
+        if points and label in points:
+            axes.plot(*points[label], "o", color=colour, mec="black", ms=7, zorder=6)
+    axes.set_xlim(0, right)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("False positives per scan")
+    axes.set_ylabel("Sensitivity (share of CMBs found)")
+    axes.grid(True)
+    figure.legend(loc="outside right upper", title="dot: working point" if points else None)
+    return figure
+
+
+def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
+    """Recall above, false positives per scan below, against slice thickness (Figure S31).
+
+    Parameters
+    ----------
+    curves : DataFrame
+        factor, level, thickness_mm, and recall and fp_scan, each with _low and _high. The
+        first level of a factor is the base: its line is solid, those of the others dashed.
+    titles : dict of factor to text
+        The factors to draw, in this order, and the head of each legend, with its unit.
+    """
+    width = max(7, 3.3 * len(titles))
+    figure = new_figure(width, 5.6, synthetic=synthetic)
+    panels = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
+    for column, (factor, title) in zip(panels.T, titles.items(), strict=True):
+        rows = curves[curves["factor"] == factor]
+        for axes, name in zip(column, THICKNESS_ROWS, strict=True):
+            _intervals(axes, rows, name)
+            axes.grid(axis="y")
+            axes.set_ylabel("")
+        handles, labels = column[0].get_legend_handles_labels()
+        column[0].legend(handles, labels, title=title, loc="lower center",
+                         bbox_to_anchor=(0.5, 1.0), ncols=min(len(labels), 3))  # fmt: skip
+        column[1].set_xlabel("Slice thickness (mm)")
+        column[1].set_xticks(sorted(set(curves["thickness_mm"])))
+    for axes, text in zip(panels[:, 0], THICKNESS_ROWS.values(), strict=True):
+        axes.set_ylabel(text)
+    panels[0, 0].set_ylim(-0.03, 1.03)
+    panels[1, 0].set_ylim(bottom=-0.02 * max(curves["fp_scan_high"]))
+    return figure
+
+
+def _intervals(axes, rows, name: str) -> None:
+    """A line per level with its intervals, a little apart from the others'."""
+    import seaborn as sns
+
+    levels = list(dict.fromkeys(rows["level"]))
+    words = {x: f"{x:g}" + ("" if i else " (base)") for i, x in enumerate(levels)}
+    shift = {x: SHIFT_MM * (i - (len(levels) - 1) / 2) for i, x in enumerate(levels)}
+    shown = rows.assign(at=rows["thickness_mm"] + rows["level"].map(shift),
+                        said=rows["level"].map(words))  # fmt: skip
+    order = list(words.values())
+    sns.lineplot(
+        shown, x="at", y=name, hue="said", style="said", hue_order=order, style_order=order,
+        palette=SERIES[: len(levels)], markers=list(MARKS[: len(levels)]), markersize=6,
+        dashes=["", *[(4, 2)] * (len(levels) - 1)], mec="black", mew=0.4, errorbar=None, ax=axes,
+    )  # fmt: skip
+    axes.get_legend().remove()
+    for level, colour in zip(levels, SERIES, strict=False):
+        part = shown[shown["level"] == level]
+        axes.vlines(part["at"], part[f"{name}_low"], part[f"{name}_high"], color=colour, lw=1.2)
+
+
+def _epochs(axes) -> None:
+    axes.set_xlabel("Epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y")
+
+
+def _lines(axes, history, names: dict):
+    for index, (column, label) in enumerate(names.items()):
+        if column not in history.columns or history[column].notna().sum() == 0:
+            continue
+        shown = history[["epoch", column]].dropna()
+        axes.plot(
+            shown["epoch"], shown[column], color=SERIES[index], label=label,
+            marker="o" if len(shown) < FEW else None, ms=3,
+        )  # fmt: skip
+
+
+def _mark_best(axes, history, column: str, *, lowest: bool):
+    values = history[column].dropna()
+    if values.empty:
+        return
+    at = values.idxmin() if lowest else values.idxmax()
+    epoch, value = history.loc[at, "epoch"], values.loc[at]
+    word = "lowest" if lowest else "best"
+    axes.plot(
+        epoch, value, "*", color="black", ms=10, zorder=6, ls="none",
+        label=f"{word}: {value:.3g} at epoch {epoch:g}",
+    )  # fmt: skip
+
+
+def _speed(axes, history):
+    """Seconds per epoch, validation included; the learning rate beside."""
+    axes.set_title("Time")
+    if "seconds" in history.columns:
+        axes.plot(history["epoch"], history["seconds"], color=SERIES[0])
+        axes.set_ylabel("Seconds per epoch, with validation", color=SERIES[0])
+        axes.set_ylim(bottom=0)
+    if "learning_rate" in history.columns:
+        axes.set_title("Time and learning rate")
+        rate = axes.twinx()
+        rate.plot(history["epoch"], history["learning_rate"], "--", color=SERIES[1])
+        rate.set_ylabel("Learning rate (dashed)", color=SERIES[1])
+        rate.spines["right"].set_visible(True)
+        rate.set_ylim(bottom=0)
+        rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))

@@ -1,0 +1,99 @@
+"""A forest: one line per subgroup with its value and its interval (seaborn.objects)."""
+
+from __future__ import annotations
+
+from cmbkit.plotting.canvas import datasets_in, new_figure
+from cmbkit.plotting.style import DATASET_COLOURS, MODEL_COLOURS, MODEL_NAMES, SERIES
+
+METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+ORDER = ("CRB", "DOU", "Valid")
+MARKS = "os^Dv"
+
+
+def subgroup_forest(table, metric: str = "f1", series: str = "dataset", synthetic: bool = False):
+    """One line per subgroup: the value with its 95 % interval (Figure S11).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs), ``metric``,
+        ``metric``_low, ``metric``_high, and ``series``: one colour and one dot per value.
+        Optional ``metric``_thesis: a hollow mark.
+    """
+    import seaborn.objects as so
+
+    values = datasets_in(table[series], ORDER)
+    places, heads = _places(table)
+    step = 0.6 / len(values)
+    shift = {value: step * (i - (len(values) - 1) / 2) for i, value in enumerate(values)}
+    keys = zip(table["factor"], table["subgroup"], strict=True)
+    rows = table.assign(at=[places[key] for key in keys] + table[series].map(shift))
+    height = 1.2 + 0.2 * len(places) * max(len(values), 2) + 0.3 * len(heads)
+    figure = new_figure(9, height, synthetic=synthetic)
+    axes = figure.subplots()
+    colours = {value: _colour(value, i) for i, value in enumerate(values)}
+    marks = {value: MARKS[i % len(MARKS)] for i, value in enumerate(values)}
+    plot = so.Plot(rows, x=metric, y="at", color=series, marker=series).add(
+        so.Range(linewidth=1.6), orient="y", xmin=f"{metric}_low", xmax=f"{metric}_high",
+        legend=False,
+    )  # fmt: skip
+    plot = plot.add(so.Dot(pointsize=6, edgecolor="black"), legend=False)
+    thesis = f"{metric}_thesis"
+    shows_thesis = thesis in rows and rows[thesis].notna().any()
+    if shows_thesis:
+        plot = plot.add(so.Dot(pointsize=8, fill=False, edgewidth=1.3), x=thesis, legend=False)
+    plot.scale(color=so.Nominal(colours), marker=so.Nominal(marks)).on(axes).plot()
+    for head, at in heads.items():
+        axes.text(0.005, at, head, transform=axes.get_yaxis_transform(), weight="bold",
+                  va="center", fontsize=9)  # fmt: skip
+    axes.set_yticks(list(places.values()), [str(subgroup) for _, subgroup in places])
+    axes.set_ylim(max(places.values()) + 0.7, -0.6)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel(f"{METRICS.get(metric, metric)} with 95 % interval")
+    axes.set_ylabel("")
+    axes.grid(axis="x")
+    _sizes(axes, table, series, values, places)
+    _legend(figure, colours, marks, shows_thesis)
+    return figure
+
+
+def _places(table) -> tuple[dict, dict]:
+    """Height of each (factor, subgroup), and of each factor's name above its subgroups."""
+    places, heads, top = {}, {}, 0.0
+    for key in dict.fromkeys(zip(table["factor"], table["subgroup"], strict=True)):
+        if key[0] not in heads:
+            heads[key[0]] = top
+            top += 0.9
+        places[key] = top
+        top += 1
+    return places, heads
+
+
+def _colour(value, index: int) -> str:
+    fallback = SERIES[index % len(SERIES)]
+    return DATASET_COLOURS.get(value, MODEL_COLOURS.get(value, fallback))
+
+
+def _sizes(axes, table, series: str, values, places) -> None:
+    """Number of CMBs of each line, at the right."""
+    counts = table.pivot_table("n", ["factor", "subgroup"], series).reindex(columns=values)
+    said = [", ".join("-" if n != n else f"{n:g}" for n in counts.loc[key]) for key in places]
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(list(places.values()), said)
+    right.set_ylabel("n CMBs: " + ", ".join(values))
+    right.spines["right"].set_visible(False)
+    right.tick_params(length=0)
+
+
+def _legend(figure, colours, marks, shows_thesis: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    keys = [
+        Line2D([], [], color=colour, marker=marks[value], mec="black", mew=0.5, ms=6,
+               label=MODEL_NAMES.get(value, value))
+        for value, colour in colours.items()
+    ]  # fmt: skip
+    if shows_thesis:
+        keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec="black", mew=1.3, ms=7,
+                           label="thesis (hollow)"))  # fmt: skip
+    figure.legend(handles=keys, loc="outside upper center", ncols=len(keys))

@@ -1,0 +1,70 @@
+"""Microbleeds of many scans in one glass brain in MNI space, drawn by nilearn."""
+
+from __future__ import annotations
+
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, ROLE_COLOURS, ROLE_NAMES
+
+MNI = ["x_mni", "y_mni", "z_mni"]
+MATCHES = ("TP", "FN", "FP")
+
+
+def microbleeds_by_dataset(points, synthetic: bool = False):
+    """Places of all microbleeds, one colour per dataset.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row per microbleed: dataset; x_mni, y_mni, z_mni in mm
+        (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
+    """
+    names = datasets_in(points["dataset"], DATASET_ORDER)
+    groups = {name: (name, DATASET_COLOURS.get(name, DATASET_COLOURS["All"])) for name in names}
+    return _glass_brain(points, "dataset", groups, synthetic)
+
+
+def microbleeds_by_match(points, synthetic: bool = False):
+    """Places of found and missed microbleeds and of false positives.
+
+    Parameters
+    ----------
+    points : DataFrame
+        As in `microbleeds_by_dataset`, with match ("TP", "FN" or "FP") for dataset: of a TP
+        and an FN the annotated place, of an FP the predicted one.
+    """
+    groups = {
+        m: (ROLE_NAMES[m.lower()].capitalize(), ROLE_COLOURS[m.lower()])
+        for m in MATCHES
+        if m in set(points["match"])
+    }
+    return _glass_brain(points, "match", groups, synthetic)
+
+
+def _glass_brain(points, column: str, groups: dict[str, tuple[str, str]], synthetic: bool):
+    """One set of markers per group; the largest group first, so that it hides no smaller one."""
+    from matplotlib.lines import Line2D
+    from nilearn import plotting
+
+    placed = points.dropna(subset=MNI)
+    figure = new_figure(10, 3.4, synthetic=synthetic)
+    figure.set_layout_engine("none")
+    display = plotting.plot_glass_brain(
+        None, display_mode="lyrz", figure=figure, axes=(0.0, 0.07, 1.0, 0.83), annotate=False
+    )
+    display.annotate(positions=False, size=9)
+    sizes = placed[column].value_counts()
+    for name in sorted(groups, key=lambda name: -sizes.get(name, 0)):
+        chosen = placed.loc[placed[column] == name, MNI].to_numpy(float)
+        if len(chosen):
+            display.add_markers(chosen, marker_color=groups[name][1], marker_size=16, alpha=0.8,
+                                edgecolors="black", linewidths=0.4)  # fmt: skip
+    keys = [
+        Line2D([], [], ls="", marker="o", mec="black", mew=0.4, ms=6, color=colour,
+               label=f"{label} (n = {sizes.get(name, 0)})")
+        for name, (label, colour) in groups.items()
+    ]  # fmt: skip
+    figure.legend(handles=keys, loc="upper center", ncols=len(keys))
+    left_out = len(points) - len(placed)
+    note = "MNI space; each hemisphere's own microbleeds in its side view."
+    add_note(figure, note + (f" {left_out} without a place are left out." if left_out else ""))
+    return figure

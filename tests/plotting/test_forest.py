@@ -1,0 +1,24 @@
+"""Values, intervals and n of a forest."""
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.plotting.forest import subgroup_forest
+
+
+def test_forest_draws_each_value_with_its_interval_and_n(readable, words):
+    table = pd.DataFrame(
+        [
+            ("Sequence", "SWI", "DOU", 74, 0.75, 0.65, 0.84),
+            ("Sequence", "SWI", "CRB", 60, 0.45, 0.30, 0.60),
+            ("Sequence", "T2S", "CRB", 67, np.nan, np.nan, np.nan),
+        ],
+        columns=["factor", "subgroup", "dataset", "n", "f1", "f1_low", "f1_high"],
+    )
+    figure = readable(subgroup_forest(table, synthetic=True))
+    axes = figure.axes[0]
+    intervals, values = axes.collections
+    ends = [[x for x, _ in path.vertices] for path in intervals.get_paths()]
+    np.testing.assert_allclose(sorted(ends), [[0.30, 0.60], [0.65, 0.84]])
+    np.testing.assert_allclose(sorted(x for x, _ in values.get_offsets()), [0.45, 0.75])
+    assert "60, 74" in words(figure) and "67, -" in words(figure)
