@@ -50,13 +50,6 @@ def test_one_changed_value_changes_one_value(folder):
     assert found == alone.model_copy(update={"inference": changed})
 
 
-def test_a_plan_given_in_the_cell_replaces_the_plan_of_the_file(folder):
-    """What a plan sets is not taken for what the file says itself."""
-    (folder / "small.yaml").write_text(yaml.safe_dump(FILE | {"inference": {"plan": "fast"}}))
-    given = {"profile": "small", "inference": {"plan": "reference"}}
-    assert notebook_parameters(given, folder).inference.overlap == 0.4
-
-
 def test_a_seed_of_0_counts_and_other_names_do_not(folder):
     given = {"profile": "small", "seed": 0, "threshold": 3, "In": ["threshold = 3"]}
     assert notebook_parameters(given, folder).seed == 0
