@@ -102,7 +102,7 @@ def agreement_table(results: dict[str, Agreement], seconds: dict[str, list]) -> 
         clock, processor = (median(spent) for spent in zip(*seconds[setting], strict=True))
         rows.append([
             setting, f"{a.dice:.4f}", f"{a.matched} of {a.of_reference}", a.of_plan - a.matched,
-            a.changed_calls, f"{a.tp}/{a.fp}/{a.fn}", f"{clock:.1f}", f"{processor:.1f}",
+            a.changed_matches, f"{a.tp}/{a.fp}/{a.fn}", f"{clock:.1f}", f"{processor:.1f}",
             "passes" if a.passes else "fails",
         ])  # fmt: skip
     names = ["setting", "Dice", "matched", "new", "changed calls", "TP/FP/FN", "s", "processor s"]

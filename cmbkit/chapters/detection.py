@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cmbkit.chapters.beside import thesis_name
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -66,7 +67,7 @@ def printed_beside(
         row.
     """
     columns = {
-        f"{theirs}{ending}": f"{ours}{THESIS}{ending}"
+        f"{theirs}{ending}": thesis_name(f"{ours}{ending}")
         for ours, theirs in names.items()
         for ending in ("", "_sd")
         if f"{theirs}{ending}" in printed

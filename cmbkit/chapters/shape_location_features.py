@@ -10,6 +10,7 @@ import pandas as pd
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.rating_scales import REGIONS, group_of, structure_of
 from cmbkit.chapters.beside import thesis_name
+from cmbkit.evaluation.subgroups import pooled_location
 from cmbkit.features import analytic, trends
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd
 from cmbkit.plotting.associations import FLOOR, RATIOS, floor_bands
@@ -17,12 +18,8 @@ from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.reporting.layout import Column, laid_out
 
 FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
-PLACES = {
-    "Cortical": ("Cortex / Grey-White Junction",),
-    "Subcortical": ("Subcortical White Matter",),
-    "Deep": ("Basal Ganglia Grey Matter", "Thalamus", "Brainstem", "Cerebellum"),
-}
-"""Rows of Table 8.2; its "deep" holds brainstem and cerebellum."""
+PLACES = ("Cortical", "Subcortical", "Deep")
+"""Rows of Table 8.2 (`cmbkit.evaluation.subgroups.POOLED_REGIONS`)."""
 MEAN_SD = "Mean ± SD over CMBs."
 
 
@@ -238,10 +235,9 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     """
     printed = thesis_numbers("8.2").set_index(["dataset", "location"])
     printed = (printed["tp"] + printed["fn"]).rename("n_cmb_thesis").astype("Int64")
-    place = features["region"].map({r: name for name, rs in PLACES.items() for r in rs})
     all_cmbs = features["dataset"].value_counts()
     every = pd.MultiIndex.from_product([sorted(all_cmbs.index), PLACES], names=["dataset", "place"])
-    counts = features.assign(place=place).groupby(["dataset", "place"]).size()
+    counts = features.assign(place=pooled_location(features)).groupby(["dataset", "place"]).size()
     table = counts.reindex(every, fill_value=0).rename("n_cmb").reset_index()
     table["percent"] = 100 * table["n_cmb"] / table["dataset"].map(all_cmbs)
     table = table.join(printed, on=["dataset", "place"])

@@ -119,12 +119,12 @@ def test_operating_points_by_f1_with_the_study_s_own_marked():
 
 
 def test_steps_are_named_with_their_values():
-    steps = pd.DataFrame(
-        {"step": ["components", "minimum_voxels", "low_threshold"], "value": [np.nan, 8, 0.49995]}
-    ).assign(tp=1, fp=2, fn=3, precision=0.4, recall=0.5, f1=0.2)
+    steps = pd.DataFrame({"step": ["components", "minimum_voxels"], "value": [np.nan, 8]}).assign(
+        tp=1, fp=2, fn=3, precision=0.4, recall=0.5, f1=0.2
+    )
     cells, _ = shown(evaluation.table_s34(steps))
     assert cells["Step"].tolist() == [
-        "components of the threshold", "at least 8 voxels", "grown down to 0.49995 (hysteresis)",
+        "components of the threshold", "at least 8 voxels",
     ]  # fmt: skip
 
 

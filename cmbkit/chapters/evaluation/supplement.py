@@ -95,7 +95,7 @@ def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
 
 
 def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
-    """Detection as each step of post-processing is added, then each of three tried on top.
+    """Detection as each step of post-processing is added.
 
     Parameters
     ----------
@@ -106,9 +106,6 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
         "components": "components of the threshold",
         "brain_tissue": "without those outside brain tissue (6.6)",
         "minimum_voxels": "at least {:g} voxels",
-        "merge_mm": "those within {:g} mm as one",
-        "low_threshold": "grown down to {:g} (hysteresis)",
-        "maximum_tubeness": "without tubes (above {:g})",
     }
     values = zip(steps["step"], steps["value"], strict=True)
     names = {step: sayings[step].format(value) for step, value in values}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
 from cmbkit.chapters.subgroup_analysis.supplement import VARIED
 from cmbkit.plotting import cuts
@@ -152,9 +153,7 @@ def _pair(row, standard: StandardScan, candidates: Candidates) -> tuple:
     masks = [lesions.data == row.gt_id]
     if row.match == "TP":
         masks.append(candidates(row.model, standard).data == row.pred_id)
-    places = np.argwhere(np.logical_or.reduce(masks))
-    low, high = places.min(axis=0), places.max(axis=0) + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = bounding_box(*masks)
     truth, predicted = ([np.pad(mask[box], 1) for mask in masks] + [None])[:2]
     return truth, predicted, float(lesions.spacing[0]), row.gt_radius_mm
 

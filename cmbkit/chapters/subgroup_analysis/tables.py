@@ -14,6 +14,7 @@ from cmbkit.chapters.detection import (
 )
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.statistics import summary_by
+from cmbkit.features.columns import SHAPES
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.numbers import thesis_numbers
@@ -26,13 +27,6 @@ RATES = {
     "scan_f1": "scanF1",
     "scan_f1_star": "scanF1*",
     "pooled_f1": "globF1",
-}
-SHAPES = {
-    "inv_elongation": "InvElongation",
-    "inv_flatness": "InvFlatness",
-    "max_diameter_mm": "Max diameter (mm)",
-    "volume_mm3": "Volume (mm³)",
-    "sphericity": "Sphericity",
 }
 
 
@@ -135,7 +129,7 @@ def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
     -------
     DataFrame
         match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of
-        `SHAPES` with its _sd, beside the thesis's.
+        `features.columns.SHAPES` with its _sd, beside the thesis's.
     """
     shapes = subgroups.shapes_by_match(matches[matches["model"] == model])
     datasets = in_order(shapes[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"]
