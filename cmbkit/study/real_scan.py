@@ -15,7 +15,6 @@ import pandas as pd
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 1
 VARIANTS = ("asis", "implanted")
 RADII_MM = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 
@@ -73,7 +72,7 @@ class RealScanStage:
             table.to_csv(folder / "implanted.tsv", sep="\t", index=False)
 
         inputs = {"seed": seed, "radii": list(RADII_MM)}
-        return self._study.raw.get("real", "example4d", VERSION, inputs, compute)
+        return self._study.raw.get("real", "example4d", inputs, compute, code=[RealScanStage._raw])
 
     @cached_property
     def implanted(self) -> pd.DataFrame:
