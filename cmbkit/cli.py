@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, cache, params, train, freeze, predict, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, cache, params, train, freeze, predict and more."""
 
 from __future__ import annotations
 

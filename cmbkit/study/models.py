@@ -52,8 +52,7 @@ class ModelStage:
             (folder / "parameters.txt").write_text(str(count))
 
         inputs = {"network": self._study.params.network}
-        code = [ModelStage.parameter_count]
-        folder = self._study.cache.get("models", "size", inputs, compute, code=code)
+        folder = self._study.cache.get("models", "size", inputs, compute, code=[network.build])
         return int((folder / "parameters.txt").read_text())
 
     def source(self) -> Path:

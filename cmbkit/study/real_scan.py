@@ -57,11 +57,11 @@ class RealScanStage:
 
     def _raw(self) -> Path:
         """Folder with both variants as NIfTI files and the table of implanted lesions."""
+        from cmbkit.phantom.implant import implant
+
         seed = self._study.params.seed
 
         def compute(folder: Path) -> None:
-            from cmbkit.phantom.implant import implant
-
             image = read_example()
             image.write(folder / "asis_T2starw.nii.gz", dtype=np.int16)
             places = implant_places(image, len(RADII_MM), seed)
@@ -72,7 +72,8 @@ class RealScanStage:
             table.to_csv(folder / "implanted.tsv", sep="\t", index=False)
 
         inputs = {"seed": seed, "radii": list(RADII_MM)}
-        return self._study.raw.get("real", "example4d", inputs, compute, code=[RealScanStage._raw])
+        code = [read_example, implant_places, implant]
+        return self._study.raw.get("real", "example4d", inputs, compute, code=code)
 
     @cached_property
     def implanted(self) -> pd.DataFrame:
