@@ -20,6 +20,7 @@ from cmbkit.params import read_parameters
 from cmbkit.phantom.cohort import _plan
 from cmbkit.phantom.lesions import label_at
 from cmbkit.phantom.simulate import Patient, _scanner_frame
+from cmbkit.running.ledger import newest
 from cmbkit.volume import Volume
 
 REAL_SETS = ("CRB", "DOU", "MOMENI", "RODEJA", "VALDO")
@@ -55,7 +56,8 @@ def compare(raw, preproc, register):
             short = plan.name.replace("_MRI_SWI_BFC_50mm_HM", "")
             if mine.empty:
                 continue
-            [folder] = [f for f in preproc.glob(f"{dataset}-*") if short in f.name]
+            [item] = [f for f in preproc.glob(f"{dataset}-*") if short in f.name]
+            folder = newest(item)
             if register:
                 image, brain = (
                     Volume.read(next(folder.glob(f"*{kind}.nii.gz")), dtype)

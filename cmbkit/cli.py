@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, params, train, freeze, predict, evaluate, audit."""
+"""The command line: cmbkit check, reproduce, cache, params, train, freeze, predict and more."""
 
 from __future__ import annotations
 
@@ -81,6 +81,31 @@ def check(parameter_file: ParameterFile) -> None:
     )
     if count:
         raise typer.Exit(1)
+
+
+@app.command()
+def cache(
+    profile: Annotated[
+        str | None, typer.Argument(help="Name of a parameter file in params/; none: of all.")
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Delete what no parameter file in params/ reaches.")
+    ] = False,
+    why: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="STEP ITEM", help="What changed, e.g. preproc DOU-07."),
+    ] = None,
+) -> None:
+    """List sizes of what is kept, say why something is made anew, or remove what is not needed."""
+    from rich.console import Console
+
+    from cmbkit.commands.cache import cache_command
+
+    try:
+        cache_command(profile, remove_unreached=remove, asked=why, console=Console())
+    except (ValueError, OSError, RuntimeError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()

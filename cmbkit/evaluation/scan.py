@@ -13,7 +13,6 @@ from cmbkit.evaluation.metrics import divide, harmonic_mean
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume
 
-VERSION = 2  # of what evaluate_scan returns; results cached under another number are redone
 MATCH_COLUMNS = [
     "uid",
     "dataset",

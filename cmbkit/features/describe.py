@@ -11,7 +11,6 @@ from cmbkit.features.edge import BrainEdge
 from cmbkit.features.location import location_features
 from cmbkit.volume import Volume
 
-VERSION = 2
 _CHUNK = 1 << 18
 COLUMNS = [
     *("uid", "dataset", "id", "type", "grid", "n_voxels", "volume_mm3", "radius_mm"),

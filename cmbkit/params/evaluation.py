@@ -50,5 +50,5 @@ class Evaluation(Section):
 
     @property
     def of_scans(self) -> dict:
-        """What the evaluation of a scan depends on: everything but the experiment's design."""
-        return self.model_dump(mode="json", exclude={"slice_experiment"})
+        """What the evaluation of a scan depends on."""
+        return {**self.of_matching, "nan_rule": self.nan_rule}

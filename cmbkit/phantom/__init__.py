@@ -2,7 +2,4 @@
 
 from cmbkit.phantom.cohort import build
 
-VERSION = 2
-"""Raise it when the same parameters give other files."""
-
-__all__ = ["VERSION", "build"]
+__all__ = ["build"]

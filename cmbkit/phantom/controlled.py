@@ -25,8 +25,6 @@ from cmbkit.phantom.scanner import (
 from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL
 from cmbkit.volume import Volume
 
-VERSION = 1
-"""Raise it when the same settings give another image."""
 SLAB_CENTRE_MNI_MM = (0.0, -15.0, 18.0)
 RIM_MM = 6.0
 SEQUENCE = "SWI"

@@ -15,11 +15,11 @@ from cmbkit.params import Preprocessing, Tool
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import scan_remarks
-from cmbkit.prediction.settings import VERSION, Settings, make_settings
+from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import Source, find_sources
 from cmbkit.records import Acquisition, Annotation, Scan
-from cmbkit.running.cache import software_versions
 from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.provenance import software_versions
 from cmbkit.volume import Volume
 
 Tell = Callable[[str], None]
@@ -144,7 +144,6 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     record = {
         "scan": source.name,
         "key": settings.key(list(source.files)),
-        "version": VERSION,
         "source": {
             "path": str(source.path),
             "files": {str(path): file_hash(path) for path in source.files},

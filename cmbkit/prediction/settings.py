@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from cmbkit.detector.network.weights import Description, describe_weights
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
 from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.source import definitions
 
-VERSION = 1
 METHODS = {
     "brain_mask": ("auto", "synthstrip", "stand-in"),
     "labels": ("auto", "synthseg", "stand-in"),
@@ -44,10 +44,12 @@ class Settings:
     labels: Path | None = None
 
     def key(self, sources: list[Path]) -> str:
-        """Hash of what a result depends on, of the contents of the scan's files too."""
+        """Hash of what a result depends on: the scan's files by content, the code too."""
+        from cmbkit.prediction.one_scan import detect
+
         given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
         inputs = {
-            "version": VERSION,
+            "code": definitions(detect),
             "scan": [file_hash(path) for path in sorted(sources)],
             "weights": self.description.sha256,
             "preprocessing": self.preprocessing.model_dump(mode="json"),

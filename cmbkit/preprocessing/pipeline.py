@@ -25,7 +25,6 @@ from cmbkit.preprocessing.sidecars import write_sidecars
 from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 4
 FULL_SHARE = 0.9
 GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "grown_voxels"]
 COLUMNS = [
@@ -233,4 +232,4 @@ def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     done.table.to_csv(target.table_path, sep="\t", index=False, float_format="%.6g")
     done.changes.to_csv(target.changes_path, sep="\t", index=False, float_format="%.6g")
     target.record_path.write_text(json.dumps(done.record, indent=1))
-    write_sidecars(target, params, done.record["methods"], VERSION)
+    write_sidecars(target, params, done.record["methods"])

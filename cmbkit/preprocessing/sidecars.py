@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cmbkit.params import Preprocessing
 from cmbkit.records import StandardScan
-from cmbkit.running.cache import software_versions
 from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.provenance import software_versions
 
 
 def sidecar_path(image: Path) -> Path:
@@ -18,9 +18,7 @@ def sidecar_path(image: Path) -> Path:
     return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
 
 
-def write_sidecars(
-    target: StandardScan, params: Preprocessing, methods: dict[str, str], version: int
-) -> None:
+def write_sidecars(target: StandardScan, params: Preprocessing, methods: dict[str, str]) -> None:
     """Write a sidecar for each of a standard scan's four images, which must be there already.
 
     Keys: ``Sources`` (paths from the sidecar's folder), ``InputHashes`` (source to BLAKE2b hash
@@ -34,9 +32,8 @@ def write_sidecars(
     params : Preprocessing
     methods : dict
         ``brain_mask`` and ``parcellation``: how each was made.
-    version : int
-        Of the preprocessing step.
     """
+    software = software_versions()
     scan, annotation = target.scan, target.scan.annotation
     marks = [annotation.mask_path] if annotation.mask_path else []
     points = [[int(v) for v in point] for point in annotation.points]
@@ -46,8 +43,8 @@ def write_sidecars(
         "Resolution": standard,
         "Synthetic": scan.synthetic,
         "Parameters": params.model_dump(mode="json"),
-        "SoftwareVersions": software_versions(),
-        "GeneratedBy": [{"Name": "cmbkit.preprocessing", "Version": str(version)}],
+        "SoftwareVersions": software,
+        "GeneratedBy": [{"Name": "cmbkit.preprocessing", "Version": software["cmbkit"]}],
     }
     entries = {
         target.image_path: {

@@ -1,26 +1,39 @@
-"""Results on disk: one folder per step and item, valid while its key matches, written whole."""
+"""Results on disk, each in a folder of its key, which covers inputs, code and packages.
+
+A result lies at ``<root>/<step>/<item>/<first digits of its key>`` and is written whole; those of
+several parameter values lie side by side. The record of what it depends on stands beside its
+files (see `cmbkit.running.provenance`).
+"""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
-
-RECORDED_PACKAGES = (
-    *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
-    *("SimpleITK", "tensorflow-cpu", "pyradiomics"),
+from cmbkit.running.ledger import UNFINISHED, held, mark, newest
+from cmbkit.running.map_scans import report_line
+from cmbkit.running.provenance import (
+    DIGITS,
+    RECORD,
+    Asked,
+    read_record,
+    software_versions,
 )
+
+MEMORY = ".code.json"
+TOLD = 4  # differences, of a result that takes long to make
+
+
+class NotMade(RuntimeError):
+    """A result is not there, and the cache was told to make none."""
 
 
 @contextmanager
@@ -34,26 +47,14 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _unfinished(target: Path, key: str) -> Iterator[Path]:
-    """Folder of a key beside the target, for one process at a time; stays until it is renamed."""
-    partial = target.parent / f".unfinished-{target.name}-{key}"
-    with open(f"{partial}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the system also when the process is killed
+def _unfinished(target: Path) -> Iterator[Path]:
+    """Folder beside the target, for one process at a time; stays until it is renamed."""
+    partial = target.parent / f"{UNFINISHED}{target.name}"
+    lock = partial.with_name(f"{partial.name}.lock")
+    with held(lock):
         partial.mkdir(exist_ok=True)
         yield partial
         shutil.rmtree(partial, ignore_errors=True)
-    for other in target.parent.glob(f".unfinished-{target.name}-{'[0-9a-f]' * len(key)}.lock"):
-        _clear_away(other)
-
-
-def _clear_away(lock: Path) -> None:
-    """Delete a lock file and its unfinished folder, unless a process holds the lock."""
-    with open(lock, "w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        shutil.rmtree(str(lock).removesuffix(".lock"), ignore_errors=True)
         lock.unlink(missing_ok=True)
 
 
@@ -63,77 +64,123 @@ class Cache:
     Parameters
     ----------
     root : path-like
-        For instance ``data/derivatives/demo``. Hashes of input files are remembered there.
+        For instance ``data/derivatives/demo``. Hashes of input files and of code are remembered
+        there.
+    user : str
+        Parameter set on whose behalf results are asked for (`ledger.parameter_set`); empty if
+        that is not to be noted.
+
+    Attributes
+    ----------
+    record : callable
+        `cmbkit.running.provenance.read_record` of a result's folder.
+    not_made : list of Asked or None
+        Once it is a list, nothing is made: what is not there is added, and `NotMade` raised.
     """
 
-    def __init__(self, root):
+    record = staticmethod(read_record)
+
+    def __init__(self, root, user: str = ""):
         self.root = Path(root)
+        self.user = user
+        self.not_made: list[Asked] | None = None
         self._hashes = FileHashes(self.root / NAME)
+        source.look()
 
-    def folder(self, step: str, item: str) -> Path:
-        """Where the result of ``step`` for ``item`` is or will be."""
-        return self.root / step / item
+    def asked(self, step: str, item: str, inputs: dict, code: Iterable) -> Asked:
+        """All that a result depends on.
 
-    def key(self, step: str, version: int, inputs: dict) -> str:
-        """Hash of step, version and inputs; a Path among the inputs counts by its content."""
-        text = json.dumps([step, version, self._plain(inputs)], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-    def valid(self, step: str, item: str, key: str) -> bool:
-        """Whether a finished result with this key is there."""
-        record = self.folder(step, item) / "provenance.json"
-        return record.is_file() and json.loads(record.read_text())["key"] == key
-
-    def absent(self, step: str, items) -> int:
-        """How many of the items have no finished result at all, whatever its key."""
-        return sum(not (self.folder(step, i) / "provenance.json").is_file() for i in items)
+        Parameters
+        ----------
+        step, item : str
+        inputs : dict
+            Plain values and parameter models. A file among them, and the folder of a result of
+            a cache, counts by its content.
+        code : functions, classes or modules of cmbkit
+            What computes it, see `cmbkit.running.source.definitions`.
+        """
+        reached = source.definitions(*code, memory=self.root / MEMORY)
+        return Asked(step, item, self._plain(inputs), reached, software_versions())
 
     def get(
         self,
         step: str,
         item: str,
-        version: int,
         inputs: dict,
         compute: Callable[[Path], None],
         *,
+        code: Iterable,
         resumable: bool = False,
     ) -> Path:
-        """Return the result's folder, calling ``compute(folder)`` first unless it is valid.
+        """Return the result's folder, calling ``compute(folder)`` first unless it is there.
 
         ``compute`` writes into a temporary folder that is renamed when it has returned; if it
-        raises, nothing stays. The provenance (key, inputs, software) is written beside.
+        raises, nothing stays. The record is written beside.
 
-        With ``resumable`` the temporary folder stays when ``compute`` raises or is killed, and
-        the next call with the same key hands it to ``compute`` again; a second process that asks
-        for the same result meanwhile waits. Unfinished folders of other keys go when a result
-        is done.
+        With ``resumable``, for what takes long, the temporary folder stays when ``compute``
+        raises or is killed, and the next call with the same key hands it to ``compute`` again; a
+        second process that asks for the same result meanwhile waits. Where there is an older
+        result of the item, what has changed since is said before it is made anew.
+
+        Parameters
+        ----------
+        step, item, inputs, code
+            See `asked`.
+        compute : callable
+        resumable : bool
         """
-        key = self.key(step, version, inputs)
-        target = self.folder(step, item)
-        if self.valid(step, item, key):
+        asked = self.asked(step, item, inputs, code)
+        target = self.root / step / item / asked.key[:DIGITS]
+        if self._there(target, asked):
+            self._note(target)
             return target
+        if self.not_made is not None:
+            self.not_made.append(asked)
+            raise NotMade(f"{step} {item}: not in the cache")
         target.parent.mkdir(parents=True, exist_ok=True)
-        place = _unfinished(target, key) if resumable else _temporary(target)
-        with place as partial:
-            if resumable and self.valid(step, item, key):  # made by another process meanwhile
+        self._note(target)
+        if resumable:
+            _say_why(asked, target.parent)
+        with _unfinished(target) if resumable else _temporary(target) as partial:
+            if resumable and self._there(target, asked):  # made by another process meanwhile
                 return target
             compute(partial)
-            record = {"key": key, "step": step, "version": version, "inputs": self._plain(inputs)}
-            record["software"] = software_versions()
-            (partial / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+            asked.write(partial)
             partial.chmod(0o755)
-            if self.valid(step, item, key):  # another process was quicker; it may be read already
+            if self._there(target, asked):  # another process was quicker; it may be read already
                 return target
             if target.exists():
                 shutil.rmtree(target)
             partial.rename(target)
         return target
 
+    def absent(self, step: str, items: Iterable[str], *, code: Iterable, **inputs) -> int:
+        """How many of the items have no result of this code, with these of its inputs."""
+        wanted, given = self.asked(step, "", inputs, code), self._plain(inputs)
+
+        def fits(record: dict) -> bool:
+            same = all(record["inputs"].get(name) == value for name, value in given.items())
+            return same and record["code"] == wanted.code and record["software"] == wanted.software
+
+        folders = [self.root / step / item for item in items]
+        return sum(
+            not any(fits(read_record(path.parent)) for path in folder.glob(f"*/{RECORD}"))
+            for folder in folders
+        )
+
+    @staticmethod
+    def _there(target: Path, asked: Asked) -> bool:
+        return (target / RECORD).is_file() and read_record(target)["key"] == asked.key
+
+    def _note(self, target: Path) -> None:
+        if self.user and self.not_made is None:
+            mark(target, self.user)
+
     def _plain(self, value):
         if isinstance(value, BaseModel):
             return value.model_dump(mode="json")
         if isinstance(value, Path):
-            return self._hashes.get(value)
+            return read_record(value)["content"] if value.is_dir() else self._hashes.get(value)
         if isinstance(value, dict):
             return {str(k): self._plain(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
@@ -152,13 +199,12 @@ class Cache:
         (self.root / "dataset_description.json").write_text(json.dumps(description, indent=1))
 
 
-@lru_cache(maxsize=1)
-def software_versions() -> dict:
-    """Versions of cmbkit and of the packages whose results are cached."""
-    found = {}
-    for name in ("cmbkit", *RECORDED_PACKAGES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+def _say_why(asked: Asked, item: Path) -> None:
+    """One line about what differs from the newest result of an item, if there is one."""
+    before = newest(item)
+    if before is None:
+        return
+    found = asked.differences(read_record(before))
+    more = f"; {len(found) - TOLD} more" if len(found) > TOLD else ""
+    what = "; ".join(found[:TOLD]) + more
+    report_line(f"{asked.step} {asked.item} is made anew, since {before.name}: {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
 
 PROGRESS_FILE = "CMBKIT_PROGRESS"
+_log = logging.getLogger(__name__)
 
 
 class ScanFailures(RuntimeError):
@@ -34,9 +36,21 @@ def report_progress(step: str, done: int, total: int) -> None:
     """Append one line of progress for the process that watches (``cmbkit reproduce``)."""
     path = os.environ.get(PROGRESS_FILE)
     if path:
-        with open(path, "a") as stream:
-            event = {"step": step, "done": done, "total": total, "time": time.time()}
-            stream.write(json.dumps(event) + "\n")
+        _append(path, {"step": step, "done": done, "total": total, "time": time.time()})
+
+
+def report_line(text: str) -> None:
+    """Tell whoever watches something; where nobody does, the log."""
+    path = os.environ.get(PROGRESS_FILE)
+    if path:
+        _append(path, {"line": text})
+    else:
+        _log.warning("%s", text)
+
+
+def _append(path: str, event: dict) -> None:
+    with open(path, "a") as stream:
+        stream.write(json.dumps(event) + "\n")
 
 
 def map_scans(

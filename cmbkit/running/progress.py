@@ -92,6 +92,9 @@ class Watch:
 
     def _show(self, name: str, steps: _Steps) -> None:
         for event in steps.new():
+            if "line" in event:
+                self._console.print(f"  {name[:2]} {event['line']}", highlight=False)
+                continue
             step, done, total = event["step"], event["done"], event["total"]
             if step != steps.current:
                 steps.current = step

@@ -15,6 +15,7 @@ from cmbkit import __version__
 from cmbkit.params import check_parameters, read_parameters
 from cmbkit.params.from_notebook import notebook_parameters
 from cmbkit.running.cache import Cache
+from cmbkit.running.ledger import parameter_set
 from cmbkit.study.cohort import CohortStage
 from cmbkit.study.models import ModelStage
 from cmbkit.study.real_scan import RealScanStage
@@ -60,8 +61,9 @@ class Study:
         self.params = check_parameters(values)
         self.root = Path(root).resolve() if root else find_root()
         data = self.root / self.params.data_dir
-        self.cache = Cache(data / "derivatives" / self.params.profile)
-        self.raw = Cache(data / "raw" / self.params.profile)
+        user = parameter_set(self.params)
+        self.cache = Cache(data / "derivatives" / self.params.profile, user)
+        self.raw = Cache(data / "raw" / self.params.profile, user)
         self.cache.describe(__version__)
         self.cohort = CohortStage(self)
         self.models = ModelStage(self)
@@ -113,9 +115,9 @@ class Study:
         """Whether any scan comes from the embedded synthetic cohort."""
         return self.params.cohort.synthetic
 
-    def workers_for(self, step: str, scans) -> int:
-        """Processes for a step over scans: one where all but one have a result already."""
-        absent = self.cache.absent(step, [scan.uid for scan in scans])
+    def workers_for(self, step: str, scans, code) -> int:
+        """Processes for a step over scans: one where all but one have a result of the code."""
+        absent = self.cache.absent(step, [scan.uid for scan in scans], code=code)
         return self.params.workers if absent > 1 else 1
 
     @property

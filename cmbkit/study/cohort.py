@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -40,9 +39,9 @@ def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
     return cache.get(
         "preproc",
         scan.uid,
-        pipeline.VERSION,
         inputs,
         lambda folder: pipeline.preprocess(scan, params, folder),
+        code=[pipeline.preprocess],
     )
 
 
@@ -61,11 +60,10 @@ def describe_cached(
         The scan; a file of predicted CMBs on the standard grid, or None for the annotated ones;
         the folder in the cache, e.g. ``"features"``.
     """
-    from cmbkit.features.describe import VERSION
     from cmbkit.features.grids import describe_scan
 
     standard, predicted, step = item
-    inputs = {"preproc": standard.folder / "provenance.json", "grid": grid}
+    inputs = {"preproc": standard.folder, "grid": grid}
     if predicted is not None:
         inputs["predicted"] = predicted
 
@@ -75,7 +73,7 @@ def describe_cached(
         table = describe_scan(standard, lesions, grid=grid, type=kind)
         table.to_csv(folder / "features.tsv", sep="\t", index=False)
 
-    folder = cache.get(step, standard.scan.uid, VERSION, inputs, compute)
+    folder = cache.get(step, standard.scan.uid, inputs, compute, code=[describe_cached])
     return read_features(folder / "features.tsv")
 
 
@@ -115,11 +113,10 @@ class CohortStage:
         momeni = self.folder("MOMENI") if dataset == "sMOMENI" else None
         inputs = {"scans": count, "seed": self._params.seed}
         if momeni:
-            inputs["momeni"] = momeni / "provenance.json"
+            inputs["momeni"] = momeni
         return self._study.raw.get(
             "synthetic",
             dataset,
-            phantom.VERSION,
             inputs,
             lambda folder: phantom.build(
                 dataset,
@@ -129,6 +126,7 @@ class CohortStage:
                 momeni_folder=momeni,
                 workers=self._params.workers,
             ),
+            code=[phantom.build],
         )
 
     def _make_synthetic(self) -> None:
@@ -198,15 +196,10 @@ class CohortStage:
 
     def _missing(self) -> int:
         """Scans whose result is not there or was made otherwise; images are not read for it."""
-        from cmbkit.preprocessing import pipeline
+        from cmbkit.preprocessing.pipeline import preprocess
 
-        wanted = (pipeline.VERSION, self._params.preprocessing.model_dump(mode="json"))
-        count = 0
-        for scan in self.scans:
-            path = self._study.cache.folder("preproc", scan.uid) / "provenance.json"
-            made = json.loads(path.read_text()) if path.is_file() else None
-            count += made is None or (made["version"], made["inputs"]["preprocessing"]) != wanted
-        return count
+        uids, wanted = [scan.uid for scan in self.scans], self._params.preprocessing
+        return self._study.cache.absent("preproc", uids, code=[preprocess], preprocessing=wanted)
 
     @cached_property
     def by_uid(self) -> dict[str, StandardScan]:
@@ -235,7 +228,7 @@ class CohortStage:
             partial(describe_cached, self._study.cache, grid),
             [(standard, None, step) for standard in self.standard],
             step=step,
-            workers=self._study.workers_for(step, self.scans),
+            workers=self._study.workers_for(step, self.scans, [describe_cached]),
             name=lambda item: item[0].scan.uid,
             cluster=self._params.cluster,
         )

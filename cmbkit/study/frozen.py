@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from cmbkit.params import Parameters
-from cmbkit.running.cache import software_versions
+from cmbkit.running.provenance import software_versions
 
 MANIFEST = "manifest.json"
 SECTIONS = ("seed", "cohort", "preprocessing", "network", "training")

@@ -52,7 +52,7 @@ class ModelStage:
             (folder / "parameters.txt").write_text(str(count))
 
         inputs = {"network": self._study.params.network}
-        folder = self._study.cache.get("models", "size", network.VERSION, inputs, compute)
+        folder = self._study.cache.get("models", "size", inputs, compute, code=[network.build])
         return int((folder / "parameters.txt").read_text())
 
     def source(self) -> Path:
@@ -75,7 +75,6 @@ class ModelStage:
         folder = self._study.cache.get(
             "models",
             "source",
-            source_task.VERSION,
             inputs,
             lambda folder: source_task.train_source(
                 params.network,
@@ -84,6 +83,8 @@ class ModelStage:
                 seed=params.seed,
                 step="training source",
             ),
+            code=[source_task.train_source],
+            resumable=True,
         )
         return folder / WEIGHTS
 
@@ -114,8 +115,8 @@ class ModelStage:
         if params.cohort.fold is not None:
             item += f"-fold{params.cohort.fold}of{params.cohort.folds}"
         inputs = {
-            "train": [s.folder / "provenance.json" for s in train_scans],
-            "valid": [s.folder / "provenance.json" for s in valid_scans],
+            "train": [s.folder for s in train_scans],
+            "valid": [s.folder for s in valid_scans],
             "network": params.network,
             "phase": settings,
             "training": params.training.shared,
@@ -156,8 +157,8 @@ class ModelStage:
                 kept = partial(training.load, folder, params.network, settings.keep)
                 keep(*self._kept(folder / training.weight_file(settings.keep), kept))
 
-        version = training.VERSION
-        return study.cache.get("models", item, version, inputs, compute, resumable=True)
+        code = [training.train, ModelStage._initial]
+        return study.cache.get("models", item, inputs, compute, code=code, resumable=True)
 
     def _start(self, model: str, phase: str) -> Path | None:
         """Weight file that a phase starts from; None for random weights."""
@@ -191,7 +192,7 @@ class ModelStage:
             "start": start,
             "network": params.network,
             "inference": search,
-            "scans": [scan.folder / "provenance.json" for scan in scans],
+            "scans": [scan.folder for scan in scans],
         }
 
         def compute(folder: Path) -> None:
@@ -199,15 +200,16 @@ class ModelStage:
             found = false_alarms.find_false_alarms(predictor, scans, step="false alarms")
             found.to_csv(folder / false_alarms.FILE, index=False)
 
-        version, cache = false_alarms.VERSION, self._study.cache
-        return cache.get("models", item, version, inputs, compute) / false_alarms.FILE
+        code = [false_alarms.find_false_alarms, ModelStage._initial]
+        folder = self._study.cache.get("models", item, inputs, compute, code=code)
+        return folder / false_alarms.FILE
 
     def watched(self, count: int = 2) -> list[tuple[str, int]]:
         """CMBs of validation scans whose prediction is followed over the epochs (Figure 7.2).
 
         Of each scan the one with the highest contrast, and of these the highest: a faint one is
         never found and shows nothing. A phase in the cache does not depend on this choice, which
-        takes reading every validation scan: a new rule needs a new `training.VERSION`.
+        takes reading every validation scan: a new rule shows in the phases trained after it.
         """
         from cmbkit.features.clearest import clearest_of
 
@@ -265,3 +267,7 @@ class ModelStage:
         from cmbkit.detector.patches.hard_negatives import places_in
 
         return places_in(self.folder(model, phase))
+
+
+PREDICTOR = (ModelStage.predictor, ModelStage._kept, ModelStage.load)
+"""Code that sets a trained network up for prediction."""

@@ -15,8 +15,6 @@ from cmbkit.running.cache import Cache
 from cmbkit.study.scan_results import predicted_file
 from cmbkit.volume import Volume
 
-VERSION = 2
-
 
 def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]) -> dict:
     """Scan row of one predicted scan, compared on its own grid (see `scan.evaluate_scan`)."""
@@ -35,9 +33,11 @@ def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardS
         (folder / "scan.json").write_text(json.dumps(row))
 
     inputs = {
-        "scan": standard.folder / "provenance.json",
-        "prediction": prediction / "provenance.json",
-        "evaluation": [params.of_scans, evaluate.VERSION],
+        "scan": standard.folder,
+        "prediction": prediction,
+        "evaluation": params.of_scans,
+        "who": [scan.uid, scan.dataset, scan.patient],
     }
-    folder = cache.get(f"evaluation-native/{model}", scan.uid, VERSION, inputs, compute)
+    step = f"evaluation-native/{model}"
+    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_native])
     return json.loads((folder / "scan.json").read_text())

@@ -12,7 +12,6 @@ from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 
-VERSION = 1
 THRESHOLDS = (0.5, 0.9, 0.98, 0.995, 0.999, 0.9999)
 MINIMUM_VOXELS = (1, 5, 12, 20, 30)
 
@@ -58,19 +57,19 @@ def counts_cached(
     """`scan_counts` of one scan, from the cache where it is there; (model, scan, map folder)."""
     model, standard, map_folder = item
     inputs = {
-        "map": map_folder / "provenance.json",
-        "scan": standard.folder / "provenance.json",
+        "map": map_folder,
+        "scan": standard.folder,
         "variants": [params.of_candidates() for params in variants],
-        "evaluation": evaluation,
+        "matching": evaluation.of_matching,
     }
     folder = cache.get(
         step_of(model, variants),
         standard.scan.uid,
-        VERSION,
         inputs,
         lambda folder: scan_counts(standard, map_folder, variants, evaluation).to_csv(
             folder / "counts.tsv", sep="\t", index=False
         ),
+        code=[scan_counts],
     )
     return pd.read_csv(folder / "counts.tsv", sep="\t")
 

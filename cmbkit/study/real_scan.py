@@ -15,7 +15,6 @@ import pandas as pd
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 1
 VARIANTS = ("asis", "implanted")
 RADII_MM = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 
@@ -58,11 +57,11 @@ class RealScanStage:
 
     def _raw(self) -> Path:
         """Folder with both variants as NIfTI files and the table of implanted lesions."""
+        from cmbkit.phantom.implant import implant
+
         seed = self._study.params.seed
 
         def compute(folder: Path) -> None:
-            from cmbkit.phantom.implant import implant
-
             image = read_example()
             image.write(folder / "asis_T2starw.nii.gz", dtype=np.int16)
             places = implant_places(image, len(RADII_MM), seed)
@@ -73,7 +72,8 @@ class RealScanStage:
             table.to_csv(folder / "implanted.tsv", sep="\t", index=False)
 
         inputs = {"seed": seed, "radii": list(RADII_MM)}
-        return self._study.raw.get("real", "example4d", VERSION, inputs, compute)
+        code = [read_example, implant_places, implant]
+        return self._study.raw.get("real", "example4d", inputs, compute, code=code)
 
     @cached_property
     def implanted(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.map_scans import map_scans
 from cmbkit.study.cohort import concatenated
+from cmbkit.study.models import PREDICTOR
 from cmbkit.study.scan_results import (
     BASELINE,
     baseline_cached,
@@ -54,7 +55,7 @@ class ResultStage:
         from cmbkit.detector.inference import files as predict
 
         inputs = {
-            "scan": standard.folder / "provenance.json",
+            "scan": standard.folder,
             "inference": self._params.inference.of_map(),
             "weights": self._study.models.weights(model),
             "network": self._params.network,
@@ -62,9 +63,9 @@ class ResultStage:
         return self._study.cache.get(
             f"maps/{model}",
             standard.scan.uid,
-            predict.VERSION,
             inputs,
             lambda folder: predict.predict_map(self._predictor(model), standard, folder),
+            code=[predict.predict_map, *PREDICTOR],
         )
 
     def candidate_folder(self, model: str, standard: StandardScan) -> Path:
@@ -79,8 +80,8 @@ class ResultStage:
         folder = self.candidate_folder(model, standard)
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
-    def _workers(self, step: str) -> int:
-        return self._study.workers_for(step, [standard.scan for standard in self.scans])
+    def _workers(self, step: str, code) -> int:
+        return self._study.workers_for(step, [standard.scan for standard in self.scans], code)
 
     def probability_maps(self, model: str) -> list[Path]:
         """Folders of the probability maps of one network, in the order of `scans`.
@@ -97,13 +98,16 @@ class ResultStage:
 
     def candidate_folders(self, model: str) -> list[Path]:
         """Folders of the candidates of one model, in the order of `scans`."""
-        cache, workers = self._study.cache, self._workers(f"predictions/{model}")
+        from cmbkit.detector.inference.dark_blob import predict_scan
+        from cmbkit.detector.inference.files import find_in_map
+
+        cache, step = self._study.cache, f"predictions/{model}"
         if model == BASELINE:
             return map_scans(
                 partial(baseline_cached, cache),
                 self.scans,
                 step=f"prediction {model}",
-                workers=workers,
+                workers=self._workers(step, [predict_scan]),
                 name=lambda standard: standard.scan.uid,
             )
         items = [
@@ -113,7 +117,7 @@ class ResultStage:
             partial(found_cached, cache, self._params.inference),
             items,
             step=f"candidates {model}",
-            workers=workers,
+            workers=self._workers(step, [find_in_map]),
             name=lambda item: item[1].scan.uid,
         )
 
@@ -127,7 +131,7 @@ class ResultStage:
                 partial(evaluate_cached, self._study.cache, self._params.evaluation),
                 [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
                 step=f"evaluation {model}",
-                workers=self._workers(f"evaluation/{model}"),
+                workers=self._workers(f"evaluation/{model}", [evaluate_cached]),
                 name=lambda item: item[1].scan.uid,
                 cluster=self._params.cluster,
             )
@@ -186,7 +190,7 @@ class ResultStage:
                 partial(evaluate_native, self._study.cache, self._params.evaluation),
                 [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
                 step=f"native grid {model}",
-                workers=self._workers(step),
+                workers=self._workers(step, [evaluate_native]),
                 name=lambda item: item[1].scan.uid,
                 cluster=self._params.cluster,
             )
@@ -225,7 +229,7 @@ class ResultStage:
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
         """Summed counts of variants of post-processing and the rates from them, a row each."""
         from cmbkit.evaluation.metrics import per_scan
-        from cmbkit.study.operating import counts_cached, step_of
+        from cmbkit.study.operating import counts_cached, scan_counts, step_of
 
         split = self._study.cohort.table.set_index("uid")["split"]
         items = [
@@ -238,7 +242,7 @@ class ResultStage:
             items,
             step=f"operating points {model}",
             workers=self._study.workers_for(
-                step_of(model, variants), [item[1].scan for item in items]
+                step_of(model, variants), [item[1].scan for item in items], [scan_counts]
             ),
             name=lambda item: item[1].scan.uid,
         )

@@ -25,8 +25,7 @@ def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
 ) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
     """Matches, scan row and features of the candidates of one predicted scan."""
-    from cmbkit.evaluation import scan as evaluate
-    from cmbkit.features import describe
+    from cmbkit.evaluation.scan import evaluate_scan
     from cmbkit.features.grids import describe_scan
 
     model, standard, prediction = item
@@ -40,7 +39,7 @@ def evaluate_cached(
             predicted_file(prediction, standard, "desc-cmbpred_table.tsv"), sep="\t"
         )
         scores = dict(zip(table["id"], table["score"], strict=True))
-        matches, row = evaluate.evaluate_scan(
+        matches, row = evaluate_scan(
             standard.lesions(),
             predicted,
             uid=scan.uid,
@@ -55,11 +54,13 @@ def evaluate_cached(
         features.to_csv(folder / "features.tsv", sep="\t", index=False)
 
     inputs = {
-        "prediction": prediction / "provenance.json",
+        "scan": standard.folder,
+        "prediction": prediction,
         "evaluation": params.of_scans,
-        "features": describe.VERSION,
+        "who": [scan.uid, scan.dataset, scan.patient],
     }
-    folder = cache.get(f"evaluation/{model}", scan.uid, evaluate.VERSION, inputs, compute)
+    step = f"evaluation/{model}"
+    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_cached])
     row = json.loads((folder / "scan.json").read_text())
     matches = pd.read_csv(folder / "matches.tsv", sep="\t")
     return matches, row, read_features(folder / "features.tsv")
@@ -71,28 +72,27 @@ def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan,
 
     model, standard, map_folder = item
     inputs = {
-        "map": map_folder / "provenance.json",
-        "labels": standard.folder / "provenance.json",
+        "map": map_folder,
+        "labels": standard.folder,
         "postprocessing": params.of_candidates(),
     }
     return cache.get(
         f"predictions/{model}",
         standard.scan.uid,
-        predict.CANDIDATES_VERSION,
         inputs,
         lambda folder: predict.find_in_map(standard, map_folder, params, folder),
+        code=[predict.find_in_map],
     )
 
 
 def baseline_cached(cache: Cache, standard: StandardScan) -> Path:
     """Candidates of the untrained baseline on one scan."""
     from cmbkit.detector.inference import dark_blob
-    from cmbkit.detector.inference import files as predict
 
     return cache.get(
         f"predictions/{BASELINE}",
         standard.scan.uid,
-        predict.VERSION,
-        {"scan": standard.folder / "provenance.json"},
+        {"scan": standard.folder},
         lambda folder: dark_blob.predict_scan(standard, folder),
+        code=[dark_blob.predict_scan],
     )

@@ -16,14 +16,13 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.params import Preprocessing, SliceExperiment, Tool
-from cmbkit.phantom.controlled import VERSION as PHANTOM_VERSION
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.map_scans import map_scans
+from cmbkit.study.models import PREDICTOR
 from cmbkit.volume import Volume
 
-VERSION = 2
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
@@ -110,17 +109,15 @@ class SliceExperimentStage:
 
     def _cell(self, model: str, item: tuple[int, Setting]) -> pd.DataFrame:
         """Matches of one model on one brain in one condition; from the cache if they are there."""
-        from cmbkit.detector.inference import files as predict
-
         number, setting = item
         params, design = self._study.params, self.design
         inputs = {
             "setting": vars(setting),
-            "brain": [params.seed, BRAIN_NUMBER, number, PHANTOM_VERSION],
+            "brain": [params.seed, BRAIN_NUMBER, number],
             "brains": [max(design.count), max(design.radius_mm), design.slab_mm],
             "in_plane_mm": design.in_plane_mm,
-            "preprocessing": [params.preprocessing, pipeline.VERSION],
-            "inference": [params.inference, predict.VERSION],
+            "preprocessing": params.preprocessing,
+            "inference": [params.inference.of_map(), params.inference.of_candidates()],
             "network": params.network,
             "weights": self._study.models.weights(model),
             "evaluation": params.evaluation.of_scans,
@@ -132,7 +129,8 @@ class SliceExperimentStage:
             matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
 
         step = f"experiments/slices-{model}"
-        folder = self._study.cache.get(step, f"brain-{number}_{name}", VERSION, inputs, compute)
+        code = [SliceExperimentStage._matches, SliceExperimentStage._make_brain, *PREDICTOR]
+        folder = self._study.cache.get(step, f"brain-{number}_{name}", inputs, compute, code=code)
         return pd.read_csv(folder / "matches.tsv", sep="\t")
 
     def _matches(self, model: str, number: int, setting: Setting) -> pd.DataFrame:

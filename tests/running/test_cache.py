@@ -1,11 +1,19 @@
-"""A result is whole or absent, and valid only while its key matches."""
+"""A result is whole or absent, and found again by its key: inputs, code and packages."""
 
 import json
+import logging
+import multiprocessing
+import shutil
+import time
 
 import pytest
 
-from cmbkit.running.cache import Cache
+from cmbkit.preprocessing import cleaning, intensities
+from cmbkit.running import cache as module
+from cmbkit.running import source
+from cmbkit.running.cache import Cache, NotMade
 from cmbkit.running.file_hashes import FileHashes, file_hash
+from cmbkit.running.map_scans import PROGRESS_FILE
 
 
 def writer(text, calls):
@@ -16,38 +24,184 @@ def writer(text, calls):
     return compute
 
 
+def ask(cache, inputs, text="text", calls=None, **options):
+    calls = [] if calls is None else calls
+    options = {"code": [], **options}
+    return cache.get("step", "item", inputs, writer(text, calls), **options)
+
+
 def test_computed_once_and_again_when_an_input_changes(tmp_path):
     cache, calls = Cache(tmp_path), []
-    source = tmp_path / "input.txt"
-    source.write_text("one")
-    for text in ("one", "one", "two"):
-        source.write_text(text)
-        folder = cache.get("step", "item", 1, {"file": source}, writer(text, calls))
+    source_file = tmp_path / "input.txt"
+    for text in ("one", "one", "two", "one"):
+        source_file.write_text(text)
+        folder = ask(cache, {"file": source_file}, text, calls)
         assert (folder / "result.txt").read_text() == text
     assert calls == ["one", "two"]
-    cache.get("step", "item", 2, {"file": source}, writer("three", calls))
-    assert calls[-1] == "three"
 
 
-def test_a_failure_leaves_nothing_behind_and_keeps_the_old_result(tmp_path):
+def test_two_values_of_a_parameter_lie_side_by_side(tmp_path):
+    cache, calls = Cache(tmp_path), []
+    folders = {ask(cache, {"threshold": t}, str(t), calls) for t in (0.5, 0.9, 0.5, 0.9)}
+    assert calls == ["0.5", "0.9"] and len(folders) == 2
+    assert all(folder.parent == tmp_path / "step" / "item" for folder in folders)
+    assert all(len(folder.name) == 12 for folder in folders)
+
+
+def test_another_package_or_other_code_makes_anew(tmp_path, monkeypatch):
+    cache, calls = Cache(tmp_path), []
+    ask(cache, {}, "first", calls)
+    real = module.software_versions()
+    monkeypatch.setattr(module, "software_versions", lambda: {**real, "cmbkit": "9"})
+    ask(cache, {}, "not made: the code counts, not the version", calls)
+    monkeypatch.setattr(module, "software_versions", lambda: {**real, "scipy": "9.9"})
+    ask(cache, {}, "other scipy", calls)
+    ask(cache, {}, "with code", calls, code=[cleaning.prune])
+    definitions = source.definitions
+
+    def edited(*code, **options):
+        return {**definitions(*code, **options), "cmbkit.preprocessing.cleaning.prune": "0" * 16}
+
+    monkeypatch.setattr(source, "definitions", edited)
+    ask(cache, {}, "prune edited", calls, code=[cleaning.prune])
+    assert calls == ["first", "other scipy", "with code", "prune edited"]
+
+
+def test_the_folder_of_a_result_counts_by_its_content(tmp_path):
+    """What is made anew with the same content changes nothing further down."""
+    cache, calls = Cache(tmp_path), []
+    for inputs, text in (({"a": 1}, "same"), ({"a": 2}, "same"), ({"a": 3}, "other")):
+        above = cache.get("above", "item", inputs, writer(text, []), code=[])
+        ask(cache, {"above": above}, text, calls)
+    assert calls == ["same", "other"]
+    with pytest.raises(FileNotFoundError, match=r"provenance.json: expected the record"):
+        ask(cache, {"above": tmp_path})
+
+
+def test_sidecars_of_images_are_not_content(tmp_path):
+    cache, found = Cache(tmp_path), []
+    for name, sidecar in (("a.nii.gz", "1"), ("a.nii.gz", "2"), ("b.json", "1"), ("b.json", "2")):
+
+        def compute(folder, name=name, sidecar=sidecar):
+            (folder / name).write_text("voxels")
+            (folder / name.replace(".nii.gz", ".json")).write_text(sidecar)
+
+        folder = cache.get("step", name, {"n": sidecar}, compute, code=[])
+        found.append(cache.record(folder)["content"])
+    assert found[0] == found[1] and found[2] != found[3]
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
     cache = Cache(tmp_path)
-    cache.get("step", "item", 1, {}, writer("old", []))
+    old = ask(cache, {"a": 1}, "old")
 
     def fail(folder):
         (folder / "half.txt").write_text("half")
         raise RuntimeError("stopped")
 
-    with pytest.raises(RuntimeError):
-        cache.get("step", "item", 2, {}, fail)
-    assert sorted(p.name for p in (tmp_path / "step").iterdir()) == ["item"]
-    assert (tmp_path / "step/item/result.txt").read_text() == "old"
+    with pytest.raises(RuntimeError, match="stopped"):
+        cache.get("step", "item", {"a": 2}, fail, code=[])
+    assert list((tmp_path / "step/item").iterdir()) == [old]
+    assert (old / "result.txt").read_text() == "old"
 
 
-def test_provenance_names_inputs_and_software(tmp_path):
-    folder = Cache(tmp_path).get("step", "item", 3, {"a": 1.5}, writer("x", []))
-    record = json.loads((folder / "provenance.json").read_text())
-    assert record["inputs"] == {"a": 1.5} and record["version"] == 3
-    assert record["software"]["numpy"]
+def test_the_record_names_inputs_code_and_software(tmp_path):
+    folder = ask(Cache(tmp_path), {"a": 1.5, "b": (1, 2)}, code=[intensities.fill_nan])
+    record = Cache.record(folder)
+    assert record["inputs"] == {"a": 1.5, "b": [1, 2]} and record["software"]["numpy"]
+    assert (record["step"], record["item"]) == ("step", "item")
+    assert "cmbkit.preprocessing.intensities.fill_nan" in record["code"]
+    assert record["key"].startswith(folder.name) and len(record["key"]) == 32
+
+
+def test_absent_counts_items_without_a_result_of_this_code_and_inputs(tmp_path):
+    cache = Cache(tmp_path)
+    for item in "ab":
+        cache.get("step", item, {"x": 1, "y": item}, writer(item, []), code=[cleaning.prune])
+    assert cache.absent("step", "abc", code=[cleaning.prune], x=1) == 1
+    assert cache.absent("step", "abc", code=[cleaning.prune], x=2) == 3
+    assert cache.absent("step", "abc", code=[cleaning.close], x=1) == 3
+
+
+def test_a_cache_told_to_make_nothing_says_what_it_lacks(tmp_path):
+    cache, calls = Cache(tmp_path, "someone"), []
+    there = ask(cache, {"a": 1}, "made", calls)
+    cache.not_made = []
+    assert ask(cache, {"a": 1}) == there
+    with pytest.raises(NotMade, match="step item: not in the cache"):
+        ask(cache, {"a": 2}, "never", calls)
+    (lacking,) = cache.not_made
+    assert lacking.inputs == {"a": 2} and calls == ["made"]
+    assert lacking.differences(cache.record(there)) == ["input a: 1 -> 2"]
+
+
+def test_before_a_long_computation_the_changes_are_told(tmp_path, monkeypatch, caplog):
+    cache, watched = Cache(tmp_path), tmp_path / "progress"
+    ask(cache, {"phase": {"epochs": 2}, "seed": 1}, resumable=True)
+    assert not caplog.records, "there was none before"
+    with caplog.at_level(logging.WARNING):
+        older = ask(cache, {"phase": {"epochs": 3}, "seed": 1}, resumable=True)
+    assert "step item is made anew, since" in caplog.text
+    assert "input phase.epochs: 2 -> 3" in caplog.text and "seed" not in caplog.text
+    monkeypatch.setenv(PROGRESS_FILE, str(watched))
+    time.sleep(0.02)
+    ask(cache, {"phase": {"epochs": 3}, "seed": 2}, resumable=True)
+    told = json.loads(watched.read_text())["line"]
+    assert told == f"step item is made anew, since {older.name}: input seed: 1 -> 2"
+
+
+def slow(root, number, started):
+    def compute(folder):
+        with open(folder.parent / "computed", "a") as stream:
+            stream.write(f"{number}\n")
+        started.set()
+        time.sleep(0.5)
+
+    Cache(root).get("step", "item", {}, compute, code=[], resumable=True)
+
+
+def test_a_second_process_waits_for_a_resumable_result(tmp_path):
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    processes = [context.Process(target=slow, args=(tmp_path, i, started)) for i in range(2)]
+    processes[0].start()
+    assert started.wait(60)
+    processes[1].start()
+    for process in processes:
+        process.join()
+    assert (tmp_path / "step/item/computed").read_text() == "0\n"
+    assert not list((tmp_path / "step/item").glob(".unfinished*"))
+
+
+def test_an_interrupted_result_is_handed_back_even_after_another_was_made(tmp_path):
+    cache, seen = Cache(tmp_path), []
+
+    def half(folder):
+        (folder / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.get("step", "item", {"a": 1}, half, code=[], resumable=True)
+    ask(cache, {"a": 2}, resumable=True)
+    cache.get(
+        "step",
+        "item",
+        {"a": 1},
+        lambda folder: seen.extend(path.name for path in folder.iterdir()),
+        code=[],
+        resumable=True,
+    )
+    assert seen == ["half.txt"]
+
+
+def test_a_damaged_result_is_made_anew(tmp_path):
+    cache, calls = Cache(tmp_path), []
+    folder = ask(cache, {}, "first", calls)
+    (folder / "provenance.json").unlink()
+    assert ask(cache, {}, "second", calls) == folder and calls == ["first", "second"]
+    shutil.rmtree(folder)
+    ask(cache, {}, "third", calls)
+    assert (folder / "result.txt").read_text() == "third"
 
 
 def test_file_hash_follows_the_content_not_the_name(tmp_path):

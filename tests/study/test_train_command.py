@@ -12,6 +12,7 @@ from cmbkit.cli import app
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.network.weights import describe_weights, read_weights, write_weights
 from cmbkit.params import Inference, Network, Preprocessing, read_parameters
+from cmbkit.running.ledger import newest
 from cmbkit.volume import Volume
 
 TEMPLATE = Path(__file__).parents[2] / "params" / "finetune_own.yaml"
@@ -96,8 +97,12 @@ def test_given_weights_are_fine_tuned_on_ones_own_scans(place):
     found = describe_weights(out)[1]
     assert found.trained_on.endswith("scans of MINE") and found.training["from"] == given
     assert found.preprocessing.spacing_mm == 2.0
-    folder, alarms = sorted((place / "data/derivatives/finetune_own/models").iterdir())
-    assert folder.name == "scratch-finetune-from"
+    items = sorted((place / "data/derivatives/finetune_own/models").iterdir())
+    assert [item.name for item in items] == [
+        "scratch-finetune-from",
+        "scratch-finetune-from-alarms",
+    ]
+    folder, alarms = map(newest, items)
     assert list((folder / "tensorboard").iterdir())
     tables = [(each / "false_alarms.csv").read_bytes() for each in (alarms, folder)]
     assert tables[0] == tables[1]
@@ -111,7 +116,7 @@ def test_every_patient_is_validated_once_over_the_folds(place):
     derived = place / "data/derivatives/finetune_own"
     folds = pd.read_csv(derived / "folds.tsv", sep="\t")
     assert sorted(folds["fold"]) == [1, 1, 1, 2, 2, 2]
-    assert len(list(derived.glob("models/scratch-finetune-from-fold*of2/history.csv"))) == 2
+    assert len(list(derived.glob("models/scratch-finetune-from-fold*of2/*/history.csv"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
-VERSION = 3
-CANDIDATES_VERSION = 1
 PROBABILITY_STEPS = 65535
 PROBABILITY_FLOOR = 0.002
 """Stored as 0, so that files stay small."""

@@ -16,7 +16,6 @@ from cmbkit.detector.network.levels import levels
 from cmbkit.detector.network.normalization import instance_normalization
 from cmbkit.params import Network
 
-VERSION = 1
 PROBABILITY = "probability"
 LOGITS = "logits"
 BATCH_MOMENTUM = 0.95  # of the running statistics: about the last 20 gradient steps

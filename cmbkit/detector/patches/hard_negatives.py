@@ -21,7 +21,6 @@ from cmbkit.records import StandardScan
 from cmbkit.running.map_scans import report_progress
 
 FILE = "false_alarms.csv"
-VERSION = 1
 SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False}
 ALARM = {"threshold": 0.9, "minimum_voxels": 5}
 MOST = 50

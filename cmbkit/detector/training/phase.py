@@ -31,9 +31,8 @@ from cmbkit.detector.training.tracking import tensorboard
 from cmbkit.detector.training.validation import balanced_subset, depends_on, inference_for, validate
 from cmbkit.params import Evaluation, Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
-from cmbkit.running.map_scans import report_progress
+from cmbkit.running.map_scans import report_line, report_progress
 
-VERSION = 7
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
 _log = logging.getLogger(__name__)
@@ -111,7 +110,7 @@ def train(
         tiles = validation_tiles(valid_scans, training, predictor.params, patch)
         expected = estimate(steps, phase, training, tiles, np.random.default_rng(seed))
         for line in expected.lines():
-            _log.info("%s: %s", step, line)
+            report_line(f"{step}: {line}")
         _write_config(folder, config, inference, [*train_scans, *valid_scans], expected)
     else:
         state, progress = taken_up

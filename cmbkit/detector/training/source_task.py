@@ -28,7 +28,6 @@ from cmbkit.params import Network, Training
 from cmbkit.running.map_scans import report_progress
 from cmbkit.volume import Volume
 
-VERSION = 1
 NAME = "synthetic source task"
 LEARNING_RATE = 1.0e-3
 FLUID = (4, 5, 14, 15, 24, 43, 44)

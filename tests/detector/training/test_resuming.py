@@ -36,7 +36,7 @@ def publish_or_die(folder, model, progress, log):
 
 training._publish = publish_or_die
 compute = lambda folder: training.train(build(network, seed=0), *arguments, folder, **options)
-Cache(root).get("models", "net", 1, {}, compute, resumable=True)
+Cache(root).get("models", "net", {}, compute, code=[training.train], resumable=True)
 """
 
 
@@ -76,18 +76,19 @@ def test_a_killed_process_is_taken_up_from_its_last_checkpoint(job, tmp_path, ca
     command = [sys.executable, "-c", KILLED_BEFORE_THE_SECOND_EPOCH_IS_PUBLISHED, str(given)]
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert killed.returncode == -signal.SIGKILL
-    models = tmp_path / "cache" / "models"
-    (left,) = (p for p in models.iterdir() if p.is_dir())
-    assert left.name.startswith(".unfinished-net-")
+    item = tmp_path / "cache" / "models" / "net"
+    (left,) = (p for p in item.iterdir() if p.is_dir())
+    assert left.name.startswith(".unfinished-")
     assert len(pd.read_csv(left / "history.csv")) == 1
 
     def compute(folder):
         train(build(network, seed=0), *arguments, folder, **options)
 
     with caplog.at_level("INFO"):
-        resumed = Cache(tmp_path / "cache").get("models", "net", 1, {}, compute, resumable=True)
+        cache, code = Cache(tmp_path / "cache"), [training_module.train]
+        resumed = cache.get("models", "net", {}, compute, code=code, resumable=True)
     assert "test: goes on after epoch 2" in caplog.text
-    assert [p.name for p in models.iterdir()] == ["net"]
+    assert list(item.iterdir()) == [resumed]
     compute(tmp_path / "whole")
     assert_same_result(resumed, tmp_path / "whole", network)
     assert not (resumed / "checkpoint.npz").exists()

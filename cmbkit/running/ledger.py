@@ -1,0 +1,110 @@
+"""Which results of a cache are there, how large they are, and who asked for them last.
+
+Each item's folder has a file per parameter set in ``.used``, which names the result that it was
+given last. Results that no parameter set in use was given can be removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from cmbkit.running.provenance import RECORD
+
+USED = ".used"
+UNFINISHED = ".unfinished-"
+NOT_PART_OF_A_SET = {
+    **dict.fromkeys(("workers", "cluster", "data_dir", "figures_dir"), True),
+    "cohort": {"fold"},
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished result, or (``finished`` False) what an interrupted one has left to go on from."""
+
+    folder: Path
+    step: str
+    item: str
+    size: int
+    finished: bool = True
+
+    def reached(self, users: Collection[str]) -> bool:
+        """Whether it is what one of these parameter sets was given last."""
+        marks = (self.folder.parent / USED / user for user in users)
+        name = self.folder.name.removeprefix(UNFINISHED)
+        return any(mark.is_file() and mark.read_text() == name for mark in marks)
+
+    def remove(self) -> None:
+        """Delete it, unless it is being made; at no time there is half a result under its name."""
+        lock = self.folder.with_name(f"{self.folder.name}.lock")
+        with held(lock, wait=False) if lock.is_file() else nullcontext(True) as free:
+            if not free:
+                return
+            gone = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=".part-"))
+            self.folder.rename(gone / self.folder.name)
+            shutil.rmtree(gone)
+            lock.unlink(missing_ok=True)
+        if all(path.name == USED for path in self.folder.parent.iterdir()):
+            shutil.rmtree(self.folder.parent)
+
+
+@contextmanager
+def held(lock: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file for a while; False if another process does and we do not wait.
+
+    The system lets go of it also when the process is killed.
+    """
+    with open(lock, "w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def parameter_set(params: BaseModel) -> str:
+    """Short name of all values of a parameter file that a result can depend on."""
+    values = params.model_dump_json(exclude=NOT_PART_OF_A_SET, exclude_defaults=True)
+    return hashlib.blake2b(values.encode(), digest_size=6).hexdigest()
+
+
+def mark(folder: Path, user: str) -> None:
+    """Note that a parameter set was given a result (several processes may at once)."""
+    place = folder.parent / USED / user
+    if place.is_file() and place.read_text() == folder.name:
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=place.parent, prefix=".part-")
+    with os.fdopen(handle, "w") as stream:
+        stream.write(folder.name)
+    os.replace(partial, place)
+
+
+def newest(item: Path) -> Path | None:
+    """The result of an item that was made last, whatever its key."""
+    made = max(item.glob(f"*/{RECORD}"), key=os.path.getmtime, default=None)
+    return made and made.parent
+
+
+def entries(root: Path) -> Iterator[Entry]:
+    """All results below a root, by step and item."""
+    for place, folders, files in os.walk(root):
+        folder = Path(place)
+        started = folder.name.startswith(UNFINISHED)
+        if RECORD in files or started:
+            folders.clear()
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            step = folder.parent.parent.relative_to(root).as_posix()
+            yield Entry(folder, step, folder.parent.name, size, not started)
+        folders.sort()

@@ -1,0 +1,128 @@
+"""What a result depends on, its key, the record that stands beside it, and how two differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cmbkit.running.file_hashes import file_hash
+
+RECORD = "provenance.json"
+DIGITS = 12
+RECORDED_PACKAGES = (
+    *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
+    *("SimpleITK", "tensorflow-cpu", "keras", "openvino", "pyradiomics", "nilearn"),
+)
+SHOWN = 24  # characters of a value
+
+
+@lru_cache(maxsize=1)
+def software_versions() -> dict[str, str | None]:
+    """Versions of cmbkit and of the packages whose results are cached."""
+    found = {}
+    for name in ("cmbkit", *RECORDED_PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A result that is asked for.
+
+    Attributes
+    ----------
+    step, item : str
+    inputs : dict
+        Plain values; of files and of other results the hash of their content.
+    code : dict of str to str
+        From `cmbkit.running.source.definitions`.
+    software : dict of str to str
+        From `software_versions`. The version of cmbkit does not count, its code does.
+    """
+
+    step: str
+    item: str
+    inputs: dict
+    code: dict[str, str]
+    software: dict[str, str | None]
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all but the item, 32 hexadecimal digits."""
+        packages = {name: found for name, found in self.software.items() if name != "cmbkit"}
+        text = json.dumps([self.step, self.inputs, self.code, packages], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Write the record of a result whose other files are in ``folder``."""
+        record = {"key": self.key, "content": _content(folder), **asdict(self)}
+        (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
+
+    def differences(self, record: dict) -> list[str]:
+        """What differs from another result's record, a line each: inputs, code, packages."""
+        return list(_differences(record, asdict(self)))
+
+
+def read_record(folder: Path) -> dict:
+    """Record of a finished result: ``key``, ``content`` and the attributes of `Asked`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no result of the cache.
+    """
+    path = Path(folder) / RECORD
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the record of a result, found none")
+    return json.loads(path.read_text())
+
+
+def _content(folder: Path) -> str:
+    """Hash of a result's files. Sidecars of images, which say where they come from, do not count.
+
+    What depends on a result depends on this: made anew with the same content, nothing changes.
+    """
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(folder.rglob("*")):
+        sidecar = path.suffix == ".json" and path.with_suffix(".nii.gz").is_file()
+        if path.is_file() and not sidecar:
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _differences(old: dict, new: dict) -> Iterator[str]:
+    for kind, name in (("input", "inputs"), ("code", "code"), ("package", "software")):
+        before, after = dict(_leaves(old[name])), dict(_leaves(new[name]))
+        for key in sorted(before.keys() | after.keys()):
+            if key == "cmbkit" and kind == "package":
+                continue
+            if key not in before or key not in after:
+                yield f"{kind} {key}: {'gone' if key in before else 'new'}"
+            elif before[key] != after[key]:
+                told = "changed" if kind == "code" else _change(before[key], after[key])
+                yield f"{kind} {key}: {told}"
+
+
+def _leaves(value, name: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted names and values of nested dictionaries."""
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{name}.{key}" if name else key)
+
+
+def _change(before, after) -> str:
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after) > 3:
+        other = sum(a != b for a, b in zip(before, after, strict=True))
+        return f"{other} of {len(before)} changed"
+    texts = [json.dumps(value) for value in (before, after)]
+    return " -> ".join(t if len(t) <= SHOWN else f"{t[:SHOWN]}..." for t in texts)
