@@ -15,6 +15,7 @@ from cmbkit.atomic import OutputError, require_free
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.running.map_scans import ScanFailures, map_scans
+from cmbkit.running.source import definitions
 
 SUMMARY = "scans.tsv"
 DONE, KEPT, FAILED = "done", "kept", "failed"
@@ -78,9 +79,11 @@ def _line(error: Exception) -> str:
 
 def _earlier(folder: Path, source: Source, settings: Settings) -> int | None:
     """Microbleeds of a finished result of the same scan, weights and parameters."""
+    from cmbkit.prediction.one_scan import detect
+
     try:
         record = json.loads((folder / OURS).read_text(encoding="utf-8"))
-        same = record["key"] == settings.key(list(source.files))
+        same = record["key"] == settings.key(list(source.files), definitions(detect))
         return int(record["microbleeds"]) if same else None
     except (OSError, ValueError, KeyError):
         return None

@@ -20,6 +20,7 @@ from cmbkit.prediction.sources import Source, find_sources
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
+from cmbkit.running.source import definitions
 from cmbkit.volume import Volume
 
 Tell = Callable[[str], None]
@@ -143,7 +144,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     )
     record = {
         "scan": source.name,
-        "key": settings.key(list(source.files)),
+        "key": settings.key(list(source.files), definitions(detect)),
         "source": {
             "path": str(source.path),
             "files": {str(path): file_hash(path) for path in source.files},

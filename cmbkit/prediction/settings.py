@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from cmbkit.detector.network.weights import Description, describe_weights
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
 from cmbkit.running.file_hashes import file_hash
-from cmbkit.running.source import definitions
 
 METHODS = {
     "brain_mask": ("auto", "synthstrip", "stand-in"),
@@ -43,13 +42,14 @@ class Settings:
     brain_mask: Path | None = None
     labels: Path | None = None
 
-    def key(self, sources: list[Path]) -> str:
-        """Hash of what a result depends on: the scan's files by content, the code too."""
-        from cmbkit.prediction.one_scan import detect
+    def key(self, sources: list[Path], code: dict[str, str]) -> str:
+        """Hash of what a result depends on: the scan's files by content, the code too.
 
+        ``code`` is what `cmbkit.running.source.definitions` finds behind the detection.
+        """
         given = {name: _content(getattr(self, name)) for name in ("brain_mask", "labels")}
         inputs = {
-            "code": definitions(detect),
+            "code": code,
             "scan": [file_hash(path) for path in sorted(sources)],
             "weights": self.description.sha256,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
