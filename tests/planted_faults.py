@@ -49,7 +49,73 @@ class Fault:
     shows: str
 
 
-FAULTS: tuple[Fault, ...] = ()
+FAULTS = (
+    Fault(
+        "swapped precision and recall",
+        "cmbkit/evaluation/metrics.py",
+        'found["pooled_precision"], found["pooled_recall"] =',
+        'found["pooled_recall"], found["pooled_precision"] =',
+        "05",
+        '"7.3"',
+    ),
+    Fault(
+        "matched at 50 mm",
+        "cmbkit/evaluation/scan.py",
+        "max_distance_mm=params.max_distance_mm",
+        "max_distance_mm=50.0",
+        "05",
+        '"7.2"',
+    ),
+    Fault(
+        "doubled false positives per scan",
+        "cmbkit/evaluation/metrics.py",
+        'found["fp_scan"] = divide(fp,',
+        'found["fp_scan"] = divide(2 * fp,',
+        "05",
+        '"7.2"',
+    ),
+    Fault(
+        "false positives per CMB as per scan",
+        "cmbkit/evaluation/metrics.py",
+        'found["fp_scan"] = divide(fp, weights.sum(axis=1))',
+        'found["fp_scan"] = divide(fp, tp + fn)',
+        "05",
+        '"7.2"',
+    ),
+    Fault(
+        "a row of Table 7.3 lost",
+        "cmbkit/chapters/evaluation/tables.py",
+        'return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=f"{POOLED}.")',
+        'return result_table(table[1:], [DATASET, MODEL, *shown], within=("dataset",), note="")',
+        "05",
+        '"7.3"',
+    ),
+    Fault(
+        "a wrong sum in the audit",
+        "cmbkit/published/thesis_audit.py",
+        'rate = row["fp"] / row["n_scans"]',
+        'rate = row["fp"] / (row["n_scans"] + 1)',
+        "07",
+        '"S13"',
+    ),
+    Fault(
+        "a radius without the factor 3/4",
+        "cmbkit/ball.py",
+        "(3 * volume / (4 * np.pi))",
+        "(volume / np.pi)",
+        "03",
+        '"S6"',
+    ),
+    Fault(
+        "a figure's data shifted by one row",
+        "cmbkit/plotting/curves.py",
+        "long = history.assign(part=parts).rename(columns=LOSSES)",
+        "long = history.assign(part=parts, train_loss=history['train_loss'].shift()).rename("
+        "columns=LOSSES)",
+        "04",
+        '"A.1"',
+    ),
+)
 
 
 def planted(fault: Fault, root: Path) -> None:
