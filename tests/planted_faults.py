@@ -85,8 +85,8 @@ FAULTS = (
     Fault(
         "a row of Table 7.3 lost",
         "cmbkit/chapters/evaluation/tables.py",
-        'return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=f"{POOLED}.")',
-        'return result_table(table[1:], [DATASET, MODEL, *shown], within=("dataset",), note="")',
+        'note=f"{POOLED}.")',
+        'note="").iloc[1:]',
         "05",
         '"7.3"',
     ),
