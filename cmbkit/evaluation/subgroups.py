@@ -1,6 +1,6 @@
 """Subgroups: filters on the scan rows and the matches, then the same metrics (chapter 8).
 
-Scan rows are those of `evaluate.evaluate_scan` joined with the scan table (sequence,
+Scan rows are those of `scan.evaluate_scan` joined with the scan table (sequence,
 in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), matches those of `match_table`.
 """
 
