@@ -176,7 +176,7 @@ def test_editing_one_function_of_a_copy_makes_anew_what_depends_on_it(copied):
         "max_distance_mm: float = 5.0",
         "max_distance_mm: float = 5.5",
     )
-    assert ask() == ["evaluation"]
+    assert ask() == ["evaluation", "training"], "validation during training matches as well"
 
 
 def test_following_is_fast_once_it_has_been_done(tmp_path, monkeypatch):
