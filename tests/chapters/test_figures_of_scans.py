@@ -67,7 +67,7 @@ def test_pieces_are_centred_and_reach_15_mm(standard):
     rows = rows_around(standard, (11, 11, 11), {"tl": candidates("tl", standard)}, size_mm=10)
     assert [label for label, *_ in rows] == ["Raw", "Annotated", "tl"]
     assert middle(rows) == (10, 10, 10)
-    raw, annotated = rows[0][1], rows[1][2]
+    raw, annotated = rows[0][1], rows[1][2]["annotated"]
     assert raw.shape == (20, 20, 20) and raw[10, 10, 10] == -3
     assert annotated.sum() == 27 and annotated[9:12, 9:12, 9:12].all()
     assert centre_of_label(standard.lesions(), 2) == (31, 21, 21)
