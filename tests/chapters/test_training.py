@@ -115,5 +115,7 @@ def test_epochs_of_the_evolution_are_spread_from_the_first_to_the_last(snapshots
 def test_followed_microbleeds_are_named(snapshots):
     figure = chapter.figure_a_5(snapshots, threshold=0.5)
     titles = [axes.get_title().splitlines() for axes in figure.axes]
-    named = [title[0] for title in titles if len(title) > 1]
-    assert named == ["CRB-study001_T2S, CMB 2", "DOU-01, CMB 1"]
+    assert [title[0] for title in titles if len(title) > 1] == [
+        "CRB-study001_T2S, CMB 2",
+        "DOU-01, CMB 1",
+    ]
