@@ -81,17 +81,16 @@ def build(
     if dataset == "sMOMENI":
         if momeni_folder is None:
             raise ValueError("phantom sMOMENI: expected momeni_folder, found None")
-        plans = smomeni.plan(n_scans, seed, Path(momeni_folder))
-        write = partial(smomeni.write, folder=folder)
-        results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
-        smomeni.finish(folder, plans, results, seed)
-        truth = [row for result in results for row in result["truth"]]
+        plans, write = smomeni.plan(n_scans, seed, Path(momeni_folder)), smomeni.write
     else:
-        plans = _plan(dataset, n_scans, seed)
-        write = partial(_write, folder=folder)
-        results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
+        plans, write = _plan(dataset, n_scans, seed), _write
+    write = partial(write, folder=folder)
+    results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
+    if dataset == "sMOMENI":
+        smomeni.finish(folder, plans, results, seed)
+    else:
         _finish(dataset, folder, plans, results)
-        truth = [row for result in results for row in result["truth"]]
+    truth = [row for result in results for row in result["truth"]]
     table = pd.DataFrame(truth, columns=TRUTH_COLUMNS)
     table.to_csv(folder / "phantom_truth.tsv", sep="\t", index=False)
     description = {

@@ -14,15 +14,13 @@ from cmbkit.phantom import lesions, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.scanner import (
-    FINE_MM,
     add_gaussians,
     bias_field,
     magnitude_noise,
     make_grid,
     sample,
-    stamp,
 )
-from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL
+from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, stamp_blobs
 from cmbkit.volume import Volume
 
 SLAB_CENTRE_MNI_MM = (0.0, -15.0, 18.0)
@@ -121,12 +119,7 @@ class ControlledBrain:
         cmbs = [replace(blob, **changed) for blob in self._microbleeds[: setting.count]]
         blobs = [*self._mimics, *cmbs]
         centres = self._patient.from_template([blob.mni for blob in blobs])
-        for blob, centre in zip(blobs, centres, strict=True):
-            fine = max(FINE_MM, blob.radius_mm / 14)
-            placed = stamp(blob.draw, centre, blob.half_mm, grid, fine)
-            if placed is not None:
-                box, lost = placed
-                image[box] *= 1 - np.minimum(lost, 1)
+        stamp_blobs(image, blobs, centres, grid)
         image = magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
         image *= WHITE_MATTER_SIGNAL * (sample(self._brain, self._start, 2.0, grid) > 0.5)
         affine = np.diag([*grid.spacing, 1.0])

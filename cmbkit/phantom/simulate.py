@@ -61,7 +61,7 @@ def _scanner_frame(tilt_deg: float, rng: np.random.Generator) -> np.ndarray:
     return frame
 
 
-def _stamp_blobs(image: np.ndarray, blobs, centres, grid: Grid) -> np.ndarray:
+def stamp_blobs(image: np.ndarray, blobs, centres, grid: Grid) -> np.ndarray:
     """Draw all blobs into the image; returns one label per microbleed (half of its own peak)."""
     labels = np.zeros(grid.shape, np.uint8)
     number = 0
@@ -143,7 +143,7 @@ def simulate(
     dark = loss > 0
     image[dark] *= np.exp(-loss[dark])
     centres = patient.from_template([b.mni for b in blobs]) if blobs else np.zeros((0, 3))
-    labels = _stamp_blobs(image, blobs, centres, grid)
+    labels = stamp_blobs(image, blobs, centres, grid)
     image = magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
     image *= WHITE_MATTER_SIGNAL
     np.rint(image, out=image)
@@ -168,25 +168,25 @@ def simulate(
         cmbs,
         to_world(centres[[b.kind == "cmb" for b in blobs]]),
         _structures(blobs, to_world(centres), tubes, to_world(middles), grid, middles)
-        + _edges(to_world(patient.cavities())),
+        + [
+            truth_row("edge", centre, reach, 0)
+            for centre, (_, reach) in zip(to_world(patient.cavities()), CAVITIES, strict=True)
+        ],
     )
 
 
 def _structures(blobs, centres, tubes, middles, grid, middles_patient) -> list[dict]:
-    rows = [_row(b.kind, c, b.radius_mm, b.label) for b, c in zip(blobs, centres, strict=True)]
+    rows = [truth_row(b.kind, c, b.radius_mm, b.label) for b, c in zip(blobs, centres, strict=True)]
     inside = grid.contains(middles_patient)
     labels = lesions.label_at([t.path[len(t.path) // 2] for t in tubes])
     for tube, middle, label, here in zip(tubes, middles, labels, inside, strict=True):
         if here:
-            rows.append(_row(tube.kind, middle, tube.radius_mm, label))
+            rows.append(truth_row(tube.kind, middle, tube.radius_mm, label))
     return rows
 
 
-def _edges(centres) -> list[dict]:
-    return [_row("edge", c, reach, 0) for c, (_, reach) in zip(centres, CAVITIES, strict=True)]
-
-
-def _row(kind, centre, radius, label) -> dict:
+def truth_row(kind: str, centre, radius: float, label: int) -> dict:
+    """Row of ``phantom_truth.tsv`` without the scan's name; centre and radius in mm."""
     x, y, z = (round(float(v), 3) for v in centre)
     return {
         "kind": kind,
