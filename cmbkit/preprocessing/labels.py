@@ -121,19 +121,8 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
 def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
     """Grow every mark and draw a sphere of the grown volume around its centre (steps 1 and 2).
 
-    Parameters
-    ----------
-    image : Volume
-        Finite values; the native grid or the standard one.
-    marks : Marks
-        On the image's grid.
-    params : Preprocessing
-
-    Returns
-    -------
-    labels : Volume of uint16
-    table : DataFrame
-        As `refine` returns them.
+    ``image`` has finite values, on the native grid or the standard one, and ``marks`` are on
+    its grid. Returns labels and table as `refine` does.
     """
     growths = grow_study(image, marks.voxels, params)
     radii = [ball_radius(g.n_voxels * image.voxel_volume_mm3) for g in growths]

@@ -25,13 +25,6 @@ def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None
     ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
     ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of
     mass ``x_mm``, ``y_mm``, ``z_mm``).
-
-    Parameters
-    ----------
-    predictor : Predictor
-        A trained network with its inference parameters.
-    scan : StandardScan
-    folder : Path
     """
     image, probability = predict_map(predictor, scan, folder)
     _write_found(scan, image, probability, predictor.params, folder)
