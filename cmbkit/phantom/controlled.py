@@ -10,16 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cmbkit.phantom import lesions, veins
+from cmbkit.phantom import lesions, scanner, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.scanner import (
-    add_gaussians,
-    bias_field,
-    magnitude_noise,
-    make_grid,
-    sample,
-)
 from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, stamp_blobs
 from cmbkit.volume import Volume
 
@@ -81,7 +74,7 @@ class ControlledBrain:
             )
         contrast = Contrast.draw(SEQUENCE, body)
         self._signal, self._brain, self._start = patient.render(contrast, low, high, False)
-        self._signal *= bias_field(self._signal.shape, body, 0.03)
+        self._signal *= scanner.bias_field(self._signal.shape, body, 0.03)
 
     def _holds(self, mni) -> bool:
         z = self._patient.from_template([mni])[0, 2]
@@ -109,19 +102,19 @@ class ControlledBrain:
             )
         thickness = (setting.thickness_mm, setting.thickness_mm)
         protocol = Protocol(SEQUENCE, (in_plane_mm, in_plane_mm), thickness, ("RAS",), head=False)
-        grid = make_grid(protocol, *self._box, np.random.default_rng(0))
-        image = sample(self._signal, self._start, 1.0, grid)
+        grid = scanner.make_grid(protocol, *self._box, np.random.default_rng(0))
+        image = scanner.sample(self._signal, self._start, 1.0, grid)
         points, sigmas, masses, _ = veins.as_gaussians(self._tubes, self._patient.from_template)
         loss = np.zeros(grid.shape, np.float32)
-        add_gaussians(loss, grid, points, sigmas, masses)
+        scanner.add_gaussians(loss, grid, points, sigmas, masses)
         image *= np.exp(-loss)
         changed = {"radius_mm": setting.radius_mm, "depth": setting.contrast}
         cmbs = [replace(blob, **changed) for blob in self._microbleeds[: setting.count]]
         blobs = [*self._mimics, *cmbs]
         centres = self._patient.from_template([blob.mni for blob in blobs])
         stamp_blobs(image, blobs, centres, grid)
-        image = magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
-        image *= WHITE_MATTER_SIGNAL * (sample(self._brain, self._start, 2.0, grid) > 0.5)
+        image = scanner.magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
+        image *= WHITE_MATTER_SIGNAL * (scanner.sample(self._brain, self._start, 2.0, grid) > 0.5)
         affine = np.diag([*grid.spacing, 1.0])
         affine[:3, 3] = grid.start
         return Volume(np.rint(image), affine), centres[len(self._mimics) :]

@@ -143,7 +143,7 @@ class ScanMemory:
     @classmethod
     def of(cls, training: Training) -> ScanMemory:
         """An empty one for training scans, as large as the parameters say."""
-        return cls(training.memory_bytes, dark=training.dark_background > 0)
+        return cls(int(training.memory_gb * 1e9), dark=training.dark_background > 0)
 
     def get(self, scan: StandardScan) -> SampledScan:
         """Return the scan, read again if it was dropped."""
