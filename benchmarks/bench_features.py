@@ -142,9 +142,9 @@ def both_classes():
 
 def find_boxes(lesions):
     """Boxes of all lesions."""
-    from cmbkit.features.describe import lesion_boxes
+    from cmbkit.preprocessing.grid import label_boxes
 
-    return lesion_boxes(lesions.data)
+    return dict(label_boxes(lesions.data))
 
 
 def row_of_each(image, lesions, labels, brain):

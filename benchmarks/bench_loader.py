@@ -69,21 +69,19 @@ def noise(seed):
     )
 
 
-def seconds_per_patch(kind, size, n, memory, workers=0):
-    """Processor time, or with workers time by the clock, of ``n`` patches after a first few."""
+def seconds_per_patch(kind, size, n, memory):
+    """Processor time of ``n`` patches after a first few."""
     training = Training(augmentation=KINDS[kind], patches_per_scan=PER_VISIT, queue_patches=60)
-    clock = time.perf_counter if workers else time.process_time
     first, steps = 60 // BATCH, n // BATCH
     batches = epoch_batches(
-        range(3), training, [size] * 3, BATCH, first + steps, seed=0, epoch=1, memory=memory,
-        workers=workers,
+        range(3), training, [size] * 3, BATCH, first + steps, seed=0, epoch=1, memory=memory
     )  # fmt: skip
     for _ in range(first):
         next(batches)
-    start = clock()
+    start = time.process_time()
     images, masks = deque(batches, maxlen=1).pop()
     assert images.shape[:-1] == masks.shape == (BATCH, size, size, size)
-    return (clock() - start) / n
+    return (time.process_time() - start) / n
 
 
 def seconds_per_step(profile, memory, steps, rounds=3):
@@ -159,14 +157,13 @@ def main():
     for kind, size in CASES:
         n = int(PATCHES[size] * share)
         one = seconds_per_patch(kind, size, n, memory)
-        two = seconds_per_patch(kind, size, n, memory, workers=2)
-        row = [kind, f"{size}^3", ms(one), f"{1 / one:.0f}", f"{1 / two:.0f}"]
+        row = [kind, f"{size}^3", ms(one), f"{1 / one:.0f}"]
         for where in PEER_PATCHES:
             theirs = peer.get((kind, size, where))
             row.append(f"{ms(theirs)} ({theirs / one:.1f}x)" if theirs else "not run")
         rows.append(row)
     columns = ["transforms", "patch", "cmbkit, per patch", "patches/s, one core"]
-    columns += ["patches/s by the clock, 2 threads", "TorchIO, whole volume", "TorchIO, patch"]
+    columns += ["TorchIO, whole volume", "TorchIO, patch"]
     print(machine() + (f"; {versions}" if peer else "") + "\n")
     print(table(columns, rows) + "\n")
     rows = []

@@ -16,7 +16,7 @@ from bench_compact import predictor_of
 from timing import table
 
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.files import write
+from cmbkit.detector.inference.files import write_candidates, write_probability
 from cmbkit.detector.inference.tiled import predict_standard
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
@@ -40,7 +40,8 @@ def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
         image, probability = predict_standard(predictor, scan)
         found = candidates(probability, scan.labels().data, image.spacing, predictor.params)
         with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder), scan.scan.bids_name, image, probability, *found)
+            write_probability(folder, scan, image, probability)
+            write_candidates(folder, scan, image, *found)
             total = total + scan_counts(scan, Path(folder), variants, evaluation)
     keys = pd.DataFrame(pairs, columns=["threshold", "minimum_voxels"])
     return keys.join(per_scan(total))

@@ -84,7 +84,8 @@ def full_network() -> Network:
 
 def kept(folder: Path, build_it=None) -> Path:
     """The network as `cmbkit predict` keeps it for OpenVINO in its cache."""
-    return keep("0" * 64, full_network(), SETTINGS["skip"], build_it, folder)
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return keep("0" * 64, full_network(), SETTINGS["skip"], build_it)
 
 
 def convert(folder: Path, with_peer: bool) -> dict:

@@ -14,6 +14,7 @@ from timing import machine, medians, ms, table
 
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import region_growing as rg
+from cmbkit.preprocessing.growing_kernels import breadth_first
 
 
 def automatic_choice(params):
@@ -41,7 +42,6 @@ def automatic_choice(params):
 def one_tolerance(params):
     """One tolerance where all three compute the same region (README: exactly when)."""
     scan, point, tolerance = sharp_ball()
-    setting = rg.Setting(6, "parent", "absolute")
     cap = rg.size_cap(scan.voxel_volume_mm3, params.growing_max_radius_mm)
     rows = []
     low = np.array(point) - (23, 23, 10)
@@ -54,8 +54,14 @@ def one_tolerance(params):
         image, there = sitk.GetImageFromArray(data), [int(v) for v in seed[::-1]]
 
         def ours(data=data, seed=seed):
-            limits = {"spacing": scan.spacing, "max_voxels": cap, "max_distance_mm": 10.0}
-            return rg.grow(data, seed, tolerance, setting, **limits)
+            values, allowed, seeds, origin = rg._box(data, seed, scan.spacing, 10.0)
+            offsets = rg.neighbour_offsets(6)
+            region, *_ = breadth_first(
+                values, allowed, seeds, offsets, tolerance, False, False, cap
+            )
+            full = np.zeros(data.shape, bool)
+            full[tuple(slice(o, o + n) for o, n in zip(origin, region.shape, strict=True))] = region
+            return full
 
         def skimage(data=data, seed=seed):
             return flood(data, seed, connectivity=1, tolerance=tolerance)

@@ -14,6 +14,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from cmbkit.anatomy.atlas import load_atlas
 from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
 from cmbkit.boxes import bounding_box
@@ -196,8 +197,6 @@ def _filled_atlas() -> tuple[Volume, Volume]:
 
     So a brain that reaches a little beyond the registered atlas is labelled all the same.
     """
-    from cmbkit.anatomy.atlas import load_atlas
-
     atlas = load_atlas()
     box = bounding_box(atlas.data)
     data = np.pad(atlas.data[box], FILL_MM)

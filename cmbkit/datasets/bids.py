@@ -25,18 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
-from cmbkit.datasets.sources import (
-    DatasetError,
-    Header,
-    is_synthetic,
-    read_each,
-    read_fields,
-    read_header,
-    require_folder,
-    stem,
-    zero_based,
-)
+from cmbkit.datasets.sources import DatasetError, Header
 from cmbkit.records import Annotation, Scan
 
 SUFFIXES = {"T2starw": "T2S", "swi": "SWI"}
@@ -56,7 +47,7 @@ def entities_of(path: Path) -> dict[str, str]:
     DatasetError
         If a part is no ``key-value``, a key comes twice, or the first is not ``sub``.
     """
-    *parts, suffix = stem(path).removesuffix(".tsv").split("_")
+    *parts, suffix = sources.stem(path).removesuffix(".tsv").split("_")
     matches = [_ENTITY.fullmatch(part) for part in parts]
     keys = [match["key"] for match in matches if match]
     if not keys or len(set(keys)) < len(parts) or keys[0] != "sub":
@@ -90,8 +81,8 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
         One line per subject without a usable image, name that is not BIDS, annotation without
         an image or with several, coordinate outside, unreadable file.
     """
-    root = require_folder(Path(root))
-    synthetic = is_synthetic(root)
+    root = sources.require_folder(Path(root))
+    synthetic = sources.is_synthetic(root)
     left_out = {f"sub-{label.removeprefix('sub-')}" for label in leave_out}
     subjects = [p for p in sorted(root.glob("sub-*")) if p.is_dir() and p.name not in left_out]
     if not subjects:
@@ -115,7 +106,7 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
     def read_one(image: Path) -> Scan:
         named = entities_of(image)
         _require_folders(image, named)
-        header = read_header(image)
+        header = sources.read_header(image)
         return make_scan(
             header,
             lambda: _annotation(belonging[image], header),
@@ -123,12 +114,12 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
             lambda: _fields(root, image, sidecars),
             dataset=dataset,
             patient=named["sub"],
-            scan=stem(image).removeprefix("sub-"),
+            scan=sources.stem(image).removeprefix("sub-"),
             sequence=SUFFIXES[named["suffix"]],
             synthetic=synthetic,
         )
 
-    return read_each(read_one, images, [*problems, *more])
+    return sources.read_each(read_one, images, [*problems, *more])
 
 
 def _files(root: Path, pattern: str) -> list[Path]:
@@ -136,7 +127,7 @@ def _files(root: Path, pattern: str) -> list[Path]:
 
 
 def _suffix(path: Path) -> str:
-    return stem(path).removesuffix(".tsv").rpartition("_")[2]
+    return sources.stem(path).removesuffix(".tsv").rpartition("_")[2]
 
 
 def _is_nifti(path: Path) -> bool:
@@ -246,7 +237,7 @@ def _points(path: Path, header: Header) -> tuple[tuple[int, int, int], ...]:
     if given[0][0] == "x":
         inverse = np.linalg.inv(header.affine)
         rows = rows @ inverse[:3, :3].T + inverse[:3, 3]
-    return zero_based(rows, header, path, first=0)
+    return sources.zero_based(rows, header, path, first=0)
 
 
 def _sidecars(folder: Path) -> dict[Path, tuple[set[str], str]]:
@@ -261,12 +252,12 @@ def _sidecars(folder: Path) -> dict[Path, tuple[set[str], str]]:
 
 def _fields(root: Path, image: Path, sidecars: dict[Path, dict]) -> dict:
     """What the sidecars of an image say; the nearer and the more particular file wins."""
-    *parts, suffix = stem(image).split("_")
+    *parts, suffix = sources.stem(image).split("_")
     fields: dict = {}
     for folder in (root / part for part in reversed(image.relative_to(root).parents)):
         if folder not in sidecars:
             sidecars[folder] = _sidecars(folder)
         for path, (entities, about) in sidecars[folder].items():
             if about == suffix and entities <= set(parts):
-                fields |= read_fields(path)
+                fields |= sources.read_fields(path)
     return {"InstitutionAddress": fields.get("InstitutionName")} | fields

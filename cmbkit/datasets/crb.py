@@ -13,19 +13,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan
-from cmbkit.datasets.sources import (
-    DatasetError,
-    Header,
-    images_in,
-    is_synthetic,
-    mask_content,
-    nifti_file,
-    read_each,
-    read_header,
-    require_file,
-    require_folder,
-)
+from cmbkit.datasets.sources import DatasetError, Header
 from cmbkit.records import SEQUENCES, Annotation, Finding, Mimic, Scan
 
 PUBLISHED = Published("1.5/3")
@@ -50,8 +40,8 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     DatasetError
         One line per missing segmentation, undescribed scribble label, landmark outside, ...
     """
-    root = require_folder(Path(root))
-    synthetic = is_synthetic(root)
+    root = sources.require_folder(Path(root))
+    synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("*/images/*") if path.is_dir())
     if not folders:
         raise DatasetError(
@@ -68,7 +58,7 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
 
     def read_one(folder: Path) -> Scan:
         image = _only_image(folder)
-        header = read_header(image)
+        header = sources.read_header(image)
         study, sequence = folder.parent.parent, folder.name
         series = described.get(image.relative_to(root).as_posix())
 
@@ -88,7 +78,7 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
             synthetic=synthetic,
         )
 
-    return read_each(read_one, folders, problems)
+    return sources.read_each(read_one, folders, problems)
 
 
 def _only_image(folder: Path) -> Path:
@@ -97,7 +87,7 @@ def _only_image(folder: Path) -> Path:
             f"{folder}: expected a folder SWI or T2S, found {folder.name}; "
             "other sequences are not supported, so take it away"
         )
-    images = images_in(folder)
+    images = sources.images_in(folder)
     if len(images) != 1:
         raise DatasetError(
             f"{folder}: expected one image, found {len(images)}; keep one image for each sequence"
@@ -107,7 +97,7 @@ def _only_image(folder: Path) -> Path:
 
 def _series_by_image(path: Path) -> dict[str, dict]:
     try:
-        tasks = json.loads(require_file(path).read_text())
+        tasks = json.loads(sources.require_file(path).read_text())
         found = {}
         for task in tasks:
             for series in task["series"]:
@@ -136,7 +126,7 @@ def _annotation(
 
     def gather(read_one, items) -> tuple:
         try:
-            return tuple(read_each(read_one, items))
+            return tuple(sources.read_each(read_one, items))
         except DatasetError as error:
             problems.append(str(error))
             return tuple(error.readable)
@@ -156,7 +146,7 @@ def _annotation(
         findings = gather(lambda item: _finding(*item, tasks), segments)
         findings = tuple(sorted(findings, key=lambda finding: finding.segment))
         faulty = bool(problems)
-        masks = gather(lambda name: nifti_file(folder, name), [sequence])
+        masks = gather(lambda name: sources.nifti_file(folder, name), [sequence])
         if masks and not faulty:
             gather(lambda mask: _require_drawn(mask, findings), masks)
         mask = masks[0] if masks else None
@@ -168,7 +158,7 @@ def _annotation(
 
 
 def _require_drawn(mask: Path, findings: tuple[Finding, ...]) -> None:
-    drawn, named = set(mask_content(mask).values), {finding.segment for finding in findings}
+    drawn, named = set(sources.mask_content(mask).values), {finding.segment for finding in findings}
     if not drawn:
         raise DatasetError(
             f"{mask}: expected scribbles, found an empty mask; export the segmentation again"

@@ -11,19 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan
-from cmbkit.datasets.sources import (
-    DatasetError,
-    Header,
-    images_in,
-    is_synthetic,
-    read_each,
-    read_header,
-    require_file,
-    require_folder,
-    stem,
-    zero_based,
-)
+from cmbkit.datasets.sources import DatasetError, Header
 from cmbkit.records import Annotation, Scan
 
 PUBLISHED = Published("3", 24.0, 17.0, 20.0, "China")
@@ -33,7 +23,7 @@ def read_centres(path: Path) -> np.ndarray:
     """Rows x, y, z of ``cen`` in a ``.mat`` file, shape (n, 3), 1-based voxels."""
     from scipy.io import loadmat
 
-    require_file(path)
+    sources.require_file(path)
     try:
         content = loadmat(path)
     except Exception as error:
@@ -62,12 +52,7 @@ def read_centres(path: Path) -> np.ndarray:
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all scans below ``root``.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds ``nii`` and ``ground_truth``.
+    """Read all scans below ``root``, which holds ``nii`` and ``ground_truth``.
 
     Returns
     -------
@@ -79,24 +64,26 @@ def read(root: Path) -> list[Scan]:
     DatasetError
         One line per image without centres, centres without an image, coordinate outside.
     """
-    root = require_folder(Path(root))
-    synthetic = is_synthetic(root)
-    images = images_in(require_folder(root / "nii"))
+    root = sources.require_folder(Path(root))
+    synthetic = sources.is_synthetic(root)
+    images = sources.images_in(sources.require_folder(root / "nii"))
     truth = root / "ground_truth"
     if not images:
         raise DatasetError(
             f"{root / 'nii'}: expected images NN.nii, found none; "
             "place them as data/README.md shows"
         )
-    alone = sorted({path.stem for path in truth.glob("*.mat")} - {stem(path) for path in images})
+    alone = sorted(
+        {path.stem for path in truth.glob("*.mat")} - {sources.stem(path) for path in images}
+    )
     problems = [
         f"{truth / name}.mat: expected an image {name}.nii, found none; add it, or remove this file"
         for name in alone
     ]
 
     def read_one(image: Path) -> Scan:
-        header = read_header(image)
-        name = stem(image)
+        header = sources.read_header(image)
+        name = sources.stem(image)
         return make_scan(
             header,
             lambda: _annotation(truth / f"{name}.mat", header),
@@ -108,9 +95,9 @@ def read(root: Path) -> list[Scan]:
             synthetic=synthetic,
         )
 
-    return read_each(read_one, images, problems)
+    return sources.read_each(read_one, images, problems)
 
 
 def _annotation(source: Path, header: Header) -> Annotation:
-    points = zero_based(read_centres(source), header, source)
+    points = sources.zero_based(read_centres(source), header, source)
     return Annotation("points" if points else "none", points=points)

@@ -61,15 +61,8 @@ def split_by_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int) -> pd.Dat
     """Scan table whose column split has one fold as valid and the other folds as train.
 
     Scans made from a patient of the fold are excluded (`without_leaks`); those excluded only for
-    the sake of another division come back to train.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table with column split.
-    folds : DataFrame
-        From `assign_folds`.
-    fold : int
+    the sake of another division come back to train. ``table`` has a column split, ``folds`` is
+    from `assign_folds`.
     """
     of_scan = dict(zip(folds["uid"], folds["fold"], strict=True))
     seen = table.get("annotated", pd.Series(True, table.index)).astype(bool)

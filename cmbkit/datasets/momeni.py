@@ -12,19 +12,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan
-from cmbkit.datasets.sources import (
-    DatasetError,
-    Header,
-    images_in,
-    is_synthetic,
-    read_each,
-    read_header,
-    require_file,
-    require_folder,
-    stem,
-    zero_based,
-)
+from cmbkit.datasets.sources import DatasetError, Header
 from cmbkit.records import Annotation, Scan
 
 PUBLISHED = Published("3", 20.0, 27.0, 20.0, "Australia")
@@ -35,7 +25,7 @@ _NAME = re.compile(r"(?P<patient>[^_]+)_(?P<time>T\d+)(_|$)")
 
 def share_folder(root: Path) -> Path:
     """``root/PublicDataShare_2020`` where it exists, else ``root``."""
-    root = require_folder(Path(root))
+    root = sources.require_folder(Path(root))
     inner = root / "PublicDataShare_2020"
     return inner if inner.is_dir() else root
 
@@ -68,7 +58,7 @@ def read_workbook(path: Path) -> tuple[dict[str, list[list[float]] | None], list
     """
     from openpyxl import load_workbook
 
-    require_file(path)
+    sources.require_file(path)
     try:
         sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
         header, *rows = [list(row) for row in sheet.iter_rows(values_only=True)] or [[]]
@@ -135,12 +125,12 @@ class Centres:
         self.problems += [
             f"{workbook}: expected an image for each row, found none for {name}; "
             "add the image, or remove the row"
-            for name in sorted(set(self._rows or ()) - {stem(path) for path in images})
+            for name in sorted(set(self._rows or ()) - {sources.stem(path) for path in images})
         ]
 
     def of(self, header: Header) -> tuple[tuple[int, int, int], ...]:
         """0-based voxels of an image; none where ``problems`` names its row or the workbook."""
-        name = stem(header.path)
+        name = sources.stem(header.path)
         if self._rows is None or (name in self._rows and self._rows[name] is None):
             return ()
         if not self._rows.get(name):
@@ -148,16 +138,11 @@ class Centres:
                 f"{self.workbook}: {header.path.name}: expected coordinates, found none; "
                 "add its row, or move the image to the folder of scans without CMBs"
             )
-        return zero_based(self._rows[name], header, self.workbook)
+        return sources.zero_based(self._rows[name], header, self.workbook)
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all scans below ``root``.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds ``PublicDataShare_2020``, or that folder itself.
+    """Read all scans below ``root``: ``PublicDataShare_2020`` or the folder that holds it.
 
     Returns
     -------
@@ -170,9 +155,12 @@ def read(root: Path) -> list[Scan]:
         One line per image without a row in the workbook, row without an image, coordinate
         outside its image.
     """
-    synthetic = is_synthetic(Path(root))
+    synthetic = sources.is_synthetic(Path(root))
     folder = share_folder(root)
-    annotated, healthy = images_in(folder / WITH_CMB), images_in(folder / WITHOUT_CMB)
+    annotated, healthy = (
+        sources.images_in(folder / WITH_CMB),
+        sources.images_in(folder / WITHOUT_CMB),
+    )
     if not annotated and not healthy:
         raise DatasetError(
             f"{folder}: expected images in {WITH_CMB} or {WITHOUT_CMB}, found none; "
@@ -182,7 +170,7 @@ def read(root: Path) -> list[Scan]:
     centres = Centres(workbook, annotated) if annotated or workbook.is_file() else None
 
     def read_one(image: Path) -> Scan:
-        header = read_header(image)
+        header = sources.read_header(image)
         patient, time = patient_and_time(image)
         with_cmb = image.parent.name == WITH_CMB
         return make_scan(
@@ -198,4 +186,4 @@ def read(root: Path) -> list[Scan]:
             synthetic=synthetic,
         )
 
-    return read_each(read_one, [*annotated, *healthy], centres.problems if centres else [])
+    return sources.read_each(read_one, [*annotated, *healthy], centres.problems if centres else [])

@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
-from cmbkit.datasets.sources import (
-    DatasetError,
-    images_in,
-    is_synthetic,
-    read_each,
-    read_header,
-    require_folder,
-    stem,
-)
+from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import Scan
 
 PUBLISHED = Published("1.5/3", site="Denmark")
@@ -25,12 +18,7 @@ SUBFOLDERS = ("cph_annotated", "cph_annotated_mip")
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all scans below ``root``.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds ``cmb_annotations``.
+    """Read all scans below ``root``, which holds ``cmb_annotations``.
 
     Returns
     -------
@@ -43,15 +31,15 @@ def read(root: Path) -> list[Scan]:
         One line per image without exactly one mask, mask without an image, unreadable file.
     """
     root = Path(root)
-    base = require_folder(root / "cmb_annotations")
-    synthetic = is_synthetic(root)
-    images = [path for name in SUBFOLDERS for path in images_in(base / name / "images")]
+    base = sources.require_folder(root / "cmb_annotations")
+    synthetic = sources.is_synthetic(root)
+    images = [path for name in SUBFOLDERS for path in sources.images_in(base / name / "images")]
     if not images:
         raise DatasetError(
             f"{base}: expected images in {' or '.join(SUBFOLDERS)}, found none; "
             "place them as data/README.md shows"
         )
-    masks = {name: images_in(base / "Annotations" / name) for name in SUBFOLDERS}
+    masks = {name: sources.images_in(base / "Annotations" / name) for name in SUBFOLDERS}
     problems = [
         f"{mask}: expected an image, found none; add it, or remove the mask"
         for name in SUBFOLDERS
@@ -61,17 +49,17 @@ def read(root: Path) -> list[Scan]:
 
     def read_one(image: Path) -> Scan:
         return make_scan(
-            read_header(image),
+            sources.read_header(image),
             lambda: mask_annotation(_mask_of(image, masks, base), labelled=True),
             PUBLISHED,
             dataset="RODEJA",
-            patient=stem(image),
-            scan=stem(image),
+            patient=sources.stem(image),
+            scan=sources.stem(image),
             sequence="SWI",
             synthetic=synthetic,
         )
 
-    return read_each(read_one, images, problems)
+    return sources.read_each(read_one, images, problems)
 
 
 def _subfolder(image: Path) -> str:
@@ -80,8 +68,11 @@ def _subfolder(image: Path) -> str:
 
 def _belongs(mask: Path, image: Path) -> bool:
     """Whether a mask's name ends in the image's number (and not in a longer one)."""
-    ending = f"{stem(image)}mask"
-    return stem(mask).endswith(ending) and not stem(mask).removesuffix(ending)[-1:].isdigit()
+    ending = f"{sources.stem(image)}mask"
+    return (
+        sources.stem(mask).endswith(ending)
+        and not sources.stem(mask).removesuffix(ending)[-1:].isdigit()
+    )
 
 
 def _mask_of(image: Path, masks: dict[str, list[Path]], base: Path) -> Path:
@@ -89,7 +80,7 @@ def _mask_of(image: Path, masks: dict[str, list[Path]], base: Path) -> Path:
     found = [path for path in masks[name] if _belongs(path, image)]
     if len(found) != 1:
         raise DatasetError(
-            f"{base / 'Annotations' / name}: expected one mask *{stem(image)}mask.nii, "
+            f"{base / 'Annotations' / name}: expected one mask *{sources.stem(image)}mask.nii, "
             f"found {len(found)}; keep one mask for each image"
         )
     return found[0]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import make_scan
 from cmbkit.datasets.momeni import (
     PUBLISHED,
@@ -19,13 +20,7 @@ from cmbkit.datasets.momeni import (
     patient_and_time,
     share_folder,
 )
-from cmbkit.datasets.sources import (
-    DatasetError,
-    images_in,
-    is_synthetic,
-    read_each,
-    read_header,
-)
+from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import Annotation, Scan
 
 WORKBOOKS = {
@@ -62,12 +57,7 @@ def _workbook(folder: Path, name: str) -> Path:
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all scans below ``root``.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the two ``sCMB_*`` folders (or ``PublicDataShare_2020`` above them).
+    """Read all scans of the two ``sCMB_*`` folders in ``root`` or ``PublicDataShare_2020``.
 
     Returns
     -------
@@ -79,7 +69,7 @@ def read(root: Path) -> list[Scan]:
     DatasetError
         One line per image without a row, row without an image, coordinate outside its image.
     """
-    synthetic = is_synthetic(Path(root))
+    synthetic = sources.is_synthetic(Path(root))
     folder = share_folder(root)
     groups = [folder / name for name in WORKBOOKS if (folder / name).is_dir()]
     if not groups:
@@ -89,18 +79,18 @@ def read(root: Path) -> list[Scan]:
         )
     listed, problems = [], []
     for group in groups:
-        images = images_in(group)
+        images = sources.images_in(group)
         if not images:
             problems.append(f"{group}: expected images, found none; add them, or remove the folder")
             continue
         centres = Centres(_workbook(group, WORKBOOKS[group.name]), images)
         problems += centres.problems
         listed += [(image, centres) for image in images]
-    return read_each(lambda pair: _read_one(*pair, synthetic), listed, problems)
+    return sources.read_each(lambda pair: _read_one(*pair, synthetic), listed, problems)
 
 
 def _read_one(image: Path, centres: Centres, synthetic: bool) -> Scan:
-    header = read_header(image)
+    header = sources.read_header(image)
     patient, time = patient_and_time(image)
     return make_scan(
         header,

@@ -10,15 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
-from cmbkit.datasets.sources import (
-    DatasetError,
-    is_synthetic,
-    nifti_file,
-    read_each,
-    read_header,
-    require_folder,
-)
+from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import Scan
 
 ROTTERDAM = Published("1.5", 31.0, 45.0, 13.0, "Netherlands")
@@ -26,12 +20,7 @@ LONDON_OR_BARCELONA = Published("3", site="UK or Spain")
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all subjects below ``root``.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the ``sub-XXX`` folders.
+    """Read all subjects below ``root``, which holds the ``sub-XXX`` folders.
 
     Returns
     -------
@@ -43,24 +32,24 @@ def read(root: Path) -> list[Scan]:
     DatasetError
         One line per missing or unreadable file.
     """
-    root = require_folder(Path(root))
-    synthetic = is_synthetic(root)
+    root = sources.require_folder(Path(root))
+    synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("sub-*") if path.is_dir())
     if not folders:
         raise DatasetError(
             f"{root}: expected folders sub-XXX, found none; place them as data/README.md shows"
         )
-    return read_each(lambda folder: _read_subject(folder, synthetic), folders)
+    return sources.read_each(lambda folder: _read_subject(folder, synthetic), folders)
 
 
 def _read_subject(folder: Path, synthetic: bool) -> Scan:
     name = folder.name
-    header = read_header(nifti_file(folder, f"{name}_space-T2S_desc-masked_T2S"))
+    header = sources.read_header(sources.nifti_file(folder, f"{name}_space-T2S_desc-masked_T2S"))
     thin = max(header.spacing) < 1.5
     number = name.removeprefix("sub-")
     return make_scan(
         header,
-        lambda: mask_annotation(nifti_file(folder, f"{name}_space-T2S_CMB")),
+        lambda: mask_annotation(sources.nifti_file(folder, f"{name}_space-T2S_CMB")),
         ROTTERDAM if thin else LONDON_OR_BARCELONA,
         dataset="VALDO",
         patient=number,

@@ -43,15 +43,11 @@ def digitise(kind: str, size, spacing, offset=(0.0, 0.0, 0.0)) -> np.ndarray:
     ndarray of bool, shape (i, j, k)
     """
     spacing = np.asarray(spacing, float)
-    reach = {
-        "ball": lambda: size,
-        "ellipsoid": lambda: size,
-        "rod": lambda: (size[0], size[0], size[1] / 2),
-        "slice": lambda: (size[0], size[0], spacing[2] / 2),
-    }
-    if kind not in reach:
-        raise ValueError(f"kind: expected one of {sorted(reach)}, found {kind!r}")
-    half = np.ceil(np.asarray(reach[kind]()) / spacing).astype(int) + 1
+    kinds = [name for name, _ in CASES]
+    if kind not in kinds:
+        raise ValueError(f"kind: expected one of {sorted(kinds)}, found {kind!r}")
+    flat = {"rod": (*size[:1] * 2, size[-1] / 2), "slice": (*size[:1] * 2, spacing[2] / 2)}
+    half = np.ceil(np.asarray(flat.get(kind, size)) / spacing).astype(int) + 1
     axes = [
         (np.arange(-n, n) + 0.5 - shift) * step
         for n, shift, step in zip(half, offset, spacing, strict=True)
@@ -135,7 +131,7 @@ def measured(mask: np.ndarray, spacing) -> dict[str, float]:
     return {"volume_mm3": volume, "radius_mm": ball_radius(volume), **shape_features(mask, spacing)}
 
 
-def analytic_table(cases=CASES, spacings=SPACINGS) -> pd.DataFrame:
+def analytic_table(spacings=SPACINGS) -> pd.DataFrame:
     """Closed form against computed, for each shape, voxel size and feature.
 
     Returns
@@ -144,7 +140,7 @@ def analytic_table(cases=CASES, spacings=SPACINGS) -> pd.DataFrame:
         shape, voxel_mm, feature, closed_form, computed, difference, allowed.
     """
     rows = []
-    for kind, size in cases:
+    for kind, size in CASES:
         for spacing in spacings:
             truth = closed_form(kind, size, spacing)
             found = measured(digitise(kind, size, spacing), spacing)

@@ -9,9 +9,9 @@ from cmbkit.ball import ball_radius
 from cmbkit.features import intensity, shape
 from cmbkit.features.edge import BrainEdge
 from cmbkit.features.location import location_features
+from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.volume import Volume
 
-_CHUNK = 1 << 18
 COLUMNS = [
     *("uid", "dataset", "id", "type", "grid", "n_voxels", "volume_mm3", "radius_mm"),
     *shape.FEATURES,
@@ -34,7 +34,6 @@ def describe_lesions(
     grouping: str = "thesis",
     brain: Volume | None = None,
     grid: str = "standard",
-    bin_width: float = intensity.BIN_WIDTH,
 ) -> pd.DataFrame:
     """Describe every lesion of a scan (chapter 4.9).
 
@@ -56,8 +55,6 @@ def describe_lesions(
         edge, and edge_mm is the depth of its centre below that edge; else edge_mm is NaN.
     grid : str
         Carried into the table: which grid this is ("standard", "native").
-    bin_width : float
-        Of the histogram behind entropy and uniformity, see `intensity.first_order`.
 
     Returns
     -------
@@ -74,13 +71,12 @@ def describe_lesions(
     for other in (lesions, labels, brain):
         if other is not None:
             image.require_same_grid(other)
-    boxes = lesion_boxes(lesions.data)
     margin = np.ceil(intensity.SHELL_MM / image.spacing).astype(int) + 1
     rows = []
-    for label, (low, high) in boxes.items():
-        low, high = np.maximum(low - margin, 0), high + margin
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        row = _describe(image, lesions, labels, brain, label, box, grouping, bin_width)
+    for label, tight in label_boxes(lesions.data):
+        pairs = zip(tight, margin, strict=True)
+        box = tuple(slice(max(side.start - n, 0), side.stop + n) for side, n in pairs)
+        row = _describe(image, lesions, labels, brain, label, box, grouping)
         first = {"uid": uid, "dataset": dataset, "id": label, "type": type, "grid": grid}
         rows.append({**first, **row})
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -89,30 +85,7 @@ def describe_lesions(
     return table
 
 
-def lesion_boxes(labels: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Lowest voxel and one past the highest, shape (3,) each, of every label > 0.
-
-    Reads the volume once, for the few voxels that are not 0; the rest of the work is on them.
-    """
-    order = "F" if labels.flags.f_contiguous and not labels.flags.c_contiguous else "C"
-    flat = labels.ravel(order=order)
-    parts = [
-        np.flatnonzero(flat[start : start + _CHUNK] > 0) + start
-        for start in range(0, flat.size, _CHUNK)
-    ]
-    where = np.concatenate(parts)
-    voxels = np.stack(np.unravel_index(where, labels.shape, order=order), axis=1)
-    values = flat[where]
-    sort = np.argsort(values, kind="stable")
-    values, voxels = values[sort], voxels[sort]
-    found, starts, counts = np.unique(values, return_index=True, return_counts=True)
-    return {
-        int(label): (voxels[a:b].min(axis=0), voxels[a:b].max(axis=0) + 1)
-        for label, a, b in zip(found, starts, starts + counts, strict=True)
-    }
-
-
-def _describe(image, lesions, labels, brain, label, box, grouping, bin_width) -> dict:
+def _describe(image, lesions, labels, brain, label, box, grouping) -> dict:
     piece = lesions.data[box]
     mask = piece == label
     voxels = np.argwhere(mask) + [s.start for s in box]
@@ -125,7 +98,7 @@ def _describe(image, lesions, labels, brain, label, box, grouping, bin_width) ->
     if brain is not None:
         others |= (brain.data[box] == 0) & ~mask
     form = shape.shape_features(mask, image.spacing)
-    bright = intensity.intensity_features(image.data[box], mask, others, image.spacing, bin_width)
+    bright = intensity.intensity_features(image.data[box], mask, others, image.spacing)
     axes = shape.axis_directions(mask, image.affine)
     found = ((form, "shape_reason"), (axes, "direction_reason"), (bright, "intensity_reason"))
     reasons = [part.pop(key) for part, key in found]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cmbkit.features.describe import describe_lesions
 from cmbkit.preprocessing.grid import to_native
-from cmbkit.preprocessing.pipeline import fill_nan
+from cmbkit.preprocessing.intensities import fill_nan
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 

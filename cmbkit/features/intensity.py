@@ -37,9 +37,7 @@ FIRST_ORDER = {
 SHELL = ("contrast", "shell_mean", "shell_sd")
 
 
-def first_order(
-    image: np.ndarray, mask: np.ndarray, spacing, bin_width: float = BIN_WIDTH
-) -> dict[str, float]:
+def first_order(image: np.ndarray, mask: np.ndarray, spacing) -> dict[str, float]:
     """First-order intensity features of pyradiomics on the lesion's crop.
 
     Parameters
@@ -48,16 +46,15 @@ def first_order(
     mask : ndarray of bool, shape (i, j, k)
     spacing : (3,) float
         mm; only total_energy depends on it.
-    bin_width : float
-        In the image's units; entropy and uniformity are of the histogram with these bins. The
-        thesis's 25 puts all of a z-scored lesion into one or two bins.
 
     Returns
     -------
     dict
         Keys of `FIRST_ORDER`. Skewness and kurtosis (3 for a Gaussian) of equal values are 0,
         as in pyradiomics; robust_mad_intensity is NaN where no value lies between the 10th and
-        the 90th percentile (2 voxels).
+        the 90th percentile (2 voxels). Entropy and uniformity are of a histogram with bins of
+        25 in the image's units, as in the thesis, which puts all of a z-scored lesion into one
+        or two bins.
 
     Notes
     -----
@@ -66,7 +63,7 @@ def first_order(
     deprecated StandardDeviation is left out: it is the root of the variance.)
     """
     values = np.asarray(image[np.asarray(mask, bool)], float)
-    found = _first_order_of()(values, spacing, bin_width)
+    found = _first_order_of()(values, spacing)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # nothing between the percentiles
         return {
@@ -82,26 +79,20 @@ def _first_order_of() -> type:
     from radiomics.firstorder import RadiomicsFirstOrder
 
     class FirstOrderOfValues(RadiomicsFirstOrder):
-        def __init__(self, values, spacing, bin_width):
+        def __init__(self, values, spacing):
             self.logger = logging.getLogger("radiomics.firstorder")
             self.pixelSpacing = np.asarray(spacing, float)
             self.voxelArrayShift = 0
             self.targetVoxelArray = values.reshape(1, -1)
             inside = np.ones(values.shape, bool)
-            bins, _ = imageoperations.binImage(values, inside, binWidth=bin_width)
+            bins, _ = imageoperations.binImage(values, inside, binWidth=BIN_WIDTH)
             _, counts = np.unique(bins, return_counts=True)
             self.coefficients = {"p_i": counts.reshape(1, -1) / len(values)}
 
     return FirstOrderOfValues
 
 
-def intensity_features(
-    image: np.ndarray,
-    mask: np.ndarray,
-    others: np.ndarray,
-    spacing,
-    bin_width: float = BIN_WIDTH,
-) -> dict:
+def intensity_features(image: np.ndarray, mask: np.ndarray, others: np.ndarray, spacing) -> dict:
     """First-order features and the contrast to a shell of 2 mm around the lesion.
 
     Parameters
@@ -114,8 +105,6 @@ def intensity_features(
         Voxels that do not count as surroundings (other lesions, outside the brain).
     spacing : (3,) float
         mm.
-    bin_width : float
-        See `first_order`.
 
     Returns
     -------
@@ -129,7 +118,7 @@ def intensity_features(
     values = image[box][mask[box]]
     reasons = []
     if np.isfinite(values).all():
-        found = first_order(image[box], mask[box], spacing, bin_width)
+        found = first_order(image[box], mask[box], spacing)
         if np.isnan(found["robust_mad_intensity"]):
             reasons.append("robust_mad_intensity: no voxel between the percentiles 10 and 90")
     else:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+LEVEL = 0.95
 CORRELATED = (
     *("n_voxels", "radius_mm", "max_diameter_mm", "sphericity"),
     *("inv_flatness", "inv_elongation", "contrast", "edge_mm"),
@@ -37,9 +38,7 @@ def correlations(features: pd.DataFrame, names=CORRELATED) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def linear_trend(
-    x, y, groups, at, *, draws: int = 1000, level: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
+def linear_trend(x, y, groups, at, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Least-squares line with a band that respects groups.
 
     Parameters
@@ -50,15 +49,13 @@ def linear_trend(
         of one scan share its acquisition.
     at : array-like, shape (m,)
         Where the line is wanted.
-    draws : int
-    level : float
-        Of the pointwise band.
-    seed : int
+    draws, seed : int
 
     Returns
     -------
     DataFrame
-        x, fit, low, high; ``attrs`` holds slope, slope_low, slope_high, n and groups.
+        x, fit, low, high (pointwise band of 95 %); ``attrs`` holds slope, slope_low,
+        slope_high, n and groups.
 
     Raises
     ------
@@ -81,7 +78,7 @@ def linear_trend(
         if np.ptp(x[weights > 0]) > 0:
             lines.append(_line(x, y, weights))
     slopes, offsets = np.array(lines).T
-    ends = [(1 - level) / 2, (1 + level) / 2]
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     low, high = np.quantile(offsets[:, None] + slopes[:, None] * at, ends, axis=0)
     table = pd.DataFrame({"x": at, "fit": offset + slope * at, "low": low, "high": high})
     slope_low, slope_high = np.quantile(slopes, ends)

@@ -9,50 +9,14 @@ from typing import get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from cmbkit.params.cluster import Cluster, Slurm
-from cmbkit.params.cohort import Cohort, OwnDataset
+from cmbkit.params.cluster import Cluster
+from cmbkit.params.cohort import Cohort
 from cmbkit.params.evaluation import Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
-from cmbkit.params.sections import AnyDataset, DatasetName, Section
-from cmbkit.params.training import (
-    Augmentation,
-    Finetune,
-    FinetuneTL,
-    Phase,
-    Pretrain,
-    PretrainTL,
-    Training,
-)
-
-__all__ = [
-    "AnyDataset",
-    "Augmentation",
-    "Cluster",
-    "Cohort",
-    "DatasetName",
-    "Evaluation",
-    "Finetune",
-    "FinetuneTL",
-    "Inference",
-    "Network",
-    "OwnDataset",
-    "ParameterError",
-    "Parameters",
-    "Phase",
-    "Preprocessing",
-    "Pretrain",
-    "PretrainTL",
-    "Section",
-    "SliceExperiment",
-    "Slurm",
-    "Tool",
-    "Training",
-    "check_parameters",
-    "read_parameters",
-    "replace_parts",
-]
+from cmbkit.params.sections import DatasetName, Section
+from cmbkit.params.training import Augmentation, Phase, Training
 
 
 class ParameterError(ValueError):

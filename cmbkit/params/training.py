@@ -165,11 +165,6 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
 
     @property
-    def memory_bytes(self) -> int:
-        """``memory_gb`` in bytes."""
-        return int(self.memory_gb * 1e9)
-
-    @property
     def shared(self) -> dict:
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")

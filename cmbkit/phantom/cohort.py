@@ -10,15 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.phantom import layouts, smomeni
-from cmbkit.phantom.profiles import (
-    DATASET_NUMBER,
-    PROFILES,
-    Protocol,
-    cmb_counts,
-    draw_radii,
-    protocol_of,
-)
+from cmbkit.phantom import layouts, profiles, smomeni
 from cmbkit.phantom.simulate import simulate
 from cmbkit.running.map_scans import map_scans
 
@@ -34,7 +26,7 @@ class Plan:
     dataset: str
     index: int
     name: str
-    protocol: Protocol
+    protocol: profiles.Protocol
     patient_seed: tuple[int, ...]
     scan_seed: tuple[int, ...]
     radii_mm: tuple[float, ...]
@@ -71,8 +63,10 @@ def build(
     ``phantom_truth.tsv``: one row per structure (scan, kind, x_mm, y_mm, z_mm in RAS mm of the
     written image, radius_mm, synthseg_label). No reader reads the latter.
     """
-    if dataset not in DATASET_NUMBER:
-        raise ValueError(f"phantom: expected one of {sorted(DATASET_NUMBER)}, found {dataset!r}")
+    if dataset not in profiles.DATASET_NUMBER:
+        raise ValueError(
+            f"phantom: expected one of {sorted(profiles.DATASET_NUMBER)}, found {dataset!r}"
+        )
     if n_scans < 1:
         raise ValueError(f"phantom {dataset}: expected 1 scan or more, found {n_scans}")
     folder = Path(folder)
@@ -81,17 +75,16 @@ def build(
     if dataset == "sMOMENI":
         if momeni_folder is None:
             raise ValueError("phantom sMOMENI: expected momeni_folder, found None")
-        plans = smomeni.plan(n_scans, seed, Path(momeni_folder))
-        write = partial(smomeni.write, folder=folder)
-        results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
-        smomeni.finish(folder, plans, results, seed)
-        truth = [row for result in results for row in result["truth"]]
+        plans, write = smomeni.plan(n_scans, seed, Path(momeni_folder)), smomeni.write
     else:
-        plans = _plan(dataset, n_scans, seed)
-        write = partial(_write, folder=folder)
-        results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
+        plans, write = _plan(dataset, n_scans, seed), _write
+    write = partial(write, folder=folder)
+    results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
+    if dataset == "sMOMENI":
+        smomeni.finish(folder, plans, results, seed)
+    else:
         _finish(dataset, folder, plans, results)
-        truth = [row for result in results for row in result["truth"]]
+    truth = [row for result in results for row in result["truth"]]
     table = pd.DataFrame(truth, columns=TRUTH_COLUMNS)
     table.to_csv(folder / "phantom_truth.tsv", sep="\t", index=False)
     description = {
@@ -105,20 +98,22 @@ def build(
 
 
 def _plan(dataset: str, n_scans: int, seed: int) -> list[Plan]:
-    number = DATASET_NUMBER[dataset]
+    number = profiles.DATASET_NUMBER[dataset]
     rng = np.random.default_rng([seed, number])
     if dataset == "MOMENI":
-        return _plan_momeni(n_scans, seed, cmb_counts(dataset, n_scans - n_scans // 4, rng))
-    counts = cmb_counts(dataset, n_scans, rng)
+        return _plan_momeni(
+            n_scans, seed, profiles.cmb_counts(dataset, n_scans - n_scans // 4, rng)
+        )
+    counts = profiles.cmb_counts(dataset, n_scans, rng)
     plans = []
     for index, count in enumerate(counts):
-        radii = draw_radii(dataset, count, np.random.default_rng([seed, number, index, 9]))
+        radii = profiles.draw_radii(dataset, count, np.random.default_rng([seed, number, index, 9]))
         plans.append(
             Plan(
                 dataset,
                 index,
                 _name(dataset, index),
-                protocol_of(dataset, index, n_scans),
+                profiles.protocol_of(dataset, index, n_scans),
                 (seed, number, index),
                 (seed, number, index, 5),
                 tuple(float(r) for r in radii),
@@ -142,14 +137,14 @@ def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
 
     ``counts`` has one number per patient.
     """
-    number, plans, patient = DATASET_NUMBER["MOMENI"], [], 0
-    protocol = PROFILES["MOMENI"].protocols[0][1]
+    number, plans, patient = profiles.DATASET_NUMBER["MOMENI"], [], 0
+    protocol = profiles.PROFILES["MOMENI"].protocols[0][1]
     while len(plans) < n_scans:
         patient += 1
         times = 2 if patient % 3 == 0 else 1
         rng = np.random.default_rng([seed, number, patient, 9])
-        radii = draw_radii("MOMENI", counts[patient - 1], rng)
-        new = draw_radii("MOMENI", int(rng.integers(0, 3)) if len(radii) else 0, rng)
+        radii = profiles.draw_radii("MOMENI", counts[patient - 1], rng)
+        new = profiles.draw_radii("MOMENI", int(rng.integers(0, 3)) if len(radii) else 0, rng)
         new = new[: 19 - len(radii)]
         for time in range(1, times + 1):
             if len(plans) == n_scans:

@@ -10,19 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cmbkit.phantom import lesions, veins
+from cmbkit.phantom import lesions, scanner, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.scanner import (
-    FINE_MM,
-    add_gaussians,
-    bias_field,
-    magnitude_noise,
-    make_grid,
-    sample,
-    stamp,
-)
-from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL
+from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, stamp_blobs
 from cmbkit.volume import Volume
 
 SLAB_CENTRE_MNI_MM = (0.0, -15.0, 18.0)
@@ -83,7 +74,7 @@ class ControlledBrain:
             )
         contrast = Contrast.draw(SEQUENCE, body)
         self._signal, self._brain, self._start = patient.render(contrast, low, high, False)
-        self._signal *= bias_field(self._signal.shape, body, 0.03)
+        self._signal *= scanner.bias_field(self._signal.shape, body, 0.03)
 
     def _holds(self, mni) -> bool:
         z = self._patient.from_template([mni])[0, 2]
@@ -111,24 +102,19 @@ class ControlledBrain:
             )
         thickness = (setting.thickness_mm, setting.thickness_mm)
         protocol = Protocol(SEQUENCE, (in_plane_mm, in_plane_mm), thickness, ("RAS",), head=False)
-        grid = make_grid(protocol, *self._box, np.random.default_rng(0))
-        image = sample(self._signal, self._start, 1.0, grid)
+        grid = scanner.make_grid(protocol, *self._box, np.random.default_rng(0))
+        image = scanner.sample(self._signal, self._start, 1.0, grid)
         points, sigmas, masses, _ = veins.as_gaussians(self._tubes, self._patient.from_template)
         loss = np.zeros(grid.shape, np.float32)
-        add_gaussians(loss, grid, points, sigmas, masses)
+        scanner.add_gaussians(loss, grid, points, sigmas, masses)
         image *= np.exp(-loss)
         changed = {"radius_mm": setting.radius_mm, "depth": setting.contrast}
         cmbs = [replace(blob, **changed) for blob in self._microbleeds[: setting.count]]
         blobs = [*self._mimics, *cmbs]
         centres = self._patient.from_template([blob.mni for blob in blobs])
-        for blob, centre in zip(blobs, centres, strict=True):
-            fine = max(FINE_MM, blob.radius_mm / 14)
-            placed = stamp(blob.draw, centre, blob.half_mm, grid, fine)
-            if placed is not None:
-                box, lost = placed
-                image[box] *= 1 - np.minimum(lost, 1)
-        image = magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
-        image *= WHITE_MATTER_SIGNAL * (sample(self._brain, self._start, 2.0, grid) > 0.5)
+        stamp_blobs(image, blobs, centres, grid)
+        image = scanner.magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
+        image *= WHITE_MATTER_SIGNAL * (scanner.sample(self._brain, self._start, 2.0, grid) > 0.5)
         affine = np.diag([*grid.spacing, 1.0])
         affine[:3, 3] = grid.start
         return Volume(np.rint(image), affine), centres[len(self._mimics) :]

@@ -55,7 +55,7 @@ def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.nda
 
 
 def implant(
-    image: Volume, centres_voxel, radii_mm, rng: np.random.Generator, *, depth=(0.6, 0.95)
+    image: Volume, centres_voxel, radii_mm, rng: np.random.Generator, depth=(0.6, 0.95)
 ) -> Volume:
     """Put synthetic microbleeds into a scan (Momeni et al. 2021, thesis section 4.5).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage
 from cmbkit.anatomy.atlas import load_atlas, load_templates
 from cmbkit.phantom.implant import random_rotation
 
+APART_MM = 8.0
 # Shares of CMBs by region: two thirds lobar, one third deep and posterior fossa (section 4.9.3).
 REGION_SHARES = {
     "cortex": (0.32, (3, 42, 17, 53)),
@@ -35,7 +36,7 @@ class Blob:
     depth: float
     seed: int
     label: int = 0
-    certainty: str = field(default="certain")
+    certainty: str = "certain"
 
     @property
     def half_mm(self) -> float:
@@ -136,12 +137,12 @@ def _place(region: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_microbleeds(
-    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=(), apart_mm=8.0
+    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=()
 ) -> list[Blob]:
     """Draw one microbleed per radius; ``accept(mni)`` says whether the scan covers the place.
 
     Most take 55 to 100 % of the signal, one in seven is pale and hard to see. They keep
-    ``apart_mm`` from each other and from the blobs in ``avoid``; fewer come out when no room
+    8 mm from each other and from the blobs in ``avoid``; fewer come out when no room
     is found.
     """
     regions = list(REGION_SHARES)
@@ -151,7 +152,7 @@ def draw_microbleeds(
         for _ in range(200):
             mni = _place(regions[rng.choice(len(regions), p=shares / shares.sum())], rng)
             taken = [*avoid, *blobs]
-            far = all(np.linalg.norm(mni - b.mni) > apart_mm + b.radius_mm for b in taken)
+            far = all(np.linalg.norm(mni - b.mni) > APART_MM + b.radius_mm for b in taken)
             if far and accept(mni):
                 break
         else:

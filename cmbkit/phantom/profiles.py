@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cmbkit.records import DATASETS
+
 MAX_CMB = 19  # the MOMENI workbook has room for 19
-DATASET_NUMBER = {
-    name: number
-    for number, name in enumerate(
-        ("CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"), start=1
-    )
-}
+DATASET_NUMBER = {name: number for number, name in enumerate(DATASETS, start=1)}
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,10 @@ class Grid:
         """Patient-frame mm, shape (n, 3), to fractional voxel indices."""
         return (np.asarray(points, float) - self.start) / self.spacing
 
-    def contains(self, points, margin_voxels=1.0) -> np.ndarray:
-        """Which points, shape (n, 3), lie inside by ``margin_voxels``; shape (n,)."""
+    def contains(self, points) -> np.ndarray:
+        """Which points, shape (n, 3), lie inside by a voxel; shape (n,)."""
         v = self.to_voxels(points)
-        return ((v >= margin_voxels) & (v <= np.array(self.shape) - 1 - margin_voxels)).all(axis=1)
+        return ((v >= 1) & (v <= np.array(self.shape) - 2)).all(axis=1)
 
 
 def make_grid(protocol: Protocol, low, high, rng: np.random.Generator) -> Grid:

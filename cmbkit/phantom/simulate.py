@@ -6,19 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmbkit.phantom import lesions, veins
+from cmbkit.phantom import lesions, scanner, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.scanner import (
-    FINE_MM,
-    Grid,
-    add_gaussians,
-    bias_field,
-    magnitude_noise,
-    make_grid,
-    sample,
-    stamp,
-)
 from cmbkit.phantom.template import CAVITIES
 from cmbkit.volume import Volume
 
@@ -61,14 +51,14 @@ def _scanner_frame(tilt_deg: float, rng: np.random.Generator) -> np.ndarray:
     return frame
 
 
-def _stamp_blobs(image: np.ndarray, blobs, centres, grid: Grid) -> np.ndarray:
+def stamp_blobs(image: np.ndarray, blobs, centres, grid: scanner.Grid) -> np.ndarray:
     """Draw all blobs into the image; returns one label per microbleed (half of its own peak)."""
     labels = np.zeros(grid.shape, np.uint8)
     number = 0
     for blob, centre in zip(blobs, centres, strict=True):
         number += blob.kind == "cmb"
-        fine = max(FINE_MM, blob.radius_mm / 14)
-        placed = stamp(blob.draw, centre, blob.half_mm, grid, fine)
+        fine = max(scanner.FINE_MM, blob.radius_mm / 14)
+        placed = scanner.stamp(blob.draw, centre, blob.half_mm, grid, fine)
         if placed is None:
             continue
         box, loss = placed
@@ -117,7 +107,7 @@ def simulate(
     patient = Patient(patient_seed)
     body, rng = np.random.default_rng([*patient_seed, 1]), np.random.default_rng(scan_seed)
     low, high = _window(patient, protocol, crop, body)
-    grid = make_grid(protocol, low, high, np.random.default_rng([*patient_seed, 2]))
+    grid = scanner.make_grid(protocol, low, high, np.random.default_rng([*patient_seed, 2]))
     frame = _scanner_frame(protocol.tilt_deg, rng)
 
     def accept(mni) -> bool:
@@ -134,17 +124,17 @@ def simulate(
 
     contrast = Contrast.draw(protocol.sequence, rng)
     signal, brain, start = patient.render(contrast, low, high, protocol.head)
-    signal *= bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
-    image = sample(signal, start, 1.0, grid)
+    signal *= scanner.bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
+    image = scanner.sample(signal, start, 1.0, grid)
 
     points, sigmas, masses, middles = veins.as_gaussians(tubes, patient.from_template)
     loss = np.zeros(grid.shape, np.float32)
-    add_gaussians(loss, grid, points, sigmas, masses)
+    scanner.add_gaussians(loss, grid, points, sigmas, masses)
     dark = loss > 0
     image[dark] *= np.exp(-loss[dark])
     centres = patient.from_template([b.mni for b in blobs]) if blobs else np.zeros((0, 3))
-    labels = _stamp_blobs(image, blobs, centres, grid)
-    image = magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
+    labels = stamp_blobs(image, blobs, centres, grid)
+    image = scanner.magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
     image *= WHITE_MATTER_SIGNAL
     np.rint(image, out=image)
 
@@ -154,7 +144,7 @@ def simulate(
     axes = protocol.orientations[int(rng.integers(len(protocol.orientations)))]
     brain_volume = None
     if brain is not None:
-        inside = sample(brain, start, 2.0, grid) > 0.5
+        inside = scanner.sample(brain, start, 2.0, grid) > 0.5
         image *= inside
         brain_volume = Volume(inside.astype(np.uint8), affine).reoriented(axes)
 
@@ -168,25 +158,25 @@ def simulate(
         cmbs,
         to_world(centres[[b.kind == "cmb" for b in blobs]]),
         _structures(blobs, to_world(centres), tubes, to_world(middles), grid, middles)
-        + _edges(to_world(patient.cavities())),
+        + [
+            truth_row("edge", centre, reach, 0)
+            for centre, (_, reach) in zip(to_world(patient.cavities()), CAVITIES, strict=True)
+        ],
     )
 
 
 def _structures(blobs, centres, tubes, middles, grid, middles_patient) -> list[dict]:
-    rows = [_row(b.kind, c, b.radius_mm, b.label) for b, c in zip(blobs, centres, strict=True)]
+    rows = [truth_row(b.kind, c, b.radius_mm, b.label) for b, c in zip(blobs, centres, strict=True)]
     inside = grid.contains(middles_patient)
     labels = lesions.label_at([t.path[len(t.path) // 2] for t in tubes])
     for tube, middle, label, here in zip(tubes, middles, labels, inside, strict=True):
         if here:
-            rows.append(_row(tube.kind, middle, tube.radius_mm, label))
+            rows.append(truth_row(tube.kind, middle, tube.radius_mm, label))
     return rows
 
 
-def _edges(centres) -> list[dict]:
-    return [_row("edge", c, reach, 0) for c, (_, reach) in zip(centres, CAVITIES, strict=True)]
-
-
-def _row(kind, centre, radius, label) -> dict:
+def truth_row(kind: str, centre, radius: float, label: int) -> dict:
+    """Row of ``phantom_truth.tsv`` without the scan's name; centre and radius in mm."""
     x, y, z = (round(float(v), 3) for v in centre)
     return {
         "kind": kind,

@@ -12,6 +12,7 @@ from scipy import ndimage
 from cmbkit.phantom import layouts
 from cmbkit.phantom.implant import implant
 from cmbkit.phantom.profiles import DATASET_NUMBER, draw_radii
+from cmbkit.phantom.simulate import truth_row
 from cmbkit.volume import Volume
 
 N_IMPLANTED = 10
@@ -94,16 +95,8 @@ def write(plan: Plan, folder: Path) -> dict:
     mm = np.vstack([present[:, :3], image.to_mm(centres).reshape(-1, 3)])
     points = np.rint(image.to_voxels(mm)).astype(int) + 1
     truth = [
-        {
-            "scan": plan.name,
-            "kind": "cmb",
-            "x_mm": round(float(x), 3),
-            "y_mm": round(float(y), 3),
-            "z_mm": round(float(z), 3),
-            "radius_mm": round(float(r), 3),
-            "synthseg_label": 0,
-        }
-        for (x, y, z), r in zip(mm, np.r_[present[:, 3], radii], strict=True)
+        {"scan": plan.name, **truth_row("cmb", centre, radius, 0)}
+        for centre, radius in zip(mm, np.r_[present[:, 3], radii], strict=True)
     ]
     return {"points": [tuple(int(v) for v in p) for p in points], "truth": truth}
 

@@ -83,13 +83,13 @@ def _head_signal(brain: np.ndarray, x, y, z) -> np.ndarray:
     return signal
 
 
-def smooth_noise(shape, scale_mm: float, rng: np.random.Generator, step=1.0) -> np.ndarray:
+def smooth_noise(shape, scale_mm: float, rng: np.random.Generator) -> np.ndarray:
     """Unit-variance noise that varies over ``scale_mm``, float32."""
-    coarse = [int(np.ceil(n * step / scale_mm)) + 3 for n in shape]
+    coarse = [int(np.ceil(n / scale_mm)) + 3 for n in shape]
     noise = rng.standard_normal(coarse, dtype=np.float32)
     offset = rng.uniform(0, 1, 3) * scale_mm
     weights = [
-        averaging_weights(offset[a] + step * np.arange(n), 1e-3, -scale_mm, scale_mm, coarse[a])
+        averaging_weights(offset[a] + np.arange(n), 1e-3, -scale_mm, scale_mm, coarse[a])
         for a, n in enumerate(shape)
     ]
     out = noise @ weights[2].T

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cmbkit.preprocessing.changes import Change
 
@@ -42,16 +41,6 @@ class Census:
     components: int
     voxels: int
 
-    @property
-    def microbleeds(self) -> int:
-        """Number of labels."""
-        return len(self.pieces)
-
-    def summary(self) -> dict[str, int]:
-        """Return microbleeds, components and voxels."""
-        names = ("microbleeds", "components", "voxels")
-        return {name: getattr(self, name) for name in names}
-
 
 NOTHING = Census({}, {}, 0, 0)
 
@@ -63,22 +52,13 @@ def take_census(labels: np.ndarray) -> Census:
     ----------
     labels : ndarray of int, shape (i, j, k)
     """
-    voxels = np.argwhere(labels)
-    if not len(voxels):
+    inside = labels > 0
+    if not inside.any():
         return NOTHING
-    values = labels[tuple(voxels.T)]
-    room = np.array(labels.shape) + 1
-    flat = np.ravel_multi_index(voxels.T, room)
-    pairs = []
-    for stride in (room[1] * room[2], room[2], 1):
-        there = np.searchsorted(flat, flat + stride)
-        hit = flat.take(there, mode="clip") == flat + stride
-        pairs.append(np.stack([np.flatnonzero(hit), there[hit]]))
-    first, second = np.concatenate(pairs, axis=1)
-    same = values[first] == values[second]
+    values = labels[inside]
     piece, component = (
-        connected_components(coo_array((np.ones(len(a), bool), (a, b)), (len(flat),) * 2), False)[1]
-        for a, b in ((first[same], second[same]), (first, second))
+        cc3d.connected_components(array, connectivity=6, out_dtype=np.uint32)[inside]
+        for array in (labels, inside)
     )
     pieces = np.unique(np.stack([values, piece]), axis=1)[0]
     members: dict[int, list[int]] = {}
@@ -92,7 +72,7 @@ def take_census(labels: np.ndarray) -> Census:
         dict(zip(*(v.tolist() for v in np.unique(pieces, return_counts=True)), strict=True)),
         {label: tuple(sorted(others)) for label, others in touching.items() if others},
         len(members),
-        len(flat),
+        len(values),
     )
 
 
@@ -113,17 +93,6 @@ def compare(before: Census, after: Census, step: str) -> list[Change]:
     return changes
 
 
-def require_same_labels(expected, census: Census, scan: str, step: str) -> None:
-    """Raise CountError unless exactly the expected labels are there."""
-    expected, found = set(expected), set(census.pieces)
-    if expected != found:
-        lost, new = sorted(expected - found), sorted(found - expected)
-        raise CountError(
-            f"{scan}: expected {len(expected)} microbleeds after {step}, found {len(found)} "
-            f"(lost {lost}, new {new})"
-        )
-
-
 class Ledger:
     """Counts after each step of one scan, and what happened to which microbleed.
 
@@ -136,24 +105,28 @@ class Ledger:
         self.steps: dict[str, Census] = {}
         self.changes: list[Change] = []
 
-    def note(self, *changes: Change) -> None:
-        """Add what a step did."""
-        self.changes += changes
-
     def enter(self, state: str, labels: np.ndarray) -> Census:
         """Count after a step, and note what differs from the state before."""
         last = list(self.steps.values())[-1:]
         census = take_census(labels)
-        self.note(*compare(last[0] if last else NOTHING, census, STATES[state]))
+        self.changes += compare(last[0] if last else NOTHING, census, STATES[state])
         self.steps[state] = census
         return census
 
     def require(self, labels, state: str) -> None:
         """Raise `CountError` unless exactly these labels were there in a state."""
-        require_same_labels(labels, self.steps[state], self.scan, STATES[state])
+        expected, found = set(labels), set(self.steps[state].pieces)
+        if expected != found:
+            lost, new = sorted(expected - found), sorted(found - expected)
+            raise CountError(
+                f"{self.scan}: expected {len(expected)} microbleeds after {STATES[state]}, found "
+                f"{len(found)} (lost {lost}, new {new})"
+            )
 
     def record(self) -> dict:
         """Return ``counts``, ``components`` and ``voxels`` in each state."""
-        rows = {state: census.summary() for state, census in self.steps.items()}
-        names = {"counts": "microbleeds", "components": "components", "voxels": "voxels"}
-        return {key: {s: row[name] for s, row in rows.items()} for key, name in names.items()}
+        return {
+            "counts": {state: len(census.pieces) for state, census in self.steps.items()},
+            "components": {state: census.components for state, census in self.steps.items()},
+            "voxels": {state: census.voxels for state, census in self.steps.items()},
+        }

@@ -87,8 +87,9 @@ def draw_spheres(grid: Volume, centres_voxel, radii_mm) -> np.ndarray:
     return labels
 
 
-def _table(rows: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+def _table(**columns) -> pd.DataFrame:
+    table = pd.DataFrame(columns).assign(id=lambda found: np.arange(1, len(found) + 1))
+    return table.reindex(columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
@@ -107,64 +108,40 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
     labels[tuple(voxels.T)] = values
     sizes = np.bincount(values)[1:]
     centres = np.stack([np.bincount(values, weights=v)[1:] / sizes for v in voxels.T], axis=1)
-    rows = [
-        {
-            "id": label,
-            "source": "mask",
-            "mark": marks[label - 1],
-            "i": centre[0],
-            "j": centre[1],
-            "k": centre[2],
-            "n_voxels": size,
-            "radius_mm": ball_radius(size * image.voxel_volume_mm3),
-        }
-        for label, (centre, size) in enumerate(zip(centres, sizes, strict=True), 1)
-    ]
-    return image.with_data(labels), _table(rows)
+    table = _table(
+        source="mask",
+        mark=marks,
+        **dict(zip("ijk", centres.T, strict=True)),
+        n_voxels=sizes,
+        radius_mm=[ball_radius(size * image.voxel_volume_mm3) for size in sizes],
+    )
+    return image.with_data(labels), table
 
 
 def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
     """Grow every mark and draw a sphere of the grown volume around its centre (steps 1 and 2).
 
-    Parameters
-    ----------
-    image : Volume
-        Finite values; the native grid or the standard one.
-    marks : Marks
-        On the image's grid.
-    params : Preprocessing
-
-    Returns
-    -------
-    labels : Volume of uint16
-    table : DataFrame
-        As `refine` returns them.
+    ``image`` has finite values, on the native grid or the standard one, and ``marks`` are on
+    its grid. Returns labels and table as `refine` does.
     """
     growths = grow_study(image, marks.voxels, params)
     radii = [ball_radius(g.n_voxels * image.voxel_volume_mm3) for g in growths]
     labels = draw_spheres(image, marks.centres, radii)
     sizes = np.bincount(labels[labels > 0], minlength=len(growths) + 1)[1:]
-    columns = (marks.numbers, marks.centres, growths, sizes, radii)
-    rows = [
-        {
-            "id": label,
-            "source": marks.source,
-            "mark": mark,
-            "i": centre[0],
-            "j": centre[1],
-            "k": centre[2],
-            "n_voxels": size,
-            "radius_mm": radius,
-            "connectivity": growth.setting.connectivity,
-            "reference": growth.setting.reference,
-            "difference": growth.setting.difference,
-            "tolerance": growth.tolerance,
-            "elbow": growth.elbow,
-            "grown_voxels": growth.n_voxels,
-        }
-        for label, (mark, centre, growth, size, radius) in enumerate(zip(*columns, strict=True), 1)
-    ]
-    return image.with_data(labels), _table(rows)
+    table = _table(
+        source=marks.source,
+        mark=marks.numbers,
+        **dict(zip("ijk", np.reshape(marks.centres, (-1, 3)).T, strict=True)),
+        n_voxels=sizes,
+        radius_mm=radii,
+        connectivity=[growth.setting.connectivity for growth in growths],
+        reference=[growth.setting.reference for growth in growths],
+        difference=[growth.setting.difference for growth in growths],
+        tolerance=[growth.tolerance for growth in growths],
+        elbow=[growth.elbow for growth in growths],
+        grown_voxels=[growth.n_voxels for growth in growths],
+    )
+    return image.with_data(labels), table
 
 
 def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd.DataFrame]:
@@ -195,7 +172,7 @@ def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd
     """
     kind = scan.annotation.kind
     if kind in ("none", "unknown"):
-        return image.with_data(np.zeros(image.shape, np.uint16)), _table([])
+        return image.with_data(np.zeros(image.shape, np.uint16)), _table()
     if kind == "mask":
         return _from_mask(scan, image)
     return grow_spheres(image, read_marks(scan, image, params), params)

@@ -41,13 +41,13 @@ def _resampled(native: Volume, found: pd.DataFrame, shape, affine, ledger: Ledge
     for row in found.itertuples():
         if row.id not in here.pieces:
             grid.mark_voxel(labels.data, labels.to_voxels(row.centre_mm), row.id)
-            ledger.note(Change("resampling", row.id, "marked", 0, 1))
+            ledger.changes.append(Change("resampling", row.id, "marked", 0, 1))
     return labels
 
 
-def _around(labels: np.ndarray, margin: int = 1) -> np.ndarray:
+def _around(labels: np.ndarray) -> np.ndarray:
     """View of the part of a label image that holds labels."""
-    return labels[grid.labels_box(labels, margin)]
+    return labels[grid.labels_box(labels, 1)]
 
 
 def _note_refinement(labels: Volume, brain: Volume, found, params, ledger: Ledger) -> None:
@@ -56,12 +56,13 @@ def _note_refinement(labels: Volume, brain: Volume, found, params, ledger: Ledge
     cap = size_cap(labels.voxel_volume_mm3, params.growing_max_radius_mm)
     parts = found["mark"].value_counts()
     for row in found.itertuples():
-        if parts[row.mark] > 1:
-            ledger.note(Change("refinement", row.id, "split", 1, parts[row.mark], row.mark))
+        pieces = parts[row.mark]
+        if pieces > 1:
+            ledger.changes.append(Change("refinement", row.id, "split", 1, pieces, row.mark))
         if row.id not in within:
-            ledger.note(Change("refinement", row.id, "outside", row.n_voxels, 0))
+            ledger.changes.append(Change("refinement", row.id, "outside", row.n_voxels, 0))
         if not pd.isna(row.grown_voxels) and row.grown_voxels > FULL_SHARE * cap:
-            ledger.note(Change("refinement", row.id, "full", cap, row.grown_voxels))
+            ledger.changes.append(Change("refinement", row.id, "full", cap, row.grown_voxels))
 
 
 def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessing, ledger: Ledger):
@@ -71,10 +72,10 @@ def _clean(labels: Volume, found: pd.DataFrame, scan: Scan, params: Preprocessin
     if scan.dataset in params.prune_datasets:
         tolerance = params.prune_tolerance_voxels.get(scan.dataset, 2.0)
         centres = {r.id: part.to_voxels(r.centre_mm) for r in found.itertuples()}
-        ledger.note(*cleaning.prune(part.data, centres, tolerance))
+        ledger.changes += cleaning.prune(part.data, centres, tolerance)
     ledger.enter("pruned", part.data)
     ledger.require(found["id"], "pruned")
-    ledger.note(*cleaning.close(part.data, params.closing_iterations))
+    ledger.changes += cleaning.close(part.data, params.closing_iterations)
     ledger.enter("final", part.data)
     ledger.require(found["id"], "final")
     return _table(part, found, [s.start for s in box])
@@ -88,15 +89,11 @@ def _table(labels: Volume, found: pd.DataFrame, start) -> pd.DataFrame:
         box = boxes[row["id"]]
         voxels = np.argwhere(labels.data[box] == row["id"]) + [s.start for s in box]
         centre = voxels.mean(axis=0)
-        place = dict(zip(("x_vox", "y_vox", "z_vox"), centre + start, strict=True))
-        place |= dict(zip(("x_mm", "y_mm", "z_mm"), labels.to_mm(centre), strict=True))
-        size = {
-            "n_voxels": len(voxels),
-            "volume_mm3": len(voxels) * labels.voxel_volume_mm3,
-            "radius_mm": ball_radius(len(voxels) * labels.voxel_volume_mm3),
-            "native_radius_mm": row["radius_mm"],
-        }
-        rows.append({**row, **place, **size})
+        row |= dict(zip(("x_vox", "y_vox", "z_vox"), centre + start, strict=True))
+        row |= dict(zip(("x_mm", "y_mm", "z_mm"), labels.to_mm(centre), strict=True))
+        volume = len(voxels) * labels.voxel_volume_mm3
+        row |= {"n_voxels": len(voxels), "volume_mm3": volume, "native_radius_mm": row["radius_mm"]}
+        rows.append(row | {"radius_mm": ball_radius(volume)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -146,7 +143,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     ledger = Ledger(scan.uid)
     native, replaced = fill_nan(Volume.read(scan.image))
     if replaced:
-        ledger.note(Change("intensities", None, "replaced", replaced, 0))
+        ledger.changes.append(Change("intensities", None, "replaced", replaced, 0))
     drawn, found, marks = _annotated(scan, native, params)
     brain, mask_name = brain_mask(native, params.brain_mask, params.synthstrip, scan.uid)
     box = bounding_box(brain.data, drawn.data)

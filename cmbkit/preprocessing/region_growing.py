@@ -74,10 +74,8 @@ def neighbour_offsets(connectivity: int) -> np.ndarray:
     """Steps to the 6 or 26 neighbours, shape (connectivity, 3), in lexicographic order."""
     if connectivity not in (6, 26):
         raise ValueError(f"connectivity: expected 6 or 26, found {connectivity}")
-    steps = [s for s in itertools.product((-1, 0, 1), repeat=3) if any(s)]
-    if connectivity == 6:
-        steps = [s for s in steps if sum(map(abs, s)) == 1]
-    return np.array(steps, np.int64)
+    steps = np.argwhere(ndimage.generate_binary_structure(3, 1 if connectivity == 6 else 3)) - 1
+    return steps[steps.any(axis=1)]
 
 
 def _box(image: np.ndarray, seeds, spacing, distance_mm):
@@ -104,46 +102,6 @@ def _distance_mm(shape, seeds, spacing) -> np.ndarray:
     away = np.ones(shape, bool)
     away[tuple(seeds.T)] = False
     return ndimage.distance_transform_edt(away, sampling=spacing)
-
-
-def grow(
-    image: np.ndarray,
-    seeds,
-    tolerance: float,
-    setting: Setting,
-    *,
-    spacing=(1.0, 1.0, 1.0),
-    max_voxels: int,
-    max_distance_mm: float = 10.0,
-) -> np.ndarray:
-    """Algorithm 1 at one tolerance.
-
-    Parameters
-    ----------
-    image : ndarray, shape (i, j, k)
-    seeds : array-like of int, shape (3,) or (n, 3)
-    tolerance : float
-        A neighbour joins when its difference is smaller.
-    spacing : 3 floats
-        Voxel size in mm, for the distance cap.
-    max_voxels : int
-        Growing stops as soon as more voxels than this were added to the seeds.
-
-    Returns
-    -------
-    ndarray of bool, shape (i, j, k)
-    """
-    from cmbkit.preprocessing.growing_kernels import breadth_first
-
-    values, allowed, local, origin = _box(image, seeds, spacing, max_distance_mm)
-    offsets = neighbour_offsets(setting.connectivity)
-    running, relative = setting.reference == "running", setting.difference == "relative"
-    region, _, _ = breadth_first(
-        values, allowed, local, offsets, float(tolerance), running, relative, max_voxels
-    )
-    full = np.zeros(image.shape, bool)
-    full[tuple(slice(o, o + n) for o, n in zip(origin, region.shape, strict=True))] = region
-    return full
 
 
 def pick_tolerance(tolerances: np.ndarray, sizes: np.ndarray) -> tuple[float, bool]:

@@ -6,16 +6,11 @@ import json
 import os
 from pathlib import Path
 
+from cmbkit.datasets.sources import sidecar_of
 from cmbkit.params import Preprocessing
 from cmbkit.records import StandardScan
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
-
-
-def sidecar_path(image: Path) -> Path:
-    """Path of the sidecar of a .nii or .nii.gz file."""
-    image = Path(image)
-    return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
 
 
 def write_sidecars(target: StandardScan, params: Preprocessing, methods: dict[str, str]) -> None:
@@ -73,7 +68,7 @@ def write_sidecars(target: StandardScan, params: Preprocessing, methods: dict[st
     for image, entry in entries.items():
         sources = {_relative(path, target.folder): file_hash(path) for path in entry["Sources"]}
         entry |= {"Sources": list(sources), "InputHashes": sources} | common
-        sidecar_path(image).write_text(json.dumps(entry, indent=1))
+        sidecar_of(image).write_text(json.dumps(entry, indent=1))
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -107,7 +107,7 @@ class CohortStage:
         return self._synthetic_folder(dataset)
 
     def _synthetic_folder(self, dataset: str) -> Path:
-        from cmbkit import phantom
+        from cmbkit.phantom.cohort import build
 
         count = self._params.cohort.phantom_scans[dataset]
         momeni = self.folder("MOMENI") if dataset == "sMOMENI" else None
@@ -118,7 +118,7 @@ class CohortStage:
             "synthetic",
             dataset,
             inputs,
-            lambda folder: phantom.build(
+            lambda folder: build(
                 dataset,
                 count,
                 self._params.seed,
@@ -126,7 +126,7 @@ class CohortStage:
                 momeni_folder=momeni,
                 workers=self._params.workers,
             ),
-            code=[phantom.build],
+            code=[build],
         )
 
     def _make_synthetic(self) -> None:

@@ -72,16 +72,16 @@ def changes():
     later = refined.copy()
     later[6, 6, 4] = later[9, 9, 9] = 0
     ledger = Ledger("DOU-1")
-    ledger.note(Change("intensities", None, "replaced", 27, 0))
+    ledger.changes.append(Change("intensities", None, "replaced", 27, 0))
     ledger.enter("refined", refined)
     ledger.enter("resampled", later)
     later[9, 9, 9] = 4
-    ledger.note(Change("resampling", 4, "marked", 0, 1))
+    ledger.changes.append(Change("resampling", 4, "marked", 0, 1))
     centres = {1: (1, 1, 2), 2: (1, 2, 2), 3: (6, 6, 2), 4: (9, 9, 9)}
     centres = {label: np.array(centre) for label, centre in centres.items()}
-    ledger.note(*cleaning.prune(later, centres, 1.0))
+    ledger.changes += cleaning.prune(later, centres, 1.0)
     ledger.enter("pruned", later)
-    ledger.note(Change("closing", 2, "added", 3, 5))
+    ledger.changes.append(Change("closing", 2, "added", 3, 5))
     return change_table(ledger.changes).assign(uid="DOU-1", dataset="DOU")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmbkit.features.describe import COLUMNS, describe_lesions, lesion_boxes
+from cmbkit.features.describe import COLUMNS, describe_lesions
 from cmbkit.features.edge import BrainEdge
 from cmbkit.features.grids import describe_scan
 from cmbkit.features.intensity import intensity_features
@@ -40,23 +40,11 @@ def test_brain_at_the_border_of_the_array_ends_there():
         BrainEdge(brain.with_data(brain.data * 0))
 
 
-def test_boxes_are_those_of_each_label_in_either_memory_order():
-    labels = np.zeros((7, 8, 9), np.uint16)
-    labels[1:3, 2:5, 3:4] = 7
-    labels[6, 7, 8] = 2
-    for array in (labels, np.asfortranarray(labels)):
-        boxes = lesion_boxes(array)
-        assert list(boxes) == [2, 7]
-        assert [list(end) for end in boxes[7]] == [[1, 2, 3], [3, 5, 4]]
-        assert [list(end) for end in boxes[2]] == [[6, 7, 8], [7, 8, 9]]
-
-
 def test_a_scan_without_lesions_has_an_empty_table_with_all_columns():
     image = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
-    nothing, brain = image.with_data(np.zeros((4, 4, 4), np.uint16)), ball_of_brain()
+    nothing = image.with_data(np.zeros((4, 4, 4), np.uint16))
     table = describe_lesions(image, nothing, None, uid="u", dataset="DOU", brain=nothing)
     assert len(table) == 0 and list(table.columns) == COLUMNS
-    assert lesion_boxes(brain.data * 0) == {}
 
 
 def test_two_voxels_have_no_robust_deviation_and_say_so():

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
-from cmbkit.phantom import build, cohort
+from cmbkit.phantom import cohort
+from cmbkit.phantom.cohort import build
 from cmbkit.phantom.profiles import cmb_counts, draw_radii, protocol_of
 
 SEED = 11

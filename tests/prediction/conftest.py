@@ -93,7 +93,6 @@ def weights(tmp_path_factory):
         preprocessing=Preprocessing(spacing_mm=1.0, pad_voxels=100, atlas_registration="affine"),
         inference=Inference(overlap=0.0, threshold=0.5, minimum_voxels=20),
         training={"steps": 0},
-        card="# Bright balls\n",
     )
     return folder
 

@@ -162,3 +162,15 @@ def test_a_grid_by_edges_covers_the_field_of_view_without_a_rim():
     shape, affine = grid.standard_grid(source, 0.5, "edges")
     assert shape == (20, 20, 20) and affine[:3, 3] == pytest.approx(-0.25)
     assert (grid.resample_linear(source, shape, affine, fill=-9.0, rim=0.5).data == 1).all()
+
+
+def test_boxes_are_those_of_each_label_in_either_memory_order():
+    labels = np.zeros((7, 8, 9), np.uint16)
+    labels[1:3, 2:5, 3:4] = 7
+    labels[6, 7, 8] = 2
+    for array in (labels, np.asfortranarray(labels)):
+        boxes = dict(grid.label_boxes(array))
+        assert list(boxes) == [2, 7]
+        assert boxes[7] == (slice(1, 3), slice(2, 5), slice(3, 4))
+        assert boxes[2] == (slice(6, 7), slice(7, 8), slice(8, 9))
+    assert not dict(grid.label_boxes(labels * 0))

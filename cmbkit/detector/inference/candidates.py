@@ -13,13 +13,7 @@ COLUMNS = ["id", "n_voxels", "volume_mm3", "score", "mean_probability", "kept", 
 
 
 def candidates(
-    probability: np.ndarray,
-    labels: np.ndarray | None,
-    spacing,
-    params: Inference,
-    *,
-    brain_labels: frozenset[int] = BRAIN_LABELS,
-    threshold: float | None = None,
+    probability: np.ndarray, labels: np.ndarray | None, spacing, params: Inference
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Find microbleeds in a probability map.
 
@@ -33,11 +27,7 @@ def candidates(
         Voxel size in mm.
     params : Inference
         Threshold (a voxel counts from this probability on), connectivity, smallest size, and
-        whether components with no voxel in brain tissue are dropped.
-    brain_labels : frozenset of int
-        Labels that count as brain tissue.
-    threshold : float, optional
-        Instead of ``params.threshold``.
+        whether components with no voxel in brain tissue (`BRAIN_LABELS`) are dropped.
 
     Returns
     -------
@@ -50,8 +40,8 @@ def candidates(
     """
     if labels is not None and labels.shape != probability.shape:
         raise ValueError(f"labels: expected shape {probability.shape}, found {labels.shape}")
-    limit = params.threshold if threshold is None else threshold
-    parts = cc3d.connected_components(probability >= limit, connectivity=params.connectivity)
+    above = probability >= params.threshold
+    parts = cc3d.connected_components(above, connectivity=params.connectivity)
     where = true_places(parts)
     numbers, values = parts[where].astype(int), probability[where].astype(np.float64)
     n = int(numbers.max(initial=0))
@@ -67,7 +57,7 @@ def candidates(
 
     drop(size < params.minimum_voxels, "smaller than minimum_voxels")
     if labels is not None and params.drop_outside_brain_labels:
-        tissue = np.isin(labels[where], list(brain_labels))
+        tissue = np.isin(labels[where], list(BRAIN_LABELS))
         in_brain = np.bincount(numbers, tissue, minlength=n + 1)[1:] > 0
         drop(~in_brain, "no voxel in a brain label")
     columns = [size, size * float(np.prod(np.broadcast_to(spacing, 3))), score[1:], mean]

@@ -14,12 +14,17 @@ from scipy import ndimage
 
 from cmbkit.boxes import bounding_box
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.files import write
+from cmbkit.detector.inference.files import write_candidates, write_probability
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 
-DEFAULT_RADII_MM = (1.0, 1.5, 2.2)
+RADII_MM = (1.0, 1.5, 2.2)
 LOOKED_AT = 1.5
+EVEN = 4.0
+"""Blobness at which confidence is 0.5."""
+
+EDGE_MM = 2.0
+MAXIMUM_RADIUS_MM = 5.0
 
 
 def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndarray]:
@@ -74,24 +79,16 @@ def curvatures(smooth: np.ndarray, places: np.ndarray, spacing) -> np.ndarray:
     return np.linalg.eigvalsh(hessian) if len(places) else np.zeros((0, 3))
 
 
-def confidence(
-    image: np.ndarray,
-    brain: np.ndarray,
-    spacing,
-    *,
-    threshold: float = 4.0,
-    radii_mm=DEFAULT_RADII_MM,
-    edge_mm: float = 2.0,
-) -> np.ndarray:
-    """Blobness as a number in [0, 1) that is 0.5 at ``threshold``; not a probability.
+def confidence(image: np.ndarray, brain: np.ndarray, spacing) -> np.ndarray:
+    """Blobness as a number in [0, 1) that is 0.5 at `EVEN`; not a probability.
 
     The image is smoothed so that a ball of radius r answers most (sigma = r / sqrt(3)). Where
     the Laplacian stands out and no second derivative along an axis is negative (then the smallest
     eigenvalue is not either), blobness z is three times the smallest eigenvalue of the Hessian
     (for a ball that is the Laplacian itself), in robust standard deviations of the Laplacian
-    inside the brain (1.4826 times the median absolute deviation); the largest over ``radii_mm``
-    counts. The result is 1 - 2^(-z / threshold), and 0 nearer than ``edge_mm`` to the outside
-    of the brain mask. ``spacing`` is the voxel size in mm.
+    inside the brain (1.4826 times the median absolute deviation); the largest over `RADII_MM`
+    counts. The result is 1 - 2^(-z / EVEN), and 0 nearer than `EDGE_MM` to the outside of the
+    brain mask. ``spacing`` is the voxel size in mm.
     """
     if brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
@@ -100,18 +97,18 @@ def confidence(
     if brain.any():
         # around the brain everything has one value, so one voxel of it will do
         box = bounding_box(brain, margin=1)
-        found[box] = _blobness(image[box], brain[box] > 0, spacing, radii_mm, edge_mm)
-    return 1 - np.float32(2) ** (-found / np.float32(threshold))
+        found[box] = _blobness(image[box], brain[box] > 0, spacing)
+    return 1 - np.float32(2) ** (-found / np.float32(EVEN))
 
 
-def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
+def _blobness(image, inside, spacing) -> np.ndarray:
     distance = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)
-    inner = distance[1:-1, 1:-1, 1:-1] > edge_mm
+    inner = distance[1:-1, 1:-1, 1:-1] > EDGE_MM
     blobness = np.zeros(image.shape, np.float32)
     if not inner.any():
         return blobness
     filled = np.where(inside, image, np.median(image[inside])).astype(np.float32)
-    for radius in radii_mm:
+    for radius in RADII_MM:
         smooth = ndimage.gaussian_filter(filled, radius / np.sqrt(3) / spacing, truncate=3)
         total, upwards = second_derivatives(smooth, spacing)
         values = total[inner]
@@ -124,15 +121,15 @@ def _blobness(image, inside, spacing, radii_mm, edge_mm) -> np.ndarray:
 
 
 def dark_blob_candidates(
-    sure: np.ndarray, labels: np.ndarray | None, spacing, maximum_radius_mm: float = 5.0
+    sure: np.ndarray, labels: np.ndarray | None, spacing
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Compact dark blobs: components of `confidence` from 0.5 on, as `candidates.candidates`.
 
-    Components larger than a ball of ``maximum_radius_mm`` are dropped.
+    Components larger than a ball of `MAXIMUM_RADIUS_MM` are dropped.
     """
     instances, table = candidates(sure, labels, spacing, Inference(threshold=0.5))
-    large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * maximum_radius_mm**3)
-    table.loc[large, ["kept", "reason"]] = [False, f"larger than {maximum_radius_mm:g} mm radius"]
+    large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * MAXIMUM_RADIUS_MM**3)
+    table.loc[large, ["kept", "reason"]] = [False, f"larger than {MAXIMUM_RADIUS_MM:g} mm radius"]
     new = np.zeros(int(table["id"].max() if len(table) else 0) + 1, np.uint16)
     new[table.loc[table["kept"], "id"]] = np.arange(1, table["kept"].sum() + 1)
     table["id"] = np.where(table["kept"], new[table["id"]], 0)
@@ -140,8 +137,9 @@ def dark_blob_candidates(
 
 
 def predict_scan(scan: StandardScan, folder: Path) -> None:
-    """Find dark blobs in a standardised scan; writes the files of `files.write`."""
+    """Find dark blobs in a standardised scan; writes the files of `files.predict_scan`."""
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
     instances, table = dark_blob_candidates(sure, labels.data, image.spacing)
-    write(folder, scan.scan.bids_name, image, sure, instances, table)
+    write_probability(folder, scan, image, sure)
+    write_candidates(folder, scan, image, instances, table)

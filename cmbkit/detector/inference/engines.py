@@ -182,15 +182,17 @@ def engine_from(path: Path, inference: Inference) -> Engine:
     """Engine of a network that `keep` stored; OpenVINO must be what ``inference`` asks for."""
     chosen = _choices(inference)
     network = use_openvino().Core().read_model(path)
-    shapes = [
-        tuple(n.get_length() for n in list(side.partial_shape)[1:])
-        for side in (network.input(0), network.output(0))
-    ]
-    return Engine(
-        *shapes,
-        lambda: _openvino_run(network, chosen["precision"], inference.batch_size),
-        **chosen,
-    )
+
+    def start() -> Run:
+        return _openvino_run(network, chosen["precision"], inference.batch_size)
+
+    return Engine(*_tile_shapes(network), start, **chosen)
+
+
+def _tile_shapes(network) -> list[tuple[int, ...]]:
+    """Shapes of input and output of an OpenVINO network, without the batch."""
+    sides = (network.input(0), network.output(0))
+    return [tuple(n.get_length() for n in list(side.partial_shape)[1:]) for side in sides]
 
 
 def _export(logits, folder: Path) -> Path:
@@ -209,10 +211,7 @@ def _openvino_run(network, precision: str, batch_size: int) -> Run:
     worth it), as many pieces at a time as there are streams.
     """
     openvino = use_openvino()
-    tile, (*_, classes) = (
-        [n.get_length() for n in list(side.partial_shape)[1:]]
-        for side in (network.input(0), network.output(0))
-    )
+    tile, (*_, classes) = _tile_shapes(network)
     room = VOXELS_AT_ONCE // int(np.prod(tile[:3]))
     piece = max(n for n in range(1, max(room, 1) + 1) if batch_size % n == 0)
     network.reshape([piece, *tile])
@@ -249,7 +248,7 @@ def cache_folder() -> Path:
     return Path(root) / "cmbkit" / "networks"
 
 
-def stored_path(digest: str, tile, folder: Path | None = None) -> Path:
+def stored_path(digest: str, tile) -> Path:
     """Where the network of a weight file, for tiles of one size, is kept."""
     found = []
     for name in PACKAGES:
@@ -258,17 +257,13 @@ def stored_path(digest: str, tile, folder: Path | None = None) -> Path:
         except PackageNotFoundError:
             continue
     size = "x".join(map(str, tile))
-    return (folder or cache_folder()) / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
+    return cache_folder() / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
 
 
 def keep(
-    digest: str,
-    network: Network,
-    inference: Inference,
-    build: Callable[[], Any],
-    folder: Path | None = None,
+    digest: str, network: Network, inference: Inference, build: Callable[[], Any]
 ) -> Path | None:
-    """Convert a network for OpenVINO, unless it is kept already.
+    """Convert a network for OpenVINO into `cache_folder`, unless it is kept there already.
 
     Parameters
     ----------
@@ -277,8 +272,6 @@ def keep(
     network, inference : parameters
     build : callable
         Returns the Keras network with these weights; called if nothing is kept yet.
-    folder : Path, optional
-        Where networks are kept; by default `cache_folder`.
 
     Returns
     -------
@@ -289,7 +282,7 @@ def keep(
     if choose(inference.engine)[0] != "openvino":
         return None
     tile = inference.tile_size or network.patch_size
-    target = stored_path(digest, tile, folder)
+    target = stored_path(digest, tile)
     if target.is_file() and target.with_suffix(".bin").is_file():
         return target
     logits = logits_model(resized(build(), tile))
@@ -305,15 +298,11 @@ def keep(
 
 
 def engine_for(
-    digest: str,
-    network: Network,
-    inference: Inference,
-    build: Callable[[], Any],
-    folder: Path | None = None,
+    digest: str, network: Network, inference: Inference, build: Callable[[], Any]
 ) -> Engine:
     """Engine of the network that `keep` keeps, else of the one that Keras builds.
 
     Parameters are those of `keep`.
     """
-    path = keep(digest, network, inference, build, folder)
+    path = keep(digest, network, inference, build)
     return engine_from(path, inference) if path else engine_of(build(), inference)

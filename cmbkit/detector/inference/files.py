@@ -19,14 +19,12 @@ PROBABILITY_FLOOR = 0.002
 
 
 def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
-    """Predict the microbleeds of ``scan`` and write them into ``folder`` (see `write`).
+    """Predict the microbleeds of ``scan`` and write them into ``folder`` as three files.
 
-    Parameters
-    ----------
-    predictor : Predictor
-        A trained network with its inference parameters.
-    scan : StandardScan
-    folder : Path
+    ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
+    ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
+    ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of
+    mass ``x_mm``, ``y_mm``, ``z_mm``).
     """
     image, probability = predict_map(predictor, scan, folder)
     _write_found(scan, image, probability, predictor.params, folder)
@@ -40,15 +38,17 @@ def predict_map(
     The map is the one that `read_probability` reads back.
     """
     image, probability = predict_standard(predictor, scan)
-    stored = _write_probability(folder, scan.scan.bids_name, image, probability)
-    return image, _from_steps(stored)
+    return image, _from_steps(write_probability(folder, scan, image, probability))
 
 
 def find_in_map(scan: StandardScan, map_folder: Path, params: Inference, folder: Path) -> None:
     """Find candidates in a map that `predict_map` wrote into ``map_folder``; writes the others."""
-    path = Path(map_folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
-    probability = read_probability(path)
+    probability = read_probability(_map_file(map_folder, scan))
     _write_found(scan, probability, probability.data, params, folder)
+
+
+def _map_file(folder: Path, scan: StandardScan) -> Path:
+    return Path(folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
 
 
 def _write_found(
@@ -56,40 +56,29 @@ def _write_found(
 ) -> None:
     labels = scan.labels()
     grid.require_same_grid(labels)
-    found = candidates(probability, labels.data, grid.spacing, params)
-    _write_candidates(folder, scan.scan.bids_name, grid, *found)
+    write_candidates(
+        folder, scan, grid, *candidates(probability, labels.data, grid.spacing, params)
+    )
 
 
-def write(
-    folder: Path,
-    stem: str,
-    image: Volume,
-    probability: np.ndarray,
-    instances: np.ndarray,
-    table: pd.DataFrame,
-) -> None:
-    """Write a prediction on the grid of ``image`` as three files.
-
-    ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
-    ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
-    ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of
-    mass ``x_mm``, ``y_mm``, ``z_mm``).
-    """
-    _write_probability(folder, stem, image, probability)
-    _write_candidates(folder, stem, image, instances, table)
-
-
-def _write_probability(folder: Path, stem: str, image: Volume, probability: np.ndarray):
+def write_probability(
+    folder: Path, scan: StandardScan, image: Volume, probability: np.ndarray
+) -> np.ndarray:
+    """Write a probability map on the grid of ``image``; returns it as stored, uint16."""
     stored = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype(np.uint16)
     stored[probability < PROBABILITY_FLOOR] = 0
-    image.with_data(stored).write(Path(folder) / f"{stem}_desc-cmb_probseg.nii.gz")
+    image.with_data(stored).write(_map_file(folder, scan))
     return stored
 
 
-def _write_candidates(folder, stem: str, grid: Volume, instances, table: pd.DataFrame) -> None:
-    grid.with_data(instances).write(Path(folder) / f"{stem}_desc-cmbpred_dseg.nii.gz")
+def write_candidates(
+    folder: Path, scan: StandardScan, grid: Volume, instances: np.ndarray, table: pd.DataFrame
+) -> None:
+    """Write candidates and their table, as `predict_scan` says."""
+    stem = f"{scan.scan.bids_name}_desc-cmbpred"
+    grid.with_data(instances).write(Path(folder) / f"{stem}_dseg.nii.gz")
     table = table.join(_centres(instances, table, grid))
-    table.to_csv(Path(folder) / f"{stem}_desc-cmbpred_table.tsv", sep="\t", index=False)
+    table.to_csv(Path(folder) / f"{stem}_table.tsv", sep="\t", index=False)
 
 
 def _from_steps(stored: np.ndarray) -> np.ndarray:

@@ -111,7 +111,6 @@ def build(
     *,
     n_channels: int | None = None,
     n_classes: int | None = None,
-    patch_size: list[int] | None = None,
     seed: int = 0,
 ):
     """Build UNetApollo3D.
@@ -121,8 +120,6 @@ def build(
     params : Network
     n_channels, n_classes : int, optional
         Replace those of ``params`` (the source network of section 6.2.2 has 3 and 5).
-    patch_size : list of 3 int, optional
-        Input size in voxels; default that of ``params``. Weights do not depend on it.
     seed : int
         Of the initial weights.
 
@@ -132,7 +129,7 @@ def build(
         Input (batch, x, y, z, channels), output softmax probabilities (batch, x, y, z, classes).
         `cmbkit.detector.inference.logits.logits_model` gives the same network without softmax.
     """
-    changes = {"n_channels": n_channels, "n_classes": n_classes, "patch_size": patch_size}
+    changes = {"n_channels": n_channels, "n_classes": n_classes}
     changes = {key: value for key, value in changes.items() if value is not None}
     params = Network.model_validate({**params.model_dump(), **changes})
     keras = use_keras()

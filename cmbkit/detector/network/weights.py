@@ -24,7 +24,6 @@ from cmbkit.params.sections import Section
 FORMAT = 1
 DESCRIPTION = "network.json"
 FILE = "network.weights.h5"
-CARD = "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
 
 
@@ -187,7 +186,6 @@ def write_weights(
     preprocessing: Preprocessing,
     inference: Inference,
     training: dict | None = None,
-    card: str = "",
 ) -> Description:
     """Make a folder of weights from a trained phase.
 
@@ -203,8 +201,6 @@ def write_weights(
         ``patch_size`` is the size of the tiles unless ``inference.tile_size`` says otherwise.
     training : dict, optional
         Summary: scans, seeds, epochs, metrics; JSON.
-    card : str
-        Text of ``MODEL_CARD.md``; nothing: no card.
 
     Returns
     -------
@@ -241,8 +237,6 @@ def write_weights(
     )
     text = json.dumps(found.model_dump(mode="json"), indent=1)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    if card:
-        (folder / CARD).write_text(card, encoding="utf-8")
     read_weights(folder)
     return found
 

@@ -6,7 +6,6 @@ become the batches of an epoch is in `cmbkit.detector.patches.stream`.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from scipy import ndimage
 from cmbkit.boxes import cut_box
 from cmbkit.detector.patches.augmentation import augment, margin
 from cmbkit.params import Augmentation, Training
+from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.records import StandardScan
 
 
@@ -57,7 +57,7 @@ class SampledScan:
         """Read a standardised scan from its folder, and look for dark spots if asked."""
         image, lesions = scan.image(), scan.lesions()
         image.require_same_grid(lesions)
-        boxes = {n: box for n, box in enumerate(ndimage.find_objects(lesions.data), 1) if box}
+        boxes = dict(label_boxes(lesions.data))
         ids = np.array(list(boxes), int)
         middles = [
             np.argwhere(lesions.data[box] == n).mean(axis=0) + [part.start for part in box]
@@ -133,35 +133,32 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
 
 
 class ScanMemory:
-    """The most recently used scans, up to a number of bytes. Threads may share it."""
+    """The most recently used scans, up to a number of bytes."""
 
     def __init__(self, maximum_bytes: int = 2_500_000_000, *, dark: bool = False):
         self.maximum_bytes = maximum_bytes
         self.dark = dark
         self._kept: OrderedDict[str, SampledScan] = OrderedDict()
-        self._lock = threading.RLock()
 
     @classmethod
     def of(cls, training: Training) -> ScanMemory:
         """An empty one for training scans, as large as the parameters say."""
-        return cls(training.memory_bytes, dark=training.dark_background > 0)
+        return cls(int(training.memory_gb * 1e9), dark=training.dark_background > 0)
 
     def get(self, scan: StandardScan) -> SampledScan:
         """Return the scan, read again if it was dropped."""
         key = str(scan.folder)
-        with self._lock:
-            if key not in self._kept:
-                loaded = SampledScan.load(scan, dark=self.dark)
-                while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
-                    self._kept.popitem(last=False)
-                self._kept[key] = loaded
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if key not in self._kept:
+            loaded = SampledScan.load(scan, dark=self.dark)
+            while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
+                self._kept.popitem(last=False)
+            self._kept[key] = loaded
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
     def holds(self, scan: SampledScan) -> bool:
         """Whether this very object is still kept."""
-        with self._lock:
-            return any(kept is scan for kept in self._kept.values())
+        return any(kept is scan for kept in self._kept.values())
 
     def _bytes(self) -> int:
         return sum(scan.nbytes for scan in self._kept.values())

@@ -3,17 +3,15 @@
 Scans are visited in a random order, all of them before one comes again; each visit puts
 ``patches_per_scan`` patches into a queue that is refilled to ``queue_patches``, and batches are
 drawn from the queue at random. The random numbers of a patch depend on seed, epoch, visit and
-number alone, not on when or by which thread it is made. So only tickets wait in the queue: a
-patch is made when its turn comes, or when its scan leaves the memory, which bounds both.
+number alone, not on when it is made. So only tickets wait in the queue: a patch is made when its
+turn comes, or when its scan leaves the memory, which bounds both.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -22,7 +20,6 @@ from cmbkit.detector.patches.sampling import SampledScan, ScanMemory, cut_patch,
 from cmbkit.params import Training
 from cmbkit.records import StandardScan
 
-BATCHES_AHEAD = 2
 ORDER, DRAW, PATCH = range(3)  # what a stream of random numbers is for
 
 
@@ -36,25 +33,18 @@ class _Ticket:
     def __init__(self, scan: SampledScan, training: Training, patch, key: tuple[int, ...], hard):
         self.scan, self.training, self.patch, self.key = scan, training, patch, key
         self.hard = hard
-        self.made: Future | None = None
+        self.made: tuple[np.ndarray, np.ndarray] | None = None
 
-    def make(self):
-        """Image, float16 as it may have to wait, and mask."""
+    def make(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image, float16 as it may have to wait, and mask; made once, then the scan is let go."""
+        if self.made is not None:
+            return self.made
         training, (seed, *numbers) = self.training, self.key
         rng = _generator(seed, PATCH, *numbers)
         spots = [self.hard, (training.dark_background, self.scan.dark)]
         start = patch_start(self.scan, self.patch, training.class_proportions, rng, spots)
         image, mask = cut_patch(self.scan, start, self.patch, training.augmentation, rng)
-        return image.astype(np.float16, copy=False), mask
-
-    def start(self, submit) -> Future:
-        """Have it made, once; the scan is let go."""
-        if self.made is None:
-            self.made = submit(self.make)
-            if self.made.done():
-                self.scan = None
-            else:
-                self.made.add_done_callback(lambda _: setattr(self, "scan", None))
+        self.made, self.scan = (image.astype(np.float16, copy=False), mask), None
         return self.made
 
 
@@ -64,13 +54,8 @@ def scan_of_visit(n_scans: int, visit: int, seed: int) -> int:
     return int(_generator(seed, ORDER, rounds).permutation(n_scans)[place])
 
 
-def _tickets(
-    scans, training: Training, patch, needed: int, seed, epoch, memory, alarms, submit, ahead
-):
-    """Tickets in the order in which the shuffled queue gives them, ``needed`` of them.
-
-    With ``ahead`` the scan of the next visit is read meanwhile.
-    """
+def _tickets(scans, training: Training, patch, needed: int, seed, epoch, memory, alarms):
+    """Tickets in the order in which the shuffled queue gives them, ``needed`` of them."""
     visits = -(-needed // training.patches_per_scan)
     rng = _generator(seed, DRAW, epoch)
     waiting: list[_Ticket] = []
@@ -82,28 +67,15 @@ def _tickets(
             number = (epoch - 1) * visits + visit
             standard = scans[scan_of_visit(len(scans), number, seed)]
             scan, hard = memory.get(standard), (alarms.share, alarms.of(standard))
-            if ahead and visit + 1 < visits:
-                submit(memory.get, scans[scan_of_visit(len(scans), number + 1, seed)])
             keys = [(seed, epoch, visit, k) for k in range(training.patches_per_scan)]
             waiting += [_Ticket(scan, training, patch, key, hard) for key in keys]
             for ticket in waiting:
                 if ticket.made is None and not memory.holds(ticket.scan):
-                    ticket.start(submit)
+                    ticket.make()
             visit += 1
         pick = int(rng.integers(len(waiting)))
         waiting[pick], waiting[-1] = waiting[-1], waiting[pick]
         yield waiting.pop()
-
-
-def _at_once(make) -> Future:
-    done: Future = Future()
-    done.set_result(make())
-    return done
-
-
-def _batch(made) -> tuple[np.ndarray, np.ndarray]:
-    images, masks = zip(*made, strict=True)
-    return np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
 
 
 def epoch_batches(
@@ -115,11 +87,10 @@ def epoch_batches(
     *,
     seed: int,
     epoch: int,
-    workers: int = 0,
     memory: ScanMemory | None = None,
     alarms: FalseAlarms = NO_ALARMS,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of one epoch; the same whatever ran before and however many workers help.
+    """The batches of one epoch; the same whatever ran before.
 
     Parameters
     ----------
@@ -132,8 +103,6 @@ def epoch_batches(
     epoch : int
         From 1. Epochs of equally many steps go on with the round of scans where the one before
         ended, so that every scan is visited equally often.
-    workers : int
-        Threads that make patches, some batches ahead; 0 makes them in the calling thread.
     memory : ScanMemory, optional
         Keeps scans from one epoch to the next.
     alarms : FalseAlarms, optional
@@ -152,26 +121,10 @@ def epoch_batches(
         memory = ScanMemory.of(training)
     if training.dark_background > 0 and not memory.dark:
         raise ValueError("dark_background: expected a memory of scans with their dark spots")
-    pool = ThreadPoolExecutor(workers, "patches") if workers else None
-    submit = pool.submit if pool else _at_once
-    needed = batch_size * steps
-    tickets = _tickets(
-        scans, training, patch, needed, seed, epoch, memory, alarms, submit, bool(pool)
-    )
-    ahead = batch_size * BATCHES_AHEAD if pool else 0
-    started: deque[Future] = deque()
-    try:
-        for _ in range(steps):
-            while len(started) < batch_size + ahead:
-                ticket = next(tickets, None)
-                if ticket is None:
-                    break
-                started.append(ticket.start(submit))
-            made = [started.popleft().result() for _ in range(batch_size)]
-            yield _batch(made)
-    finally:
-        if pool:
-            pool.shutdown(wait=True, cancel_futures=True)
+    tickets = _tickets(scans, training, patch, batch_size * steps, seed, epoch, memory, alarms)
+    for _ in range(steps):
+        images, masks = zip(*(next(tickets).make() for _ in range(batch_size)), strict=True)
+        yield np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
 
 
 class Prefetched:

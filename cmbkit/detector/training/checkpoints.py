@@ -68,14 +68,8 @@ class Progress:
 def write_checkpoint(folder: Path, state: dict[str, np.ndarray], progress: Progress, config: dict):
     """Write ``checkpoint.npz`` in one go: an earlier one stays whole until the new one is.
 
-    Parameters
-    ----------
-    folder : Path
-    state : dict of str to ndarray
-        From `cmbkit.detector.training.steps.GradientSteps.state`.
-    progress : Progress
-    config : dict
-        What the training depends on; `read_checkpoint` compares it.
+    ``state`` is that of `cmbkit.detector.training.steps.GradientSteps`, ``config`` what the
+    training depends on, which `read_checkpoint` compares.
     """
     text = json.dumps({"config": config, "progress": vars(progress)})
     with whole_file(folder / FILE) as part, open(part, "wb") as stream:

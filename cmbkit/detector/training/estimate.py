@@ -105,14 +105,7 @@ def estimate(
 ) -> Estimate:
     """Count memory, and time a few gradient steps on noise; network and optimizer stay as they are.
 
-    Parameters
-    ----------
-    steps : GradientSteps
-    phase, training : parameters
-    tiles : int
-        Patches per epoch of validation.
-    rng : numpy Generator
-        Of the noise.
+    ``tiles``: patches per epoch of validation.
     """
     before = steps.state()
     shape = (phase.batch_size, *steps.model.input_shape[1:])

@@ -12,15 +12,7 @@ from cmbkit.detector.patches.sampling import SampledScan
 
 
 def snapshot_patches(scans, chosen: list[tuple[str, int]], patch) -> dict[str, dict]:
-    """Image and lesion of the patch around each chosen CMB, by file stem.
-
-    Parameters
-    ----------
-    scans : list of StandardScan
-    chosen : list of (uid, CMB id)
-    patch : 3 int
-        Voxels per axis.
-    """
+    """Image and lesion of the patch (3 int, voxels) around each chosen (uid, CMB id), by stem."""
     by_uid = {scan.scan.uid: scan for scan in reversed(scans)}
     patches = {}
     for uid, id in chosen:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.anatomy.atlas import load_atlas
 from cmbkit.boxes import cut_box
 from cmbkit.detector.network.backend import make_deterministic
 from cmbkit.detector.network.losses import combined_loss
@@ -148,7 +149,6 @@ def train_source(
     *,
     seed: int,
     step: str = "training source",
-    labels: Volume | None = None,
 ) -> None:
     """Train the source network for ``training.source_steps`` gradient steps.
 
@@ -163,17 +163,11 @@ def train_source(
     seed : int
     step : str
         Named in the progress display.
-    labels : Volume, optional
-        SynthSeg label numbers; default `cmbkit.anatomy.atlas.load_atlas`.
     """
-    if labels is None:
-        from cmbkit.anatomy.atlas import load_atlas
-
-        labels = load_atlas()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
-    brain = SyntheticBrain.from_labels(labels, training.source_spacing_mm)
+    brain = SyntheticBrain.from_labels(load_atlas(), training.source_spacing_mm)
     weights = [0.1] + [1.0] * (len(SOURCE_CLASSES) - 1)
     settings = training.model_copy(update={"cross_entropy_weights": weights})
     model = build_source(network, seed=seed)

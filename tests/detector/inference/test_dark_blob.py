@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cmbkit.detector.inference import dark_blob
 from cmbkit.detector.inference.dark_blob import (
     confidence,
     curvatures,
@@ -30,7 +31,8 @@ def test_a_slanted_tube_has_no_curvature_along_it():
     assert curvatures(tube, centre, (1, 1, 1))[0, 0] == pytest.approx(0, abs=0.03 / 9)
 
 
-def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():
+def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab(monkeypatch):
+    monkeypatch.setattr(dark_blob, "EVEN", 12.0)
     rng = np.random.default_rng(0)
     image = rng.normal(0, 0.2, (40, 40, 40)).astype(np.float32)
     axes = np.ogrid[:40, :40, :40]
@@ -42,9 +44,7 @@ def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab():
     image[ball(28, 28, 28)] += 3
     image[:, :, 34:] -= 3
     brain = np.ones(image.shape, np.uint8)
-    instances, table = dark_blob_candidates(
-        confidence(image, brain, 0.75, threshold=12), None, 0.75
-    )
+    instances, table = dark_blob_candidates(confidence(image, brain, 0.75), None, 0.75)
     assert len(table) == 1 and table["kept"].all()
     centre = np.mean(np.nonzero(instances), axis=1)
     np.testing.assert_allclose(centre, 12, atol=0.5)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.inference.engines import Engine, choose_precision, engine_for, keep
+from cmbkit.detector.inference.engines import (
+    Engine,
+    cache_folder,
+    choose_precision,
+    engine_for,
+    keep,
+)
 from cmbkit.detector.inference.files import find_in_map, predict_map, predict_scan, read_probability
 from cmbkit.detector.inference.tiled import Predictor, predict_probability
 from cmbkit.detector.network.unet import build
@@ -108,9 +114,12 @@ def test_openvino_does_not_report_its_use(model):
     assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
 
 
-def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(model, small_network, tmp_path):
+def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
+    model, small_network, tmp_path, monkeypatch
+):
     """Converted files depend on weights and tile; another engine needs none."""
     settings = Inference(engine="openvino", precision="float32")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built = []
 
     def build_it():
@@ -120,22 +129,24 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(model, small_
     patches = np.random.default_rng(0).normal(size=(3, 16, 16, 16)).astype(np.float32)
     expected = Predictor.of(model, Inference(engine="keras")).evidence(patches)
     for _ in range(2):
-        engine = engine_for("a" * 64, small_network, settings, build_it, tmp_path)
+        engine = engine_for("a" * 64, small_network, settings, build_it)
         assert engine.input_shape == (16, 16, 16, 1) and engine.output_shape == (16, 16, 16, 2)
         found = Predictor(engine, settings).evidence(patches)
         np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert len(built) == 1 and len(list(tmp_path.iterdir())) == 2
-    assert keep("b" * 64, small_network, Inference(engine="keras"), build_it, tmp_path) is None
+    assert len(built) == 1 and len(list(cache_folder().iterdir())) == 2
+    assert keep("b" * 64, small_network, Inference(engine="keras"), build_it) is None
     larger = settings.model_copy(update={"tile_size": [24, 24, 24]})
-    assert engine_for("a" * 64, small_network, larger, build_it, tmp_path).input_shape[0] == 24
+    assert engine_for("a" * 64, small_network, larger, build_it).input_shape[0] == 24
     assert len(built) == 2
 
 
-def test_where_nothing_can_be_kept_keras_builds_the_network(model, small_network, tmp_path):
+def test_where_nothing_can_be_kept_keras_builds_the_network(
+    model, small_network, tmp_path, monkeypatch
+):
     (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
     settings = Inference(engine="openvino", precision="float32")
-    folder = tmp_path / "file" / "below"
-    engine = engine_for("c" * 64, small_network, settings, lambda: model, folder)
+    engine = engine_for("c" * 64, small_network, settings, lambda: model)
     assert engine.name == "openvino" and engine.output_shape[-1] == 2
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cmbkit.detector.network.transfer import Source, SourceError, carry_weights, read_source
 from cmbkit.detector.network.unet import build
+from cmbkit.detector.training import source_task
 from cmbkit.detector.training.source_task import (
     SyntheticBrain,
     build_source,
@@ -68,10 +69,10 @@ def test_source_patches_have_dark_haemorrhages_and_bright_infarcts():
     assert np.mean(means[1], axis=0)[2] > 0.5  # infarct: bright on DWI
 
 
-def test_source_training_learns_and_can_be_loaded(tiny_network, tmp_path):
+def test_source_training_learns_and_can_be_loaded(tiny_network, tmp_path, monkeypatch):
     training = Training(source_steps=25, source_spacing_mm=1.5)
-    labels = brain_of_white_matter()
-    train_source(tiny_network, training, tmp_path, seed=0, labels=labels)
+    monkeypatch.setattr(source_task, "load_atlas", brain_of_white_matter)
+    train_source(tiny_network, training, tmp_path, seed=0)
     losses = np.genfromtxt(tmp_path / "history.csv", delimiter=",", names=True)["train_loss"]
     assert losses[-8:].mean() < losses[:8].mean()
     source = read_source(tmp_path, tiny_network)

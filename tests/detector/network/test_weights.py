@@ -26,7 +26,6 @@ def folder(tiny_network, tmp_path):
         preprocessing=Preprocessing(spacing_mm=0.75),
         inference=Inference(threshold=0.7),
         training={"epochs": 0},
-        card="# Tiny",
     )
     return tmp_path / "w"
 
@@ -44,7 +43,6 @@ def test_what_is_written_comes_back(folder, tiny_network):
     d = found.description
     assert (d.preprocessing.spacing_mm, d.inference.threshold) == (0.75, 0.7)
     assert d.network == tiny_network and d.training == {"epochs": 0}
-    assert (folder / "MODEL_CARD.md").read_text() == "# Tiny"
 
 
 def test_from_a_weight_file_of_training(folder, tiny_network, tmp_path):
