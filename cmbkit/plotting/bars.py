@@ -58,7 +58,7 @@ def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
     return table.assign(percent=(100 * table["n"] / totals).fillna(0.0))
 
 
-def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
+def location_bars(features, regions=BOMBS_REGIONS):
     """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
 
     Parameters
@@ -74,7 +74,7 @@ def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
     rows = -(-len(names) // columns)
-    figure = new_figure(10, 0.4 + 2.6 * rows, synthetic=synthetic)
+    figure = new_figure(10, 0.4 + 2.6 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for index, (axes, dataset) in enumerate(zip(grid, names, strict=False)):
         part = counts[counts["dataset"] == dataset].replace({"region": SHORT})
@@ -98,7 +98,7 @@ def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
     return figure
 
 
-def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool = False):
+def split_bars(table, titles: dict[str, str], title: str = ""):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
     Parameters
@@ -126,7 +126,7 @@ def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool =
     strata = [long.loc[long["column"] == name, "value"].nunique() for name in titles]
     tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
     height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
-    figure = new_figure(10, height, synthetic=synthetic)
+    figure = new_figure(10, height)
     grid = figure.subplots(len(tallest), 3, squeeze=False, height_ratios=tallest).ravel()
     for axes, (name, words) in zip(grid, titles.items(), strict=False):
         part = long[long["column"] == name].astype({"value": str})
@@ -151,7 +151,7 @@ def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool =
     return figure
 
 
-def comparison_bars(table, synthetic: bool = False):
+def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 
     Parameters
@@ -166,7 +166,7 @@ def comparison_bars(table, synthetic: bool = False):
     data = table["data"] if "data" in table.columns else pd.Series(None, index=table.index)
     named = table["method"] + (" (" + data.astype("string") + ")").fillna("")
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=own.to_numpy(bool))
-    figure = new_figure(10, 1.1 + 0.32 * len(table), synthetic=synthetic)
+    figure = new_figure(10, 1.1 + 0.32 * len(table))
     panels = figure.subplots(1, 4, sharey=True)
     colours = {False: "#BBBBBB", True: SERIES[0]}
     for axes, metric in zip(panels, METRIC_NAMES, strict=True):

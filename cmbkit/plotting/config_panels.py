@@ -35,7 +35,7 @@ def configuration_panel(config, title: str = ""):
     return figure
 
 
-def data_configuration(table, title: str = "", synthetic: bool = False):
+def data_configuration(table, title: str = ""):
     """A small table as a picture (Figure A.6).
 
     Parameters
@@ -48,7 +48,7 @@ def data_configuration(table, title: str = "", synthetic: bool = False):
     names = [str(name) for name in table.columns]
     rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     widths = [max([len(name), *(len(row[i]) for row in rows)]) + 2 for i, name in enumerate(names)]
-    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6, synthetic=synthetic)
+    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6)
     axes = figure.subplots()
     axes.set_axis_off()
     drawn = axes.table(

@@ -15,7 +15,7 @@ FEW = 30
 """Lines with fewer points show each as a dot."""
 
 
-def loss_curves(history, title: str, synthetic: bool = False):
+def loss_curves(history, title: str):
     """Training and validation loss by epoch (Figures A.1 to A.4).
 
     Parameters
@@ -26,7 +26,7 @@ def loss_curves(history, title: str, synthetic: bool = False):
     """
     import seaborn as sns
 
-    figure = new_figure(8, 3.8, synthetic=synthetic)
+    figure = new_figure(8, 3.8)
     axes = figure.subplots()
     parts = history["part"] if "part" in history.columns else 1
     long = history.assign(part=parts).rename(columns=LOSSES)
@@ -51,7 +51,7 @@ def loss_curves(history, title: str, synthetic: bool = False):
     return figure
 
 
-def training_record(history, title: str = "", synthetic: bool = False):
+def training_record(history, title: str = ""):
     """Four panels that were watched during training (Figure 7.3).
 
     Parameters
@@ -60,7 +60,7 @@ def training_record(history, title: str = "", synthetic: bool = False):
         Columns epoch, train_loss, val_loss, count_f1, segmentation_f1, and as far as there are:
         count_precision, dice, learning_rate, seconds (per epoch, validation included).
     """
-    figure = new_figure(9, 6, synthetic=synthetic)
+    figure = new_figure(9, 6)
     if title:
         figure.suptitle(title, fontsize=10)
     (detection, segmentation), (losses, speed) = figure.subplots(2, 2)
@@ -87,7 +87,7 @@ def training_record(history, title: str = "", synthetic: bool = False):
     return figure
 
 
-def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
+def froc(curves, points=None, max_fp: float = 8.0):
     """Sensitivity against false positives per scan.
 
     Parameters
@@ -100,7 +100,7 @@ def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
     max_fp : float
         Right end of the x axis at most.
     """
-    figure = new_figure(7.5, 4.6, synthetic=synthetic)
+    figure = new_figure(7.5, 4.6)
     axes = figure.subplots()
     reach = max(float(curve["fp_per_scan"].max()) for curve in curves.values())
     right = min(max_fp, 1.05 * reach) if reach > 0 else max_fp
@@ -130,7 +130,7 @@ def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
     return figure
 
 
-def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
+def thickness_curves(curves, titles: dict[str, str]):
     """Recall above, false positives per scan below, against slice thickness (Figure S31).
 
     Parameters
@@ -142,7 +142,7 @@ def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
         The factors to draw, in this order, and the head of each legend, with its unit.
     """
     width = max(7, 3.3 * len(titles))
-    figure = new_figure(width, 5.6, synthetic=synthetic)
+    figure = new_figure(width, 5.6)
     panels = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
     for column, (factor, title) in zip(panels.T, titles.items(), strict=True):
         rows = curves[curves["factor"] == factor]

@@ -133,7 +133,6 @@ def orthogonal_cuts(
     *,
     centre=None,
     title: str | None = None,
-    synthetic: bool = False,
     size: float = 2.2,
 ):
     """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
@@ -150,11 +149,11 @@ def orthogonal_cuts(
         Inches per panel.
     """
     return cut_examples(
-        [(title or "", rows, centre)], spacing, synthetic=synthetic, size=size
+        [(title or "", rows, centre)], spacing, size=size
     )  # fmt: skip
 
 
-def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.55):
+def cut_examples(examples, spacing, *, size: float = 1.55):
     """Several places side by side, each as in `orthogonal_cuts` (Figures 8.1, 8.2 and A.5).
 
     Parameters
@@ -166,7 +165,7 @@ def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.
     lines = max(len(example[0].splitlines()) for example in examples)
     width = max(7.0, len(examples) * (3 * size + 0.35))
     height = deepest * size + 0.4 + 0.18 * lines
-    figure = new_figure(width, height, synthetic=synthetic)
+    figure = new_figure(width, height)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     outer = figure.add_gridspec(1, len(examples), wspace=0.06)
     for part, (title, rows, *centre) in zip(outer, examples, strict=True):
@@ -181,9 +180,7 @@ def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.
     return figure
 
 
-def prediction_evolution(
-    image, truth, snapshots, spacing, *, centre=None, synthetic: bool = False, size: float = 1.3
-):
+def prediction_evolution(image, truth, snapshots, spacing, *, centre=None, size: float = 1.3):
     """How a prediction changes during training (Figure 7.2).
 
     Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one
@@ -199,7 +196,7 @@ def prediction_evolution(
     columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
     columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
     centre = centre or centre_of(truth, np.shape(image))
-    figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, synthetic=synthetic, images=True)
+    figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)
     scan = _volume(image, spacing)
     for line, cut in zip(grid, CUTS, strict=True):
@@ -212,7 +209,7 @@ def prediction_evolution(
     return figure
 
 
-def axial_panels(panels, window, note: str = "", synthetic: bool = False):
+def axial_panels(panels, window, note: str = ""):
     """Axial slices of one scan side by side with outlines (Figure S10).
 
     Parameters
@@ -226,7 +223,7 @@ def axial_panels(panels, window, note: str = "", synthetic: bool = False):
     """
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = new_figure(9, 3.2 * rows, synthetic=synthetic, images=True)
+    figure = new_figure(9, 3.2 * rows, images=True)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (title, scan, outlines, centre) in zip(grid, panels, strict=False):
         bar = nice_length(_width(scan)) if axes is grid[0] else None

@@ -10,7 +10,7 @@ ORDER = ("CRB", "DOU", "Valid")
 MARKS = "os^Dv"
 
 
-def subgroup_forest(table, metric: str = "f1", series: str = "dataset", synthetic: bool = False):
+def subgroup_forest(table, metric: str = "f1", series: str = "dataset"):
     """One line per subgroup: the value with its 95 % interval (Figure S11).
 
     Parameters
@@ -29,7 +29,7 @@ def subgroup_forest(table, metric: str = "f1", series: str = "dataset", syntheti
     keys = zip(table["factor"], table["subgroup"], strict=True)
     rows = table.assign(at=[places[key] for key in keys] + table[series].map(shift))
     height = 1.2 + 0.2 * len(places) * max(len(values), 2) + 0.3 * len(heads)
-    figure = new_figure(9, height, synthetic=synthetic)
+    figure = new_figure(9, height)
     axes = figure.subplots()
     colours = {value: _colour(value, i) for i, value in enumerate(values)}
     marks = {value: MARKS[i % len(MARKS)] for i, value in enumerate(values)}
