@@ -33,7 +33,7 @@ METRIC_NAMES = {
 }
 
 
-def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
+def location_counts(features) -> pd.DataFrame:
     """Count CMBs by region and dataset.
 
     Returns
@@ -42,11 +42,12 @@ def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
         Columns dataset ("All" last), region, n, percent (of the dataset).
     """
     truth = features[features["type"] == "GT"] if "type" in features.columns else features
-    known = {name.casefold(): name for name in regions}
+    known = {name.casefold(): name for name in BOMBS_REGIONS}
     named = truth["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
     truth = truth.loc[named.index].assign(region=named)
     seen = set(named)
-    places = [r for r in regions if r in seen or r in TABLE_4_2] + sorted(seen - set(regions))
+    places = [r for r in BOMBS_REGIONS if r in seen or r in TABLE_4_2]
+    places += sorted(seen - set(BOMBS_REGIONS))
     names = datasets_in(truth["dataset"], DATASET_ORDER)
     counts = pd.crosstab(truth["dataset"], truth["region"]).reindex(names, columns=places)
     counts = counts.fillna(0).astype(int)
@@ -58,19 +59,17 @@ def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
     return table.assign(percent=(100 * table["n"] / totals).fillna(0.0))
 
 
-def location_bars(features, regions=BOMBS_REGIONS):
+def location_bars(features):
     """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
 
     Parameters
     ----------
     features : DataFrame
         Columns dataset, region and (optional) type: only "GT" counts.
-    regions : sequence of str
-        In the order of the BOMBS form; regions that occur but are not named follow.
     """
     import seaborn as sns
 
-    counts = location_counts(features, regions)
+    counts = location_counts(features)
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
     rows = -(-len(names) // columns)

@@ -59,10 +59,10 @@ def crop_around(volume, centre, size_voxels, fill=0):
     return cut_box(np.asarray(volume), np.asarray(centre, int) - size // 2, size, fill)
 
 
-def show_cut(
-    axes, image: Volume, outlines, cut: str, centre, *, window, letters=True, bar_mm=None, view=None
-):
+def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=None, view=None):
     """Show one cut of a scan with outlines in the place of a subplot, by `nilearn.plot_anat`.
+
+    The sides are named: L and R, on sagittal cuts P and A.
 
     Parameters
     ----------
@@ -77,8 +77,6 @@ def show_cut(
         The voxel through which the cut goes.
     window : (float, float)
         Intensities that become black and white.
-    letters : bool
-        Whether the sides are named: L and R, on sagittal cuts P and A.
     bar_mm : float, optional
         Length of a scale bar.
     view : ((float, float), (float, float)), optional
@@ -117,8 +115,7 @@ def show_cut(
             display.add_contours(fine, levels=[0.5], colors=[ROLE_COLOURS[role]], linewidths=1.1)
     (x0, x1), (y0, y1) = view or ((x0, x1), (y0, y1))
     shown.axis((x0, x1, y0, y1))
-    if letters:
-        _letters(display, shown, cut)
+    _letters(display, shown, cut)
     if bar_mm:
         display.annotate(left_right=False, positions=False, scalebar=True, size=8,
                          scale_size=bar_mm, scale_units="mm", scale_loc=3, pad=0.15,
@@ -132,8 +129,7 @@ def orthogonal_cuts(
     spacing,
     *,
     centre=None,
-    title: str | None = None,
-    size: float = 2.2,
+    title: str = "",
 ):
     """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
 
@@ -145,12 +141,8 @@ def orthogonal_cuts(
         mm.
     centre : (3,) int, optional
         Voxel to cut through; default: the middle of the first mask that has voxels.
-    size : float
-        Inches per panel.
     """
-    return cut_examples(
-        [(title or "", rows, centre)], spacing, size=size
-    )  # fmt: skip
+    return cut_examples([(title, rows, centre)], spacing, size=2.2)
 
 
 def cut_examples(examples, spacing, *, size: float = 1.55):
@@ -180,7 +172,7 @@ def cut_examples(examples, spacing, *, size: float = 1.55):
     return figure
 
 
-def prediction_evolution(image, truth, snapshots, spacing, *, centre=None, size: float = 1.3):
+def prediction_evolution(image, truth, snapshots, spacing, *, size: float = 1.3):
     """How a prediction changes during training (Figure 7.2).
 
     Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one
@@ -195,7 +187,7 @@ def prediction_evolution(image, truth, snapshots, spacing, *, centre=None, size:
     snapshots = list(snapshots.items()) if isinstance(snapshots, dict) else list(snapshots)
     columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
     columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
-    centre = centre or centre_of(truth, np.shape(image))
+    centre = centre_of(truth, np.shape(image))
     figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)
     scan = _volume(image, spacing)

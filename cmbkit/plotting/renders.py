@@ -54,7 +54,7 @@ def render_grid(rows, columns: int = 10):
     return figure
 
 
-def render_pairs(pairs, columns: int = 8):
+def render_pairs(pairs):
     """Annotated microbleeds above the predicted ones, by increasing size (Figure 8.3).
 
     Parameters
@@ -66,7 +66,7 @@ def render_pairs(pairs, columns: int = 8):
     if not pairs:
         raise ValueError("render_pairs: expected at least one microbleed, found none")
     pairs = sorted(pairs, key=lambda pair: pair[3])
-    columns = min(columns, len(pairs))
+    columns = min(8, len(pairs))
     bands = -(-len(pairs) // columns)
     figure = new_figure(1.1 * columns + 0.9, 2.3 * bands + 0.4)
     grid = figure.subplots(2 * bands, columns, squeeze=False)

@@ -13,7 +13,7 @@ from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
 
 
-def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
+def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
     """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
 
     Parameters
@@ -24,8 +24,8 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
         Width and height of the slice in mm; its lower left corner is (0, 0).
     outlines : dict of str to ndarray, shape (i, j), optional
         Masks by role.
-    view, bar
-        Part that is shown, see `cmbkit.plotting.cuts.show_cut`; whether with a scale bar.
+    view
+        Part that is shown, see `cmbkit.plotting.cuts.show_cut`.
 
     Returns
     -------
@@ -43,11 +43,11 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
     width = np.ptp(view[0]) if view else extent_mm[0]
     return show_cut(
         axes, image, masks, "axial", (0, 0, 0), window=(low, high if high > low else low + 1),
-        bar_mm=nice_length(width) if bar else None, view=view,
+        bar_mm=nice_length(width), view=view,
     )  # fmt: skip
 
 
-def contact_sheet(panels, columns: int = 4):
+def contact_sheet(panels):
     """Raw slices side by side.
 
     Parameters
@@ -55,7 +55,7 @@ def contact_sheet(panels, columns: int = 4):
     panels : list of (title, slice2d, extent_mm)
         See `show_slice`; the title may have several lines.
     """
-    columns = min(columns, len(panels))
+    columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(9, 2.75 * rows * 4 / max(columns, 3), images=True)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
