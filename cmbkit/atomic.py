@@ -42,6 +42,18 @@ def write_whole(path, content: bytes | str) -> None:
 
 
 @contextmanager
+def part_beside(target) -> Iterator[Path]:
+    """New folder beside a file or folder, from which it is moved into place; the rest goes."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".part-{target.name}-"))
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
 def whole_folder(folder, *, ours: str, force: bool = False) -> Iterator[Path]:
     """An empty folder that takes the place of ``folder`` once it is filled (see `require_free`).
 
@@ -49,21 +61,18 @@ def whole_folder(folder, *, ours: str, force: bool = False) -> Iterator[Path]:
     """
     folder = Path(folder).absolute()
     require_free(folder, ours=ours, force=force)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".part-{folder.name}-"))
-    new, old = part / "new", part / "old"
-    new.mkdir()
-    try:
-        yield new
-        if folder.exists():
-            folder.replace(old)
-        new.replace(folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            old.replace(folder)
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with part_beside(folder) as part:
+        new, old = part / "new", part / "old"
+        new.mkdir()
+        try:
+            yield new
+            if folder.exists():
+                folder.replace(old)
+            new.replace(folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                old.replace(folder)
+            raise
 
 
 def require_free(folder, *, ours: str, force: bool = False) -> None:

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from cmbkit.reporting.layout import PARTS, THESIS
 
 
-def beside(own: pd.DataFrame, printed: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Own columns, then the printed ones (``f1`` as ``f1_thesis``); rows of both sides.
+def beside(
+    own: pd.DataFrame,
+    printed: pd.DataFrame,
+    keys: list[str],
+    names: dict[str, str] | None = None,
+    *,
+    rows: Literal["own", "both"] = "own",
+) -> pd.DataFrame:
+    """Own rows, each with what the thesis prints for it.
 
-    A printed standard deviation ``f1_sd`` becomes ``f1_thesis_sd``, as a layout wants it
-    (`cmbkit.reporting.layout`).
+    Parameters
+    ----------
+    own : DataFrame
+    printed : DataFrame
+        A table of the thesis (`cmbkit.published.numbers`).
+    keys : list of str
+        Columns of both that tell rows apart.
+    names : dict of own column to the thesis's column, optional
+        By default all printed columns, as they are called.
+    rows : {"own", "both"}
+        Whether rows that only the thesis has follow.
+
+    Returns
+    -------
+    DataFrame
+        With <own>_thesis and, where it is printed, <own>_thesis_sd, as a layout wants it
+        (`cmbkit.reporting.layout`); missing where there is no such row.
     """
-    named = {name: thesis_name(name) for name in printed if name not in keys}
-    return own.merge(printed.rename(columns=named), on=keys, how="outer", sort=False)
+    names = {n: n for n in printed if n not in keys} if names is None else names
+    columns = {
+        f"{theirs}{ending}": _thesis_name(f"{ours}{ending}")
+        for ours, theirs in names.items()
+        for ending in ("", "_sd")
+        if f"{theirs}{ending}" in printed
+    }
+    printed = printed[[*keys, *columns]].rename(columns=columns)
+    how = "left" if rows == "own" else "outer"
+    return own.merge(printed, on=keys, how=how, sort=False, validate="many_to_one")
 
 
-def thesis_name(name: str) -> str:
+def _thesis_name(name: str) -> str:
     """Name of the thesis's column beside an own one: ``f1_thesis`` for ``f1``."""
     part = next((part for part in PARTS if name.endswith(part)), "")
     return f"{name.removesuffix(part)}{THESIS}{part}"

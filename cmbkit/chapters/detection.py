@@ -1,10 +1,9 @@
-"""What the tables of detection share: order of rows, the thesis's values beside, columns shown."""
+"""What the tables of detection share: order of rows and columns shown."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from cmbkit.chapters.beside import thesis_name
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -44,36 +43,6 @@ def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     order = pd.DataFrame(ranks, index=table.index).reset_index(drop=True)
     rows = order.sort_values(list(ranks), kind="stable").index
     return table.iloc[rows].reset_index(drop=True)
-
-
-def printed_beside(
-    own: pd.DataFrame, printed: pd.DataFrame, keys: list[str], names: dict[str, str]
-) -> pd.DataFrame:
-    """Own rows, each with what the thesis prints for it.
-
-    Parameters
-    ----------
-    own : DataFrame
-    printed : DataFrame
-        A table of the thesis as numbers (`cmbkit.published.numbers.thesis_numbers`).
-    keys : list of str
-        Columns of both that tell rows apart.
-    names : dict of own column to the thesis's column
-
-    Returns
-    -------
-    DataFrame
-        With <own>_thesis and, where it is printed, <own>_thesis_sd; NaN where there is no such
-        row.
-    """
-    columns = {
-        f"{theirs}{ending}": thesis_name(f"{ours}{ending}")
-        for ours, theirs in names.items()
-        for ending in ("", "_sd")
-        if f"{theirs}{ending}" in printed
-    }
-    printed = printed[[*keys, *columns]].rename(columns=columns)
-    return own.merge(printed, on=keys, how="left", validate="many_to_one")
 
 
 def result_table(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.rating_scales import REGIONS, group_of, structure_of
-from cmbkit.chapters.beside import thesis_name
+from cmbkit.chapters.beside import beside
 from cmbkit.evaluation.subgroups import pooled_location
 from cmbkit.features import analytic, trends
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd
@@ -38,10 +38,9 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
     own = mean_sd(features, "dataset", ["radius_mm"]).drop(columns="radius_mm_n")
     own = own.assign(n_cmb=radius.size(), radius_mm_median=radius.median())
     own = own.join(mean_sd(affected, "dataset", ["cmb_per_scan"]))
-    own = own.rename(columns={"cmb_per_scan_n": "n_scans"})
-    names = {"total_cmb": "n_cmb", "cmb_radius_mm": "radius_mm", "cmb_radius_mm_sd": "radius_mm_sd"}
-    names |= {"cmb_per_scan": "cmb_per_scan", "cmb_per_scan_sd": "cmb_per_scan_sd"}
-    printed = thesis_numbers("7.1").set_index("dataset")[list(names)].rename(columns=names)
+    own = own.rename(columns={"cmb_per_scan_n": "n_scans"}).reset_index()
+    printed = thesis_numbers("7.1").astype({"total_cmb": "Int64"})
+    names = {"n_cmb": "total_cmb", "radius_mm": "cmb_radius_mm", "cmb_per_scan": "cmb_per_scan"}
     columns = [
         Column("dataset", "Dataset"),
         Column("n_cmb", "CMBs"),
@@ -51,7 +50,7 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
         Column("cmb_per_scan", "CMBs per scan", 2),
     ]
     note = "Mean ± SD over CMBs; CMBs per scan over scans that have any."
-    return laid_out(_beside(own, printed), columns, note=note)
+    return laid_out(beside(own, printed, ["dataset"], names), columns, note=note)
 
 
 def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
@@ -64,15 +63,17 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     own.insert(0, "n_cmb", features.groupby("dataset").size())
     printed = thesis_numbers("8.3")
     printed = printed[(printed["type"] == "GT") & printed["dataset"].isin(["CRB", "DOU"])]
-    rows = {}
+    rows = []
     for dataset, part in printed.groupby("dataset"):
-        rows[dataset] = {"n_cmb": part["n"].sum()}
+        row = {"dataset": dataset, "n_cmb": part["n"].sum()}
         for name in SHAPES:
             mean, sd = pooled(part["n"], part[name], part[f"{name}_sd"])
-            rows[dataset] |= {name: mean, f"{name}_sd": sd}
+            row |= {name: mean, f"{name}_sd": sd}
+        rows.append(row)
     columns = [Column("dataset", "Dataset"), Column("n_cmb", "CMBs")]
     columns += [Column(name, title, 2) for name, title in SHAPES.items()]
-    return laid_out(_beside(own, pd.DataFrame(rows).T), columns, note=MEAN_SD)
+    printed = pd.DataFrame(rows).astype({"n_cmb": "Int64"})
+    return laid_out(beside(own.reset_index(), printed, ["dataset"]), columns, note=MEAN_SD)
 
 
 def pooled(sizes, means, sds) -> tuple[float, float]:
@@ -81,15 +82,6 @@ def pooled(sizes, means, sds) -> tuple[float, float]:
     mean = np.average(means, weights=sizes)
     squares = (sizes - 1) * sds**2 + sizes * (means - mean) ** 2
     return float(mean), float(np.sqrt(squares.sum() / (sizes.sum() - 1)))
-
-
-def _beside(own: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``own`` with the thesis's values in ``<column>_thesis`` and ``<column>_thesis_sd``.
-
-    Both are indexed by dataset, which becomes a column.
-    """
-    printed = printed.astype({"n_cmb": "Int64"}).rename(columns=thesis_name)
-    return own.join(printed).rename_axis("dataset").reset_index()
 
 
 def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:

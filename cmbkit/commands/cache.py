@@ -13,8 +13,7 @@ from cmbkit.running.ledger import entries, newest, parameter_set
 from cmbkit.running.provenance import Asked, read_record
 from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
-from cmbkit.study.native_grid import evaluate_native
-from cmbkit.study.scan_results import evaluate_cached
+from cmbkit.study.scan_results import evaluate_cached, evaluate_native
 
 KINDS = ("raw", "derivatives")
 
@@ -158,18 +157,18 @@ def _ask_scan(study: Study, step: str, uid: str) -> None:
     kind, _, model = step.partition("/")
     cache, params, results = study.cache, study.params, study.results
     standard = _standard(study, uid)
+
+    def item():
+        return model, standard, results.candidate_folder(model, standard)
+
     ways = {
         "preproc": lambda: None,
         "features": lambda: describe_cached(cache, "standard", (standard, None, step)),
         "features-native": lambda: describe_cached(cache, "native", (standard, None, step)),
         "maps": lambda: results.probability_map(model, standard),
         "predictions": lambda: results.candidate_folder(model, standard),
-        "evaluation": lambda: evaluate_cached(
-            cache, params.evaluation, (model, standard, results.candidate_folder(model, standard))
-        ),
-        "evaluation-native": lambda: evaluate_native(
-            cache, params.evaluation, (model, standard, results.candidate_folder(model, standard))
-        ),
+        "evaluation": lambda: evaluate_cached(cache, params.evaluation, item()),
+        "evaluation-native": lambda: evaluate_native(cache, params.evaluation, item()),
     }
     if kind not in ways:
         raise ValueError(f"{step}: expected a step such as {', '.join(ways)}")

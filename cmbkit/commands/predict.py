@@ -44,7 +44,7 @@ class Outcome:
     problem: str = ""
 
 
-def predict_scan(source: Source, settings: Settings, out: Path, force: bool, tell=None) -> Outcome:
+def predict_into(source: Source, settings: Settings, out: Path, force: bool, tell=None) -> Outcome:
     """Predict one scan into ``out/<name>``; a failure becomes an outcome, not an exception."""
     began = time.perf_counter()
 
@@ -131,12 +131,12 @@ def predict_many(
         raise OutputError(f"{out}: expected a folder, found a file")
     out.mkdir(parents=True, exist_ok=True)
     if jobs > 1 and len(sources) > 1:
-        function = partial(predict_scan, settings=settings, out=out, force=force)
+        function = partial(predict_into, settings=settings, out=out, force=force)
     else:
 
         def function(source: Source) -> Outcome:
             stages = None if tell is None else partial(tell, source)
-            return predict_scan(source, settings, out, force, stages)
+            return predict_into(source, settings, out, force, stages)
 
     try:
         outcomes = map_scans(

@@ -17,8 +17,8 @@ from cmbkit.reporting.pages import render
 from cmbkit.reporting.reproduction import (
     VERDICTS,
     Compared,
-    beside,
     compare_galleries,
+    intervals_beside,
     read_files,
 )
 from cmbkit.study.frozen import MANIFEST, commit_of, processor
@@ -151,7 +151,7 @@ def _rows(item: Compared) -> list[list[str]]:
 
 def _beside(frozen: dict, retrained: dict, number: str) -> tuple[str, int, list[list[str]]]:
     """Number of a table, how many retrained values lie within the interval, and rows of text."""
-    table = beside(frozen, retrained, f"table_{number.replace('.', '_')}.csv")
+    table = intervals_beside(frozen, retrained, f"table_{number.replace('.', '_')}.csv")
     within = table["retrained"].between(table["frozen_low"], table["frozen_high"])
     rows = [
         [

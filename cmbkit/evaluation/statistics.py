@@ -23,13 +23,12 @@ from cmbkit.params import Evaluation
 SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 
 
-def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval of a proportion.
+def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval of a proportion, 95 %.
 
     Parameters
     ----------
     successes, trials : array-like of int, of the same shape
-    confidence : float
 
     Returns
     -------
@@ -37,7 +36,7 @@ def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.
         NaN where there are no trials.
     """
     k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.975)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = k / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -45,10 +44,8 @@ def wilson(successes, trials, confidence: float = 0.95) -> tuple[np.ndarray, np.
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def poisson_interval(
-    count, exposure=1.0, confidence: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Exact interval of a rate (Garwood 1936).
+def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval of a rate, 95 % (Garwood 1936).
 
     Parameters
     ----------
@@ -56,16 +53,15 @@ def poisson_interval(
         Events.
     exposure : array-like of float, of the same shape
         What they are counted over, for instance scans; 1 for the interval of the count itself.
-    confidence : float
 
     Returns
     -------
     low, high : ndarray
         Events per unit of exposure; NaN where that is 0.
     """
-    count, tail = np.asarray(count, float), (1 - confidence) / 2
-    low = np.where(count > 0, chi2.ppf(tail, 2 * np.maximum(count, 0.5)) / 2, 0.0)
-    high = chi2.ppf(1 - tail, 2 * (count + 1)) / 2
+    count = np.asarray(count, float)
+    low = np.where(count > 0, chi2.ppf(0.025, 2 * np.maximum(count, 0.5)) / 2, 0.0)
+    high = chi2.ppf(0.975, 2 * (count + 1)) / 2
     return divide(low, exposure), divide(high, exposure)
 
 

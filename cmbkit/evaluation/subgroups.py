@@ -103,23 +103,6 @@ def with_features(matches: pd.DataFrame, features: pd.DataFrame, names: list[str
     return matches
 
 
-def with_locations(matches: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the matches with the pooled location of the annotated and the predicted CMB.
-
-    Parameters
-    ----------
-    matches, features : DataFrame
-        See `with_features`; features has region.
-
-    Returns
-    -------
-    DataFrame
-        With gt_location and pred_location: "Cortical", "Subcortical", "Deep" (Table 8.2),
-        "Elsewhere" where the region is none of Table 4.2, missing where there is no such CMB.
-    """
-    return with_features(matches, features.assign(location=pooled_location(features)), ["location"])
-
-
 def _require_none(lost: pd.DataFrame, kind: str) -> None:
     if len(lost):
         first = lost.iloc[0]
@@ -135,7 +118,7 @@ def at_location(matches: pd.DataFrame, location: str, pairs: str = "reference") 
     Parameters
     ----------
     matches : DataFrame
-        From `match_table.match_table`, or `with_locations`.
+        gt_location and pred_location, from `match_table.match_table` or `with_features`.
     location : str
     pairs : {"reference", "each"}
         Where a TP belongs whose two halves lie in different locations. ``reference``: where
@@ -171,6 +154,39 @@ def recount(scans: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     table = kept.merge(counted, on=keys, how="left", validate="one_to_one")
     table[COUNTS] = table[COUNTS].fillna(0).astype(int)
     return table.assign(n_gt=table["tp"] + table["fn"], n_pred=table["tp"] + table["fp"])
+
+
+def recounted_by_location(
+    scans: pd.DataFrame, matches: pd.DataFrame, pairs: str = "reference"
+) -> pd.DataFrame:
+    """Scan rows counted anew in each of `LOCATIONS`, which is a column (Table 8.2).
+
+    "Elsewhere" is left out if nothing lies there. Parameters are those of `at_location`.
+    """
+    parts = {name: at_location(matches, name, pairs) for name in LOCATIONS}
+    return pd.concat(
+        recount(scans, part).assign(location=name)
+        for name, part in parts.items()
+        if len(part) or name != ELSEWHERE
+    )
+
+
+def by_factor(scans: pd.DataFrame, factors: dict[str, pd.Series]) -> pd.DataFrame:
+    """Scan rows once for each factor, with columns factor and subgroup, sorted by both.
+
+    Parameters
+    ----------
+    factors : dict of name to Series
+        Subgroup of every scan; those without one are left out.
+    """
+    parts = [
+        scans.assign(factor=factor, subgroup=values.to_numpy())
+        .dropna(subset="subgroup")
+        .astype({"subgroup": str})
+        .sort_values("subgroup", kind="stable")
+        for factor, values in factors.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def shapes_by_match(matches: pd.DataFrame) -> pd.DataFrame:

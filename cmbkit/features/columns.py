@@ -53,3 +53,25 @@ def mean_sd(table: pd.DataFrame, by, columns) -> pd.DataFrame:
         values = groups[name]
         found |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}
     return pd.DataFrame(found)
+
+
+def mean_shapes(outlines: pd.DataFrame, keys: list[str], rows: list[tuple]) -> pd.DataFrame:
+    """Shape of groups of outlined CMBs, as Table 8.3 tells it.
+
+    Parameters
+    ----------
+    outlines : DataFrame
+        One row per outline: ``keys`` and `SHAPES`.
+    keys : list of str
+    rows : list of tuple
+        Values of ``keys``, in the order wanted; a group may be empty.
+
+    Returns
+    -------
+    DataFrame
+        ``keys``, n, and of each of `SHAPES` the mean and _sd.
+    """
+    table = mean_sd(outlines, keys, SHAPES).drop(columns=[f"{name}_n" for name in SHAPES])
+    table.insert(0, "n", outlines.groupby(keys).size())
+    table = table.reindex(pd.MultiIndex.from_tuples(rows, names=keys))
+    return table.fillna({"n": 0}).astype({"n": int}).reset_index()

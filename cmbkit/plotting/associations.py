@@ -6,24 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
+from cmbkit.features.columns import TITLES
 from cmbkit.plotting.canvas import datasets_in, new_figure
 from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
 
-NAMES = {
-    "n_voxels": "Voxels",
-    "radius_mm": "Radius",
-    "max_diameter_mm": "Max. diameter",
-    "sphericity": "Sphericity",
-    "inv_flatness": "Inv. flatness",
-    "inv_elongation": "Inv. elongation",
-    "contrast": "Contrast",
-    "edge_mm": "Depth in brain",
-}
-RATIOS = {"inv_elongation": "Inverse elongation", "inv_flatness": "Inverse flatness"}
-FLOOR = {"sphericity": "Sphericity", "inv_flatness": "Inverse flatness"}
+RATIOS = ("inv_elongation", "inv_flatness")
+FLOOR = ("sphericity", "inv_flatness")
 
 
-def correlation_matrix(table, synthetic: bool = False):
+def correlation_matrix(table):
     """Rank correlations as a coloured lower triangle with the numbers in it (Figure S20).
 
     Parameters
@@ -37,10 +28,10 @@ def correlation_matrix(table, synthetic: bool = False):
     values = table.pivot_table("rho", "first", "second", dropna=False)
     values = values.reindex(index=names, columns=names).iloc[1:, :-1].round(2) + 0.0  # no -0.00
     below = np.tri(len(values), dtype=bool)
-    figure = new_figure(7.5, 5.6, synthetic=synthetic)
+    figure = new_figure(7.5, 5.6)
     axes = figure.subplots()
     sns.heatmap(
-        values.rename(index=NAMES, columns=NAMES), mask=~below, annot=True, fmt=".2f",
+        values.rename(index=TITLES, columns=TITLES), mask=~below, annot=True, fmt=".2f",
         cmap="PuOr", vmin=-1, vmax=1, linewidths=0.5, ax=axes,
         cbar_kws={"label": "Rank correlation (-1 to 1)", "shrink": 0.8},
     )  # fmt: skip
@@ -56,7 +47,7 @@ def correlation_matrix(table, synthetic: bool = False):
     return figure
 
 
-def thickness_effect(points, trends, synthetic: bool = False):
+def thickness_effect(points, trends):
     """Elongation and flatness against slice thickness, a line with its band (Figure S21).
 
     Parameters
@@ -75,20 +66,20 @@ def thickness_effect(points, trends, synthetic: bool = False):
     names = datasets_in(points["dataset"], DATASET_ORDER)
     shift = {name: 0.05 * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
     shown = points.assign(at=points["slice_thickness_mm"] + points["dataset"].map(shift))
-    figure = new_figure(9, 4.2, synthetic=synthetic)
+    figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, (feature, label) in zip(panels, RATIOS.items(), strict=True):
+    for axes, feature in zip(panels, RATIOS, strict=True):
         _dots(axes, shown, "at", feature, names)
-        axes.set_title(f"{label}\none slice thickness only: no trend")
+        axes.set_title(f"{TITLES[feature]}\none slice thickness only: no trend")
         if feature in trends:
-            axes.set_title(f"{label}: {_draw_trend(axes, trends[feature])}")
+            axes.set_title(f"{TITLES[feature]}: {_draw_trend(axes, trends[feature])}")
         axes.set_xlabel("Slice thickness (mm)")
     panels[0].set_ylabel("Ratio of principal axes (0 to 1)")
     _legend(figure, names, points["dataset"])
     return figure
 
 
-def discretisation_floor(features, floor, synthetic: bool = False):
+def discretisation_floor(features, floor):
     """Shape against the number of voxels, with what a perfect ball gets (Figure S22).
 
     Parameters
@@ -106,9 +97,9 @@ def discretisation_floor(features, floor, synthetic: bool = False):
     """
     names = datasets_in(features["dataset"], DATASET_ORDER)
     bands = floor_bands(floor)
-    figure = new_figure(9, 4.2, synthetic=synthetic)
+    figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    for axes, (feature, label) in zip(panels, FLOOR.items(), strict=True):
+    for axes, feature in zip(panels, FLOOR, strict=True):
         part = bands[bands["feature"] == feature]
         axes.fill_between(part["n_voxels"], part["low"], part["high"], color="#CCCCCC", lw=0,
                           label="perfect balls, 5 to 95 %")  # fmt: skip
@@ -117,7 +108,7 @@ def discretisation_floor(features, floor, synthetic: bool = False):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel("Voxels of the CMB")
-        axes.set_title(label)
+        axes.set_title(TITLES[feature])
     panels[0].set_ylabel("Value (0 to 1)")
     panels[1].legend(loc="lower right")
     _legend(figure, names, features["dataset"])
@@ -142,7 +133,7 @@ def floor_bands(floor) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "n_voxels", "median", "low", "high", "balls"])
 
 
-def counts_against_counts(scans, limits, synthetic: bool = False):
+def counts_against_counts(scans, limits):
     """Predicted against annotated CMBs, and their difference against their mean.
 
     Parameters
@@ -156,7 +147,7 @@ def counts_against_counts(scans, limits, synthetic: bool = False):
     -----
     Scans with the same counts share a dot; its area grows with their number.
     """
-    figure = new_figure(10, 4.2, synthetic=synthetic)
+    figure = new_figure(10, 4.2)
     left, right = figure.subplots(1, 2)
     truth, predicted = scans["n_gt"].to_numpy(float), scans["n_pred"].to_numpy(float)
     top = max(truth.max(initial=1), predicted.max(initial=1)) * 1.06 + 0.5

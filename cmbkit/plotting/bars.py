@@ -33,7 +33,7 @@ METRIC_NAMES = {
 }
 
 
-def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
+def location_counts(features) -> pd.DataFrame:
     """Count CMBs by region and dataset.
 
     Returns
@@ -42,11 +42,12 @@ def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
         Columns dataset ("All" last), region, n, percent (of the dataset).
     """
     truth = features[features["type"] == "GT"] if "type" in features.columns else features
-    known = {name.casefold(): name for name in regions}
+    known = {name.casefold(): name for name in BOMBS_REGIONS}
     named = truth["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
     truth = truth.loc[named.index].assign(region=named)
     seen = set(named)
-    places = [r for r in regions if r in seen or r in TABLE_4_2] + sorted(seen - set(regions))
+    places = [r for r in BOMBS_REGIONS if r in seen or r in TABLE_4_2]
+    places += sorted(seen - set(BOMBS_REGIONS))
     names = datasets_in(truth["dataset"], DATASET_ORDER)
     counts = pd.crosstab(truth["dataset"], truth["region"]).reindex(names, columns=places)
     counts = counts.fillna(0).astype(int)
@@ -58,23 +59,21 @@ def location_counts(features, regions=BOMBS_REGIONS) -> pd.DataFrame:
     return table.assign(percent=(100 * table["n"] / totals).fillna(0.0))
 
 
-def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
+def location_bars(features):
     """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
 
     Parameters
     ----------
     features : DataFrame
         Columns dataset, region and (optional) type: only "GT" counts.
-    regions : sequence of str
-        In the order of the BOMBS form; regions that occur but are not named follow.
     """
     import seaborn as sns
 
-    counts = location_counts(features, regions)
+    counts = location_counts(features)
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
     rows = -(-len(names) // columns)
-    figure = new_figure(10, 0.4 + 2.6 * rows, synthetic=synthetic)
+    figure = new_figure(10, 0.4 + 2.6 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for index, (axes, dataset) in enumerate(zip(grid, names, strict=False)):
         part = counts[counts["dataset"] == dataset].replace({"region": SHORT})
@@ -98,7 +97,7 @@ def location_bars(features, synthetic: bool = False, regions=BOMBS_REGIONS):
     return figure
 
 
-def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool = False):
+def split_bars(table, titles: dict[str, str], title: str = ""):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
     Parameters
@@ -126,7 +125,7 @@ def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool =
     strata = [long.loc[long["column"] == name, "value"].nunique() for name in titles]
     tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
     height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
-    figure = new_figure(10, height, synthetic=synthetic)
+    figure = new_figure(10, height)
     grid = figure.subplots(len(tallest), 3, squeeze=False, height_ratios=tallest).ravel()
     for axes, (name, words) in zip(grid, titles.items(), strict=False):
         part = long[long["column"] == name].astype({"value": str})
@@ -151,7 +150,7 @@ def split_bars(table, titles: dict[str, str], title: str = "", synthetic: bool =
     return figure
 
 
-def comparison_bars(table, synthetic: bool = False):
+def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 
     Parameters
@@ -166,7 +165,7 @@ def comparison_bars(table, synthetic: bool = False):
     data = table["data"] if "data" in table.columns else pd.Series(None, index=table.index)
     named = table["method"] + (" (" + data.astype("string") + ")").fillna("")
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=own.to_numpy(bool))
-    figure = new_figure(10, 1.1 + 0.32 * len(table), synthetic=synthetic)
+    figure = new_figure(10, 1.1 + 0.32 * len(table))
     panels = figure.subplots(1, 4, sharey=True)
     colours = {False: "#BBBBBB", True: SERIES[0]}
     for axes, metric in zip(panels, METRIC_NAMES, strict=True):

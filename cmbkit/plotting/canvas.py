@@ -9,9 +9,7 @@ _GID = "synthetic-label"
 _FOOTER_INCHES = 0.24
 
 
-def new_figure(
-    width: float, height: float, *, synthetic: bool = False, images: bool = False
-) -> Figure:
+def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
     """Return an empty figure of ``width`` x ``height`` inches with room managed by matplotlib.
 
     ``images`` moves panels of fixed shape together.
@@ -23,8 +21,6 @@ def new_figure(
     style.apply()
     figure = Figure(figsize=(width, height), layout="compressed" if images else "constrained")
     figure.get_layout_engine().set(h_pad=0.07, w_pad=0.07)
-    if synthetic:
-        label_synthetic(figure)
     return figure
 
 

@@ -12,16 +12,15 @@ WIDE = 145
 """Characters of 8 points that fit across a figure."""
 
 
-def configuration_panel(config, title: str = ""):
+def configuration_panel(config: dict):
     """A configuration as text in two columns (Figure A.7).
 
     Parameters
     ----------
-    config : str or dict
-        A dict is written ``key = value``, nested ones indented.
+    config : dict
+        Written as ``key = value``, nested ones indented.
     """
-    lines = config.splitlines() if isinstance(config, str) else _lines_of(config)
-    lines = [part for line in lines for part in _fold(line, 62)]
+    lines = [part for line in _lines_of(config) for part in _fold(line, 62)]
     half = -(-len(lines) // 2) if len(lines) > 12 else len(lines)
     figure = new_figure(9.5, 0.175 * half + 0.75)
     axes = figure.subplots()
@@ -30,12 +29,10 @@ def configuration_panel(config, title: str = ""):
     for x, part in ((0.01, lines[:half]), (0.51, lines[half:])):
         axes.text(x, 0.98, "\n".join(part), va="top", family="monospace", fontsize=8,
                   linespacing=1.35, transform=axes.transAxes)  # fmt: skip
-    if title:
-        axes.set_title(title)
     return figure
 
 
-def data_configuration(table, title: str = "", synthetic: bool = False):
+def data_configuration(table):
     """A small table as a picture (Figure A.6).
 
     Parameters
@@ -48,7 +45,7 @@ def data_configuration(table, title: str = "", synthetic: bool = False):
     names = [str(name) for name in table.columns]
     rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     widths = [max([len(name), *(len(row[i]) for row in rows)]) + 2 for i, name in enumerate(names)]
-    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6, synthetic=synthetic)
+    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6)
     axes = figure.subplots()
     axes.set_axis_off()
     drawn = axes.table(
@@ -63,8 +60,6 @@ def data_configuration(table, title: str = "", synthetic: bool = False):
         if row == 0:
             cell.set_text_props(weight="bold")
             cell.set_facecolor("#ECECEC")
-    if title:
-        figure.suptitle(title, fontsize=10)
     return figure
 
 

@@ -11,11 +11,12 @@ LOSSES = {"train_loss": "Training", "val_loss": "Validation"}
 THICKNESS_ROWS = {"recall": "Recall (share of CMBs found)", "fp_scan": "False positives per scan"}
 MARKS = "os^Dv"
 SHIFT_MM = 0.08
+MOST_FP = 8.0
 FEW = 30
 """Lines with fewer points show each as a dot."""
 
 
-def loss_curves(history, title: str, synthetic: bool = False):
+def loss_curves(history, title: str):
     """Training and validation loss by epoch (Figures A.1 to A.4).
 
     Parameters
@@ -26,7 +27,7 @@ def loss_curves(history, title: str, synthetic: bool = False):
     """
     import seaborn as sns
 
-    figure = new_figure(8, 3.8, synthetic=synthetic)
+    figure = new_figure(8, 3.8)
     axes = figure.subplots()
     parts = history["part"] if "part" in history.columns else 1
     long = history.assign(part=parts).rename(columns=LOSSES)
@@ -51,7 +52,7 @@ def loss_curves(history, title: str, synthetic: bool = False):
     return figure
 
 
-def training_record(history, title: str = "", synthetic: bool = False):
+def training_record(history, title: str):
     """Four panels that were watched during training (Figure 7.3).
 
     Parameters
@@ -60,9 +61,8 @@ def training_record(history, title: str = "", synthetic: bool = False):
         Columns epoch, train_loss, val_loss, count_f1, segmentation_f1, and as far as there are:
         count_precision, dice, learning_rate, seconds (per epoch, validation included).
     """
-    figure = new_figure(9, 6, synthetic=synthetic)
-    if title:
-        figure.suptitle(title, fontsize=10)
+    figure = new_figure(9, 6)
+    figure.suptitle(title, fontsize=10)
     (detection, segmentation), (losses, speed) = figure.subplots(2, 2)
     _lines(detection, history, {"count_f1": "F1", "count_precision": "Precision"})
     _mark_best(detection, history, "count_f1", lowest=False)
@@ -87,23 +87,18 @@ def training_record(history, title: str = "", synthetic: bool = False):
     return figure
 
 
-def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
-    """Sensitivity against false positives per scan.
+def froc_curves(curves):
+    """Sensitivity against false positives per scan, up to `MOST_FP`.
 
     Parameters
     ----------
     curves : dict of DataFrame
-        Label to columns fp_per_scan and sensitivity (optional sensitivity_low and
-        sensitivity_high: a band).
-    points : dict of (fp_per_scan, sensitivity), optional
-        The working point of a label.
-    max_fp : float
-        Right end of the x axis at most.
+        Label to columns fp_per_scan and sensitivity.
     """
-    figure = new_figure(7.5, 4.6, synthetic=synthetic)
+    figure = new_figure(7.5, 4.6)
     axes = figure.subplots()
     reach = max(float(curve["fp_per_scan"].max()) for curve in curves.values())
-    right = min(max_fp, 1.05 * reach) if reach > 0 else max_fp
+    right = min(MOST_FP, 1.05 * reach) if reach > 0 else MOST_FP
     styles = ("-", "--", ":", "-.")
     for index, (label, curve) in enumerate(curves.items()):
         colour = MODEL_COLOURS.get(label, SERIES[index % len(SERIES)])
@@ -114,23 +109,16 @@ def froc(curves, points=None, max_fp: float = 8.0, synthetic: bool = False):
         axes.plot(
             x, y, style, color=colour, drawstyle="steps-post", label=MODEL_NAMES.get(label, label)
         )
-        if {"sensitivity_low", "sensitivity_high"} <= set(curve.columns):
-            axes.fill_between(
-                curve["fp_per_scan"], curve["sensitivity_low"], curve["sensitivity_high"],
-                step="post", color=colour, alpha=0.18, lw=0,
-            )  # fmt: skip
-        if points and label in points:
-            axes.plot(*points[label], "o", color=colour, mec="black", ms=7, zorder=6)
     axes.set_xlim(0, right)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("False positives per scan")
     axes.set_ylabel("Sensitivity (share of CMBs found)")
     axes.grid(True)
-    figure.legend(loc="outside right upper", title="dot: working point" if points else None)
+    figure.legend(loc="outside right upper")
     return figure
 
 
-def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
+def thickness_curves(curves, titles: dict[str, str]):
     """Recall above, false positives per scan below, against slice thickness (Figure S31).
 
     Parameters
@@ -142,7 +130,7 @@ def thickness_curves(curves, titles: dict[str, str], synthetic: bool = False):
         The factors to draw, in this order, and the head of each legend, with its unit.
     """
     width = max(7, 3.3 * len(titles))
-    figure = new_figure(width, 5.6, synthetic=synthetic)
+    figure = new_figure(width, 5.6)
     panels = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
     for column, (factor, title) in zip(panels.T, titles.items(), strict=True):
         rows = curves[curves["factor"] == factor]

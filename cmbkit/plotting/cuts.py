@@ -59,10 +59,10 @@ def crop_around(volume, centre, size_voxels, fill=0):
     return cut_box(np.asarray(volume), np.asarray(centre, int) - size // 2, size, fill)
 
 
-def show_cut(
-    axes, image: Volume, outlines, cut: str, centre, *, window, letters=True, bar_mm=None, view=None
-):
+def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=None, view=None):
     """Show one cut of a scan with outlines in the place of a subplot, by `nilearn.plot_anat`.
+
+    The sides are named: L and R, on sagittal cuts P and A.
 
     Parameters
     ----------
@@ -77,8 +77,6 @@ def show_cut(
         The voxel through which the cut goes.
     window : (float, float)
         Intensities that become black and white.
-    letters : bool
-        Whether the sides are named: L and R, on sagittal cuts P and A.
     bar_mm : float, optional
         Length of a scale bar.
     view : ((float, float), (float, float)), optional
@@ -117,8 +115,7 @@ def show_cut(
             display.add_contours(fine, levels=[0.5], colors=[ROLE_COLOURS[role]], linewidths=1.1)
     (x0, x1), (y0, y1) = view or ((x0, x1), (y0, y1))
     shown.axis((x0, x1, y0, y1))
-    if letters:
-        _letters(display, shown, cut)
+    _letters(display, shown, cut)
     if bar_mm:
         display.annotate(left_right=False, positions=False, scalebar=True, size=8,
                          scale_size=bar_mm, scale_units="mm", scale_loc=3, pad=0.15,
@@ -132,9 +129,7 @@ def orthogonal_cuts(
     spacing,
     *,
     centre=None,
-    title: str | None = None,
-    synthetic: bool = False,
-    size: float = 2.2,
+    title: str = "",
 ):
     """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
 
@@ -146,15 +141,11 @@ def orthogonal_cuts(
         mm.
     centre : (3,) int, optional
         Voxel to cut through; default: the middle of the first mask that has voxels.
-    size : float
-        Inches per panel.
     """
-    return cut_examples(
-        [(title or "", rows, centre)], spacing, synthetic=synthetic, size=size
-    )  # fmt: skip
+    return cut_examples([(title, rows, centre)], spacing, size=2.2)
 
 
-def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.55):
+def cut_examples(examples, spacing, *, size: float = 1.55):
     """Several places side by side, each as in `orthogonal_cuts` (Figures 8.1, 8.2 and A.5).
 
     Parameters
@@ -166,7 +157,7 @@ def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.
     lines = max(len(example[0].splitlines()) for example in examples)
     width = max(7.0, len(examples) * (3 * size + 0.35))
     height = deepest * size + 0.4 + 0.18 * lines
-    figure = new_figure(width, height, synthetic=synthetic)
+    figure = new_figure(width, height)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     outer = figure.add_gridspec(1, len(examples), wspace=0.06)
     for part, (title, rows, *centre) in zip(outer, examples, strict=True):
@@ -181,9 +172,7 @@ def cut_examples(examples, spacing, *, synthetic: bool = False, size: float = 1.
     return figure
 
 
-def prediction_evolution(
-    image, truth, snapshots, spacing, *, centre=None, synthetic: bool = False, size: float = 1.3
-):
+def prediction_evolution(image, truth, snapshots, spacing, *, size: float = 1.3):
     """How a prediction changes during training (Figure 7.2).
 
     Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one
@@ -198,8 +187,8 @@ def prediction_evolution(
     snapshots = list(snapshots.items()) if isinstance(snapshots, dict) else list(snapshots)
     columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
     columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
-    centre = centre or centre_of(truth, np.shape(image))
-    figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, synthetic=synthetic, images=True)
+    centre = centre_of(truth, np.shape(image))
+    figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)
     scan = _volume(image, spacing)
     for line, cut in zip(grid, CUTS, strict=True):
@@ -212,7 +201,7 @@ def prediction_evolution(
     return figure
 
 
-def axial_panels(panels, window, note: str = "", synthetic: bool = False):
+def axial_panels(panels, window, note: str = ""):
     """Axial slices of one scan side by side with outlines (Figure S10).
 
     Parameters
@@ -226,7 +215,7 @@ def axial_panels(panels, window, note: str = "", synthetic: bool = False):
     """
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = new_figure(9, 3.2 * rows, synthetic=synthetic, images=True)
+    figure = new_figure(9, 3.2 * rows, images=True)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (title, scan, outlines, centre) in zip(grid, panels, strict=False):
         bar = nice_length(_width(scan)) if axes is grid[0] else None

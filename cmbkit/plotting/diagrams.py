@@ -117,22 +117,16 @@ def patch_sampling(shape, patch, train_boxes, tile_starts, background=None, lesi
     return figure
 
 
-def workflow(
-    pretraining=("MOMENI", "RODEJA", "VALDO", "sMOMENI", "CRBneg"),
-    finetuning=("MOMENI", "RODEJA", "VALDO"),
-    testing=("CRB", "DOU", "Valid"),
-    epochs=None,
-):
-    """The two tracks of the experiments, phase by phase (Figure 7.1).
+DATASETS_OF_PHASES = {
+    1: ("MOMENI", "RODEJA", "VALDO", "sMOMENI", "CRBneg"),
+    2: ("MOMENI", "RODEJA", "VALDO"),
+    4: ("CRB", "DOU", "Valid"),
+}
+"""Of pre-training, fine-tuning and evaluation, by the column of Figure 7.1."""
 
-    Parameters
-    ----------
-    pretraining, finetuning, testing : sequences of str
-        Datasets of each phase.
-    epochs : dict, optional
-        Epochs by (track, phase), e.g. ``{("scratch", "pretraining"): 197}``.
-    """
-    epochs = epochs or {}
+
+def workflow():
+    """The two tracks of the experiments, phase by phase (Figure 7.1)."""
     figure = new_figure(10, 4.4)
     axes = figure.subplots()
     axes.set_axis_off()
@@ -148,14 +142,11 @@ def workflow(
     for x, width, title in columns:
         axes.text(x + width / 2, 4.2, title, ha="center", weight="bold", fontsize=10)
     tracks = (
-        ("scratch", 3.1, "Random weights", "white", OKABE_ITO["blue"], "Scratch"),
-        ("tl", 1.6, "Carried weights\n(source network)", "#FBE6C8", OKABE_ITO["orange"], "TL"),
+        (3.1, "Random weights", "white", OKABE_ITO["blue"], "Scratch"),
+        (1.6, "Carried weights\n(source network)", "#FBE6C8", OKABE_ITO["orange"], "TL"),
     )
-    for track, y, start, face, colour, name in tracks:
+    for y, start, face, colour, name in tracks:
         words = [start, f"{name}-PreTrained", f"{name}-PreTrained-\nFineTuned"]
-        for phase, column in (("pretraining", 1), ("finetuning", 2)):
-            if (track, phase) in epochs:
-                words[column] += f"\n{epochs[track, phase]} epochs"
         words += ["drop predictions\noutside brain labels", "match, count,\nclassify scans"]
         for index, ((x, width, _), text) in enumerate(zip(columns, words, strict=True)):
             box_face = face if index == 0 else "white" if index > 2 else _lighter(colour)
@@ -168,7 +159,7 @@ def workflow(
               bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
     axes.text(5.2, 2.78, "kept: lowest validation loss", ha="center", va="center", fontsize=8,
               bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
-    for column, names in ((1, pretraining), (2, finetuning), (4, testing)):
+    for column, names in DATASETS_OF_PHASES.items():
         x, width, _ = columns[column]
         text = "\n".join(textwrap.wrap(", ".join(names), 20))
         _box(axes, x, 0.25, width, 0.95, text, "#F2F2F2", "#999999")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from cmbkit.features.columns import TITLES, axis_label
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
 from cmbkit.plotting.style import (
     DATASET_COLOURS,
@@ -14,12 +14,7 @@ from cmbkit.plotting.style import (
     SERIES,
 )
 
-SHAPE_FEATURES = {
-    "sphericity": "Sphericity (0 to 1)",
-    "max_diameter_mm": "Maximum 3D diameter (mm)",
-    "inv_flatness": "Inverse flatness (0 to 1)",
-    "inv_elongation": "Inverse elongation (0 to 1)",
-}
+SHAPE_FEATURES = ("sphericity", "max_diameter_mm", "inv_flatness", "inv_elongation")
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "dice_tp": "Dice of TPs"}
 BODY = {"inner": "quart", "cut": 0, "density_norm": "width", "linewidth": 0.8, "alpha": 0.65,
         "inner_kws": {"color": "black", "linewidth": 1.3}}  # fmt: skip
@@ -29,7 +24,7 @@ MOST_POINTS = 150
 QUARTILES = "Violins: median dashed, quartiles dotted"
 
 
-def radius_and_counts(features, scans, synthetic: bool = False):
+def radius_and_counts(features, scans):
     """Figure 4.2: radius and count per scan by dataset; boxes above, violins below.
 
     Parameters
@@ -43,10 +38,10 @@ def radius_and_counts(features, scans, synthetic: bool = False):
     -----
     The violins leave out values beyond 1.5 interquartile ranges (thesis, section 4.9.1).
     """
-    figure = new_figure(9, 7, synthetic=synthetic)
+    figure = new_figure(9, 7)
     grid = figure.subplots(2, 2)
     columns = (
-        (_truth(features), "radius_mm", "Radius (mm)", "CMBs"),
+        (_truth(features), "radius_mm", TITLES["radius_mm"], "CMBs"),
         (scans[scans["n_cmb"] > 0], "n_cmb", "CMBs per scan", "scans"),
     )
     for (above, below), (table, name, label, unit) in zip(grid.T, columns, strict=True):
@@ -82,7 +77,7 @@ def radius_and_counts_data(features, scans) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["quantity", "dataset", "uid", "value", "outlier"]]
 
 
-def shape_violins(features, synthetic: bool = False):
+def shape_violins(features):
     """Figure 4.3: sphericity, maximum diameter, inverse flatness and elongation by dataset.
 
     Parameters
@@ -92,18 +87,18 @@ def shape_violins(features, synthetic: bool = False):
         (optional) type: only "GT" counts.
     """
     truth = _truth(features)
-    figure = new_figure(9, 6.8, synthetic=synthetic)
+    figure = new_figure(9, 6.8)
     panels = figure.subplots(2, 2).ravel()
-    for axes, (feature, label) in zip(panels, SHAPE_FEATURES.items(), strict=True):
+    for axes, feature in zip(panels, SHAPE_FEATURES, strict=True):
         _violins(axes, truth, feature)
-        axes.set_ylabel(label)
+        axes.set_ylabel(axis_label(feature))
         lowest = min(0.4, truth[feature].min()) if feature == "sphericity" else 0
         axes.set_ylim(lowest - 0.02, None if feature == "max_diameter_mm" else 1.03)
     add_note(figure, f"{QUARTILES}. Dots: CMBs.")
     return figure
 
 
-def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
+def half_violins(scan_rows, models=("scratch", "tl")):
     """Precision, recall and F1 of the scans: one model left, the other right (Figure 7.4).
 
     Parameters
@@ -124,7 +119,7 @@ def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
     rows = scan_rows[scan_rows["model"].isin(models)]
     names = datasets_in(rows["dataset"], ("CRB", "DOU", "Valid"))
     colours = [MODEL_COLOURS.get(m, c) for m, c in zip(models, SERIES, strict=False)]
-    figure = new_figure(10, 4.4, synthetic=synthetic)
+    figure = new_figure(10, 4.4)
     panels = figure.subplots(1, 3, sharey=True)
     for axes, metric in zip(panels, ("precision", "recall", "f1"), strict=True):
         shared = {
@@ -150,7 +145,7 @@ def half_violins(scan_rows, models=("scratch", "tl"), synthetic: bool = False):
     return figure
 
 
-def scan_scores(scans, synthetic: bool = False):
+def scan_scores(scans):
     """Precision, recall, F1 and Dice of the scans, one violin per dataset.
 
     Parameters
@@ -159,7 +154,7 @@ def scan_scores(scans, synthetic: bool = False):
         dataset, precision, recall, f1, dice_tp; NaN values are left out, n says how many remain.
     """
     shown = [key for key in SCORES if key in scans and scans[key].notna().any()]
-    figure = new_figure(10, 3.9, synthetic=synthetic)
+    figure = new_figure(10, 3.9)
     panels = figure.subplots(1, max(len(shown), 1), sharey=True, squeeze=False)[0]
     for axes, key in zip(panels, shown, strict=False):
         _violins(axes, scans, key, list(dict.fromkeys(scans["dataset"])))
@@ -167,12 +162,6 @@ def scan_scores(scans, synthetic: bool = False):
         axes.set_ylim(-0.03, 1.03)
     panels[0].set_ylabel("Score of a scan (0 to 1)")
     return figure
-
-
-def within_fences(values) -> np.ndarray:
-    """Values within 1.5 interquartile ranges of the quartiles; NaNs are left out."""
-    values = pd.Series(values, dtype=float).dropna()
-    return values[_is_inside(values)].to_numpy()
 
 
 def _is_inside(values: pd.Series) -> pd.Series:

@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 from cmbkit.plotting.canvas import datasets_in, new_figure
-from cmbkit.plotting.style import DATASET_COLOURS, MODEL_COLOURS, MODEL_NAMES, SERIES
+from cmbkit.plotting.style import DATASET_COLOURS, SERIES
 
-METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 ORDER = ("CRB", "DOU", "Valid")
 MARKS = "os^Dv"
 
 
-def subgroup_forest(table, metric: str = "f1", series: str = "dataset", synthetic: bool = False):
-    """One line per subgroup: the value with its 95 % interval (Figure S11).
+def subgroup_forest(table):
+    """F1 of each subgroup with its 95 % interval (Figure S11).
 
     Parameters
     ----------
     table : DataFrame
-        Columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs), ``metric``,
-        ``metric``_low, ``metric``_high, and ``series``: one colour and one dot per value.
-        Optional ``metric``_thesis: a hollow mark.
+        Columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs), f1, f1_low, f1_high,
+        and dataset: one colour and one dot per value. Optional f1_thesis: a hollow mark.
     """
     import seaborn.objects as so
 
-    values = datasets_in(table[series], ORDER)
+    values = datasets_in(table["dataset"], ORDER)
     places, heads = _places(table)
     step = 0.6 / len(values)
     shift = {value: step * (i - (len(values) - 1) / 2) for i, value in enumerate(values)}
     keys = zip(table["factor"], table["subgroup"], strict=True)
-    rows = table.assign(at=[places[key] for key in keys] + table[series].map(shift))
+    rows = table.assign(at=[places[key] for key in keys] + table["dataset"].map(shift))
     height = 1.2 + 0.2 * len(places) * max(len(values), 2) + 0.3 * len(heads)
-    figure = new_figure(9, height, synthetic=synthetic)
+    figure = new_figure(9, height)
     axes = figure.subplots()
-    colours = {value: _colour(value, i) for i, value in enumerate(values)}
+    colours = {
+        value: DATASET_COLOURS.get(value, SERIES[i % len(SERIES)]) for i, value in enumerate(values)
+    }
     marks = {value: MARKS[i % len(MARKS)] for i, value in enumerate(values)}
-    plot = so.Plot(rows, x=metric, y="at", color=series, marker=series).add(
-        so.Range(linewidth=1.6), orient="y", xmin=f"{metric}_low", xmax=f"{metric}_high",
-        legend=False,
-    )  # fmt: skip
+    plot = so.Plot(rows, x="f1", y="at", color="dataset", marker="dataset").add(
+        so.Range(linewidth=1.6), orient="y", xmin="f1_low", xmax="f1_high", legend=False
+    )
     plot = plot.add(so.Dot(pointsize=6, edgecolor="black"), legend=False)
-    thesis = f"{metric}_thesis"
-    shows_thesis = thesis in rows and rows[thesis].notna().any()
+    shows_thesis = "f1_thesis" in rows and rows["f1_thesis"].notna().any()
     if shows_thesis:
-        plot = plot.add(so.Dot(pointsize=8, fill=False, edgewidth=1.3), x=thesis, legend=False)
+        plot = plot.add(so.Dot(pointsize=8, fill=False, edgewidth=1.3), x="f1_thesis", legend=False)
     plot.scale(color=so.Nominal(colours), marker=so.Nominal(marks)).on(axes).plot()
     for head, at in heads.items():
         axes.text(0.005, at, head, transform=axes.get_yaxis_transform(), weight="bold",
@@ -49,10 +47,10 @@ def subgroup_forest(table, metric: str = "f1", series: str = "dataset", syntheti
     axes.set_yticks(list(places.values()), [str(subgroup) for _, subgroup in places])
     axes.set_ylim(max(places.values()) + 0.7, -0.6)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel(f"{METRICS.get(metric, metric)} with 95 % interval")
+    axes.set_xlabel("F1 with 95 % interval")
     axes.set_ylabel("")
     axes.grid(axis="x")
-    _sizes(axes, table, series, values, places)
+    _sizes(axes, table, values, places)
     _legend(figure, colours, marks, shows_thesis)
     return figure
 
@@ -69,14 +67,9 @@ def _places(table) -> tuple[dict, dict]:
     return places, heads
 
 
-def _colour(value, index: int) -> str:
-    fallback = SERIES[index % len(SERIES)]
-    return DATASET_COLOURS.get(value, MODEL_COLOURS.get(value, fallback))
-
-
-def _sizes(axes, table, series: str, values, places) -> None:
+def _sizes(axes, table, values, places) -> None:
     """Number of CMBs of each line, at the right."""
-    counts = table.pivot_table("n", ["factor", "subgroup"], series).reindex(columns=values)
+    counts = table.pivot_table("n", ["factor", "subgroup"], "dataset").reindex(columns=values)
     said = [", ".join("-" if n != n else f"{n:g}" for n in counts.loc[key]) for key in places]
     right = axes.secondary_yaxis("right")
     right.set_yticks(list(places.values()), said)
@@ -90,7 +83,7 @@ def _legend(figure, colours, marks, shows_thesis: bool) -> None:
 
     keys = [
         Line2D([], [], color=colour, marker=marks[value], mec="black", mew=0.5, ms=6,
-               label=MODEL_NAMES.get(value, value))
+               label=value)
         for value, colour in colours.items()
     ]  # fmt: skip
     if shows_thesis:

@@ -9,7 +9,7 @@ MNI = ["x_mni", "y_mni", "z_mni"]
 MATCHES = ("TP", "FN", "FP")
 
 
-def microbleeds_by_dataset(points, synthetic: bool = False):
+def microbleeds_by_dataset(points):
     """Places of all microbleeds, one colour per dataset.
 
     Parameters
@@ -20,10 +20,10 @@ def microbleeds_by_dataset(points, synthetic: bool = False):
     """
     names = datasets_in(points["dataset"], DATASET_ORDER)
     groups = {name: (name, DATASET_COLOURS.get(name, DATASET_COLOURS["All"])) for name in names}
-    return _glass_brain(points, "dataset", groups, synthetic)
+    return _glass_brain(points, "dataset", groups)
 
 
-def microbleeds_by_match(points, synthetic: bool = False):
+def microbleeds_by_match(points):
     """Places of found and missed microbleeds and of false positives.
 
     Parameters
@@ -37,16 +37,16 @@ def microbleeds_by_match(points, synthetic: bool = False):
         for m in MATCHES
         if m in set(points["match"])
     }
-    return _glass_brain(points, "match", groups, synthetic)
+    return _glass_brain(points, "match", groups)
 
 
-def _glass_brain(points, column: str, groups: dict[str, tuple[str, str]], synthetic: bool):
+def _glass_brain(points, column: str, groups: dict[str, tuple[str, str]]):
     """One set of markers per group; the largest group first, so that it hides no smaller one."""
     from matplotlib.lines import Line2D
     from nilearn import plotting
 
     placed = points.dropna(subset=MNI)
-    figure = new_figure(10, 3.4, synthetic=synthetic)
+    figure = new_figure(10, 3.4)
     figure.set_layout_engine("none")
     display = plotting.plot_glass_brain(
         None, display_mode="lyrz", figure=figure, axes=(0.0, 0.07, 1.0, 0.83), annotate=False

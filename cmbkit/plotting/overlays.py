@@ -14,9 +14,7 @@ MARGIN_MM = 12.0
 MASK_COLOUR = "#66CCEE"
 
 
-def brain_mask_and_parcellation(
-    image: Volume, mask: Volume, labels: Volume, synthetic: bool = False
-):
+def brain_mask_and_parcellation(image: Volume, mask: Volume, labels: Volume):
     """Two rows of cuts through one scan: the brain mask's outline, and the regions in colour.
 
     Parameters
@@ -37,7 +35,7 @@ def brain_mask_and_parcellation(
     colours = _colours(len(names))
     low, high = window_of(scan.data[brain.data > 0])
     centre = brain.to_mm(np.argwhere(brain.data > 0).mean(axis=0))
-    figure = new_figure(10, 6.4, synthetic=synthetic)
+    figure = new_figure(10, 6.4)
     figure.set_layout_engine("none")
     shared = {"cut_coords": centre, "figure": figure, "draw_cross": False, "black_bg": True,
               "vmin": low, "vmax": high, "colorbar": False}  # fmt: skip

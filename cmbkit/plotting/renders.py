@@ -28,7 +28,7 @@ def evenly_by_size(radii, n: int = 10) -> list[int]:
     return sorted(chosen, key=lambda i: (radii[i], i))
 
 
-def render_grid(rows, synthetic: bool = False, columns: int = 10):
+def render_grid(rows, columns: int = 10):
     """One row of renders per dataset, by increasing radius (Figure 5.1).
 
     Parameters
@@ -37,7 +37,7 @@ def render_grid(rows, synthetic: bool = False, columns: int = 10):
         By dataset; more than ``columns`` are thinned with `evenly_by_size`. All renders of a
         row share one scale, given by a bar.
     """
-    figure = new_figure(10, 1.15 * len(rows) + 0.3, synthetic=synthetic)
+    figure = new_figure(10, 1.15 * len(rows) + 0.3)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for line, (label, items) in zip(grid, rows.items(), strict=True):
         items = [items[i] for i in evenly_by_size([item[2] for item in items], columns)]
@@ -54,7 +54,7 @@ def render_grid(rows, synthetic: bool = False, columns: int = 10):
     return figure
 
 
-def render_pairs(pairs, synthetic: bool = False, columns: int = 8):
+def render_pairs(pairs):
     """Annotated microbleeds above the predicted ones, by increasing size (Figure 8.3).
 
     Parameters
@@ -66,9 +66,9 @@ def render_pairs(pairs, synthetic: bool = False, columns: int = 8):
     if not pairs:
         raise ValueError("render_pairs: expected at least one microbleed, found none")
     pairs = sorted(pairs, key=lambda pair: pair[3])
-    columns = min(columns, len(pairs))
+    columns = min(8, len(pairs))
     bands = -(-len(pairs) // columns)
-    figure = new_figure(1.1 * columns + 0.9, 2.3 * bands + 0.4, synthetic=synthetic)
+    figure = new_figure(1.1 * columns + 0.9, 2.3 * bands + 0.4)
     grid = figure.subplots(2 * bands, columns, squeeze=False)
     masks = [(m, spacing) for truth, found, spacing, _ in pairs for m in (truth, found)
              if m is not None]  # fmt: skip

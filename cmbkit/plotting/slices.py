@@ -13,7 +13,7 @@ from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
 
 
-def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
+def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
     """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
 
     Parameters
@@ -24,8 +24,8 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
         Width and height of the slice in mm; its lower left corner is (0, 0).
     outlines : dict of str to ndarray, shape (i, j), optional
         Masks by role.
-    view, bar
-        Part that is shown, see `cmbkit.plotting.cuts.show_cut`; whether with a scale bar.
+    view
+        Part that is shown, see `cmbkit.plotting.cuts.show_cut`.
 
     Returns
     -------
@@ -43,11 +43,11 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None, bar=True):
     width = np.ptp(view[0]) if view else extent_mm[0]
     return show_cut(
         axes, image, masks, "axial", (0, 0, 0), window=(low, high if high > low else low + 1),
-        bar_mm=nice_length(width) if bar else None, view=view,
+        bar_mm=nice_length(width), view=view,
     )  # fmt: skip
 
 
-def contact_sheet(panels, synthetic: bool = False, columns: int = 4):
+def contact_sheet(panels):
     """Raw slices side by side.
 
     Parameters
@@ -55,9 +55,9 @@ def contact_sheet(panels, synthetic: bool = False, columns: int = 4):
     panels : list of (title, slice2d, extent_mm)
         See `show_slice`; the title may have several lines.
     """
-    columns = min(columns, len(panels))
+    columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
-    figure = new_figure(9, 2.75 * rows * 4 / max(columns, 3), synthetic=synthetic, images=True)
+    figure = new_figure(9, 2.75 * rows * 4 / max(columns, 3), images=True)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (title, slice2d, extent_mm) in zip(grid, panels, strict=False):
         show_slice(axes, slice2d, extent_mm)
@@ -67,7 +67,7 @@ def contact_sheet(panels, synthetic: bool = False, columns: int = 4):
     return figure
 
 
-def mimic_panels(panels, synthetic: bool = False):
+def mimic_panels(panels):
     """Figure 2.1: a microbleed and its mimics; an arrow points at the middle of each crop.
 
     Parameters
@@ -78,7 +78,7 @@ def mimic_panels(panels, synthetic: bool = False):
     rows = 1 if len(panels) <= 4 else 2
     columns = -(-len(panels) // rows)
     side = 8.8 / max(columns, 3)
-    figure = new_figure(9, rows * (side + 0.55) + 0.2, synthetic=synthetic, images=True)
+    figure = new_figure(9, rows * (side + 0.55) + 0.2, images=True)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
@@ -93,9 +93,7 @@ def mimic_panels(panels, synthetic: bool = False):
     return figure
 
 
-def annotation_overlay(
-    slice2d, scribble2d, extent_mm, metadata: dict, mimics=(), synthetic: bool = False
-):
+def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()):
     """Figure 4.1: a slice with the rater's scribble, a close view of it, and what was noted.
 
     Parameters
@@ -110,7 +108,7 @@ def annotation_overlay(
     scribble = np.asarray(scribble2d) > 0
     if not scribble.any():
         raise ValueError("annotation_overlay: expected a scribble with voxels, found none")
-    figure = new_figure(9, 3.6, synthetic=synthetic)
+    figure = new_figure(9, 3.6)
     whole, close, words = figure.subplots(1, 3, width_ratios=[1.25, 1.25, 1])
     pixel = np.asarray(extent_mm) / scribble.shape
     centre = (np.argwhere(scribble).mean(axis=0) + 0.5) * pixel

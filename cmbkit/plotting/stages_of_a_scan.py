@@ -49,14 +49,14 @@ class StoryRow:
     window: tuple[float, float]
 
 
-def story_figure(rows: list[StoryRow], synthetic: bool = False):
+def story_figure(rows: list[StoryRow]):
     """Raw slice, raters' marks, refined mask, and three cuts of the standard grid, row by row.
 
     All close views of a row have the side of its part of the standard grid, hence one scale.
     """
     if not rows:
         raise ValueError("story_figure: expected at least one row, found none")
-    figure = new_figure(10, 1.72 * len(rows) + 0.6, synthetic=synthetic)
+    figure = new_figure(10, 1.72 * len(rows) + 0.6)
     grid = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
     for line, row in zip(grid, rows, strict=True):
         side = row.standard.shape[0] * row.spacing_mm

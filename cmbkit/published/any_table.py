@@ -200,7 +200,7 @@ def _hint(claim: Claim) -> str:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RowAudit:
     """What the audit says of one row.
 
     Attributes
@@ -253,7 +253,7 @@ def counts_text(counts, bounded: bool = True) -> str:
     return ways + ", ".join(parts)
 
 
-def audit_claim(claim: Claim, cut: Claim | None = None) -> Finding:
+def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     """Check one row.
 
     Parameters
@@ -267,21 +267,21 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> Finding:
         f1 = claim.rates["f1"]
         if f1.high < low - 1e-9 or f1.low > high + 1e-9:
             text = f"precision and recall need F1 {low:.4f} to {high:.4f}, printed {f1.text}"
-            return Finding(CANNOT, text)
+            return RowAudit(CANNOT, text)
     found = possible_counts(claim)
     if found is None or not claim.rates:
-        return Finding(OPEN, "expected rates with the number of CMBs (or scans) they come from")
+        return RowAudit(OPEN, "expected rates with the number of CMBs (or scans) they come from")
     bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
     if found:
-        return Finding(FITS, "", tuple(found), bounded)
+        return RowAudit(FITS, "", tuple(found), bounded)
     text = _conflicts(claim) + _hint(claim)
     fitting = possible_counts(cut) if cut is not None else None
-    return Finding(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
+    return RowAudit(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
 
 
 def audit_rows(
     table: pd.DataFrame, decimals: int | dict[str, int] | None = None
-) -> list[tuple[str, Finding]]:
+) -> list[tuple[str, RowAudit]]:
     """Name and finding of every row of a table.
 
     Parameters
@@ -315,7 +315,7 @@ def audit_rows(
                 for c in claims
             ]
             if not claims[0].rates or not claims[0].n_scans:
-                rows.append((label, Finding(OPEN, "averaged over scans: no counts to check")))
+                rows.append((label, RowAudit(OPEN, "averaged over scans: no counts to check")))
                 continue
         rows.append((label, audit_claim(*claims)))
     return rows
@@ -328,7 +328,7 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
     -------
     DataFrame
         row (its names), verdict, n_ways, tp, fp, fn with their _low and _high (see
-        `Finding.numbers`) and arithmetic (why not).
+        `RowAudit.numbers`) and arithmetic (why not).
     """
     rows = [
         {"row": label, "verdict": finding.verdict, **finding.numbers()}

@@ -17,7 +17,7 @@ from cmbkit.published.any_table import (
     COUNT_COLUMNS,
     OTHER_AVERAGE,
     SHOWN_COUNTS,
-    Finding,
+    RowAudit,
     audit_claim,
     claim_of,
 )
@@ -91,7 +91,7 @@ def published_results() -> pd.DataFrame:
     -------
     DataFrame
         The columns of `numbers.literature`; n_ways, tp, fp, fn with _low and _high (see
-        `any_table.Finding.numbers`), without_fp_scan (whether they leave out the printed FP per
+        `any_table.RowAudit.numbers`), without_fp_scan (whether they leave out the printed FP per
         scan); ``_low`` and ``_high`` of each rate; fp_cmb where the counts are the only ones;
         note with why there are no counts, or what else follows from them.
     """
@@ -131,7 +131,7 @@ def _noted(row: dict, more: str) -> dict:
     return row | {"note": "; ".join(filter(None, (row["note"], more)))}
 
 
-def _what_follows(claim: Claim, finding: Finding) -> str:
+def _what_follows(claim: Claim, finding: RowAudit) -> str:
     """Rates that were not reported but follow from the only counts."""
     if len(finding.counts) > 1:
         return ""

@@ -98,7 +98,7 @@ def tolerances(kind: str, number: str) -> tuple[Tolerance, float]:
     return NETWORK_ROWS if (kind, number) in PER_CANDIDATE else NETWORK, NETWORK_PICTURE
 
 
-def beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
+def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
     """The quantities of a table that have an interval, from frozen and from retrained networks.
 
     Parameters
@@ -113,8 +113,8 @@ def beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
         ``retrained``; rows by their place in the tables, of those that both tables have.
     """
     tables = {
-        "frozen": read_table(file, frozen[file]),
-        "retrained": read_table(file, retrained[file]),
+        "frozen": table_of(file, frozen[file]),
+        "retrained": table_of(file, retrained[file]),
     }
     first, second = tables.values()
     names = [n for n in first if {n, f"{n}_low", f"{n}_high"} <= {*first} & {*second}]
@@ -133,7 +133,7 @@ def beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def read_table(name: str, content: bytes) -> pd.DataFrame:
+def table_of(name: str, content: bytes) -> pd.DataFrame:
     """A table of a gallery from its file (.csv or .tsv)."""
     return pd.read_csv(io.BytesIO(content), sep="\t" if name.endswith(".tsv") else ",")
 
@@ -167,8 +167,8 @@ def _compared(item, old: dict | None, new: dict | None, before: Files, after: Fi
             apart = compare_pictures(a, b)
             verdict = "within tolerance" if apart <= picture else "different"
         elif name.endswith((".csv", ".tsv")):
-            table = read_table(name, a)
-            found = compare_tables(table, read_table(name, b), tolerance)
+            table = table_of(name, a)
+            found = compare_tables(table, table_of(name, b), tolerance)
             verdict = judge(found, table, tolerance)
             differences += [(name, difference) for difference in found]
         else:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from cmbkit.atomic import part_beside
 from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
@@ -34,16 +34,6 @@ TOLD = 4  # differences, of a result that takes long to make
 
 class NotMade(RuntimeError):
     """A result is not there, and the cache was told to make none."""
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """New folder beside the target; what is left of it goes."""
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".part-{target.name}-"))
-    try:
-        yield partial
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -141,7 +131,7 @@ class Cache:
         self._note(target)
         if resumable:
             _say_why(asked, target.parent)
-        with _unfinished(target) if resumable else _temporary(target) as partial:
+        with _unfinished(target) if resumable else part_beside(target) as partial:
             if resumable and self._there(target, asked):  # made by another process meanwhile
                 return target
             compute(partial)

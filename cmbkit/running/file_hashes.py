@@ -58,6 +58,12 @@ def _hash(path: str, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
 
 
+def sha256(path) -> str:
+    """SHA-256 of a file's content, hexadecimal: what is written down beside committed files."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def file_hash(path) -> str:
     """Content hash of a file (remembered by this process)."""
     status = os.stat(path)

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from cmbkit.atomic import part_beside, write_whole
 from cmbkit.running.provenance import RECORD
 
 USED = ".used"
@@ -50,9 +50,8 @@ class Entry:
         with held(lock, wait=False) if lock.is_file() else nullcontext(True) as free:
             if not free:
                 return
-            gone = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=".part-"))
-            self.folder.rename(gone / self.folder.name)
-            shutil.rmtree(gone)
+            with part_beside(self.folder) as gone:
+                self.folder.rename(gone / self.folder.name)
             lock.unlink(missing_ok=True)
         if all(path.name == USED for path in self.folder.parent.iterdir()):
             shutil.rmtree(self.folder.parent)
@@ -84,11 +83,7 @@ def mark(folder: Path, user: str) -> None:
     place = folder.parent / USED / user
     if place.is_file() and place.read_text() == folder.name:
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=place.parent, prefix=".part-")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(folder.name)
-    os.replace(partial, place)
+    write_whole(place, folder.name)
 
 
 def newest(item: Path) -> Path | None:

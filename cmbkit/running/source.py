@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
+from cmbkit.atomic import write_whole
 from cmbkit.running.syntax import STATEMENTS, Import, SourceFile, digest
 
 PACKAGE = __name__.partition(".")[0]
@@ -151,11 +151,7 @@ def _remember(memory: Path | None, roots, kept: Followed) -> None:
     if memory is None:
         return
     known = json.loads(memory.read_text()) if memory.is_file() else {}
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=memory.parent, prefix=f"{memory.name}.part-")
-    with os.fdopen(handle, "w") as stream:
-        json.dump(known | {_name(roots): kept}, stream)
-    os.replace(partial, memory)
+    write_whole(memory, json.dumps(known | {_name(roots): kept}))
 
 
 class _Walk:

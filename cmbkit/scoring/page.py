@@ -102,7 +102,7 @@ def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> Non
 
 
 def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.curves import froc as froc_figure
+    from cmbkit.plotting.curves import froc_curves
 
     page.section("FROC")
     matches, scans = result.matches, result.scans
@@ -128,7 +128,7 @@ def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
         "Sensitivity at false positives per scan",
     )
     data = pd.concat([curve.assign(dataset=name) for name, curve in curves.items()])
-    page.figure("froc", froc_figure(curves), "Free-response curve", data)
+    page.figure("froc", froc_curves(curves), "Free-response curve", data)
 
 
 def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:

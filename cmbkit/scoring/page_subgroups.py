@@ -7,18 +7,12 @@ import pandas as pd
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.hypotheses import compare_groups, holm
 from cmbkit.evaluation.statistics import summary_by
+from cmbkit.features.columns import SHAPES, mean_shapes
 from cmbkit.params import Evaluation
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.scoring.page_tables import POOLED, pooled_columns
 
 OUTLINES = {"GT": "annotated", "Pred": "predicted"}
-SHAPES = {
-    "volume_mm3": "Volume (mm³)",
-    "max_diameter_mm": "Max diameter (mm)",
-    "sphericity": "Sphericity",
-    "inv_flatness": "InvFlatness",
-    "inv_elongation": "InvElongation",
-}
 
 
 def by_subgroup(
@@ -36,18 +30,14 @@ def by_subgroup(
     DataFrame
         One row per factor and subgroup.
     """
-    parts = []
-    for factor, values in factors.items():
-        known = scans.assign(factor=factor, subgroup=values.to_numpy())
-        known = known[known["subgroup"].notna()].astype({"subgroup": str})
-        known = known.sort_values("subgroup", kind="stable")
-        parts.append(summary_by(known, ["factor", "subgroup"], params, seed))
+    groups = subgroups.by_factor(scans, factors)
+    table = pooled_columns(summary_by(groups, ["factor", "subgroup"], params, seed))
     columns = [Column("factor", "Scans by"), Column("subgroup", "Subgroup"), *POOLED]
     note = (
         "From summed counts. Slice thickness and resolution come from the scan table, or else "
         "from the grid of the mask. Number of CMBs: none, low (1 or 2), high (3 and more)."
     )
-    return laid_out(pooled_columns(pd.concat(parts, ignore_index=True)), columns, note=note)
+    return laid_out(table, columns, note=note)
 
 
 def by_location(
@@ -58,13 +48,11 @@ def by_location(
     seed: int,
 ) -> pd.DataFrame:
     """Detection by location (Table 8.2), from summed counts: one row per location."""
-    located = subgroups.with_locations(matches, features)
-    parts = []
-    for name in subgroups.LOCATIONS:
-        counted = subgroups.recount(scans, subgroups.at_location(located, name))
-        parts.append(summary_by(counted.assign(location=name), ["location"], params, seed))
+    placed = features.assign(location=subgroups.pooled_location(features))
+    located = subgroups.with_features(matches, placed, ["location"])
+    counted = subgroups.recounted_by_location(scans, located)
     note = "Where the annotated CMB lies; FP: where the predicted one lies."
-    table = pooled_columns(pd.concat(parts, ignore_index=True))
+    table = pooled_columns(summary_by(counted, ["location"], params, seed))
     return laid_out(table, [Column("location", "Location"), *POOLED], note=note)
 
 
@@ -120,30 +108,20 @@ def shapes(matches: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row per kind of match and outline (type "GT" or "Pred"): n, and mean and ``_sd`` of
-        each of `SHAPES`.
+        each of `features.columns.SHAPES`.
     """
     kinds = (("TP", "GT"), ("TP", "Pred"), ("FN", "GT"), ("FP", "Pred"))
-    rows = []
-    for match, kind in kinds:
-        if kind not in set(features["type"]):
-            continue
-        group = _with_shape(matches, features, match, kind)
-        row = {"match": match, "type": kind, "n": len(group)}
-        for key in SHAPES:
-            row |= {key: group[key].mean(), f"{key}_sd": group[key].std()}
-        rows.append(row)
+    sides = (("GT", "gt_id"), ("Pred", "pred_id"))
+    outlines = pd.concat(
+        matches[["uid", "match", own]].dropna().rename(columns={own: "id"}).assign(type=kind)
+        for kind, own in sides
+    ).merge(features.astype({"id": float}), on=["uid", "type", "id"], validate="one_to_one")
+    known = [kind for kind in kinds if kind[1] in set(features["type"])]
+    table = mean_shapes(outlines, ["match", "type"], known)
     columns = [
         Column("match", "Match"),
         Column("type", "Outline", names=OUTLINES),
         Column("n", "n"),
         *(Column(key, title, 2) for key, title in SHAPES.items()),
     ]
-    return laid_out(pd.DataFrame(rows), columns, note="Mean ± SD over microbleeds.")
-
-
-def _with_shape(matches, features, match: str, kind: str) -> pd.DataFrame:
-    """Features of the annotated or the predicted microbleeds of one kind of match."""
-    column = "gt_id" if kind == "GT" else "pred_id"
-    chosen = matches.loc[matches["match"] == match, ["uid", column]].rename(columns={column: "id"})
-    side = features[features["type"] == kind].astype({"id": float})
-    return chosen.merge(side, on=["uid", "id"], how="inner", validate="one_to_one")
+    return laid_out(table, columns, note="Mean ± SD over microbleeds.")

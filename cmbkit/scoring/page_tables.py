@@ -64,12 +64,10 @@ COMPARED = {
 DATA = Column("dataset", "Data")
 
 
-def groups_of(scans: pd.DataFrame, column: str = "dataset"):
-    """Rows of each value of a column, and of all of them where there are several."""
-    names = list(dict.fromkeys(scans[column]))
-    for name in names:
-        yield name, scans[scans[column] == name]
-    if len(names) > 1:
+def groups_of(scans: pd.DataFrame):
+    """Name and rows of each data set, and of all of them where there are several."""
+    yield from scans.groupby("dataset", sort=False)
+    if len(set(scans["dataset"])) > 1:
         yield "all", scans
 
 

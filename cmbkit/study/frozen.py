@@ -8,7 +8,6 @@ are HDF5, snapshots npz and all else is text: none of it can hold code.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from cmbkit.params import Parameters
+from cmbkit.running.file_hashes import sha256
 from cmbkit.running.provenance import software_versions
 
 MANIFEST = "manifest.json"
@@ -71,7 +71,7 @@ def frozen_folder(root: Path, params: Parameters) -> Path:
         raise FrozenError(f"{place}: trained with {'; '.join(found[:3])}{more}; {TRAIN}")
     for name, expected in manifest["files"].items():
         path = folder / name
-        actual = _sha256(path) if path.is_file() else "nothing"
+        actual = sha256(path) if path.is_file() else "nothing"
         if actual != expected:
             raise FrozenError(
                 f"{place / name}: expected sha256 {expected[:12]}, found {actual[:12]}; "
@@ -118,7 +118,7 @@ def freeze(study) -> Path:
         "software": software_versions(),
         "parameters": params.model_dump(mode="json", include={*SECTIONS, "inference"}),
         "files": {
-            path.relative_to(target).as_posix(): _sha256(path)
+            path.relative_to(target).as_posix(): sha256(path)
             for path in sorted(target.rglob("*"))
             if path.is_file()
         },
@@ -144,11 +144,6 @@ def _differences(section: BaseModel, trained: Mapping, name: str, path: str = ""
     then = trained.get(name, default)
     if now != then:
         yield f"{path} {then}, found {now}"
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def commit_of(root: Path) -> str | None:

@@ -16,6 +16,7 @@ from cmbkit.study.scan_results import (
     BASELINE,
     baseline_cached,
     evaluate_cached,
+    evaluate_native,
     found_cached,
     predicted_file,
 )
@@ -180,8 +181,6 @@ class ResultStage:
 
     def native_scan_rows(self, models: list[str]) -> pd.DataFrame:
         """As `scan_rows` for some models, compared on the scans' own grids (section 9.4)."""
-        from cmbkit.study.native_grid import evaluate_native
-
         tables = []
         for model in models:
             step = f"evaluation-native/{model}"

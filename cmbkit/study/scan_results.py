@@ -53,17 +53,48 @@ def evaluate_cached(
         features = describe_scan(standard, predicted, type="Pred")
         features.to_csv(folder / "features.tsv", sep="\t", index=False)
 
-    inputs = {
+    step = f"evaluation/{model}"
+    inputs = _inputs(params, standard, prediction)
+    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_cached])
+    row = json.loads((folder / "scan.json").read_text())
+    matches = pd.read_csv(folder / "matches.tsv", sep="\t")
+    return matches, row, read_features(folder / "features.tsv")
+
+
+def _inputs(params: Evaluation, standard: StandardScan, prediction: Path) -> dict:
+    scan = standard.scan
+    return {
         "scan": standard.folder,
         "prediction": prediction,
         "evaluation": params.of_scans,
         "who": [scan.uid, scan.dataset, scan.patient],
     }
-    step = f"evaluation/{model}"
-    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_cached])
-    row = json.loads((folder / "scan.json").read_text())
-    matches = pd.read_csv(folder / "matches.tsv", sep="\t")
-    return matches, row, read_features(folder / "features.tsv")
+
+
+def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]) -> dict:
+    """Scan row of one predicted scan, compared on its own grid (a limitation of section 9.4).
+
+    Annotated and predicted CMBs are taken back from the standard grid and matched there in mm.
+    """
+    from cmbkit.evaluation.scan import evaluate_scan
+    from cmbkit.preprocessing.grid import to_native
+
+    model, standard, prediction = item
+    scan, file = standard.scan, predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
+
+    def compute(folder: Path) -> None:
+        record = standard.record()
+        sides = (standard.lesions(), Volume.read(file, "uint16"))
+        reference, predicted = (to_native(side, record) for side in sides)
+        who = {"uid": scan.uid, "dataset": scan.dataset, "patient": scan.patient}
+        matches, row = evaluate_scan(reference, predicted, **who, params=params)
+        matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
+        (folder / "scan.json").write_text(json.dumps(row))
+
+    step = f"evaluation-native/{model}"
+    inputs = _inputs(params, standard, prediction)
+    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_native])
+    return json.loads((folder / "scan.json").read_text())
 
 
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:

@@ -59,6 +59,11 @@ def test_scan_level_groups_at_their_limits():
     assert subgroups.cmb_count(counts).tolist() == ["<=10 CMBs", ">10 CMBs"]
 
 
+def located(features=FEATURES):
+    placed = features.assign(location=subgroups.pooled_location(features))
+    return subgroups.with_features(MATCHES, placed, ["location"])
+
+
 @pytest.mark.parametrize(
     ("pairs", "location", "expected"),
     [
@@ -74,14 +79,12 @@ def test_scan_level_groups_at_their_limits():
     ],
 )
 def test_calls_at_a_location(pairs, location, expected):
-    located = subgroups.with_locations(MATCHES, FEATURES)
-    kept = subgroups.at_location(located, location, pairs)
+    kept = subgroups.at_location(located(), location, pairs)
     assert kept["match"].value_counts().to_dict() == expected
 
 
 def test_recount_leaves_scans_without_such_calls_undefined():
-    located = subgroups.with_locations(MATCHES, FEATURES)
-    table = subgroups.recount(SCANS, subgroups.at_location(located, "Deep")).set_index("uid")
+    table = subgroups.recount(SCANS, subgroups.at_location(located(), "Deep")).set_index("uid")
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
     assert table["dice_tp"].tolist()[:2] == [0.6, 0.7]
     assert np.isnan(table.loc["c", "dice_tp"])
@@ -103,10 +106,28 @@ def test_shapes_take_the_call_of_their_own_side():
 
 def test_unknown_way_to_place_pairs():
     with pytest.raises(ValueError, match="expected 'reference' or 'each', found 'both'"):
-        subgroups.at_location(subgroups.with_locations(MATCHES, FEATURES), "Deep", "both")
+        subgroups.at_location(located(), "Deep", "both")
 
 
 def test_a_cmb_without_features_is_named():
     lacking = FEATURES[~((FEATURES["type"] == "GT") & (FEATURES["id"] == 3))]
     with pytest.raises(ValueError, match="found none for 1, first GT 3 of a"):
-        subgroups.with_locations(MATCHES, lacking)
+        located(lacking)
+
+
+def test_scans_come_once_for_every_factor_they_have():
+    parts = {"slices": pd.Series(["thin", None, "thick"]), "sex": pd.Series(["f", "f", "m"])}
+    table = subgroups.by_factor(SCANS, parts)
+    assert table[["factor", "subgroup", "uid"]].to_numpy().tolist() == [
+        ["slices", "thick", "c"], ["slices", "thin", "a"],
+        ["sex", "f", "a"], ["sex", "f", "b"], ["sex", "m", "c"],
+    ]  # fmt: skip
+
+
+def test_every_location_but_an_empty_elsewhere_has_all_scans():
+    table = subgroups.recounted_by_location(SCANS, located())
+    assert table.groupby("location").size().to_dict() == dict.fromkeys(subgroups.LOCATIONS, 3)
+    inside = located()
+    inside = inside[inside["pred_id"] != 3]  # the only one in no region
+    kept = subgroups.recounted_by_location(SCANS, inside)["location"]
+    assert list(dict.fromkeys(kept)) == ["Cortical", "Deep", "Subcortical"]

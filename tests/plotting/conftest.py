@@ -6,6 +6,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from cmbkit.plotting.canvas import label_synthetic
+
 
 def drawn_texts(figure, monkeypatch) -> list[Text]:
     """Texts that are really drawn (tick labels beyond the limits of an axis are not)."""
@@ -37,9 +39,10 @@ def texts_outside(figure, texts) -> list[str]:
 
 @pytest.fixture
 def readable(monkeypatch):
-    """Assert that no text of a figure is clipped or smaller than 8 points."""
+    """Assert that no text of a figure, label included, is clipped or smaller than 8 points."""
 
     def check(figure):
+        label_synthetic(figure)
         texts = drawn_texts(figure, monkeypatch)
         assert texts_outside(figure, texts) == []
         assert [text.get_text() for text in texts if text.get_fontsize() < 8] == []

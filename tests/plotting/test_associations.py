@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.features.columns import TITLES
 from cmbkit.features.trends import correlations, linear_trend
 from cmbkit.plotting import associations
 
@@ -11,7 +12,7 @@ from cmbkit.plotting import associations
 @pytest.fixture
 def features():
     rng = np.random.default_rng(4)
-    table = pd.DataFrame({name: rng.uniform(0.2, 1, 24) for name in associations.NAMES})
+    table = pd.DataFrame({name: rng.uniform(0.2, 1, 24) for name in TITLES})
     table["n_voxels"] = rng.integers(1, 900, 24)
     table["slice_thickness_mm"] = rng.choice([0.8, 2.0, 6.0], 24)
     table["dataset"] = ["CRB"] * 10 + ["DOU"] * 14
@@ -21,7 +22,7 @@ def features():
 def test_correlations_are_printed_once_each_with_their_n(features, readable, words):
     features.loc[0, "contrast"] = np.nan
     table = correlations(features)
-    figure = readable(associations.correlation_matrix(table, synthetic=True))
+    figure = readable(associations.correlation_matrix(table))
     assert "n = 23 to 24 CMBs" in words(figure)
     numbers = [t for t in figure.axes[0].texts if t.get_text()]
     assert len(numbers) == 8 * 7 / 2

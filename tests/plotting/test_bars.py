@@ -32,7 +32,7 @@ def features():
 
 
 def test_percent_axis_agrees_with_the_counts_axis(features, readable):
-    figure = readable(bars.location_bars(features, synthetic=True))
+    figure = readable(bars.location_bars(features))
     shown = [axes for axes in figure.axes if axes.patches]
     titles = [axes.get_title() for axes in shown]
     assert titles == ["CRB (n = 8)", "VALDO (n = 12)", "sMOMENI (n = 5)", "All (n = 25)"]
@@ -52,7 +52,7 @@ def test_split_bars_stand_beside_the_thesis(readable, words):
             "proportion_pct_thesis": [86.6, 13.4, np.nan],
         }
     )
-    figure = readable(bars.split_bars(table, {"seq_type": "Sequence"}, "Strata", synthetic=True))
+    figure = readable(bars.split_bars(table, {"seq_type": "Sequence"}, "Strata"))
     widths = [[bar.get_width() for bar in group] for group in figure.axes[0].containers]
     np.testing.assert_array_equal(widths[0], [80, 20])
     np.testing.assert_array_equal(widths[1], [86.6, 13.4])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.plotting.curves import froc, loss_curves, thickness_curves, training_record
+from cmbkit.plotting.curves import froc_curves, loss_curves, thickness_curves, training_record
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def history():
 
 
 def test_loss_curves_mark_the_lowest_validation_loss(history, readable, words):
-    figure = readable(loss_curves(history, "Pre-training", synthetic=True))
+    figure = readable(loss_curves(history, "Pre-training"))
     assert "lowest: 0.4 at epoch 3" in words(figure)
     assert "n = 6 epochs" in words(figure)
     training, validation, star = (line for line in figure.axes[0].lines if len(line.get_xdata()))
@@ -43,7 +43,7 @@ def test_parts_have_their_own_colours(history):
 
 
 def test_record_has_four_panels_and_a_learning_rate(history, readable, words):
-    figure = readable(training_record(history, "Scratch", synthetic=True))
+    figure = readable(training_record(history, "Scratch"))
     assert len(figure.axes) == 5
     assert "best: 0.5 at epoch 3" in words(figure)
     assert "Precision" not in words(figure)  # never measured here
@@ -52,13 +52,10 @@ def test_record_has_four_panels_and_a_learning_rate(history, readable, words):
 
 def test_froc_keeps_its_height_to_the_right_edge(readable):
     curve = pd.DataFrame({"fp_per_scan": [0, 0.5, 2], "sensitivity": [0.2, 0.6, 0.8]})
-    figure = readable(
-        froc({"scratch": curve, "tl": curve / 2}, {"scratch": (0.5, 0.6)}, synthetic=True)
-    )
+    figure = readable(froc_curves({"scratch": curve, "tl": curve / 2}))
     axes = figure.axes[0]
     assert axes.get_xlim() == (0, pytest.approx(2.1))
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.2, 0.6, 0.8, 0.8])
-    assert axes.lines[1].get_xydata().tolist() == [[0.5, 0.6]]
     assert axes.get_xlabel() == "False positives per scan"
 
 
@@ -71,7 +68,7 @@ def test_each_factor_has_its_column_and_each_level_its_line(readable, words):
         for mm in (1.0, 3.0, 6.0)
     ]  # fmt: skip
     titles = {"radius": "Radius (mm)", "count": "CMBs per brain"}
-    figure = readable(thickness_curves(pd.DataFrame(rows), titles, synthetic=True))
+    figure = readable(thickness_curves(pd.DataFrame(rows), titles))
     assert len(figure.axes) == 4
     lines = [[line for line in axes.lines if len(line.get_xdata())] for axes in figure.axes]
     assert [len(of_one) for of_one in lines] == [2, 1, 2, 1]

@@ -86,7 +86,7 @@ def test_orthogonal_cuts_go_through_the_lesion_and_outline_it_by_role(
         ("Annotated", volume, {"annotated": mask}),
         ("scratch", volume, {"predicted": mask}),
     ]
-    figure = readable(cuts.orthogonal_cuts(rows, (0.5, 0.5, 2.0), title="A\nB", synthetic=True))
+    figure = readable(cuts.orthogonal_cuts(rows, (0.5, 0.5, 2.0), title="A\nB"))
     above = np.array(hosts(figure)).reshape(3, 3)
     assert [axes.get_title() for axes in above[0]] == ["Axial", "A\nB\nCoronal", "Sagittal"]
     assert [axes.get_ylabel() for axes in above[:, 0]] == ["Raw", "Annotated", "Scratch"]

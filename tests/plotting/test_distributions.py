@@ -42,7 +42,7 @@ def labels(axes):
 
 
 def test_radius_and_counts_names_groups_with_their_n(features, scans, readable):
-    figure = readable(distributions.radius_and_counts(features, scans, synthetic=True))
+    figure = readable(distributions.radius_and_counts(features, scans))
     radius, counts = figure.axes[:2]
     assert labels(radius) == ["CRB\nn = 8", "VALDO\nn = 12", "sMOMENI\nn = 5"]
     assert labels(counts) == ["CRB\nn = 2", "VALDO\nn = 3", "sMOMENI\nn = 2"]
@@ -68,7 +68,7 @@ def test_half_violins_count_the_scans_that_have_a_value(readable):
         for m in ("scratch", "tl", "dark blobs")
         for i, p in enumerate([0.5, 0.7, np.nan if m == "tl" else 0.9])
     ]
-    figure = readable(distributions.half_violins(pd.DataFrame(rows), synthetic=True))
+    figure = readable(distributions.half_violins(pd.DataFrame(rows)))
     precision, recall, _ = figure.axes
     ticks = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in (precision, recall)]
     assert ticks[0] == ["CRB\nn = 3 | 2", "DOU\nn = 3 | 2", "Valid\nn = 3 | 2"]
@@ -101,16 +101,10 @@ def test_quartiles_are_drawn_where_they_are():
     assert sorted(line.get_ydata()[0] for line in axes.lines) == pytest.approx([0.2, 0.4, 0.8])
 
 
-def test_fences_of_one_to_eleven_and_a_hundred():
-    # quartiles of 1..11 with 100: 3.75 and 9.25 (linear), fences -4.5 and 17.5
-    kept = distributions.within_fences([*range(1, 12), 100, np.nan])
-    np.testing.assert_array_equal(kept, np.arange(1, 12))
-
-
 @pytest.mark.parametrize("sample", [[1.0], [0.5, 0.5, 0.5], [np.nan, 1.0]])
 def test_groups_without_spread_are_drawn(sample, readable):
     rows = pd.DataFrame({"dataset": "DOU", "recall": sample})
-    axes = readable(distributions.scan_scores(rows, synthetic=True)).axes[0]
+    axes = readable(distributions.scan_scores(rows)).axes[0]
     assert labels(axes) == [f"DOU\nn = {np.isfinite(sample).sum()}"]
     (dots,) = [c for c in axes.collections if isinstance(c, PathCollection)]
     assert set(np.asarray(dots.get_offsets())[:, 1]) == {sample[-1]}

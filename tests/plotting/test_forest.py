@@ -15,7 +15,7 @@ def test_forest_draws_each_value_with_its_interval_and_n(readable, words):
         ],
         columns=["factor", "subgroup", "dataset", "n", "f1", "f1_low", "f1_high"],
     )
-    figure = readable(subgroup_forest(table, synthetic=True))
+    figure = readable(subgroup_forest(table))
     axes = figure.axes[0]
     intervals, values = axes.collections
     ends = [[x for x, _ in path.vertices] for path in intervals.get_paths()]

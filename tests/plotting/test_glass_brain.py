@@ -38,7 +38,7 @@ def view(figure):
 
 
 def test_matches_are_drawn_where_they_are_in_their_colours(points, readable, words):
-    figure = readable(glass_brain.microbleeds_by_match(points, synthetic=True))
+    figure = readable(glass_brain.microbleeds_by_match(points))
     assert markers(view(figure)) == {
         (ROLE_COLOURS["tp"], -30, -50),
         (ROLE_COLOURS["fn"], 20, 10),

@@ -22,7 +22,7 @@ def scan():
 
 
 def test_outline_and_regions_lie_on_the_brain_in_mm(scan, readable, words):
-    figure = readable(overlays.brain_mask_and_parcellation(*scan, synthetic=True))
+    figure = readable(overlays.brain_mask_and_parcellation(*scan))
     contours = [axes for axes in figure.axes if axes.collections]
     assert len(contours) == 3
     corners = np.concatenate([p.vertices for p in contours[2].collections[0].get_paths()])

@@ -26,7 +26,7 @@ def cube(n):
 
 def test_grid_prints_radii_in_order_and_the_renderer(readable, words):
     rows = {"DOU": [(cube(n), 0.5, n / 3) for n in (5, 2, 3)], "VALDO": [(cube(2), 0.5, 0.9)]}
-    figure = readable(renders.render_grid(rows, synthetic=True, columns=4))
+    figure = readable(renders.render_grid(rows, columns=4))
     axes = np.array(figure.axes).reshape(2, 4)
     assert [a.get_title() for a in axes[0]] == ["0.67 mm", "1.00 mm", "1.67 mm", ""]
     assert [len(a.images) for a in axes.ravel()] == [1, 1, 1, 0, 1, 0, 0, 0]

@@ -15,7 +15,7 @@ def slice2d():
 
 def test_contact_sheet_shows_each_slice_in_mm(slice2d, readable, words, drawn):
     panels = [(f"Set {n}\n0.45 mm", slice2d, (200, 150)) for n in range(5)]
-    figure = readable(contact_sheet(panels, synthetic=True))
+    figure = readable(contact_sheet(panels))
     shown = drawn(figure)
     assert len(shown) == 5
     assert shown[0].get_xlim() == (0, 200) and shown[0].get_ylim() == (0, 150)
@@ -26,7 +26,7 @@ def test_contact_sheet_shows_each_slice_in_mm(slice2d, readable, words, drawn):
 
 def test_mimics_have_an_arrow_each_and_long_titles_are_broken(slice2d, readable, drawn):
     title = "basal ganglia calcification on SWI\nCRB-study0001-SWI"
-    figure = readable(mimic_panels([(title, slice2d, (20, 15))] * 6, synthetic=True))
+    figure = readable(mimic_panels([(title, slice2d, (20, 15))] * 6))
     arrows = [[t.xy for t in axes.texts if isinstance(t, Annotation)] for axes in drawn(figure)]
     assert len(arrows) == 6
     # the tip is 5 % of the shorter side beside the middle (10, 7.5)

@@ -19,7 +19,7 @@ def test_all_rows_are_drawn_to_one_scale_in_mm(readable, drawn):
         StoryRow("CRB\nT2S, scribbles", image, marks, marks, (2.0, 3.0), (63.0, 61.5), *shared),
         StoryRow("CRBneg\nno CMB", image, empty, empty, (2.0, 3.0), (60.0, 60.0), *shared),
     ]
-    figure = readable(story_figure(rows, synthetic=True))
+    figure = readable(story_figure(rows))
     grid = np.reshape(drawn(figure), (2, 6))
     whole, close = grid[0, 0], grid[0, 1]
     assert whole.get_xlim() == (0, 120) and whole.get_ylim() == (0, 120)

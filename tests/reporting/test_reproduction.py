@@ -13,8 +13,8 @@ from cmbkit.reporting.comparison import EXACT, NETWORK
 from cmbkit.reporting.gallery import Gallery
 from cmbkit.reporting.reproduction import (
     THROUGH_NETWORK,
-    beside,
     compare_galleries,
+    intervals_beside,
     read_files,
     tolerances,
 )
@@ -96,7 +96,7 @@ def test_a_changed_page_of_unchanged_numbers_is_different(before):
 
 def test_values_with_intervals_stand_beside_each_other(before, tmp_path):
     anew = DETECTION.assign(f1=[0.65, 0.4], f1_low=[0.5, 0.3])
-    table = beside(before, gallery(tmp_path / "after", detection=anew), "table_7_2.csv")
+    table = intervals_beside(before, gallery(tmp_path / "after", detection=anew), "table_7_2.csv")
     assert table["row"].tolist() == ["scratch", "tl"]
     assert set(table["quantity"]) == {"f1"}  # tp has no interval
     assert table["frozen"].tolist() == [0.6, 0.7]

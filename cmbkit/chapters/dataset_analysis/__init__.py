@@ -8,15 +8,3 @@ from cmbkit.chapters.dataset_analysis.tables import (
     table_a_8,
     table_b_1,
 )
-
-__all__ = [
-    "figure_2_1",
-    "figure_4_1",
-    "figure_a_8",
-    "figure_s1",
-    "table_2_1",
-    "table_4_1",
-    "table_7_1",
-    "table_a_8",
-    "table_b_1",
-]

@@ -109,7 +109,7 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
         Column("rating_scale_thesis", "Rating scale (thesis)"),
         Column("n_scans", "Scans"),
     ]
-    return laid_out(beside(own, printed, ["dataset", "site"]), columns)
+    return laid_out(beside(own, printed, ["dataset", "site"], rows="both"), columns)
 
 
 def _fields(values: pd.Series) -> str | None:
@@ -185,7 +185,9 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
         Column("split", "Split"),
     ]
     note = "Mean ± standard deviation; radius over CMBs."
-    return laid_out(beside(pd.DataFrame(rows), printed, ["dataset"]), columns, note=note)
+    return laid_out(
+        beside(pd.DataFrame(rows), printed, ["dataset"], rows="both"), columns, note=note
+    )
 
 
 def _printed_7_1() -> pd.DataFrame:
@@ -237,7 +239,7 @@ def table_a_8(table: pd.DataFrame) -> pd.DataFrame:
     printed = pd.concat(parts, ignore_index=True).rename(columns={"count": "n_scans"})
     printed["proportion_pct"] = printed["proportion_pct"].str.rstrip("%").astype(float)
     printed = printed.astype({"n_scans": int})
-    both = beside(own, printed, ["split", "column", "value"])
+    both = beside(own, printed, ["split", "column", "value"], rows="both")
     sizes = ["n_scans", "n_scans_thesis"]
     both = both.assign(order=both["column"].map([*STRATA, "stratify_label"].index)).sort_values(
         ["split", "order", *sizes], ascending=[True, True, False, False], kind="stable"

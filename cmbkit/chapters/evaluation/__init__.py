@@ -14,19 +14,3 @@ from cmbkit.chapters.evaluation.supplement import (
     table_s34,
 )
 from cmbkit.chapters.evaluation.tables import table_7_2, table_7_3, table_7_4, table_7_5
-
-__all__ = [
-    "figure_7_4",
-    "figure_7_5",
-    "figure_s10",
-    "largest_difference",
-    "table_7_2",
-    "table_7_3",
-    "table_7_4",
-    "table_7_5",
-    "table_s9",
-    "table_s10",
-    "table_s30",
-    "table_s33",
-    "table_s34",
-]

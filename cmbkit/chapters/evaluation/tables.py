@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cmbkit.chapters.beside import beside
 from cmbkit.chapters.detection import (
     BY_KEYS,
     COUNTS,
@@ -14,7 +15,6 @@ from cmbkit.chapters.detection import (
     MODELS,
     POOLED,
     in_order,
-    printed_beside,
     result_table,
 )
 from cmbkit.evaluation.metrics import scan_classification
@@ -56,7 +56,7 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
         "fp_scan": "fp_scan",
     }
     table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
-    table = printed_beside(table, thesis_numbers("7.2"), KEYS, printed)
+    table = beside(table, thesis_numbers("7.2"), KEYS, printed)
     titles = ("Precision", "Recall", "F1", "F1*", "FPcmb", "FPscan")
     shown = [
         Column(key, title, 3, "min" if "FP" in title else "max")
@@ -80,7 +80,7 @@ def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
     """
     printed = {f"pooled_{name}": name for name in ("precision", "recall", "f1", "fp_cmb")}
     table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
-    table = printed_beside(table, thesis_numbers("7.3"), KEYS, printed)
+    table = beside(table, thesis_numbers("7.3"), KEYS, printed)
     shown = [
         *COUNTS,
         Column("pooled_precision", "Precision", 3, "max"),
@@ -101,7 +101,7 @@ def table_7_4(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
     """
     printed = {"scan_dice_tp": "scan_dsc_tp", "pooled_dice_tp": "glob_dsc_tp"}
     table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
-    table = printed_beside(table, thesis_numbers("7.4"), KEYS, printed)
+    table = beside(table, thesis_numbers("7.4"), KEYS, printed)
     shown = [
         Column("scan_dice_tp", "scanDSC_TP", 2, "max"),
         Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
@@ -147,7 +147,7 @@ def table_7_5(
     if positive == "at_least":
         printed = pd.DataFrame([_turned_round(row) for row in printed.to_dict("records")])
         printed = printed.reindex(columns=[*keys, *rates])
-    table = printed_beside(table, printed, keys, {name: name for name in rates})
+    table = beside(table, printed, keys, {name: name for name in rates})
     shown = [
         DATASET,
         Column("threshold", "Threshold"),

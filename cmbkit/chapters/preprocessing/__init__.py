@@ -9,15 +9,3 @@ from cmbkit.chapters.preprocessing.tables import (
     table_s4b,
     table_s5,
 )
-
-__all__ = [
-    "figure_5_1",
-    "figure_s2",
-    "figure_s3",
-    "table_5_1",
-    "table_s2",
-    "table_s3",
-    "table_s4",
-    "table_s4b",
-    "table_s5",
-]

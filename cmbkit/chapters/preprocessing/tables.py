@@ -59,7 +59,7 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
     own = pd.DataFrame(rows, columns=["dataset", "raw_annotation", *STEPS_5_1])
     printed = thesis_table("5.1").fillna(NOT_APPLICABLE)
     columns = [DATASET, Column("raw_annotation", "Raw annotation")]
-    table = beside(own, printed[printed["dataset"].isin(kinds)], ["dataset"])
+    table = beside(own, printed, ["dataset"])
     return laid_out(table, columns + [Column(*head) for head in STEPS_5_1.items()])
 
 

@@ -16,20 +16,3 @@ from cmbkit.chapters.subgroup_analysis.supplement import (
     table_s32,
 )
 from cmbkit.chapters.subgroup_analysis.tables import table_8_1, table_8_2, table_8_3
-
-__all__ = [
-    "examples",
-    "experiment_caption",
-    "figure_8_1",
-    "figure_8_2",
-    "figure_8_3",
-    "figure_s11",
-    "figure_s31",
-    "found_and_missed",
-    "table_8_1",
-    "table_8_2",
-    "table_8_3",
-    "table_s11",
-    "table_s31",
-    "table_s32",
-]

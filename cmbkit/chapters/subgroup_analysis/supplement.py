@@ -9,7 +9,7 @@ from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, in_order
 from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
 from cmbkit.evaluation.statistics import summary, summary_by
-from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, cmb_count
+from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, by_factor, cmb_count
 from cmbkit.params import Evaluation, SliceExperiment
 from cmbkit.published.numbers import stated, statements, thesis_numbers
 from cmbkit.reporting.layout import Column, laid_out
@@ -44,13 +44,10 @@ def table_s11(
         factor, subgroup, dataset, n_scans, n (annotated CMBs; groups without are left out), tp,
         fp, fn, f1, f1_low, f1_high, f1_thesis (what sections 8.1.1 and 8.1.3 state).
     """
-    scans, parts = scans[scans["model"] == model], []
-    for factor in FACTORS:
-        groups = scans.assign(factor=factor, subgroup=SCAN_SUBGROUPS[factor](scans))
-        order = sorted(groups["subgroup"].unique())
-        groups = in_order(groups, dataset=DATASETS, subgroup=order)
-        parts.append(summary_by(groups, ["factor", "subgroup", "dataset"], params, seed))
-    table = pd.concat(parts, ignore_index=True)
+    scans = scans[scans["model"] == model]
+    groups = by_factor(scans, {factor: SCAN_SUBGROUPS[factor](scans) for factor in FACTORS})
+    groups = in_order(groups, factor=FACTORS, dataset=DATASETS)
+    table = summary_by(groups, ["factor", "subgroup", "dataset"], params, seed)
     f1 = {f"pooled_f1{end}": f"f1{end}" for end in ("", "_low", "_high")}
     table = table.assign(n=table["tp"] + table["fn"]).rename(columns=f1)
     table = table[table["n"] > 0].reset_index(drop=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cmbkit.chapters.beside import beside
 from cmbkit.chapters.detection import (
     COUNTS,
     DATASET,
     DATASETS,
     in_order,
-    printed_beside,
     result_table,
 )
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.statistics import summary_by
-from cmbkit.features.columns import SHAPES
+from cmbkit.features.columns import SHAPES, mean_shapes
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.numbers import thesis_numbers
@@ -93,12 +93,7 @@ def table_8_2(
         4.2 have rows of their own ("Elsewhere"), so that the counts add up.
     """
     scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
-    parts = {name: subgroups.at_location(matches, name, pairs) for name in subgroups.LOCATIONS}
-    groups = pd.concat(
-        subgroups.recount(scans, part).assign(location=name)
-        for name, part in parts.items()
-        if len(part) or name != subgroups.ELSEWHERE
-    )
+    groups = subgroups.recounted_by_location(scans, matches, pairs)
     orders, columns = {"location": subgroups.LOCATIONS}, [Column("location", "Location")]
     return _by_subgroup(groups, thesis_numbers("8.2"), orders, columns, params, model, seed)
 
@@ -109,7 +104,7 @@ def _by_subgroup(scans, printed, orders, columns, params, model, seed) -> pd.Dat
     table = summary_by(groups, keys, params, seed)
     names = {name: name for name in ("tp", "fp", "fn", *RATES)} | {"pooled_f1": "glob_f1"}
     printed = printed if model == "scratch" else printed.iloc[:0]
-    table = printed_beside(table, printed, keys, names)
+    table = beside(table, printed, keys, names)
     shown = [DATASET, *columns, Column("n_scans", "Scans"), *COUNTS]
     shown += [Column(key, title, 3) for key, title in RATES.items()]
     note = f"{about(model)} Mean ± SD over scans [95 % interval, patients resampled]."
@@ -133,19 +128,13 @@ def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
     """
     shapes = subgroups.shapes_by_match(matches[matches["model"] == model])
     datasets = in_order(shapes[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"]
-    rows = []
-    for match, kind in (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred")):
-        for dataset in datasets:
-            keys = {"match": match, "type": kind, "dataset": dataset}
-            group = shapes[(shapes[list(keys)] == pd.Series(keys)).all(axis=1)]
-            row = keys | {"n": len(group)}
-            for name in SHAPES:
-                row |= {name: group[name].mean(), f"{name}_sd": group[name].std()}
-            rows.append(row)
+    keys = ["match", "type", "dataset"]
+    kinds = (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred"))
+    own = mean_shapes(shapes, keys, [(*kind, name) for kind in kinds for name in datasets])
     printed = thesis_numbers("8.3").rename(columns={"call": "match"})
     printed = printed if model == "scratch" else printed.iloc[:0]
     names = {name: name for name in ("n", *SHAPES)}
-    table = printed_beside(pd.DataFrame(rows), printed, ["match", "type", "dataset"], names)
+    table = beside(own, printed, keys, names)
     shown = [Column("match", "Match"), Column("type", "Type"), DATASET, Column("n")]
     shown += [Column(key, title, 2) for key, title in SHAPES.items()]
     return laid_out(table, shown, note=f"{about(model)} Mean ± SD over CMBs.")

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbkit.atomic import part_beside
 from cmbkit.detector.inference.logits import logits_model, resized
 from cmbkit.detector.network.backend import muted, use_keras
 from cmbkit.params import Inference, Network
@@ -287,11 +288,10 @@ def keep(
         return target
     logits = logits_model(resized(build(), tile))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as place:
-            made = _export(logits, Path(place))
-            os.replace(made.with_suffix(".bin"), target.with_suffix(".bin"))
-            os.replace(made, target)
+        with part_beside(target) as part:
+            made = _export(logits, part)
+            made.with_suffix(".bin").replace(target.with_suffix(".bin"))
+            made.replace(target)
     except OSError:
         return None
     return target

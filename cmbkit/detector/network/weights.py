@@ -7,7 +7,6 @@ and, for people, ``MODEL_CARD.md``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from cmbkit.params import Inference, Network, Preprocessing
 from cmbkit.params.sections import Section
+from cmbkit.running.file_hashes import sha256
 
 FORMAT = 1
 DESCRIPTION = "network.json"
@@ -121,7 +121,7 @@ def describe_weights(name) -> tuple[Path, Description]:
     file = folder / FILE
     if not file.is_file():
         raise WeightsError(f"{file}: expected a file, found nothing")
-    digest = _sha256(file)
+    digest = sha256(file)
     if digest != found.sha256:
         raise WeightsError(
             f"{file}: expected sha256 {found.sha256[:12]}... as in {DESCRIPTION}, "
@@ -231,7 +231,7 @@ def write_weights(
         network=network,
         preprocessing=preprocessing,
         inference=inference,
-        sha256=_sha256(target),
+        sha256=sha256(target),
         parameters=parameters,
         training=training or {},
     )
@@ -239,8 +239,3 @@ def write_weights(
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     read_weights(folder)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
