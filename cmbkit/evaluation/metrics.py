@@ -123,7 +123,7 @@ def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
     names += ["dice_tp"] if "dice_tp" in table else []
     if "dice_scan" in table:
         table, names = table.assign(dice=table["dice_scan"]), [*names, "dice"]
-    result = {"n_scans": len(table)}
+    result: dict[str, float] = {"n_scans": len(table)}
     for name in names:
         values = table[name].astype(float)
         result |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}

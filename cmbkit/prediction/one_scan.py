@@ -127,8 +127,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     )
     clock.start("microbleeds")
     spacing = done.image.spacing
-    instances, found = candidates(probability, labels.data, spacing, settings.inference)
-    instances = done.image.with_data(instances)
+    numbered, found = candidates(probability, labels.data, spacing, settings.inference)
+    instances = done.image.with_data(numbered)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
@@ -205,7 +205,7 @@ def _scan(source: Source, image: Path) -> Scan:
 
 def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Preprocessing:
     """Preprocessing that reads the brain mask and the labels that were made beforehand."""
-    changes = {}
+    changes: dict[str, Tool | str] = {}
     for option, tool in (("brain_mask", "synthstrip"), ("labels", "synthseg")):
         given = getattr(settings, option)
         if given is None:

@@ -60,10 +60,10 @@ def standard_grid(
     corners = volume.to_mm(ends.reshape(3, -1).T)
     low, high = corners.min(axis=0), corners.max(axis=0)
     low, high = low + beyond * spacing_mm, high - beyond * spacing_mm
-    shape = np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1
+    i, j, k = (np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1).tolist()
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = low
-    return tuple(int(n) for n in shape), affine
+    return (i, j, k), affine
 
 
 def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
@@ -174,7 +174,8 @@ def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
     high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
     ends = zip(np.maximum(low, 0), np.minimum(high, labels.shape), strict=True)
-    return tuple(slice(int(a), int(b)) for a, b in ends)
+    i, j, k = (slice(int(a), int(b)) for a, b in ends)
+    return i, j, k
 
 
 def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.ndarray]:
@@ -186,7 +187,8 @@ def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.nd
     missing = np.maximum(voxels - np.array(shape), 0)
     padded = np.array(affine)
     padded[:3, 3] -= padded[:3, :3] @ (missing // 2)
-    return tuple(int(n) for n in np.array(shape) + missing), padded
+    i, j, k = (np.array(shape) + missing).tolist()
+    return (i, j, k), padded
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:

@@ -144,9 +144,11 @@ def read_pair(
     VolumeError
         If two grids differ (shape, or affine by more than 1e-3 mm).
     """
-    options = {"labelled": labelled, "connectivity": connectivity}
     sides = reference, predicted
-    masks = [None if is_points(side) else read_mask(side, **options) for side in sides]
+    masks = [
+        None if is_points(side) else read_mask(side, labelled=labelled, connectivity=connectivity)
+        for side in sides
+    ]
     grid = next((mask.volume for mask in masks if mask), None)
     first, second = (
         mask or read_points(side, grid) for mask, side in zip(masks, sides, strict=True)

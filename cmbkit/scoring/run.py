@@ -183,8 +183,9 @@ def outline_features(annotated: Annotated, parcellation: Volume | None, kind: st
         if box is None:
             continue
         mask = volume.data[box] == label
-        row = {"type": kind, "id": label, "n_voxels": int(mask.sum())}
-        row["volume_mm3"] = row["n_voxels"] * volume.voxel_volume_mm3
+        n_voxels = int(mask.sum())
+        row = {"type": kind, "id": label, "n_voxels": n_voxels}
+        row["volume_mm3"] = n_voxels * volume.voxel_volume_mm3
         row |= shape_features(np.pad(mask, 1), volume.spacing)
         if parcellation is not None:
             row |= location_features(parcellation.data[box][mask])
