@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from isal import igzip
+from nibabel.spatialimages import SpatialImage
 
 from cmbkit.atomic import whole_file
 
@@ -223,7 +224,7 @@ class Volume:
 
 def is_image(given) -> bool:
     """Whether something is a path, a nibabel image or a volume: what `Volume.of` takes."""
-    return isinstance(given, str | os.PathLike | Volume | nib.spatialimages.SpatialImage)
+    return isinstance(given, str | os.PathLike | Volume | SpatialImage)
 
 
 def _load(path: Path):

@@ -182,7 +182,7 @@ def from_labels(labels, affine_or_spacing=None, name: str = "labels") -> Instanc
     labels = volume.data
     if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
         raise MatchingError(
-            f"{name}: expected integer labels, found {labels.dtype} "
+            f"{name}: expected a 3D array of integer labels, found {labels.dtype} "
             "(see label_instances for a mask)"
         )
     voxels = foreground(labels)

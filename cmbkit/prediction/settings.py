@@ -106,7 +106,8 @@ def make_settings(
     start = read_parameters(params) if params else description
     given = {"threshold": threshold, "engine": engine}
     inference = _changed(start.inference, given)
-    files, methods = {}, {}
+    files: dict[str, Path | Volume] = {}
+    methods = {}
     for option, value in (("brain_mask", brain_mask), ("labels", labels)):
         method = "parcellation" if option == "labels" else option
         if not isinstance(value, str | os.PathLike):
