@@ -15,7 +15,6 @@ TOP = "(?:benchmarks|cmbkit|figures|notebooks|params|tests|weights)"
 PATH = re.compile(rf"(?<![\w./<-]){TOP}/[\w./-]*|\b[A-Z]+\.md\b|(?<!\w)\.pre-commit[\w.-]+")
 # Made by a command, or of the reader's own.
 NOT_HERE = {
-    "cmbkit/networks",
     "cmbkit/datasets/yours.py",
     "figures/reproduction.html",
     "figures/retrained",
