@@ -34,6 +34,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
+	.venv/bin/mypy
 
 clean:
 	rm -rf data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

@@ -12,8 +12,8 @@ def predict(scan, **options):
 
     Parameters
     ----------
-    scan : path-like
-        A NIfTI file, or the folder (or a file) of a DICOM series.
+    scan : path-like, nibabel image or cmbkit.volume.Volume
+        A NIfTI file, or the folder (or a file) of a DICOM series; or an image in memory.
     **options
         weights ("compact", or a folder), params (a parameter file), brain_mask, labels,
         threshold, engine; see `cmbkit.prediction.settings.make_settings`.
@@ -22,12 +22,22 @@ def predict(scan, **options):
     -------
     cmbkit.prediction.result.Prediction
         ``.mask``, ``.probability`` (on the scan's own grid), ``.table``, ``.form()``,
-        ``.report()``, ``.write(folder)``.
+        ``.report()``, ``.write(folder)``. Mask and probability go to nilearn and nibabel as
+        ``.mask.to_nifti()``.
 
     Raises
     ------
     ValueError, RuntimeError
         One line that names the file, what was expected and what was found.
+
+    Examples
+    --------
+    Not run as a test: the shipped network takes a minute for a scan.
+
+    >>> import cmbkit
+    >>> found = cmbkit.predict("scan.nii.gz", threshold=0.9)  # doctest: +SKIP
+    >>> found.table[["x_mm", "y_mm", "z_mm", "volume_mm3"]]  # doctest: +SKIP
+    >>> found.mask.to_nifti()  # doctest: +SKIP
     """
     from cmbkit.prediction.one_scan import predict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from isal import igzip
+from nibabel.spatialimages import SpatialImage
 
 from cmbkit.atomic import whole_file
 
@@ -20,7 +22,7 @@ class VolumeError(ValueError):
     """A file is not the 3D image that was expected; the message names the file."""
 
 
-def _whole(data: np.ndarray, path: Path) -> np.ndarray:
+def _whole(data: np.ndarray, path: Path | str) -> np.ndarray:
     """Scaled label values as integers; a scale factor such as 1/255 costs a little precision."""
     data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf)
     if not np.isfinite(data).all():
@@ -43,6 +45,11 @@ class Volume:
         Maps voxel indices (0-based) to RAS millimetres.
     path : Path or None
         Where it was read from; used in error messages.
+
+    Notes
+    -----
+    nilearn and nibabel take ``volume.to_nifti()``, TorchIO takes
+    ``torchio.ScalarImage(tensor=volume.data[None], affine=volume.affine)``.
     """
 
     data: np.ndarray
@@ -55,6 +62,33 @@ class Volume:
             raise VolumeError(f"{where}: expected a 3D image, found shape {self.data.shape}")
         if np.shape(self.affine) != (4, 4) or not np.isfinite(self.affine).all():
             raise VolumeError(f"{where}: expected a finite 4x4 affine, found {self.affine}")
+
+    @classmethod
+    def of(cls, given, dtype=np.float32) -> Volume:
+        """Volume of whatever holds an image: a file, a nibabel image or a volume.
+
+        Parameters
+        ----------
+        given : path-like, nibabel image or Volume
+        dtype : numpy dtype
+            Of what is read from a file (see `read`). Other voxels keep their type, unless
+            integers are wanted and they are none.
+
+        Raises
+        ------
+        VolumeError
+            As `read`, or if ``given`` is none of these.
+        """
+        if isinstance(given, str | os.PathLike):
+            return cls.read(given, dtype)
+        if not is_image(given):
+            found = type(given).__name__
+            raise VolumeError(f"expected a path, a nibabel image or a Volume, found {found}")
+        volume = given if isinstance(given, cls) else cls.from_nifti(given)
+        if np.issubdtype(dtype, np.integer) and not np.issubdtype(volume.data.dtype, np.integer):
+            whole = _whole(volume.data, volume.path or "volume")
+            return volume.with_data(whole.astype(dtype))
+        return volume
 
     @classmethod
     def read(cls, path, dtype=np.float32) -> Volume:
@@ -186,6 +220,11 @@ class Volume:
                 f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
                 f"found corners up to {shift:.3g} mm away"
             )
+
+
+def is_image(given) -> bool:
+    """Whether something is a path, a nibabel image or a volume: what `Volume.of` takes."""
+    return isinstance(given, str | os.PathLike | Volume | SpatialImage)
 
 
 def _load(path: Path):

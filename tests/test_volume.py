@@ -107,3 +107,26 @@ def test_only_one_volume_of_a_nifti_image_is_taken():
     with pytest.raises(VolumeError, match="expected a 3D image"):
         Volume.from_nifti(nib.Nifti1Image(np.zeros((2, 2, 2, 3)), np.eye(4)))
     assert Volume.from_nifti(nib.Nifti1Image(np.zeros((2, 2, 2, 1)), np.eye(4))).shape == (2, 2, 2)
+
+
+def test_volume_of_a_file_an_image_or_a_volume(tmp_path):
+    volume = lps()
+    path = volume.write(tmp_path / "v.nii.gz")
+    for given in (path, str(path), nib.load(path), volume.to_nifti(), volume):
+        found = Volume.of(given)
+        np.testing.assert_array_equal(found.data, volume.data)
+        np.testing.assert_allclose(found.affine, volume.affine)
+    assert Volume.of(nib.load(path)).path == path and Volume.of(volume) is volume
+    assert Volume.of(volume, np.int32).data.dtype == np.int32
+    with pytest.raises(VolumeError, match="volume: expected integer labels, found fractional"):
+        Volume.of(volume.with_data(volume.data + 0.5), np.int32)
+    with pytest.raises(VolumeError, match="expected a path, a nibabel image or a Volume, found li"):
+        Volume.of([1, 2])
+
+
+def test_nilearn_draws_a_mask_without_a_file():
+    from nilearn.plotting import plot_roi
+
+    mask = Volume(np.zeros((20, 20, 20), bool), np.diag([2.0, 2, 2, 1]))
+    mask.data[8:12, 8:12, 8:12] = True
+    plot_roi(mask.to_nifti(), bg_img=None, cut_coords=(20, 20, 20)).close()

@@ -107,7 +107,7 @@ def bland_altman(first, second, weights=None) -> dict[str, np.ndarray]:
 
 def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]:
     truth, said = scans["n_gt"].to_numpy(), scans["n_pred"].to_numpy()
-    bands = [np.digitize(counts, thresholds) for counts in (truth, said)]
+    bands = np.digitize(truth, thresholds), np.digitize(said, thresholds)
     n_bands = len(thresholds) + 1
     tp, fp, fn = (weights @ scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))
     return {

@@ -12,6 +12,8 @@ import cc3d
 import nibabel as nib
 import numpy as np
 
+from cmbkit.volume import Volume, is_image
+
 CONNECTIVITY = (6, 18, 26)
 
 
@@ -132,6 +134,29 @@ def to_affine(affine_or_spacing) -> np.ndarray:
     )
 
 
+def on_its_grid(given, affine_or_spacing, name: str = "mask") -> Volume:
+    """What somebody marked, on its grid.
+
+    Parameters
+    ----------
+    given : ndarray, shape (i, j, k); path-like; nibabel image or Volume
+    affine_or_spacing : array-like, shape (4, 4), (3,) or (), or None
+        Of an array; an image has its own.
+    name : str
+        How an error names it.
+    """
+    if is_image(given):
+        if affine_or_spacing is not None:
+            raise MatchingError(f"{name}: expected no affine beside an image, found one")
+        return Volume.of(given, np.int32)
+    array = np.asarray(given)
+    if array.ndim != 3:
+        raise MatchingError(f"{name}: expected a 3D array, found shape {array.shape}")
+    if affine_or_spacing is None:
+        raise MatchingError(f"{name}: expected an affine or a voxel size beside an array")
+    return Volume(array, to_affine(affine_or_spacing))
+
+
 def _gather(voxels, numbers, shape, affine) -> Instances:
     ids, owner, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
     if ids.size and ids[0] < 0:
@@ -142,32 +167,44 @@ def _gather(voxels, numbers, shape, affine) -> Instances:
     return Instances(ids.astype(int), centres, sizes, voxels, owner, tuple(shape))
 
 
-def from_labels(labels, affine_or_spacing, name: str = "labels") -> Instances:
-    """Microbleeds of a label array: 0 is background, each has its own integer.
+def from_labels(labels, affine_or_spacing=None, name: str = "labels") -> Instances:
+    """Microbleeds of labels: 0 is background, each has its own integer.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (i, j, k)
+    labels : ndarray of int, shape (i, j, k); path-like; nibabel image or Volume
     affine_or_spacing : array-like, shape (4, 4), (3,) or ()
-        Voxel-to-mm affine, or the voxel size in mm.
+        Voxel-to-mm affine, or the voxel size in mm: of an array; an image has its own.
     name : str
         How an error names the array.
     """
-    labels = np.asarray(labels)
-    if labels.ndim != 3 or not (labels.dtype == bool or np.issubdtype(labels.dtype, np.integer)):
+    volume = on_its_grid(labels, affine_or_spacing, name)
+    labels = volume.data
+    if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
         raise MatchingError(
-            f"{name}: expected a 3D array of integer labels, "
-            f"found {labels.ndim}D of {labels.dtype} (see label_instances for a mask)"
+            f"{name}: expected a 3D array of integer labels, found {labels.dtype} "
+            "(see label_instances for a mask)"
         )
     voxels = foreground(labels)
     numbers = labels[np.unravel_index(voxels, labels.shape)]
-    return _gather(voxels, numbers, labels.shape, to_affine(affine_or_spacing))
+    return _gather(voxels, numbers, volume.shape, volume.affine)
 
 
-def from_mask(mask, affine_or_spacing, connectivity: int = 6) -> Instances:
-    """Microbleeds of a mask: its connected components (parameters as in `components`)."""
-    voxels, number = components(mask, connectivity)
-    return _gather(voxels, number, np.shape(mask), to_affine(affine_or_spacing))
+def from_mask(mask, affine_or_spacing=None, connectivity: int = 6) -> Instances:
+    """Microbleeds of a mask: its connected components.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k); path-like; nibabel image or Volume
+        Non-zero is microbleed.
+    affine_or_spacing : array-like, shape (4, 4), (3,) or ()
+        As in `from_labels`.
+    connectivity : {6, 18, 26}
+        Neighbours of a voxel; 6 in the thesis.
+    """
+    volume = on_its_grid(mask, affine_or_spacing)
+    voxels, number = components(volume.data, connectivity)
+    return _gather(voxels, number, volume.shape, volume.affine)
 
 
 def from_points(points_mm) -> Instances:

@@ -123,7 +123,7 @@ def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
     names += ["dice_tp"] if "dice_tp" in table else []
     if "dice_scan" in table:
         table, names = table.assign(dice=table["dice_scan"]), [*names, "dice"]
-    result = {"n_scans": len(table)}
+    result: dict[str, float] = {"n_scans": len(table)}
     for name in names:
         values = table[name].astype(float)
         result |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}
@@ -204,6 +204,20 @@ def froc(matches: pd.DataFrame, n_scans: int) -> pd.DataFrame:
     DataFrame
         threshold (descending, first row infinity: nothing is called), sensitivity,
         fp_per_scan, precision; one row per distinct score.
+
+    Examples
+    --------
+    Two scans, three annotated microbleeds:
+
+    >>> matches = pd.DataFrame(
+    ...     {"match": ["TP", "TP", "FN", "FP"], "score": [0.9, 0.6, None, 0.7]}
+    ... )
+    >>> froc(matches, n_scans=2).round(2)
+       threshold  sensitivity  fp_per_scan  precision
+    0        inf         0.00          0.0        NaN
+    1        0.9         0.33          0.0       1.00
+    2        0.7         0.33          0.5       0.50
+    3        0.6         0.67          0.5       0.67
     """
     candidates = matches[matches["match"] != "FN"]
     if candidates["score"].isna().any():

@@ -138,7 +138,7 @@ def classification_summary(
     """
     found = scan_classification(scans["n_gt"], scans["n_pred"], threshold, positive)
     tp, fp, tn, fn = (found[name] for name in ("tp", "fp", "tn", "fn"))
-    ends = {
+    ends: dict[str, tuple] = {
         "precision": wilson(tp, tp + fp),
         "recall": wilson(tp, tp + fn),
         "specificity": wilson(tn, tn + fp),
@@ -176,7 +176,8 @@ def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
         n_scans, tp, fp, fn; every name of `metrics.aggregate`, with _low and _high (95 % of the
         samples of patients in which it is defined), and, for means over scans, _sd.
     """
-    found = {"n_scans": len(scans)} | {c: int(scans[c].sum()) for c in ("tp", "fp", "fn")}
+    found: dict[str, float] = {"n_scans": len(scans)}
+    found |= {c: int(scans[c].sum()) for c in ("tp", "fp", "fn")}
     weights = bootstrap_weights(patient_codes(scans), params.bootstrap_samples, seed)
     resampled = aggregate(scans, weights, params.nan_rule)
     for name, value in aggregate(scans, None, params.nan_rule).items():
@@ -236,7 +237,7 @@ def froc_intervals(
     hits = np.cumsum(each * (candidates["match"] == "TP").to_numpy(), axis=1)
     extra = np.cumsum(each * (candidates["match"] == "FP").to_numpy(), axis=1)
     scores = candidates["score"].to_numpy(float)
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if scores.size else []
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
     sensitivity = divide(hits[:, last], (weights @ scans["n_gt"].to_numpy(float))[:, None])
     rate = divide(extra[:, last], weights.sum(axis=1)[:, None])
     rows = []

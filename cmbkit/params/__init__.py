@@ -130,6 +130,7 @@ def replace_parts(values: Mapping, parts: Mapping) -> dict:
     replaced = dict(values)
     for key, part in parts.items():
         old = replaced.get(key)
-        both = isinstance(old, Mapping) and isinstance(part, Mapping)
-        replaced[key] = replace_parts(old, part) if both else part
+        if isinstance(old, Mapping) and isinstance(part, Mapping):
+            part = replace_parts(old, part)
+        replaced[key] = part
     return replaced

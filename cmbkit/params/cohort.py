@@ -102,7 +102,8 @@ class Cohort(Section):
     @property
     def own_splits(self) -> dict[str, str]:
         """Split of each dataset in ``bids``, and of those in ``splits``."""
-        return {**self.splits, **{name: own.split for name, own in self.bids.items()}}
+        named = {str(name): str(split) for name, split in self.splits.items()}
+        return named | {name: own.split for name, own in self.bids.items()}
 
     @property
     def synthetic(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
-from cmbkit.prediction.sources import Source, find_sources
+from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
@@ -29,6 +30,8 @@ Tell = Callable[[str], None]
 def predict(scan, **options):
     """Find the microbleeds of one scan; see `cmbkit.predict`."""
     settings = make_settings(**options)
+    if not isinstance(scan, str | os.PathLike):
+        return detect(source_in_memory(scan), settings)
     sources = find_sources([scan])
     if len(sources) > 1:
         names = ", ".join(source.name for source in sources[:5])
@@ -60,7 +63,9 @@ def detect(source: Source, settings: Settings, tell: Tell = lambda stage: None) 
     clock = Clock(tell)
     with tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder:
         image = source.path
-        if source.series:
+        if source.volume is not None:
+            image = source.volume.write(Path(folder) / f"{source.name}.nii")
+        elif source.series:
             from cmbkit.prediction.dicom import convert
 
             clock.start("DICOM to NIfTI")
@@ -122,8 +127,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     )
     clock.start("microbleeds")
     spacing = done.image.spacing
-    instances, found = candidates(probability, labels.data, spacing, settings.inference)
-    instances = done.image.with_data(instances)
+    numbered, found = candidates(probability, labels.data, spacing, settings.inference)
+    instances = done.image.with_data(numbered)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
@@ -142,12 +147,13 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         trained,
         settings.preprocessing,
     )
+    files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
         "scan": source.name,
-        "key": settings.key(list(source.files), definitions(detect)),
+        "key": settings.key(list(files.values()), definitions(detect)),
         "source": {
             "path": str(source.path),
-            "files": {str(path): file_hash(path) for path in source.files},
+            "files": {name: file_hash(path) for name, path in files.items()},
             "series": source.series or None,
         },
         "sequence": source.sequence,
@@ -199,19 +205,19 @@ def _scan(source: Source, image: Path) -> Scan:
 
 def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Preprocessing:
     """Preprocessing that reads the brain mask and the labels that were made beforehand."""
-    changes = {}
+    changes: dict[str, Tool | str] = {}
     for option, tool in (("brain_mask", "synthstrip"), ("labels", "synthseg")):
         given = getattr(settings, option)
         if given is None:
             continue
         path = given
-        if given.is_dir():
+        if isinstance(given, Path) and given.is_dir():
             beside = (given / f"{name}{ending}" for ending in (".nii.gz", ".nii"))
             path = next(filter(Path.is_file, beside), None)
             if path is None:
                 raise ValueError(f"{given / name}.nii.gz: expected a file, found nothing")
         place = folder / option
-        Volume.read(path).write(place / f"{uid}.nii.gz")
+        Volume.of(path).write(place / f"{uid}.nii.gz")
         changes[tool] = Tool(folder=str(place))
         changes["brain_mask" if option == "brain_mask" else "parcellation"] = "auto"
     return settings.preprocessing.model_copy(update=changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from cmbkit.detector.network.weights import Description, describe_weights
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
 from cmbkit.running.file_hashes import file_hash
+from cmbkit.volume import Volume
 
 METHODS = {
     "brain_mask": ("auto", "synthstrip", "stand-in"),
@@ -31,16 +33,16 @@ class Settings:
         Of the weights.
     preprocessing, inference : sections
         In force: those of the weights, or of the parameter file, changed by what was given.
-    brain_mask, labels : Path or None
-        Files made beforehand: one file, or a folder with ``<scan>.nii.gz``.
+    brain_mask, labels : Path, Volume or None
+        Made beforehand: a file, a folder with ``<scan>.nii.gz``, or an image.
     """
 
     weights: Path
     description: Description
     preprocessing: Preprocessing
     inference: Inference
-    brain_mask: Path | None = None
-    labels: Path | None = None
+    brain_mask: Path | Volume | None = None
+    labels: Path | Volume | None = None
 
     def key(self, sources: list[Path], code: dict[str, str]) -> str:
         """Hash of what a result depends on: the scan's files by content, the code too.
@@ -60,12 +62,14 @@ class Settings:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _content(path: Path | None) -> str | dict[str, str] | None:
-    if path is None:
+def _content(given: Path | Volume | None) -> str | dict[str, str] | None:
+    if given is None:
         return None
-    if path.is_file():
-        return file_hash(path)
-    return {file.name: file_hash(file) for file in sorted(path.glob("*.nii*"))}
+    if isinstance(given, Volume):
+        return hashlib.blake2b(given.to_nifti().to_bytes(), digest_size=16).hexdigest()
+    if given.is_file():
+        return file_hash(given)
+    return {file.name: file_hash(file) for file in sorted(given.glob("*.nii*"))}
 
 
 def make_settings(
@@ -85,10 +89,10 @@ def make_settings(
         Folder, or name of shipped weights.
     params : path-like, optional
         Parameter file; its sections preprocessing and inference replace those of the weights.
-    brain_mask : str or path-like
+    brain_mask : str, path-like, nibabel image or Volume
         "auto", "synthstrip" or "stand-in" (see `cmbkit.anatomy.brain_mask`), a mask, or a
         folder of masks ``<scan>.nii.gz``.
-    labels : str or path-like
+    labels : str, path-like, nibabel image or Volume
         "auto", "synthseg" or "stand-in", a SynthSeg label image, or a folder of them.
     threshold : float, optional
         Probability from which on a voxel counts.
@@ -102,10 +106,13 @@ def make_settings(
     start = read_parameters(params) if params else description
     given = {"threshold": threshold, "engine": engine}
     inference = _changed(start.inference, given)
-    files, methods = {}, {}
+    files: dict[str, Path | Volume] = {}
+    methods = {}
     for option, value in (("brain_mask", brain_mask), ("labels", labels)):
         method = "parcellation" if option == "labels" else option
-        if str(value) in METHODS[option]:
+        if not isinstance(value, str | os.PathLike):
+            files[option] = Volume.of(value)
+        elif str(value) in METHODS[option]:
             if str(value) != "auto" or params is None:
                 methods[method] = str(value)
         elif Path(value).exists():

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cmbkit.datasets.sources import DatasetError, stem
+from cmbkit.volume import Volume
 
 GLOB = frozenset("*?[")
 OURS = "run.json"
+IN_MEMORY = "in memory"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Source:
         SeriesInstanceUID; empty for NIfTI.
     sequence : str or None
         "T2S" or "SWI" where the name says so (BIDS).
+    volume : Volume or None
+        The scan itself where it lies in memory; ``path`` then says so, and there are no files.
     problem : str
         Why it cannot be read; empty where nothing is known against it.
     """
@@ -40,6 +44,14 @@ class Source:
     series: str = ""
     sequence: str | None = None
     problem: str = ""
+    volume: Volume | None = field(default=None, repr=False)
+
+
+def source_in_memory(image) -> Source:
+    """Scan of a nibabel image or a `Volume`, named after the file that it was read from."""
+    volume = Volume.of(image)
+    name = _plain(stem(volume.path)) if volume.path else "scan"
+    return Source(name, Path(IN_MEMORY), volume=volume)
 
 
 def find_sources(named: Iterable, *, leave_out: Path | None = None) -> list[Source]:

@@ -38,22 +38,32 @@ def standard_grid(
 
     Parameters
     ----------
-    volume : Volume
+    volume : path-like, nibabel image or Volume
     spacing_mm : float
     alignment : {"centres", "edges"}
         "centres" covers the voxel centres: the first voxel's centre lies on the lowest corner
         of their bounding box in RAS mm, and voxels beyond the last centre, if any, are outside
         the volume. "edges" covers the voxels: the first voxel's edge lies on the lowest edge.
+
+    Examples
+    --------
+    Slices of 2 mm, 0.75 mm within the slice, on a grid of 0.5 mm:
+
+    >>> scan = Volume(np.zeros((41, 41, 11), np.float32), np.diag([0.75, 0.75, 2.0, 1.0]))
+    >>> shape, affine = standard_grid(scan, 0.5)
+    >>> shape
+    (61, 61, 41)
     """
+    volume = Volume.of(volume)
     beyond = 0.5 if alignment == "edges" else 0.0
     ends = np.array(np.meshgrid(*[(-beyond, n - 1 + beyond) for n in volume.shape]))
     corners = volume.to_mm(ends.reshape(3, -1).T)
     low, high = corners.min(axis=0), corners.max(axis=0)
     low, high = low + beyond * spacing_mm, high - beyond * spacing_mm
-    shape = np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1
+    i, j, k = (np.ceil((high - low) / spacing_mm - DRIFT_VOXELS).astype(int) + 1).tolist()
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = low
-    return tuple(int(n) for n in shape), affine
+    return (i, j, k), affine
 
 
 def _along_axes(volume: Volume, shape, affine) -> list[np.ndarray] | None:
@@ -73,7 +83,24 @@ def resample_linear(volume: Volume, shape, affine, fill: float, rim: float = 0.0
 
     Positions up to ``rim`` voxels beyond the outermost centres take the value there (half a
     voxel where grids are aligned by edges).
+
+    Parameters
+    ----------
+    volume : path-like, nibabel image or Volume
+    shape : 3 ints
+    affine : ndarray, shape (4, 4)
+    fill, rim : float
+
+    Examples
+    --------
+    Half-way between voxels lies the mean of two:
+
+    >>> line = Volume(np.arange(4.0).reshape(4, 1, 1), np.eye(4))
+    >>> half = np.diag([0.5, 1.0, 1.0, 1.0])
+    >>> resample_linear(line, (7, 1, 1), half, fill=0.0).data.ravel().tolist()
+    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
     """
+    volume = Volume.of(volume)
     from cmbkit.preprocessing.grid_kernels import interpolate, interpolate_oblique
 
     positions = _along_axes(volume, shape, affine)
@@ -96,7 +123,11 @@ def resample_linear(volume: Volume, shape, affine, fill: float, rim: float = 0.0
 
 
 def resample_nearest(volume: Volume, shape, affine) -> Volume:
-    """Nearest voxel on another grid; positions outside get 0. Keeps the dtype."""
+    """Nearest voxel on another grid; positions outside get 0. Keeps the dtype.
+
+    Takes what `Volume.of` takes; a file is read as float32.
+    """
+    volume = Volume.of(volume)
     from cmbkit.preprocessing.grid_kernels import pick, pick_oblique
 
     positions = _along_axes(volume, shape, affine)
@@ -143,7 +174,8 @@ def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
     high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
     ends = zip(np.maximum(low, 0), np.minimum(high, labels.shape), strict=True)
-    return tuple(slice(int(a), int(b)) for a, b in ends)
+    i, j, k = (slice(int(a), int(b)) for a, b in ends)
+    return i, j, k
 
 
 def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.ndarray]:
@@ -155,11 +187,13 @@ def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.nd
     missing = np.maximum(voxels - np.array(shape), 0)
     padded = np.array(affine)
     padded[:3, 3] -= padded[:3, :3] @ (missing // 2)
-    return tuple(int(n) for n in np.array(shape) + missing), padded
+    i, j, k = (np.array(shape) + missing).tolist()
+    return (i, j, k), padded
 
 
 def resample_labels(labels: Volume, shape, affine) -> Volume:
     """Nearest voxel on another grid, label by label within its box: for few small labels."""
+    labels = Volume.of(labels, np.int32)
     result = np.zeros(shape, labels.data.dtype)
     forward = np.linalg.inv(affine) @ labels.affine
     back = np.linalg.inv(forward)
@@ -210,7 +244,7 @@ def to_native(labels: Volume, record: dict) -> Volume:
 
     Parameters
     ----------
-    labels : Volume of int
+    labels : path-like, nibabel image or Volume, of int
         On the standard grid (masks, instances or a parcellation).
     record : dict
         `StandardScan.record()`; its ``native`` holds shape and affine.
@@ -221,7 +255,19 @@ def to_native(labels: Volume, record: dict) -> Volume:
         Array order, shape and affine of the raw image. A label that falls between thick
         slices, so that no native voxel has it as nearest, is written to the native voxels
         that its own voxels lie in: no microbleed disappears on the way.
+
+    Examples
+    --------
+    From 1 mm to slices of 4 mm; the microbleed lies between two of them:
+
+    >>> found = Volume(np.zeros((9, 9, 9), np.uint8), np.eye(4))
+    >>> found.data[4, 4, 2] = 1
+    >>> record = {"native": {"shape": [9, 9, 3], "affine": np.diag([1, 1, 4, 1]).tolist()}}
+    >>> native = to_native(found, record)
+    >>> native.shape, np.argwhere(native.data).tolist()
+    ((9, 9, 3), [[4, 4, 0]])
     """
+    labels = Volume.of(labels, np.int32)
     shape, affine = tuple(record["native"]["shape"]), np.array(record["native"]["affine"], float)
     native = Volume(np.broadcast_to(np.zeros((), labels.data.dtype), shape), affine)
     axes = native.reoriented("RAS")

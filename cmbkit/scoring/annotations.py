@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,26 +40,27 @@ class Annotated:
     scores: dict[int, float]
 
 
-def is_points(path) -> bool:
-    """Whether a file is a list of points, by its ending."""
-    return Path(path).name.lower().endswith(POINT_ENDINGS)
+def is_points(given) -> bool:
+    """Whether a file is a list of points, by its ending; an image in memory is none."""
+    return isinstance(given, str | os.PathLike) and str(given).lower().endswith(POINT_ENDINGS)
 
 
-def read_mask(path, *, labelled: bool = False, connectivity: int = 6) -> Annotated:
-    """Read a NIfTI mask (non-zero is microbleed) or, when ``labelled``, instance labels.
+def read_mask(given, *, labelled: bool = False, connectivity: int = 6) -> Annotated:
+    """Read a mask (non-zero is microbleed) or, when ``labelled``, instance labels.
 
     Parameters
     ----------
-    path : path-like
+    given : path-like, nibabel image or Volume
     labelled : bool
         False: connected components are counted. True: one integer is one microbleed.
     connectivity : {6, 18, 26}
         Of the components.
     """
-    path = Path(path)
-    volume = Volume.read(path, _stored_integer(path))
+    in_file = isinstance(given, str | os.PathLike)
+    volume = Volume.of(given, _stored_integer(Path(given)) if in_file else np.int32)
     if labelled:
-        return Annotated(from_labels(volume.data, volume.affine, str(path)), volume, {})
+        name = str(volume.path or "volume")
+        return Annotated(from_labels(volume.data, volume.affine, name), volume, {})
     instances = from_mask(volume.data, volume.affine, connectivity)
     labels = np.zeros(volume.shape, np.int32)
     labels.reshape(-1)[instances.voxels] = instances.ids[instances.owner]
@@ -130,8 +132,8 @@ def read_pair(
 
     Parameters
     ----------
-    reference, predicted : path-like
-    probability : path-like, optional
+    reference, predicted : path-like, nibabel image or Volume
+    probability : path-like, nibabel image or Volume, optional
         The detector's map on the same grid; the score of a predicted microbleed is the
         highest value inside it.
     labelled, connectivity
@@ -142,12 +144,15 @@ def read_pair(
     VolumeError
         If two grids differ (shape, or affine by more than 1e-3 mm).
     """
-    options = {"labelled": labelled, "connectivity": connectivity}
-    masks = {
-        path: read_mask(path, **options) for path in (reference, predicted) if not is_points(path)
-    }
-    grid = next((mask.volume for mask in masks.values()), None)
-    first, second = (masks.get(path) or read_points(path, grid) for path in (reference, predicted))
+    sides = reference, predicted
+    masks = [
+        None if is_points(side) else read_mask(side, labelled=labelled, connectivity=connectivity)
+        for side in sides
+    ]
+    grid = next((mask.volume for mask in masks if mask), None)
+    first, second = (
+        mask or read_points(side, grid) for mask, side in zip(masks, sides, strict=True)
+    )
     if first.volume and second.volume:
         first.volume.require_same_grid(second.volume)
     scores = second.scores
@@ -158,8 +163,9 @@ def read_pair(
 
 def _peak_scores(annotated: Annotated, probability) -> dict[int, float]:
     if annotated.volume is None:
-        raise AnnotationError(f"{probability}: expected masks beside probabilities, found points")
-    image = Volume.read(probability)
+        name = probability if isinstance(probability, str | os.PathLike) else "probability"
+        raise AnnotationError(f"{name}: expected masks beside probabilities, found points")
+    image = Volume.of(probability)
     annotated.volume.require_same_grid(image)
     found = annotated.instances
     peaks = np.full(len(found), -np.inf)

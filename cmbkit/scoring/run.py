@@ -63,15 +63,15 @@ def evaluate_files(
     connectivity: int = 6,
     workers: int = 1,
 ) -> Result:
-    """Evaluate any detector's masks or points, given as files.
+    """Evaluate any detector's masks or points, given as files or images.
 
     Parameters
     ----------
     listing : DataFrame
         One row per scan, for instance from `pairing.pair_files`: uid, dataset, patient,
-        reference and predicted (paths of NIfTI files on the same grid, or of lists of points,
-        see `annotations.read_points`); optionally probability and labels (NIfTI files on that
-        grid) and whatever else is known of the scan.
+        reference and predicted (masks on the same grid, each a path, a nibabel image or a
+        `Volume`, or paths of lists of points, see `annotations.read_points`); optionally
+        probability and labels (images on that grid) and whatever else is known of the scan.
     params : Evaluation, optional
         The thesis's by default.
     labelled : bool
@@ -95,6 +95,20 @@ def evaluate_files(
         If a column is missing or a uid comes twice.
     cmbkit.running.map_scans.ScanFailures
         One line per scan that could not be evaluated, e.g. for an affine that differs.
+
+    Examples
+    --------
+    A scan with two microbleeds of 1 mm, one of which was found:
+
+    >>> truth, said = (np.zeros((40, 40, 40), np.uint8) for _ in range(2))
+    >>> truth[10:12, 10:12, 10:12] = truth[30:32, 30:32, 30:32] = said[10:12, 10:12, 11:13] = 1
+    >>> grid = np.diag([0.5, 0.5, 0.5, 1.0])
+    >>> one = {"uid": "a", "dataset": "mine", "patient": "p1"}
+    >>> one |= {"reference": Volume(truth, grid), "predicted": Volume(said, grid)}
+    >>> matches, scans, features = evaluate_files(pd.DataFrame([one]))
+    >>> scans[["uid", "tp", "fp", "fn"]]
+      uid  tp  fp  fn
+    0   a   1   0   1
     """
     missing = [name for name in LISTING_COLUMNS if name not in listing]
     if missing:
@@ -129,7 +143,7 @@ def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
     grid = reference.volume or predicted.volume
     parcellation = None
     if row.get("labels") is not None:
-        parcellation = Volume.read(row["labels"], "int32")
+        parcellation = Volume.of(row["labels"], np.int32)
         if grid is not None:
             grid.require_same_grid(parcellation)
     matches, found = evaluate_scan(
@@ -169,8 +183,9 @@ def outline_features(annotated: Annotated, parcellation: Volume | None, kind: st
         if box is None:
             continue
         mask = volume.data[box] == label
-        row = {"type": kind, "id": label, "n_voxels": int(mask.sum())}
-        row["volume_mm3"] = row["n_voxels"] * volume.voxel_volume_mm3
+        n_voxels = int(mask.sum())
+        row = {"type": kind, "id": label, "n_voxels": n_voxels}
+        row["volume_mm3"] = n_voxels * volume.voxel_volume_mm3
         row |= shape_features(np.pad(mask, 1), volume.spacing)
         if parcellation is not None:
             row |= location_features(parcellation.data[box][mask])

@@ -88,6 +88,12 @@ class Study:
         ------
         cmbkit.params.ParameterError
             One line per problem in the file or the parts.
+
+        Examples
+        --------
+        >>> study = Study.read("params/demo.yaml", inference={"threshold": 0.9})
+        >>> study.params.profile, study.params.inference.threshold
+        ('demo', 0.9)
         """
         return cls(root, **read_parameters(path, parts).model_dump())
 

@@ -9,7 +9,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from cmbkit.evaluation.instances import from_mask
 from cmbkit.evaluation.matching import MatchingError, label_instances, match
+from cmbkit.volume import Volume, VolumeError
 
 NAN = float("nan")
 
@@ -246,3 +248,20 @@ def test_components_follow_the_connectivity():
 def test_errors_say_what_was_expected(reference, predicted, options, message):
     with pytest.raises(MatchingError, match=message):
         match(reference, predicted, 1.0, **options)
+
+
+def test_images_match_on_their_own_grids(tmp_path):
+    """A file, a nibabel image and arrays on 0.5 mm: centres 2 voxels, so 1 mm, apart."""
+    reference = Volume(grid((1, 10, 12)), np.diag([0.5, 0.5, 0.5, 1.0]))
+    predicted = reference.with_data(grid((1, 12, 14)))
+    path = reference.write(tmp_path / "reference.nii.gz")
+    for first, second in ((path, predicted), (reference, predicted.to_nifti())):
+        assert match(first, second)["distance_mm"].item() == 1.0
+    assert from_mask(path).centres_mm.tolist() == [[5.5, 2.0, 2.0]]
+    assert match(reference.data, predicted.data, 0.5)["distance_mm"].item() == 1.0
+    with pytest.raises(MatchingError, match="reference: expected no affine beside an image"):
+        match(path, predicted, 0.5)
+    with pytest.raises(MatchingError, match="reference: expected an affine or a voxel size"):
+        match(reference.data, predicted.data)
+    with pytest.raises(VolumeError, match="expected the affine"):
+        match(reference, Volume(predicted.data, np.eye(4)))

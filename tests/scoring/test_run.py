@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.running.map_scans import ScanFailures
 from cmbkit.scoring.run import evaluate_files
 from cmbkit.volume import Volume
 
@@ -41,3 +42,29 @@ def test_masks_from_files_are_split_into_components(tmp_path):
         evaluate_files(listing.drop(columns="patient"))
     with pytest.raises(ValueError, match="expected every uid once, found 'a' again"):
         evaluate_files(listing.assign(uid="a"))
+
+
+def test_images_in_memory_are_counted_like_files(tmp_path):
+    """Paths, nibabel images (of any type that holds whole numbers) and volumes, mixed."""
+    truth, said = volume((1, 10, 12), (1, 40, 42)), volume((1, 11, 13), (1, 25, 25))
+    probability = truth.with_data(np.linspace(0, 1, truth.data.size).reshape(truth.shape))
+    floats = said.with_data(said.data.astype(np.float32)).to_nifti()
+    listing = pd.DataFrame(
+        {
+            "uid": ["a", "b"],
+            "dataset": "mine",
+            "patient": ["p1", "p2"],
+            "reference": [truth, truth.write(tmp_path / "truth.nii.gz")],
+            "predicted": [floats, said],
+            "probability": [probability.to_nifti(), None],
+        }
+    )
+    matches, scans, features = evaluate_files(listing)
+    assert scans[["uid", "tp", "fp", "fn"]].to_numpy().tolist() == [["a", 1, 1, 1], ["b", 1, 1, 1]]
+    # the first candidate ends at voxel (13, 4, 4), where the map has its largest value in it
+    best = matches.query("uid == 'a' and match == 'TP'")["score"].item()
+    assert best == pytest.approx(probability.data[13, 4, 4])
+    assert len(features) == 8 and list(scans["in_plane_mm"]) == [0.5, 0.5]
+    with pytest.raises(ScanFailures, match="expected the affine"):
+        moved = Volume(said.data, said.affine @ np.diag([2.0, 1, 1, 1]))
+        evaluate_files(listing.head(1).assign(predicted=[moved]))
