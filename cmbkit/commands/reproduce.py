@@ -265,6 +265,8 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
             f"{source.name}: the kernel died, perhaps for want of memory; "
             f"what ran before is in {target}"
         ) from None
+    except RuntimeError as error:
+        raise NotebookFailed(f"{source.name}: no kernel could be started: {error}") from None
 
 
 def write_back(executed: Path, notebook: Path) -> None:

@@ -127,6 +127,16 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, code, message):
         _execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
 
 
+def test_a_kernel_that_does_not_start_is_one_line(tmp_path, monkeypatch):
+    def dies(*_, **__):
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setenv("CMBKIT_PROGRESS", "")
+    monkeypatch.setattr("papermill.execute_notebook", dies)
+    with pytest.raises(NotebookFailed, match="no kernel could be started: Kernel died"):
+        _execute(tmp_path / "01_x.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A root without notebooks, with a parameter file of each way to get networks."""
