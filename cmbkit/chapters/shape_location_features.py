@@ -253,10 +253,9 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
 
     Parameters
     ----------
-    features : DataFrame
-        One row per annotated CMB: uid, id, region (the parcellation's).
-    microbleeds : DataFrame
-        One row per annotated CMB: uid, id, rater_location (missing where nobody rated it).
+    features, microbleeds : DataFrame
+        One row per annotated CMB: uid, id; region (the parcellation's) in features,
+        rater_location (missing where nobody rated it) in microbleeds.
 
     Returns
     -------
@@ -273,11 +272,12 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     codes = {name: code for code, name in enumerate(dict.fromkeys([*lines, *regions]))}
     ratings = said.map(codes), both["region"].map(codes)
     table.loc["All", "kappa"] = kappa(*ratings, len(codes)).item()
-    keys = {region: "n_" + re.sub(r"\W+", "_", region.lower()) for region in regions}
-    table = table.rename(columns=keys).rename_axis("rater_location").reset_index()
-    titles = {"rater_location": "Rater", **{key: region for region, key in keys.items()}}
-    titles |= {"n": "CMBs", "n_same": "Same", "agreement": "Agreement", "kappa": "Kappa"}
-    columns = [Column(key, title) for key, title in titles.items()]
+    titles = {"n_" + re.sub(r"\W+", "_", region.lower()): region for region in regions}
+    table = table.set_axis([*titles, "n", "n_same", "kappa"], axis=1)
+    table = table.rename_axis("rater_location").reset_index()
+    columns = [Column("rater_location", "Rater"), *(Column(*pair) for pair in titles.items())]
+    columns += [Column("n", "CMBs"), Column("n_same", "Same")]
+    columns += [Column("agreement", "Agreement", 3), Column("kappa", "Kappa", 3)]
     note = "[Wilson's 95 % interval]; kappa without weights. The parcellation has no capsules."
     return laid_out(with_share(table, "agreement", "n_same", "n"), columns, note=note)
 
