@@ -31,7 +31,7 @@ def stage(tmp_path):
         record["methods"] = {"brain_mask": "SynthStrip", "parcellation": "SynthSeg"}
         standard[-1].record_path.write_text(json.dumps(record))
     params = SimpleNamespace(workers=3, cluster=None)
-    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans: 3)
+    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans, code: 3)
     stage = cohort.CohortStage(study)
     stage.__dict__ |= {"standard": standard, "scans": [s.scan for s in standard]}
     return stage
