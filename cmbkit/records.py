@@ -203,9 +203,10 @@ class StandardScan:
         return Volume.read(self.labels_path, "uint16")
 
     def microbleeds(self) -> pd.DataFrame:
-        """One row per annotated CMB."""
+        """One row per annotated CMB; certainty and rater_location are missing but in CRB."""
         if "table" not in self._memo:
-            self._memo["table"] = pd.read_csv(self.table_path, sep="\t")
+            words = {"certainty": "str", "rater_location": "str"}
+            self._memo["table"] = pd.read_csv(self.table_path, sep="\t", dtype=words)
         return self._memo["table"].copy()
 
     def changes(self) -> pd.DataFrame:

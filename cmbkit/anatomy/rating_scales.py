@@ -71,6 +71,7 @@ _MARS_OF_STRUCTURE = {
     **dict.fromkeys(("Cerebral Cortex", "Cerebral White Matter"), LOBE_NOT_TOLD),
 }
 _REGION_OF_STRUCTURE = {name: region for region, names in REGIONS.items() for name in names}
+BOMBS_LINES = tuple(line for lines in FORMS["bombs"].values() for line in lines)
 _LEFT, _RIGHT = "Left ", "Right "
 
 
@@ -99,6 +100,23 @@ def _name(label: int) -> str:
 def region_of(label: int) -> str:
     """BOMBS region of a SynthSeg label; `OUTSIDE` for ventricles, CSF, ventral DC, background."""
     return _REGION_OF_STRUCTURE.get(structure_of(label), OUTSIDE)
+
+
+def bombs_line(words: str) -> str:
+    """Line of the BOMBS form that a rater's words name, however they are spaced and cased.
+
+    Words that name no line are returned as they are.
+
+    Examples
+    --------
+    >>> bombs_line("cortex/grey-white junction")
+    'Cortex / Grey-White Junction'
+    """
+    return next((line for line in BOMBS_LINES if _plain(line) == _plain(words)), words)
+
+
+def _plain(words: str) -> str:
+    return "".join(words.lower().split())
 
 
 def side_of(label: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import wilson
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -43,6 +45,13 @@ def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     order = pd.DataFrame(ranks, index=table.index).reset_index(drop=True)
     rows = order.sort_values(list(ranks), kind="stable").index
     return table.iloc[rows].reset_index(drop=True)
+
+
+def with_share(table: pd.DataFrame, name: str, part: str, whole: str) -> pd.DataFrame:
+    """Column ``name``: how much of ``whole`` is ``part``; its _low and _high are Wilson's 95 %."""
+    low, high = wilson(table[part], table[whole])
+    share = divide(table[part], table[whole])
+    return table.assign(**{name: share, f"{name}_low": low, f"{name}_high": high})
 
 
 def result_table(

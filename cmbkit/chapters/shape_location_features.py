@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from cmbkit.anatomy import rating_scales
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
-from cmbkit.anatomy.rating_scales import REGIONS, group_of, structure_of
+from cmbkit.anatomy.rating_scales import BOMBS_LINES, OUTSIDE, REGIONS, group_of, structure_of
 from cmbkit.chapters.beside import beside
+from cmbkit.chapters.detection import with_share
+from cmbkit.evaluation.agreement import confusion, kappa
 from cmbkit.evaluation.subgroups import pooled_location
 from cmbkit.features import analytic, trends
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd
@@ -242,6 +246,40 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
         Column("percent", "% of CMBs", 1),
     ]
     return laid_out(table, columns)
+
+
+def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
+    """Where the rater and where the parcellation puts the same CMBs (Table S27).
+
+    Parameters
+    ----------
+    features, microbleeds : DataFrame
+        One row per annotated CMB: uid, id; region (the parcellation's) in features,
+        rater_location (missing where nobody rated it) in microbleeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per line of the BOMBS form, as the rater chose it, and one for all: the number
+        of CMBs in each region of the parcellation, n, n_same, agreement (share of n) with
+        Wilson's _low and _high, and Cohen's kappa (all only).
+    """
+    rated = microbleeds.dropna(subset="rater_location")[["uid", "id", "rater_location"]]
+    both = features.merge(rated, on=["uid", "id"], validate="one_to_one")
+    said, regions = both["rater_location"].map(rating_scales.bombs_line), [*REGIONS, OUTSIDE]
+    lines = list(dict.fromkeys([*BOMBS_LINES, *said]))
+    table = confusion(said, both["region"], lines, regions)
+    codes = {name: code for code, name in enumerate(dict.fromkeys([*lines, *regions]))}
+    ratings = said.map(codes), both["region"].map(codes)
+    table.loc["All", "kappa"] = kappa(*ratings, len(codes)).item()
+    titles = {"n_" + re.sub(r"\W+", "_", region.lower()): region for region in regions}
+    table = table.set_axis([*titles, "n", "n_same", "kappa"], axis=1)
+    table = table.rename_axis("rater_location").reset_index()
+    columns = [Column("rater_location", "Rater"), *(Column(*pair) for pair in titles.items())]
+    columns += [Column("n", "CMBs"), Column("n_same", "Same")]
+    columns += [Column("agreement", "Agreement", 3), Column("kappa", "Kappa", 3)]
+    note = "[Wilson's 95 % interval]; kappa without weights. The parcellation has no capsules."
+    return laid_out(with_share(table, "agreement", "n_same", "n"), columns, note=note)
 
 
 def busiest_scan(features: pd.DataFrame) -> str:

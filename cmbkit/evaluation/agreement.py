@@ -59,6 +59,38 @@ def kappa(first, second, n_levels: int, weighting: str = "none", weights=None) -
     return 1 - divide(paid, by_chance)
 
 
+def confusion(first: pd.Series, second: pd.Series, rows, columns) -> pd.DataFrame:
+    """How often two raters said what of the same cases.
+
+    Parameters
+    ----------
+    first, second : Series of str, shape (cases,)
+        Of the same index.
+    rows, columns : sequence of str
+        What ``first`` and what ``second`` can say, in order.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of ``rows`` and one called "All"; a column of counts for each of
+        ``columns``, then n (cases) and n_same (cases in which both said the same).
+
+    Raises
+    ------
+    ValueError
+        If a rater says something else.
+    """
+    for said, known in ((first, rows), (second, columns)):
+        other = sorted(set(said) - set(known))
+        if other:
+            raise ValueError(f"ratings: expected one of {list(known)}, found {other[0]!r}")
+    counts = pd.crosstab(first, second).reindex(index=rows, columns=columns, fill_value=0)
+    same = first[first == second].value_counts().reindex(rows, fill_value=0)
+    table = counts.assign(n=counts.sum(axis=1), n_same=same)
+    table.loc["All"] = table.sum()
+    return table.rename_axis(columns=None)
+
+
 def intraclass(first, second, weights=None) -> dict[str, np.ndarray]:
     """Intraclass correlation of two counts, single measures (Shrout and Fleiss 1979).
 

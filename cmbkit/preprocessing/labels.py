@@ -18,7 +18,7 @@ from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.region_growing import SIX, grow_study
 from cmbkit.preprocessing.seeds import LabelError, Marks, read_labels, read_marks
-from cmbkit.records import Scan
+from cmbkit.records import Finding, Scan
 from cmbkit.volume import Volume
 
 TIE_MM = 1e-6
@@ -116,6 +116,30 @@ def _from_mask(scan: Scan, image: Volume) -> tuple[Volume, pd.DataFrame]:
         radius_mm=[ball_radius(size * image.voxel_volume_mm3) for size in sizes],
     )
     return image.with_data(labels), table
+
+
+def with_ratings(found: pd.DataFrame, findings: tuple[Finding, ...]) -> pd.DataFrame:
+    """Microbleeds with what the rater said of the scribble that each comes from.
+
+    Parameters
+    ----------
+    found : DataFrame
+        From `refine`: its ``mark`` is the scribble's label.
+    findings : tuple of Finding
+        Of the same scan; empty where the dataset has none.
+
+    Returns
+    -------
+    DataFrame
+        With certainty (lower case: "certain", "uncertain") and rater_location, missing where
+        nothing was said. Microbleeds of one scribble ("multiple") have the same.
+    """
+    certainty = {finding.segment: (finding.certainty or "").lower() for finding in findings}
+    location = {finding.segment: finding.location or "" for finding in findings}
+    said = {"certainty": certainty, "rater_location": location}
+    words = {name: [of.get(mark, "").strip() or None for mark in found["mark"]]
+             for name, of in said.items()}  # fmt: skip
+    return found.assign(**words)
 
 
 def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):

@@ -18,7 +18,7 @@ from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
 from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.preprocessing.intensities import fill_nan, moments
-from cmbkit.preprocessing.labels import grow_spheres, refine
+from cmbkit.preprocessing.labels import grow_spheres, refine, with_ratings
 from cmbkit.preprocessing.region_growing import size_cap
 from cmbkit.preprocessing.seeds import read_marks
 from cmbkit.preprocessing.sidecars import write_sidecars
@@ -31,6 +31,7 @@ COLUMNS = [
     *("id", "source", "x_vox", "y_vox", "z_vox", "x_mm", "y_mm", "z_mm"),
     *("n_voxels", "volume_mm3", "radius_mm", "native_radius_mm"),
     *GROWING_COLUMNS,
+    *("certainty", "rater_location"),
 ]
 
 
@@ -170,6 +171,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
         _note_refinement(lesions, standard_brain, found, params, ledger)
     part = part.with_data(part.data * brain.data)
     image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()), rim=rim)
+    found = with_ratings(found, scan.annotation.findings)
     table = _clean(lesions, found, scan, params, ledger)
     mean, sd = moments(image, standard_brain, params)
     np.subtract(image.data, np.float32(mean), out=image.data)

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 
 from cmbkit.params import Preprocessing
 from cmbkit.records import Scan, StandardScan, cmb_level
@@ -238,6 +240,26 @@ class CohortStage:
     def microbleeds(self) -> pd.DataFrame:
         """One row per annotated CMB with its way through preprocessing."""
         return self._of_each_scan(StandardScan.microbleeds)
+
+    @cached_property
+    def mimics(self) -> pd.DataFrame:
+        """What raters marked as looking like a CMB, one row each (CRB, CRBneg).
+
+        Returns
+        -------
+        DataFrame
+            uid, dataset, kind (as the rater named it), x_mm, y_mm, z_mm (RAS mm, the space in
+            which features and matches have their centres).
+        """
+        rows = []
+        for standard in self.standard:
+            marked = standard.scan.annotation.mimics
+            native = np.array(standard.record()["native"]["affine"]) if marked else None
+            for mimic in marked:
+                who = (standard.scan.uid, standard.scan.dataset, mimic.kind)
+                rows.append((*who, *apply_affine(native, mimic.voxel)))
+        columns = ["uid", "dataset", "kind", "x_mm", "y_mm", "z_mm"]
+        return pd.DataFrame(rows, columns=columns)
 
     @cached_property
     def changes(self) -> pd.DataFrame:

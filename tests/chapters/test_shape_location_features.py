@@ -136,3 +136,42 @@ def test_digitised_shapes_leave_no_rounding_errors():
     assert ball.loc["volume_mm3", "closed_form"] == pytest.approx(36 * np.pi, abs=1e-6)
     assert ball.loc["inv_flatness", "difference"] == 0
     assert set(table["feature"]) == set(SHAPES)
+
+
+def test_rater_against_parcellation():
+    """Ten CMBs of one scan, one of them not rated.
+
+    The rater said thalamus of five (the parcellation: 4 thalamus, 1 white matter), brainstem of
+    three (2, 1 outside), capsule of one (white matter). They agree on 6 of 9. By chance on
+    (5 x 4 + 3 x 2) / 81, so kappa is (54 - 26) / (81 - 26).
+    """
+    said = ["Thalamus", "thalamus", " thalamus", "thalamus", "thalamus"]
+    said += ["brainstem"] * 3 + ["Internal and  External Capsule", None]
+    white = "Subcortical White Matter"
+    region = ["Thalamus"] * 4 + [white] + ["Brainstem"] * 2 + ["Outside brain tissue", white, white]
+    features = pd.DataFrame({"uid": "CRB-1", "id": range(1, 11), "region": region})
+    rated = pd.DataFrame({"uid": "CRB-1", "id": range(1, 11), "rater_location": said})
+    laid_out = chapter.rater_against_parcellation(features, rated.iloc[::-1])
+    assert shown(laid_out)[0]["Kappa"].tolist() == ["–"] * 7 + ["0.509"]
+    table = laid_out.set_index("rater_location")
+    counts = table.filter(like="n_").drop(columns="n_same")
+    assert counts.loc["Thalamus", ["n_thalamus", "n_subcortical_white_matter"]].tolist() == [4, 1]
+    assert counts.loc["Brainstem", ["n_brainstem", "n_outside_brain_tissue"]].tolist() == [2, 1]
+    assert counts.loc["Internal and External Capsule"].sum() == 1
+    assert counts.loc["Cerebellum"].sum() == 0 and counts.loc["All"].sum() == 9
+    assert table.loc["All", ["n", "n_same"]].tolist() == [9, 6]
+    assert table.loc["All", "agreement"] == pytest.approx(6 / 9)
+    assert table.loc["All", "kappa"] == pytest.approx(28 / 55)
+    assert table.loc["Brainstem", "agreement"] == pytest.approx(2 / 3)
+    # Wilson: (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z = 1.95996
+    z, p, n = 1.959964, 6 / 9, 9
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    ends = (p + z**2 / (2 * n) + np.array([-half, half])) / (1 + z**2 / n)
+    assert table.loc["All", ["agreement_low", "agreement_high"]].tolist() == pytest.approx(ends)
+
+
+def test_location_that_the_form_lacks_has_a_row_of_its_own():
+    features = pd.DataFrame({"uid": ["a"], "id": [1], "region": ["Thalamus"]})
+    rated = pd.DataFrame({"uid": ["a"], "id": [1], "rater_location": ["pineal gland"]})
+    row = chapter.rater_against_parcellation(features, rated).set_index("rater_location")
+    assert row.loc["pineal gland", ["n", "n_same", "n_thalamus"]].tolist() == [1, 0, 1]

@@ -89,3 +89,14 @@ def test_dice_over_microbleeds_needs_the_same_ones():
     assert found.loc[["kappa_any", "kappa_bands", "icc_2_1"], "value"].tolist() == [1, 1, 1]
     assert found.loc["lesion_dice", "value"] == 0
     assert found.loc["bias"].tolist() == [0, 0, 0]
+
+
+def test_confusion_counts_pairs_and_refuses_other_words():
+    """Rows a, b, c; columns b, a: a-a twice, a-b once, c-b once; b is never said by the first."""
+    first, second = pd.Series(list("aaac")), pd.Series(list("aabb"))
+    table = agreement.confusion(first, second, ["a", "b", "c"], ["b", "a"])
+    assert table.loc["a"].to_dict() == {"b": 1, "a": 2, "n": 3, "n_same": 2}
+    assert table.loc["b"].tolist() == [0, 0, 0, 0] and table.loc["c"].tolist() == [1, 0, 1, 0]
+    assert table.loc["All"].to_dict() == {"b": 2, "a": 2, "n": 4, "n_same": 2}
+    with pytest.raises(ValueError, match=r"ratings: expected one of \['a'\], found 'c'"):
+        agreement.confusion(first, second, ["a"], ["a", "b"])

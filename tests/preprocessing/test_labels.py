@@ -1,6 +1,7 @@
 """From masks, points and scribbles to one integer per microbleed; expected values by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cmbkit.params import Preprocessing
@@ -108,6 +109,17 @@ def test_multiple_scribble_is_split_and_single_is_not(tmp_path):
     _, table = lb.refine(scan, image, Preprocessing())
     np.testing.assert_allclose(table[["i", "j", "k"]], centres)
     assert table.grown_voxels.tolist() == [15, 15, 15]
+
+
+def test_what_the_rater_said_follows_the_scribble():
+    """Scribble 4 is split in two, 9 was not described, 2 is not in the findings."""
+    found = pd.DataFrame({"id": [1, 2, 3, 4], "mark": [4, 9, 4, 2]})
+    findings = (Finding(4, True, " Uncertain", location="thalamus "), Finding(9))
+    rated = lb.with_ratings(found, findings)
+    assert rated["certainty"].fillna("-").tolist() == ["uncertain", "-", "uncertain", "-"]
+    assert rated["rater_location"].fillna("-").tolist() == ["thalamus", "-", "thalamus", "-"]
+    assert rated["id"].tolist() == [1, 2, 3, 4]
+    assert lb.with_ratings(found, ())[["certainty", "rater_location"]].isna().all(axis=None)
 
 
 def test_finding_without_a_scribble_is_an_error(tmp_path):

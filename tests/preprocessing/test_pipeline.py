@@ -241,7 +241,9 @@ def test_one_scribble_flagged_multiple_is_two_microbleeds_on_either_grid(tmp_pat
     affine = np.diag([-1.0, -1.0, 3.0, 1.0])
     mask = Volume(drawn, affine).write(tmp_path / "mask.nii.gz")
     image = Volume(data.astype(np.float32), affine).write(tmp_path / "image.nii.gz")
-    annotation = Annotation("scribbles", mask, findings=(Finding(4, multiple=True),))
+    annotation = Annotation(
+        "scribbles", mask, findings=(Finding(4, True, "certain", location="brainstem"),)
+    )
     scan = Scan("CRB", "p", "1", "SWI", image, annotation, Acquisition((1.0, 1.0), 3.0))
     params = Preprocessing(spacing_mm=1.0, pad_voxels=64, refinement_grid=refinement_grid)
     found = pipeline.prepare(scan, params)
@@ -251,6 +253,9 @@ def test_one_scribble_flagged_multiple_is_two_microbleeds_on_either_grid(tmp_pat
         *("refinement", 1, 2), 4,
     )  # fmt: skip
     np.testing.assert_allclose(found.table[["x_mm", "y_mm", "z_mm"]], centres * (-1, -1, 1), atol=1)
+    assert found.table[["id", "certainty", "rater_location"]].to_numpy().tolist() == [
+        [1, "certain", "brainstem"], [2, "certain", "brainstem"],
+    ]  # fmt: skip
     low, high = {"native": (63, 63), "standard": (113, 180)}[refinement_grid]
     assert found.table.volume_mm3.between(low, high).all()
 

@@ -1,6 +1,7 @@
 """What the cohort stage hands to the chapters: named tables, made with the workers asked for."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.preprocessing.changes import Change, change_table
-from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
+from cmbkit.records import Acquisition, Annotation, Mimic, Scan, StandardScan
 from cmbkit.study import cohort
 
 
@@ -30,7 +31,7 @@ def stage(tmp_path):
         record["methods"] = {"brain_mask": "SynthStrip", "parcellation": "SynthSeg"}
         standard[-1].record_path.write_text(json.dumps(record))
     params = SimpleNamespace(workers=3, cluster=None)
-    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans: 3)
+    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans, code: 3)
     stage = cohort.CohortStage(study)
     stage.__dict__ |= {"standard": standard, "scans": [s.scan for s in standard]}
     return stage
@@ -46,6 +47,20 @@ def test_changes_and_counts_name_their_scan(stage):
     census = stage.census.set_index("uid")
     assert census[["annotated", "final", "collapsed"]].to_numpy().tolist() == [[1, 2, 7], [1, 0, 7]]
     assert set(census["brain_mask"]) == {"SynthStrip"}
+
+
+def test_mimics_have_their_place_in_mm(stage):
+    """Voxels of 2 x 2 x 5 mm, x mirrored, origin at (100, 0, -20) mm."""
+    affine = [[-2, 0, 0, 100], [0, 2, 0, 0], [0, 0, 5, -20], [0, 0, 0, 1]]
+    marked = (Mimic((3, 4, 5), "Cavernomas"), Mimic((0, 0, 0), "Other: vessel"))
+    first = stage.standard[0]
+    record = first.record() | {"native": {"affine": affine}}
+    first.record_path.write_text(json.dumps(record))
+    scan = replace(first.scan, annotation=Annotation("scribbles", mimics=marked))
+    stage.standard[0] = replace(first, scan=scan)
+    assert stage.mimics.to_numpy().tolist() == [
+        ["DOU-1", "DOU", "Cavernomas", 94, 8, 5], ["DOU-1", "DOU", "Other: vessel", 100, 0, -20],
+    ]  # fmt: skip
 
 
 def test_features_are_computed_by_as_many_processes_as_asked_for(stage, monkeypatch):

@@ -9,6 +9,7 @@ from cmbkit.chapters.subgroup_analysis.figures import (
     figure_s31,
     found_and_missed,
 )
+from cmbkit.chapters.subgroup_analysis.ratings import table_s36, table_s37
 from cmbkit.chapters.subgroup_analysis.supplement import (
     experiment_caption,
     table_s11,

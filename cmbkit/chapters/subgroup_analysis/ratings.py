@@ -1,0 +1,124 @@
+"""What CRB's rater noted beside the CMBs: certainty (S36) and mimics (S37); section 7.1.2.2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.chapters.detection import BY_KEYS, DATASET, KEYS, MODEL, in_order, with_share
+from cmbkit.reporting.layout import Column, laid_out
+
+CERTAINTIES = ("certain", "uncertain")
+ALL_KINDS = "All"
+INTERVAL = "[Wilson's 95 % interval, which takes {} as independent]"
+PLACE = ["x_mm", "y_mm", "z_mm"]
+
+
+def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
+    """Detection of CMBs that the rater was certain of and of uncertain ones, per model.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        From `match_table.match_table`.
+    microbleeds : DataFrame
+        One row per annotated CMB: uid, id, certainty (missing where it was not rated; such CMBs
+        are left out).
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, certainty, n (annotated CMBs), found (of these, TP), recall with _low
+        and _high.
+    """
+    rated = microbleeds.dropna(subset="certainty")[["uid", "id", "certainty"]]
+    rated = rated.rename(columns={"id": "gt_id"}).astype({"gt_id": float})
+    rows = matches.merge(rated, on=["uid", "gt_id"], validate="many_to_one")
+    groups = rows.assign(found=rows["match"] == "TP").groupby([*KEYS, "certainty"])["found"]
+    table = groups.agg(n="size", found="sum").reset_index()
+    table = in_order(table, **BY_KEYS, certainty=CERTAINTIES)
+    columns = [
+        DATASET,
+        MODEL,
+        Column("certainty", "Rater"),
+        Column("n", "CMBs"),
+        Column("found", "Found"),
+        Column("recall", "Recall", 3),
+    ]
+    note = INTERVAL.format("CMBs")
+    return laid_out(with_share(table, "recall", "found", "n"), columns, note=note)
+
+
+def table_s37(
+    scans: pd.DataFrame, matches: pd.DataFrame, mimics: pd.DataFrame, max_distance_mm: float
+) -> pd.DataFrame:
+    """False positives against the mimics that the rater marked, per model and kind of mimic.
+
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of all models: uid, dataset, source, model; those of datasets in which nobody
+        marked mimics are left out.
+    matches : DataFrame
+        From `match_table.match_table`.
+    mimics : DataFrame
+        One row per marked mimic: uid, dataset, kind, x_mm, y_mm, z_mm.
+    max_distance_mm : float
+        A false positive whose centre is closer to a mimic's landmark lies on it; that of the
+        matching with annotated CMBs.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, kind ("All": of any kind), n_mimics (marked), n_hit (of these, with a
+        false positive on them), hit_share, n_fp (all false positives of these scans),
+        n_fp_near (of these, on a mimic; the nearest one tells the kind), near_share; shares with
+        _low and _high.
+    """
+    scans = scans[scans["source"].isin(mimics["dataset"])]
+    rows = []
+    for (dataset, model), group in scans.groupby(KEYS):
+        marked = mimics[mimics["uid"].isin(group["uid"])]
+        false = matches[(matches["model"] == model) & (matches["match"] == "FP")]
+        false = false[false["uid"].isin(group["uid"])]
+        near = _near(false, marked.assign(mimic=range(len(marked))), max_distance_mm)
+        nearest = near.sort_values("gap_mm", kind="stable").drop_duplicates(["uid", "pred_id"])
+        for kind in (*sorted(marked["kind"].unique()), ALL_KINDS):
+            counts = {"n_mimics": marked, "n_hit": near.drop_duplicates("mimic")}
+            counts |= {"n_fp_near": nearest}
+            row = {n: int(_of_kind(table, kind).sum()) for n, table in counts.items()}
+            keys = {"dataset": dataset, "model": model, "kind": kind}
+            rows.append({**keys, **row, "n_fp": len(false)})
+    names = [*KEYS, "kind", "n_mimics", "n_hit", "n_fp", "n_fp_near"]
+    table = in_order(pd.DataFrame(rows, columns=names), **BY_KEYS)
+    table = with_share(table, "hit_share", "n_hit", "n_mimics")
+    table = with_share(table, "near_share", "n_fp_near", "n_fp")
+    columns = [
+        DATASET,
+        MODEL,
+        Column("kind", "Mimic"),
+        Column("n_mimics", "Marked"),
+        Column("n_hit", "With an FP on it"),
+        Column("hit_share", "Share of mimics", 3),
+        Column("n_fp", "FP"),
+        Column("n_fp_near", "FP on such a mimic"),
+        Column("near_share", "Share of FP", 3),
+    ]
+    note = (
+        f"On a mimic: closer than {max_distance_mm:g} mm to its landmark. "
+        f"{INTERVAL.format('mimics and FP')}"
+    )
+    return laid_out(table, columns, note=note)
+
+
+def _near(false: pd.DataFrame, marked: pd.DataFrame, max_distance_mm: float) -> pd.DataFrame:
+    """Pairs of a false positive and a mimic of its scan that are close, with gap_mm."""
+    centres = [f"pred_{axis}" for axis in PLACE]
+    pairs = false[["uid", "pred_id", *centres]].merge(marked, on="uid")
+    gaps = pairs[centres].to_numpy(float) - pairs[PLACE].to_numpy(float)
+    pairs["gap_mm"] = np.round(np.linalg.norm(gaps, axis=1), 6)  # as in `matching.match`
+    return pairs[pairs["gap_mm"] < max_distance_mm]
+
+
+def _of_kind(table: pd.DataFrame, kind: str) -> pd.Series:
+    return (table["kind"] == kind) | (kind == ALL_KINDS)
