@@ -272,7 +272,8 @@ def to_native(labels: Volume, record: dict) -> Volume:
     native = Volume(np.broadcast_to(np.zeros((), labels.data.dtype), shape), affine)
     axes = native.reoriented("RAS")
     found = resample_nearest(labels, axes.shape, axes.affine).reoriented(native.orientation).data
-    for label in _lost(labels.data, found):
+    kept = {label for label, _ in label_boxes(found)}
+    for label in [label for label, _ in label_boxes(labels.data) if label not in kept]:
         where = native.to_voxels(labels.to_mm(np.argwhere(labels.data == label)))
         voxels = np.unique(np.clip(np.rint(where).astype(int), 0, np.array(shape) - 1), axis=0)
         free = voxels[found[tuple(voxels.T)] == 0]
@@ -281,8 +282,3 @@ def to_native(labels: Volume, record: dict) -> Volume:
         else:
             mark_voxel(found, where.mean(axis=0), label)
     return Volume(found, affine)
-
-
-def _lost(before: np.ndarray, after: np.ndarray) -> list[int]:
-    kept = {label for label, _ in label_boxes(after)}
-    return [label for label, _ in label_boxes(before) if label not in kept]

@@ -88,10 +88,10 @@ def _centre_crop(region: np.ndarray, shape) -> np.ndarray:
     return region[tuple(slice(s, s + m) for s, m in zip(starts, shape, strict=True))]
 
 
-def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, patch=None):
+def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, patch):
     """Affine and elastic deformation of a region; returns patches of ``shape``.
 
-    ``patch`` (default ``shape``) says which quarter turns are possible.
+    ``patch`` is the shape that says which quarter turns are possible.
     The image is interpolated linearly, the mask by nearest neighbour. With neither
     transformation drawn, it is the central crop.
     """
@@ -99,7 +99,7 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
     elastic = rng.random() < params.elastic
     if not affine and not elastic:
         return _centre_crop(image.astype(np.float32), shape), _marks(_centre_crop(mask, shape))
-    matrix = affine_matrix(params, rng, patch or shape) if affine else np.eye(3)
+    matrix = affine_matrix(params, rng, patch) if affine else np.eye(3)
     nodes = displacements(params, shape, rng) if elastic else NO_NODES
     return warp_region(image, mask, shape, matrix, nodes)
 
