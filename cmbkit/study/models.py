@@ -245,8 +245,8 @@ class ModelStage:
         """Arguments of `engines.keep` for a weight file."""
         from cmbkit.running.file_hashes import file_hash
 
-        params, kept = self._study.params, self._study.cache.root / "networks"
-        return file_hash(weights), params.network, params.inference, build, kept
+        params = self._study.params
+        return file_hash(weights), params.network, params.inference, build
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
         """Weight file of a phase that its ``keep`` chose; what `load` reads."""

@@ -58,7 +58,7 @@ def test_shape_violins_use_annotated_microbleeds_only(features, readable):
         dots = [c for c in axes.collections if isinstance(c, PathCollection)]
         assert len(bodies) == 3
         assert [len(c.get_offsets()) for c in dots] == [8, 12, 5]
-    assert figure.axes[1].get_ylabel() == "Maximum 3D diameter (mm)"
+    assert figure.axes[1].get_ylabel() == "Max. diameter (mm)"
 
 
 def test_half_violins_count_the_scans_that_have_a_value(readable):
