@@ -162,27 +162,6 @@ def rating_form(
     return RatingForm(uid, scale, grouping, table, note)
 
 
-def rating_forms(
-    features: pd.DataFrame, uids=None, scale: str = "bombs", **options
-) -> dict[str, RatingForm]:
-    """Forms of several scans by uid; of all in the table by default (see `rating_form`)."""
-    names = list(dict.fromkeys(features["uid"])) if uids is None else list(uids)
-    return {uid: rating_form(features, uid, scale, **options) for uid in names}
-
-
-def forms_table(forms: dict[str, RatingForm]) -> pd.DataFrame:
-    """One row per scan: microbleeds on each line of its form and in all.
-
-    Lines that no label tells are <NA>.
-    """
-    rows = []
-    for uid, form in forms.items():
-        lines = form.table[form.table["region"] != "total"]
-        row = dict(zip(lines["region"], lines["total"], strict=True))
-        rows.append({"uid": uid, **row, "total": form.total})
-    return pd.DataFrame(rows)
-
-
 def count_columns(scale: str) -> dict[str, dict[str, str]]:
     """What each column of counts counts: its certainty, size (BOMBS only) and side, by name."""
     sizes = {"size": SIZES} if scale == "bombs" else {}

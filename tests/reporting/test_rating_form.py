@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.features.location import location_features
-from cmbkit.reporting.rating_form import forms_table, rating_form, rating_forms
+from cmbkit.reporting.rating_form import rating_form
 from cmbkit.reporting.tables import NOTHING, shown
 
 
@@ -94,12 +94,6 @@ def test_exports(features, tmp_path):
     paths = form.save(tmp_path / "DOU-1_bombs")
     assert [p.suffix for p in paths] == [".csv", ".html", ".tex"]
     assert paths[0].read_text() == form.to_csv()
-
-
-def test_one_row_per_scan(features):
-    table = forms_table(rating_forms(features)).set_index("uid")
-    assert table.loc["DOU-1", "total"] == 6 and table.loc["DOU-2", "Cerebellum"] == 1
-    assert table["Internal and External Capsule"].isna().all()
 
 
 def test_mistakes_are_named(features):
