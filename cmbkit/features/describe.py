@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cmbkit.anatomy.parcellation import to_mni
 from cmbkit.ball import ball_radius
 from cmbkit.features import intensity, shape
 from cmbkit.features.edge import BrainEdge
@@ -12,6 +13,7 @@ from cmbkit.features.location import location_features
 from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.volume import Volume
 
+MM, MNI = ["x_mm", "y_mm", "z_mm"], ["x_mni", "y_mni", "z_mni"]
 COLUMNS = [
     *("uid", "dataset", "id", "type", "grid", "n_voxels", "volume_mm3", "radius_mm"),
     *shape.FEATURES,
@@ -19,7 +21,7 @@ COLUMNS = [
     *intensity.FIRST_ORDER,
     *intensity.SHELL,
     *("region", "group", "side", "mars_region"),
-    *("x_mm", "y_mm", "z_mm", "x_vox", "y_vox", "z_vox", "edge_mm", "reason"),
+    *(*MM, *MNI, "x_vox", "y_vox", "z_vox", "edge_mm", "reason"),
 ]
 
 
@@ -34,6 +36,7 @@ def describe_lesions(
     grouping: str = "thesis",
     brain: Volume | None = None,
     grid: str = "standard",
+    scan_to_mni=None,
 ) -> pd.DataFrame:
     """Describe every lesion of a scan (chapter 4.9).
 
@@ -55,13 +58,16 @@ def describe_lesions(
         edge, and edge_mm is the depth of its centre below that edge; else edge_mm is NaN.
     grid : str
         Carried into the table: which grid this is ("standard", "native").
+    scan_to_mni : array-like, shape (4, 4), optional
+        From the image's RAS mm to MNI mm (`cmbkit.anatomy.parcellation.fit_to_mni`); without it
+        x_mni to z_mni are NaN.
 
     Returns
     -------
     DataFrame
-        One row per lesion, columns `COLUMNS`; lengths in mm, x_mm to z_mm in RAS mm, x_vox to
-        z_vox 0-based indices along the array's axes. ``reason`` says which values are NaN or
-        doubtful, and why; it is empty where there is nothing to say.
+        One row per lesion, columns `COLUMNS`; lengths in mm, x_mm to z_mm in RAS mm, x_mni to
+        z_mni in MNI mm, x_vox to z_vox 0-based indices along the array's axes. ``reason`` says
+        which values are NaN or doubtful, and why; it is empty where there is nothing to say.
 
     Raises
     ------
@@ -80,8 +86,9 @@ def describe_lesions(
         first = {"uid": uid, "dataset": dataset, "id": label, "type": type, "grid": grid}
         rows.append({**first, **row})
     table = pd.DataFrame(rows, columns=COLUMNS)
+    table[MNI] = to_mni(table[MM], scan_to_mni)
     if brain is not None and len(table):
-        table["edge_mm"] = BrainEdge(brain).depth_mm(table[["x_mm", "y_mm", "z_mm"]])
+        table["edge_mm"] = BrainEdge(brain).depth_mm(table[MM])
     return table
 
 
@@ -110,7 +117,7 @@ def _describe(image, lesions, labels, brain, label, box, grouping) -> dict:
         **axes,
         **bright,
         **place,
-        **dict(zip(("x_mm", "y_mm", "z_mm"), image.to_mm(middle), strict=True)),
+        **dict(zip(MM, image.to_mm(middle), strict=True)),
         **dict(zip(("x_vox", "y_vox", "z_vox"), middle, strict=True)),
         "edge_mm": float("nan"),
         "reason": "; ".join(filter(None, reasons)),

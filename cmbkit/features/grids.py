@@ -37,18 +37,18 @@ def describe_scan(
     Returns
     -------
     DataFrame
-        As `describe_lesions`; ids, and positions in mm up to half a native voxel, are the same
-        on both grids.
+        As `describe_lesions`, with x_mni to z_mni by the registration that the scan's record
+        holds; ids, and positions in mm up to half a native voxel, are the same on both grids.
     """
     if grid not in GRIDS:
         raise ValueError(f"grid: expected one of {GRIDS}, found {grid!r}")
     if lesions is None:
         lesions = standard.lesions()
     volumes = {"lesions": lesions, "labels": standard.labels(), "brain": standard.brain()}
+    record = standard.record()
     if grid == "standard":
         image = standard.image()
     else:
-        record = standard.record()
         image, _ = fill_nan(Volume.read(standard.scan.image))
         volumes = {name: to_native(volume, record) for name, volume in volumes.items()}
     return describe_lesions(
@@ -59,4 +59,5 @@ def describe_scan(
         type=type,
         grouping=grouping,
         grid=grid,
+        scan_to_mni=record.get("scan_to_mni"),
     )

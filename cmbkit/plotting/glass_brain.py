@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pandas import DataFrame
+
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
-from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, ROLE_COLOURS, ROLE_NAMES
+from cmbkit.plotting.style import (
+    DATASET_COLOURS,
+    DATASET_ORDER,
+    MODEL_NAMES,
+    ROLE_COLOURS,
+    ROLE_NAMES,
+)
 
 MNI = ["x_mni", "y_mni", "z_mni"]
 MATCHES = ("TP", "FN", "FP")
+ROW_INCHES = 3.1
 
 
 def microbleeds_by_dataset(points):
@@ -20,37 +31,51 @@ def microbleeds_by_dataset(points):
     """
     names = datasets_in(points["dataset"], DATASET_ORDER)
     groups = {name: (name, DATASET_COLOURS.get(name, DATASET_COLOURS["All"])) for name in names}
-    return _glass_brain(points, "dataset", groups)
+    return _glass_brains({"": points}, "dataset", groups)
 
 
 def microbleeds_by_match(points):
-    """Places of found and missed microbleeds and of false positives.
+    """Places of found and missed microbleeds and of false positives, a row for each model.
 
     Parameters
     ----------
     points : DataFrame
-        As in `microbleeds_by_dataset`, with match ("TP", "FN" or "FP") for dataset: of a TP
-        and an FN the annotated place, of an FP the predicted one.
+        As in `microbleeds_by_dataset`, with model, and match ("TP", "FN" or "FP") for dataset:
+        of a TP and an FN the annotated place, of an FP the predicted one.
     """
     groups = {
         m: (ROLE_NAMES[m.lower()].capitalize(), ROLE_COLOURS[m.lower()])
         for m in MATCHES
         if m in set(points["match"])
     }
-    return _glass_brain(points, "match", groups)
+    models = datasets_in(points["model"], MODEL_NAMES)
+    rows = {MODEL_NAMES.get(m, m): points[points["model"] == m] for m in models}
+    return _glass_brains(rows, "match", groups)
 
 
-def _glass_brain(points, column: str, groups: dict[str, tuple[str, str]]):
+def _glass_brains(rows: Mapping[str, DataFrame], column: str, groups):
+    """A row of views per table, its title and key above it."""
+    figure = new_figure(10, ROW_INCHES * len(rows) + 0.3)
+    figure.set_layout_engine("none")
+    foot, each = 0.3 / figure.get_figheight(), ROW_INCHES / figure.get_figheight()
+    for place, (title, points) in enumerate(rows.items(), 1):
+        _one_row(figure, foot + each * (len(rows) - place), each, title, points, column, groups)
+    left_out = sum(len(points) - len(points.dropna(subset=MNI)) for points in rows.values())
+    note = "MNI space; each hemisphere's own microbleeds in its side view."
+    add_note(figure, note + (f" {left_out} without a place are left out." if left_out else ""))
+    return figure
+
+
+def _one_row(figure, foot: float, height: float, title: str, points, column: str, groups):
     """One set of markers per group; the largest group first, so that it hides no smaller one."""
     from matplotlib.lines import Line2D
     from nilearn import plotting
 
     placed = points.dropna(subset=MNI)
-    figure = new_figure(10, 3.4)
-    figure.set_layout_engine("none")
     display = plotting.plot_glass_brain(
-        None, display_mode="lyrz", figure=figure, axes=(0.0, 0.07, 1.0, 0.83), annotate=False
-    )
+        None, display_mode="lyrz", figure=figure, axes=(0.0, foot, 1.0, 0.89 * height),
+        annotate=False,
+    )  # fmt: skip
     display.annotate(positions=False, size=9)
     sizes = placed[column].value_counts()
     for name in sorted(groups, key=lambda name: -sizes.get(name, 0)):
@@ -63,8 +88,7 @@ def _glass_brain(points, column: str, groups: dict[str, tuple[str, str]]):
                label=f"{label} (n = {sizes.get(name, 0)})")
         for name, (label, colour) in groups.items()
     ]  # fmt: skip
-    figure.legend(handles=keys, loc="upper center", ncols=len(keys))
-    left_out = len(points) - len(placed)
-    note = "MNI space; each hemisphere's own microbleeds in its side view."
-    add_note(figure, note + (f" {left_out} without a place are left out." if left_out else ""))
-    return figure
+    top = foot + height
+    figure.legend(handles=keys, loc="upper center", ncols=len(keys), bbox_to_anchor=(0.5, top))
+    if title:
+        figure.text(0.012, top - 0.02 * height, title, ha="left", va="top", fontsize=10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
@@ -11,46 +13,61 @@ from cmbkit.plotting.cuts import window_of
 from cmbkit.volume import Volume
 
 MARGIN_MM = 12.0
+SCAN_INCHES, KEY_INCHES = 5.2, 1.1
 MASK_COLOUR = "#66CCEE"
 
 
-def brain_mask_and_parcellation(image: Volume, mask: Volume, labels: Volume):
-    """Two rows of cuts through one scan: the brain mask's outline, and the regions in colour.
+def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume]]):
+    """Two rows of cuts through each scan: the brain mask's outline, and the regions in colour.
 
     Parameters
     ----------
-    image, mask, labels : Volume
-        On one grid. mask > 0 is brain; labels are SynthSeg's numbers
-        (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right in one colour.
+    scans : mapping of str to (image, mask, labels)
+        By what is written over a scan. The three volumes are on one grid; mask > 0 is brain;
+        labels are SynthSeg's numbers (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right
+        in one colour.
     """
-    from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
-    from nilearn import plotting
 
-    image.require_same_grid(mask)
-    image.require_same_grid(labels)
-    box = bounding_box(mask.data, margin=int(np.ceil(MARGIN_MM / mask.spacing.min())))
-    scan, brain, regions = (_cropped(volume, box) for volume in (image, mask, labels))
-    names, number = _without_sides(regions.data)
-    colours = _colours(len(names))
-    low, high = window_of(scan.data[brain.data > 0])
-    centre = brain.to_mm(np.argwhere(brain.data > 0).mean(axis=0))
-    figure = new_figure(10, 6.4)
+    for image, mask, labels in scans.values():
+        image.require_same_grid(mask)
+        image.require_same_grid(labels)
+    names = _names(np.unique([n for *_, labels in scans.values() for n in np.unique(labels.data)]))
+    colours = _colours(len(set(names.values())))
+    figure = new_figure(8, SCAN_INCHES * len(scans) + KEY_INCHES)
     figure.set_layout_engine("none")
-    shared = {"cut_coords": centre, "figure": figure, "draw_cross": False, "black_bg": True,
-              "vmin": low, "vmax": high, "colorbar": False}  # fmt: skip
-    above = plotting.plot_anat(scan.to_nifti(), axes=(0.0, 0.52, 0.78, 0.45), dim=0, **shared)
-    above.add_contours(brain.to_nifti(), levels=[0.5], colors=[MASK_COLOUR], linewidths=1.4)
-    below = plotting.plot_anat(scan.to_nifti(), axes=(0.0, 0.05, 0.78, 0.45), dim=0, **shared)
-    below.add_overlay(
-        regions.with_data(number).to_nifti(), threshold=0.5, cmap=ListedColormap(colours),
-        vmin=1, vmax=max(len(names), 2), transparency=0.55,
-    )  # fmt: skip
-    keys = [Patch(color="none", ec=MASK_COLOUR, label="Brain mask")]
-    keys += [Patch(color=colour, label=name) for name, colour in zip(names, colours, strict=True)]
-    figure.legend(handles=keys, loc="center left", bbox_to_anchor=(0.785, 0.5))
+    foot, each = (part / figure.get_figheight() for part in (KEY_INCHES, SCAN_INCHES))
+    for place, (title, volumes) in enumerate(scans.items(), 1):
+        _one_scan(figure, foot + each * (len(scans) - place), each, title, *volumes, names, colours)
+    keys = [Patch(fc="none", ec=MASK_COLOUR, label="Brain mask")]
+    shown = zip(colours, dict.fromkeys(names.values()), strict=True)
+    keys += [Patch(color=colour, label=name) for colour, name in shown]
+    figure.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, foot), ncols=5)
     add_note(figure, "Above: outline of the brain mask. Below: regions, left and right alike.")
     return figure
+
+
+def _one_scan(figure, foot: float, height: float, title: str, image, mask, labels, names, colours):
+    """Both rows of a scan in the part of the figure above ``foot`` (shares of its height)."""
+    from matplotlib.colors import ListedColormap
+    from nilearn import plotting
+
+    box = bounding_box(mask.data, margin=int(np.ceil(MARGIN_MM / mask.spacing.min())))
+    scan, brain, regions = (_cropped(volume, box) for volume in (image, mask, labels))
+    low, high = window_of(scan.data[brain.data > 0])
+    centre = brain.to_mm(np.argwhere(brain.data > 0).mean(axis=0))
+    shared = {"cut_coords": centre, "figure": figure, "draw_cross": False, "black_bg": True,
+              "vmin": low, "vmax": high, "colorbar": False}  # fmt: skip
+    rows = [(0.0, foot + share * height, 1.0, 0.45 * height) for share in (0.465, 0.01)]
+    above = plotting.plot_anat(scan.to_nifti(), axes=rows[0], dim=0, **shared)
+    above.add_contours(brain.to_nifti(), levels=[0.5], colors=[MASK_COLOUR], linewidths=1.4)
+    below = plotting.plot_anat(scan.to_nifti(), axes=rows[1], dim=0, **shared)
+    below.add_overlay(
+        regions.with_data(_numbered(regions.data, names)).to_nifti(), threshold=0.5,
+        cmap=ListedColormap(colours), vmin=1, vmax=max(len(colours), 2), transparency=0.55,
+        resampling_interpolation="nearest",
+    )  # fmt: skip
+    figure.text(0.006, foot + 0.985 * height, title, ha="left", va="top", fontsize=9)
 
 
 def interactive_view(image: Volume, mask: Volume | None = None):
@@ -86,19 +103,22 @@ def _cropped(volume: Volume, box) -> Volume:
     return Volume(volume.data[box], affine)
 
 
-def _without_sides(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Names of the regions that occur, and labels renumbered by them from 1; 0 stays."""
-    found = [int(value) for value in np.unique(labels) if value]
-    named = {v: SYNTHSEG_LABELS.get(v, f"Label {v}") for v in found}
-    named = {v: n.removeprefix("Left ").removeprefix("Right ") for v, n in named.items()}
-    names = list(dict.fromkeys(named.values()))
-    table = np.zeros(max(found, default=0) + 1, np.float32)
-    for value, name in named.items():
-        table[value] = names.index(name) + 1
-    return names, table[labels]
+def _names(labels) -> dict[int, str]:
+    """Name of the region of each label > 0, without its side."""
+    named = {int(v): SYNTHSEG_LABELS.get(int(v), f"Label {v}") for v in labels if v}
+    return {v: n.removeprefix("Left ").removeprefix("Right ") for v, n in named.items()}
+
+
+def _numbered(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
+    """Labels renumbered from 1 by their names, in the order of these; 0 stays."""
+    order = list(dict.fromkeys(names.values()))
+    table = np.zeros(max(names, default=0) + 1, np.float32)
+    for value, name in names.items():
+        table[value] = order.index(name) + 1
+    return table[labels]
 
 
 def _colours(count: int) -> list:
     import seaborn as sns
 
-    return sns.color_palette("husl", count)[::2] + sns.color_palette("husl", count)[1::2]
+    return sns.color_palette("tab20" if count <= 20 else "husl", count)

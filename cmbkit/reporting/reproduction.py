@@ -34,7 +34,7 @@ THROUGH_NETWORK = frozenset(
         *(("table", f"8.{n}") for n in range(1, 5)),
         *(("table", f"S{n}") for n in (9, 10, 11, 30, 31, 32, 33, 34, 36, 37)),
         *(("figure", n) for n in ("7.4", "7.5", "8.1", "8.2", "8.3")),
-        *(("figure", f"S{n}") for n in (10, 11, 12, 31)),
+        *(("figure", f"S{n}") for n in (10, 11, 12, 31, 38)),
         ("data", "S35"),
     ]
 )

@@ -38,7 +38,8 @@ def made():
         about.append({**scan, "in_plane_mm": 0.6, "split": "test"})
         truth = volume(annotated)
         who = {"uid": uid, "dataset": group}
-        features.append(describe_lesions(image, truth, labels, **who))
+        to_mni = {"scan_to_mni": np.diag([-1, 1, 1, 1]) if uid == "b" else None}
+        features.append(describe_lesions(image, truth, labels, **who, **to_mni))
         for model, places in found.items():
             predicted = volume(places)
             scores = {label: 0.9 for label in range(1, len(places) + 1)}
@@ -47,7 +48,7 @@ def made():
             rows.append(
                 {**row, "model": model, "sequence": sequence, "slice_thickness_mm": thickness}
             )
-            described = describe_lesions(image, predicted, labels, **who, type="Pred")
+            described = describe_lesions(image, predicted, labels, **who, type="Pred", **to_mni)
             features.append(described.assign(model=model))
     both = (
         pd.concat([t for t in part if len(t)], ignore_index=True) for part in (matches, features)
@@ -70,6 +71,8 @@ def test_one_row_per_microbleed_and_candidate(made):
     assert "d" not in set(table["uid"])
     pair = own.query("uid == 'b' and match == 'TP'").iloc[0]
     assert (pair["gt_x_mm"], pair["pred_x_mm"], pair["distance_mm"]) == (17.5, 14.5, 3.0)
+    assert (pair["gt_x_mni"], pair["pred_x_mni"]) == (-17.5, -14.5)  # b is mirrored
+    assert table.query("uid == 'a'")["gt_x_mni"].isna().all()  # and a has no registration
     assert (pair["gt_volume_mm3"], pair["score"], pair["sequence"]) == (8.0, 0.9, "T2S")
     assert pair["gt_radius_mm"] == pytest.approx((3 * 8 / (4 * np.pi)) ** (1 / 3))
     assert (pair["gt_location"], pair["pred_location"], pair["location"]) == (

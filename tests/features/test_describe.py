@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmbkit.features.describe import describe_lesions
+from cmbkit.features.describe import COLUMNS, MNI, describe_lesions
 from cmbkit.features.location import assign_label
 from cmbkit.features.shape import shape_features
 from cmbkit.volume import Volume
@@ -83,6 +83,22 @@ def test_a_row_per_lesion_with_radius_contrast_and_place_in_mm():
     assert table.loc[1, ["x_mm", "y_mm", "z_mm"]].tolist() == [-4.75, 10.25, 20.25]
     assert table.loc[1, ["region", "side"]].tolist() == ["Subcortical White Matter", "left"]
     assert table.loc[4, "region"] == "Outside brain tissue"
+
+
+def test_place_in_mni_space_is_that_of_the_registration_and_nan_without_one():
+    affine = np.diag([0.5, 0.5, 0.5, 1.0])
+    affine[:3, 3] = [-10, 0, 5]
+    lesions = np.zeros((40, 40, 40), np.uint16)
+    lesions[10:12, 20:22, 30:32] = 1  # centre at -4.75, 10.25, 20.25 mm
+    image = Volume(np.zeros(lesions.shape, np.float32), affine)
+    volumes, who = (image, image.with_data(lesions), None), {"uid": "DOU-1", "dataset": "DOU"}
+    # x and y exchanged, z doubled, then moved by 1, 2, 3 mm
+    turned = [[0, 1, 0, 1], [1, 0, 0, 2], [0, 0, 2, 3], [0, 0, 0, 1]]
+    table = describe_lesions(*volumes, **who, scan_to_mni=turned)
+    assert table.loc[0, MNI].tolist() == [11.25, -2.75, 43.5]
+    assert describe_lesions(*volumes, **who)[MNI].isna().all(axis=None)
+    nothing = describe_lesions(image, image.with_data(0 * lesions), None, **who, scan_to_mni=turned)
+    assert nothing.empty and list(nothing) == COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmbkit.features.describe import COLUMNS, describe_lesions
+from cmbkit.features.describe import COLUMNS, MNI, describe_lesions
 from cmbkit.features.edge import BrainEdge
 from cmbkit.features.grids import describe_scan
 from cmbkit.features.intensity import intensity_features
@@ -148,6 +148,7 @@ def saved_scan(folder: Path) -> StandardScan:
     standard.with_data(np.ones(shape, np.uint8)).write(done.brain_path)
     standard.with_data(np.full(shape, 41, np.uint8)).write(done.labels_path)
     record = {"native": {"shape": list(native.shape), "affine": affine.tolist()}}
+    record["scan_to_mni"] = np.diag([2.0, 2.0, 2.0, 1.0]).tolist()
     done.record_path.write_text(json.dumps(record))
     return done
 
@@ -167,6 +168,8 @@ def test_both_grids_describe_the_same_microbleeds(tmp_path):
     shift = np.abs(native[place].to_numpy() - standard[place].to_numpy())
     assert (shift <= [0.25, 0.25, 1.0]).all()
     assert standard.loc[0, ["x_vox", "y_vox", "z_vox"]].tolist() == [11.5, 11.5, 9.5]
+    for table in (standard, native):  # the record's registration doubles every length
+        np.testing.assert_allclose(table[MNI], 2 * table[place])
     # the brain fills the array of 19 slices, -0.5 to 18.5: its upper end is nearest to 9.5
     assert standard.loc[0, "edge_mm"] == pytest.approx(18.5 - 9.5)
     # one voxel of the standard grid: 2 x 2 voxels in one thick slice, flat but not undefined

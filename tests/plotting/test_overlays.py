@@ -22,7 +22,7 @@ def scan():
 
 
 def test_outline_and_regions_lie_on_the_brain_in_mm(scan, readable, words):
-    figure = readable(overlays.brain_mask_and_parcellation(*scan))
+    figure = readable(overlays.brain_mask_and_parcellation({"DOU-1": scan}))
     contours = [axes for axes in figure.axes if axes.collections]
     assert len(contours) == 3
     corners = np.concatenate([p.vertices for p in contours[2].collections[0].get_paths()])
@@ -34,8 +34,9 @@ def test_outline_and_regions_lie_on_the_brain_in_mm(scan, readable, words):
 
 
 def test_regions_without_sides_are_numbered_together(scan):
-    names, number = overlays._without_sides(scan[2].data)
-    assert names == ["Cerebral White Matter", "Brainstem"]
+    names = overlays._names([0, 2, 16, 41])
+    assert names == {2: "Cerebral White Matter", 16: "Brainstem", 41: "Cerebral White Matter"}
+    number = overlays._numbered(scan[2].data, names)
     assert set(number[np.isin(scan[2].data, (2, 41))]) == {1}
     assert (number[scan[2].data == 0] == 0).all()
 
@@ -43,9 +44,13 @@ def test_regions_without_sides_are_numbered_together(scan):
 def test_other_grid_and_empty_mask_are_errors(scan):
     image, brain, labels = scan
     with pytest.raises(ValueError, match="expected shape"):
-        overlays.brain_mask_and_parcellation(image, Volume(brain.data[1:], brain.affine), labels)
+        overlays.brain_mask_and_parcellation(
+            {"a": (image, Volume(brain.data[1:], brain.affine), labels)}
+        )
     with pytest.raises(ValueError, match="found none"):
-        overlays.brain_mask_and_parcellation(image, brain.with_data(0 * brain.data), labels)
+        overlays.brain_mask_and_parcellation(
+            {"a": (image, brain.with_data(0 * brain.data), labels)}
+        )
 
 
 def test_interactive_view_is_a_page_of_its_own(scan, tmp_path):

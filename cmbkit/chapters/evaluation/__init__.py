@@ -5,6 +5,7 @@ from cmbkit.chapters.evaluation.figures import (
     figure_7_5,
     figure_s10,
     largest_difference,
+    real_scan_view,
 )
 from cmbkit.chapters.evaluation.supplement import (
     table_s9,

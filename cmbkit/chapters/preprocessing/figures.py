@@ -1,4 +1,4 @@
-"""Figures 5.1, S2 and S3."""
+"""Figures 5.1, S2, S3 and S5."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from cmbkit.chapters.raw_slices import PLACE, raw_marks
 from cmbkit.params import Preprocessing
 from cmbkit.plotting.canvas import new_figure, nothing_to_show
 from cmbkit.plotting.cuts import crop_around
+from cmbkit.plotting.overlays import brain_mask_and_parcellation
 from cmbkit.plotting.renders import evenly_by_size, render_grid
 from cmbkit.plotting.stages_of_a_scan import StoryRow, story_figure
 from cmbkit.plotting.style import OKABE_ITO
-from cmbkit.preprocessing.grid import resample_labels
+from cmbkit.preprocessing.grid import (
+    resample_labels,
+    resample_linear,
+    resample_nearest,
+    standard_grid,
+)
 from cmbkit.preprocessing.intensities import fill_nan
 from cmbkit.preprocessing.labels import refine
 from cmbkit.records import Scan, StandardScan
@@ -157,6 +163,41 @@ def _title(scan: Scan, raw: Volume, lesion) -> str:
     if lesion is None:
         return "\n".join([*lines, "no CMB"])
     return "\n".join([*lines, f"radius {lesion['radius_mm']:.2f} mm"])
+
+
+def figure_s5(
+    table: pd.DataFrame, standard: Mapping[str, StandardScan], datasets=("DOU", "CRB")
+) -> Figure:
+    """Brain mask and parcellation over the raw image of one scan per dataset (Figure S5).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Scan table: uid, dataset. Shown is a dataset's first scan by uid.
+    standard : mapping of str to StandardScan
+        Preprocessed scans by uid.
+    datasets : iterable of str
+        Those that are not in the table are left out.
+    """
+    first = table.groupby("dataset")["uid"].min()
+    shown = [standard[first[name]] for name in datasets if name in first]
+    if not shown:
+        return nothing_to_show(f"No scan of {' or '.join(datasets)} in this run.")
+    return brain_mask_and_parcellation({_made_by(s): _on_raw_image(s) for s in shown})
+
+
+def _made_by(standard: StandardScan) -> str:
+    methods = standard.record()["methods"]
+    made = f"Brain mask: {methods['brain_mask']}; regions: {methods['parcellation']}"
+    return f"{standard.scan.uid}, {standard.scan.sequence}\n{made}"
+
+
+def _on_raw_image(standard: StandardScan, spacing_mm: float = 1.0) -> tuple[Volume, ...]:
+    """Raw image, brain mask and parcellation on one grid of that spacing, along the RAS axes."""
+    image, _ = fill_nan(Volume.read(standard.scan.image))
+    cells = standard_grid(image, spacing_mm)
+    shown = resample_linear(image, *cells, fill=float(image.data.min()))
+    return shown, *(resample_nearest(v, *cells) for v in (standard.brain(), standard.labels()))
 
 
 def figure_5_1(

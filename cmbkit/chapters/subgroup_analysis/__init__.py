@@ -7,7 +7,9 @@ from cmbkit.chapters.subgroup_analysis.figures import (
     figure_8_3,
     figure_s11,
     figure_s31,
+    figure_s38,
     found_and_missed,
+    places_in_mni,
 )
 from cmbkit.chapters.subgroup_analysis.ratings import table_s36, table_s37
 from cmbkit.chapters.subgroup_analysis.supplement import (

@@ -1,4 +1,4 @@
-"""Figures 8.1 to 8.3: examples of false positives, of misses, of pairs; Figures S11 and S31."""
+"""Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figures S11, S31, S38."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cmbkit.plotting import cuts
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import thickness_curves
 from cmbkit.plotting.forest import subgroup_forest
+from cmbkit.plotting.glass_brain import MNI, microbleeds_by_match
 from cmbkit.plotting.renders import evenly_by_size, render_pairs
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
@@ -166,3 +167,28 @@ def figure_s11(table: pd.DataFrame) -> Figure:
 def figure_s31(curves: pd.DataFrame) -> Figure:
     """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
     return thickness_curves(curves, VARIED)
+
+
+def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:
+    """Where each TP, FN and FP lies in MNI space: the annotated CMB, of an FP the candidate.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        From `match_table.match_table`.
+
+    Returns
+    -------
+    DataFrame
+        model, dataset, uid, match, gt_id, pred_id; x_mni, y_mni, z_mni in mm, NaN where no
+        registration is stored.
+    """
+    places = matches[["model", "dataset", "uid", "match", "gt_id", "pred_id"]].copy()
+    for name in MNI:
+        places[name] = matches[f"gt_{name}"].fillna(matches[f"pred_{name}"])
+    return places
+
+
+def figure_s38(places: pd.DataFrame) -> Figure:
+    """Glass brain of TP, FN and FP, a row for each model (``places`` of `places_in_mni`)."""
+    return microbleeds_by_match(places)
