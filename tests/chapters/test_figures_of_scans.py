@@ -1,13 +1,16 @@
 """Pieces of one small scan with two microbleeds, as Figures 7.5 and 8.1 to 8.3 show them."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cmbkit.chapters import evaluation, subgroup_analysis
+from cmbkit.chapters import evaluation, preprocessing, subgroup_analysis
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
+from cmbkit.chapters.preprocessing.figures import _on_raw_image
 from cmbkit.chapters.subgroup_analysis.figures import _pair
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
 from cmbkit.volume import Volume
@@ -102,3 +105,47 @@ def test_a_pair_lies_in_one_box_and_a_missed_one_is_alone(standard):
     assert (spacing, radius) == (0.5, 0.93)
     truth, predicted, *_ = _pair(missed, standard, candidates)
     assert truth.shape == (5, 5, 5) and predicted is None
+
+
+@pytest.fixture
+def raw_and_standard(standard):
+    """The scan with its raw image, LPS, of 2 mm slices and bright beyond 10 mm to the left."""
+    affine = np.diag([-1.0, -1.0, 2.0, 1.0])
+    affine[:3, 3] = 19, 14, 0
+    data = np.ones((20, 15, 8), np.float32)
+    data[10:] = 100  # x of 9 mm and less
+    scan = replace(standard.scan, image=standard.folder / "raw.nii.gz")
+    Volume(data, affine).write(scan.image)
+    made = StandardScan(scan, standard.folder)
+    brain = np.zeros(SHAPE, np.uint8)
+    brain[4:36, 4:26, 4:26] = 1
+    Volume(brain, AFFINE).write(made.brain_path)
+    Volume(brain * np.uint8(2), AFFINE).write(made.labels_path)
+    methods = {"brain_mask": "stand-in A", "parcellation": "stand-in B"}
+    made.record_path.write_text(json.dumps({"methods": methods}))
+    return made
+
+
+def test_figure_s5_names_what_made_mask_and_regions(raw_and_standard):
+    table = pd.DataFrame({"uid": ["DOU-07"], "dataset": "DOU"})
+    figure = preprocessing.figure_s5(table, {"DOU-07": raw_and_standard})
+    assert "DOU-07, SWI\nBrain mask: stand-in A; regions: stand-in B" in words(figure)
+    assert "Cerebral White Matter" in words(figure)
+    assert "No scan of DOU or CRB" in words(preprocessing.figure_s5(table.iloc[:0], {}))
+
+
+def test_raw_image_brain_and_regions_are_shown_on_one_grid_in_mm(raw_and_standard):
+    """Brain voxels 4 to 35 of 0.5 mm: 2 to 17.5 mm; the raw image is dark from 10 mm on."""
+    image, brain, labels = _on_raw_image(raw_and_standard)
+    assert image.orientation == "RAS" and image.spacing.tolist() == [1, 1, 1]
+    inside = brain.to_mm(np.argwhere(brain.data))
+    assert (inside[:, 0].min(), inside[:, 0].max()) == (2, 17)
+    assert set(labels.data[brain.data > 0]) == {2}
+    bright = image.to_mm(np.argwhere(image.data == 100))
+    assert bright[:, 0].max() == 9
+
+
+def test_view_of_the_real_scan_holds_its_brain_in_coarse_voxels(raw_and_standard):
+    view = evaluation.real_scan_view(raw_and_standard)
+    page = view.get_standalone()
+    assert "brainsprite" in page and len(page) < 1_500_000

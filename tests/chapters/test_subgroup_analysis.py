@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from cmbkit.chapters import subgroup_analysis
 from cmbkit.chapters.subgroup_analysis.figures import balanced
@@ -127,6 +128,22 @@ def test_means_of_table_8_3(made):
     assert (row["n"], row["volume_mm3"], row["n_thesis"]) == (1, 8.0, 89)
     assert np.isnan(row["volume_mm3_sd"]) and row["volume_mm3_thesis"] == 30.88
     assert (row["inv_flatness_thesis"], row["inv_flatness_thesis_sd"]) == (0.50, 0.20)
+
+
+def test_places_in_mni_are_the_annotated_ones_and_of_false_positives_the_predicted():
+    matches = pd.DataFrame(
+        {
+            **{"model": "tl", "dataset": "DOU", "uid": "DOU-1", "match": ["TP", "FN", "FP", "FN"]},
+            **{"gt_id": [1, 2, np.nan, 3], "pred_id": [1, np.nan, 2, np.nan]},
+            **{f"gt_{name}": [1.0, 2.0, np.nan, np.nan] for name in ("x_mni", "y_mni", "z_mni")},
+            **{f"pred_{name}": [1.5, np.nan, 3.0, np.nan] for name in ("x_mni", "y_mni", "z_mni")},
+        }
+    )
+    places = subgroup_analysis.places_in_mni(matches)
+    np.testing.assert_array_equal(places["z_mni"], [1, 2, 3, np.nan])
+    text = "\n".join(t.get_text() for f in [subgroup_analysis.figure_s36(places)]
+                     for t in f.findobj(Text))  # fmt: skip
+    assert "False negative (n = 1)" in text and "1 without a place" in text and "TL" in text
 
 
 def test_f1_by_subgroup_of_scans(scan_rows):
