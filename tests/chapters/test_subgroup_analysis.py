@@ -141,7 +141,7 @@ def test_places_in_mni_are_the_annotated_ones_and_of_false_positives_the_predict
     )
     places = subgroup_analysis.places_in_mni(matches)
     np.testing.assert_array_equal(places["z_mni"], [1, 2, 3, np.nan])
-    text = "\n".join(t.get_text() for f in [subgroup_analysis.figure_s36(places)]
+    text = "\n".join(t.get_text() for f in [subgroup_analysis.figure_s38(places)]
                      for t in f.findobj(Text))  # fmt: skip
     assert "False negative (n = 1)" in text and "1 without a place" in text and "TL" in text
 
