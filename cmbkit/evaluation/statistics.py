@@ -33,7 +33,7 @@ def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     low, high : ndarray
-        NaN where there are no trials.
+        NaN where there are no trials. Exactly 0 where nothing succeeded, 1 where all did.
     """
     k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
     z = NormalDist().inv_cdf(0.975)
@@ -41,7 +41,8 @@ def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
         share = k / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where((k == 0) & (n > 0), 0.0, low), np.where(k == n, np.where(n > 0, 1.0, np.nan), high)
 
 
 def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ class Tolerance:
     row_share: float = 0.0
 
 
-EXACT = Tolerance(relative=2e-5)
+EXACT = Tolerance(absolute=1e-9, relative=2e-5)
 """Exact computation: files hold six digits, of which the last may round either way."""
 NETWORK = Tolerance(absolute=0.02, relative=0.02, share=0.05)
 """What a network predicted on another processor: a voxel on the threshold may fall either way."""
