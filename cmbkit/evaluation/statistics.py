@@ -42,7 +42,7 @@ def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-    return np.where((k == 0) & (n > 0), 0.0, low), np.where(k == n, np.where(n > 0, 1.0, np.nan), high)
+    return np.where((k == 0) & (n > 0), 0.0, low), np.where((k == n) & (n > 0), 1.0, high)
 
 
 def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:
