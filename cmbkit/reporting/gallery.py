@@ -184,7 +184,10 @@ def html_file(title: str, rendered: str) -> str:
 
 
 def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
-    """Encode a figure without software name or date; 256 colours where it would be large."""
+    """Encode a figure without software name or date; 256 colours where it would be large.
+
+    They are those that cover the range, so that a small patch of a rare colour keeps it.
+    """
     from PIL import Image
 
     raw = io.BytesIO()
@@ -194,7 +197,8 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
     image.save(packed, format="PNG", optimize=True)
     if packed.tell() > PNG_LIMIT_BYTES:
         packed = io.BytesIO()
-        image.quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+        few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(packed, format="PNG", optimize=True)
     return packed.getvalue()
 
 

@@ -132,6 +132,23 @@ def test_png_is_small_and_without_metadata_even_for_noise():
     assert "Software" not in image.info and len(encoded) < 150_000
 
 
+def test_a_small_patch_of_a_rare_colour_keeps_it_where_colours_are_few():
+    from io import BytesIO
+
+    from PIL import Image
+
+    figure = new_figure(9, 6)
+    noise = np.random.default_rng(0).random((400, 700, 1))
+    figure.subplots().imshow(noise * [0.6, 0.8, 1.0])
+    for place, colour in enumerate(("#FF7F0E", "#D62728")):  # orange, red
+        figure.text(0.02 + 0.1 * place, 0.02, " " * 4, backgroundcolor=colour)
+    drawn = Image.open(BytesIO(png_bytes(figure)))
+    assert drawn.mode == "P"
+    seen = np.asarray(drawn.convert("RGB")).reshape(-1, 3).astype(int)
+    for colour in ((255, 127, 14), (214, 39, 40)):
+        assert np.abs(seen - colour).max(axis=1).min() <= 2
+
+
 def test_vector_file_keeps_text_has_no_date_and_is_packed_where_it_is_large(filled):
     import gzip
 
