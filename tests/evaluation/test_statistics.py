@@ -29,6 +29,13 @@ def test_wilson_agrees_with_scipy(k, n):
     assert all(np.isnan(statistics.wilson(0, 0)))
 
 
+def test_wilson_begins_at_0_and_ends_at_1_without_rounding():
+    """By its formula the interval of 0 of n begins at 0 and that of n of n ends at 1."""
+    n = np.arange(1, 200)
+    assert (statistics.wilson(0 * n, n)[0] == 0).all()
+    assert (statistics.wilson(n, n)[1] == 1).all()
+
+
 def test_patients_are_drawn_whole():
     """Scans of one patient have the same weight; every sample draws as many patients as exist."""
     weights = statistics.bootstrap_weights([0, 0, 1, 2], samples=200, seed=1)
