@@ -37,8 +37,9 @@ class Column:
         Which value is printed bold, among the rows that agree in `Layout.within`.
     names : mapping, optional
         What stands for a value, e.g. ``{"tl": "TL"}``.
-    shows : {"value", "range"}
-        "range" shows ``key_low`` and ``key_high`` alone, as "2.5-5", for values that spread.
+    shows : {"value", "range", "p"}
+        "range" shows ``key_low`` and ``key_high`` alone, as "2.5-5", for values that spread;
+        "p" shows what would round to zero as "<0.0001".
     """
 
     key: str
@@ -46,7 +47,7 @@ class Column:
     decimals: int | None = None
     best: Literal["max", "min"] | None = None
     names: Mapping = field(default_factory=dict)
-    shows: Literal["value", "range"] = "value"
+    shows: Literal["value", "range", "p"] = "value"
 
     @property
     def head(self) -> str:

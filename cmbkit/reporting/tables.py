@@ -1,21 +1,23 @@
 """Tables of numbers as text: the only place where a number of a table becomes text.
 
 `shown` makes the cells, after the table's layout (`cmbkit.reporting.layout`); pandas writes them
-as HTML and, through its Styler, as LaTeX.
+through its Styler as LaTeX, the template ``table.html`` as HTML.
 """
 
 from __future__ import annotations
 
 import math
-from html import escape
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import pandas as pd
 
 from cmbkit.reporting.layout import PARTS, THESIS, Column, Layout, layout_of
+from cmbkit.reporting.pages import render
 
 NOTHING = "–"
 WIDE = 7
+ITALICS = "In italics: the thesis."
 _LATEX = {
     "\\": r"\textbackslash{}",
     **{character: "\\" + character for character in "&%$#_{}"},
@@ -31,8 +33,21 @@ _LATEX = {
 }
 
 
+@dataclass(frozen=True)
+class Shown:
+    """One column as text; ``printed``: the thesis's values under its own, None without any."""
+
+    head: str
+    texts: list[str]
+    bold: list[bool]
+    numeric: bool
+    printed: Shown | None = None
+
+
 def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     """Return an HTML fragment: the table with its caption and a note at its foot.
+
+    Numbers stand right, words left; what the thesis prints stands in italics below our value.
 
     Parameters
     ----------
@@ -41,35 +56,39 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     caption, note : str
         Plain text; left out where empty.
     """
-    cells, bold = shown(table)
-    marked = cells.map(escape)
-    marked = marked.mask(bold, "<b>" + marked + "</b>")
-    marked.columns = [escape(name) for name in marked]
-    text = marked.to_html(index=False, escape=False, border=0, classes="cmbkit", justify="left")
-    if caption:
-        text = text.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
-    if note:
-        foot = f'<tfoot><tr><td colspan="{cells.shape[1]}" class="note">{escape(note)}</td></tr>'
-        text = text.replace("</tbody>", f"</tbody>\n  {foot}</tfoot>", 1)
-    return text + "\n"
+    columns = _columns(table)
+    note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
+    rows = range(len(columns[0].texts) if columns else 0)
+    return render("table.html", columns=columns, rows=rows, caption=caption, note=note) + "\n"
 
 
 def render_latex(table: pd.DataFrame, caption: str, note: str = "") -> str:
-    """Return a LaTeX table (packages booktabs and, for wide tables, graphicx).
+    """Return a LaTeX table (packages booktabs, makecell and, for wide tables, graphicx).
 
     Parameters are those of `render_html`.
     """
-    cells, bold = shown(table)
-    marked = cells.map(latex)
-    marked = marked.mask(bold, r"\textbf{" + marked + "}")
-    marked.columns = [latex(name) for name in marked]
-    style = marked.style.hide(axis="index")
-    tabular = style.to_latex(hrules=True, column_format="l" * cells.shape[1]).rstrip("\n")
-    if cells.shape[1] > WIDE:
+    columns = _columns(table)
+    note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
+    cells = pd.DataFrame({latex(column.head): _latex_cells(column) for column in columns})
+    style = cells.style.hide(axis="index")
+    form = "".join("r" if column.numeric else "l" for column in columns)
+    tabular = style.to_latex(hrules=True, column_format=form).rstrip("\n")
+    if len(columns) > WIDE:
         tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}\n}}"
     foot = [rf"\par\footnotesize {latex(note)}"] if note else []
     head = [r"\begin{table}", r"\centering", rf"\caption{{{latex(caption)}}}"]
     return "\n".join([*head, tabular, *foot, r"\end{table}"]) + "\n"
+
+
+def _latex_cells(column: Shown) -> list[str]:
+    marked = [
+        rf"\textbf{{{latex(text)}}}" if bold else latex(text)
+        for text, bold in zip(column.texts, column.bold, strict=True)
+    ]
+    if column.printed is None:
+        return marked
+    below = [rf"\textit{{{cell}}}" for cell in _latex_cells(column.printed)]
+    return [rf"\makecell[r]{{{a} \\ {b}}}" for a, b in zip(marked, below, strict=True)]
 
 
 def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -83,20 +102,30 @@ def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     bold : DataFrame of bool
         Shape and columns of ``cells``.
     """
+    columns = [part for c in _columns(table) for part in (c, c.printed) if part is not None]
+    index = pd.RangeIndex(len(table))
+    cells = {column.head: column.texts for column in columns}
+    bold = {column.head: column.bold for column in columns}
+    return pd.DataFrame(cells, index=index, dtype=object), pd.DataFrame(bold, index=index)
+
+
+def _columns(table: pd.DataFrame) -> list[Shown]:
     layout = layout_of(table)
     named = [name for name in table.index.names if name is not None]
     if named:
         table = table.reset_index()
         layout = Layout((*map(Column, named), *layout.columns), layout.within, layout.note)
     table = table.reset_index(drop=True)
-    cells, bold = {}, {}
-    for column in layout.columns:
-        for key, head in ((column.key, column.head), _printed(column)):
-            if key in table or f"{key}_low" in table:
-                cells[head] = _texts(table, key, column)
-                bold[head] = best_of(table, key, column.best, layout.within)
-    empty = pd.RangeIndex(len(table))
-    return pd.DataFrame(cells, index=empty, dtype=object), pd.DataFrame(bold, index=empty)
+
+    def of(column, key, head, printed=None):
+        if key not in table and f"{key}_low" not in table:
+            return printed
+        numeric = key not in table or pd.api.types.is_numeric_dtype(table[key])
+        bold = best_of(table, key, column.best, layout.within).tolist()
+        return Shown(head, _texts(table, key, column), bold, numeric, printed)
+
+    found = [of(c, c.key, c.head, of(c, *_printed(c))) for c in layout.columns]
+    return [column for column in found if column is not None]
 
 
 def best_of(table: pd.DataFrame, key: str, best: str | None, within=()) -> pd.Series:
@@ -147,6 +176,11 @@ def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None
     return " ".join(parts) if parts else NOTHING
 
 
+def p_text(p: float, decimals: int) -> str:
+    """A p value as text; never zero: "<0.0001" for what is below half the last decimal."""
+    return f"<{10**-decimals:.{decimals}f}" if p < 0.5 * 10**-decimals else number_text(p, decimals)
+
+
 def range_text(low, high, decimals=None) -> str:
     """Text such as "2.5-5"; one number where both ends are the same."""
     ends = [number_text(end, decimals) for end in (low, high)]
@@ -169,6 +203,8 @@ def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
     if column.shows == "range" and key == column.key:
         ends = zip(table[f"{key}_low"], table[f"{key}_high"], strict=True)
         return [range_text(*pair, decimals=column.decimals) for pair in ends]
+    if column.shows == "p":
+        return [p_text(value, column.decimals or 4) for value in table[key]]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
     values = [column.names.get(value, value) for value in table.get(key, missing)]

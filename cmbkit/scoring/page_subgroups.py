@@ -80,8 +80,8 @@ def subgroup_tests(
         Column("value_first", "globF1 of the first", 3),
         Column("value_second", "globF1 of the second", 3),
         Column("difference", "Difference", 3),
-        Column("p_value", "p", 4),
-        Column("p_holm", "p (Holm)", 4),
+        Column("p_value", "p", 4, shows="p"),
+        Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
     note = (
         "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "

@@ -204,8 +204,8 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
         Column("second", names[1], 3),
         Column("difference", "Difference", 3),
         Column("effect", "Effect (rank-biserial)", 2),
-        Column("p_value", "p", 4),
-        Column("p_holm", "p (Holm)", 4),
+        Column("p_value", "p", 4, shows="p"),
+        Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
     exchanged = "all" if found["exact"].iloc[0] else "10,000"
     note = (

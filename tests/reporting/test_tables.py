@@ -64,17 +64,34 @@ def test_html_is_well_formed_bold_and_escaped():
     rows = [["".join(cell.itertext()) for cell in row] for row in root.find("tbody")]
     assert root.find("caption").text == "Table 7.2. <Detection>"
     assert [row[0] for row in rows] == ["<b>", "<b>", "a&b", "a&b"]
-    assert rows[1][2] == "0.489 ± 0.259 [0.30, 0.60]"
+    assert rows[1][2].split() == ["0.489", "±", "0.259", "[0.30,", "0.60]–"]
     marked = [[cell.find("b") is not None for cell in row] for row in root.find("tbody")]
-    assert marked[1] == [False, False, True, False, False]
+    assert marked[1] == [False, False, True, False]
     foot = root.find("tfoot/tr/td")
-    assert foot.text == "note" and foot.attrib["colspan"] == "5"
+    assert foot.text == "note In italics: the thesis." and foot.attrib["colspan"] == "4"
+
+
+def test_the_thesis_stands_in_italics_below_and_words_stand_left():
+    root = ElementTree.fromstring(tables.render_html(laid(), "x"))
+    cells = root.findall("tbody/tr[1]/td")
+    assert cells[2].find("br") is not None and cells[2].find("i").text == "0.500"
+    sides = [cell.attrib["style"].split("text-align:")[1] for cell in cells]
+    assert sides == ["left", "left", "right", "right"]
+    assert cells[2].text.split(" ") == ["0.426\xa0±\xa00.193", "[0.21,\xa00.63]"]
+    tex = tables.render_latex(laid(), "x")
+    assert r"\makecell[r]{0.426 $\pm$ 0.193 [0.21, 0.63] \\ \textit{0.500}}" in tex
+
+
+@pytest.mark.parametrize(("p", "text"), [(4.9e-5, "<0.0001"), (5.1e-5, "0.0001"), (0.04, "0.0400")])
+def test_p_is_never_zero(p, text):
+    table = laid_out(pd.DataFrame({"p": [p]}), [Column("p", "p", 4, shows="p")])
+    assert tables.shown(table)[0].iloc[0, 0] == text
 
 
 def test_latex_escapes_counts_its_columns_and_marks_the_best():
     text = tables.render_latex(pd.DataFrame({"a_b": ["50 %"], "x": [NAN]}), "Share & rest")
     assert r"a\_b & x \\" in text and r"50 \% & -- \\" in text
-    assert r"\caption{Share \& rest}" in text and r"\begin{tabular}{ll}" in text
+    assert r"\caption{Share \& rest}" in text and r"\begin{tabular}{lr}" in text
     assert r"\textbf{0.489 $\pm$ 0.259 [0.30, 0.60]}" in tables.render_latex(laid(), "x")
 
 
@@ -95,7 +112,7 @@ def test_a_named_index_becomes_columns_and_a_group_of_one_has_no_best():
 
 
 def test_an_empty_table_has_its_heads():
-    assert "<th>a</th>" in tables.render_html(pd.DataFrame(columns=["a"]), "x")
+    assert ">a</th>" in tables.render_html(pd.DataFrame(columns=["a"]), "x")
 
 
 def test_direction_is_checked():

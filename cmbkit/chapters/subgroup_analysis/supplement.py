@@ -159,7 +159,7 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         Column("lost", "Lost"),
         Column("gained", "Gained"),
         Column("change", "Change", 3),
-        Column("p_value", "p", 4),
+        Column("p_value", "p", 4, shows="p"),
     ]
     return laid_out(changes, columns, note=note)
 
