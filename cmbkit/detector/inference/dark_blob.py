@@ -101,9 +101,18 @@ def confidence(image: np.ndarray, brain: np.ndarray, spacing) -> np.ndarray:
     return 1 - np.float32(2) ** (-found / np.float32(EVEN))
 
 
+def deeper(inside: np.ndarray, mm: float, spacing) -> np.ndarray:
+    """Voxels of a mask whose distance to the nearest voxel outside of it is more than ``mm``.
+
+    What lies beyond the image is outside. Erosion is faster than a distance transform.
+    """
+    steps = np.ogrid[tuple(slice(-int(mm // side), int(mm // side) + 1) for side in spacing)]
+    ball = sum((step * side) ** 2 for step, side in zip(steps, spacing, strict=True)) <= mm**2
+    return ndimage.binary_erosion(inside, ball)
+
+
 def _blobness(image, inside, spacing) -> np.ndarray:
-    distance = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)
-    inner = distance[1:-1, 1:-1, 1:-1] > EDGE_MM
+    inner = deeper(inside, EDGE_MM, spacing)
     blobness = np.zeros(image.shape, np.float32)
     if not inner.any():
         return blobness

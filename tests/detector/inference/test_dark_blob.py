@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cmbkit.detector.inference import dark_blob
 from cmbkit.detector.inference.dark_blob import (
@@ -56,3 +57,11 @@ def test_an_empty_brain_has_no_blob():
         confidence(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0), None, 1.0
     )
     assert not instances.any() and len(table) == 0
+
+
+def test_depth_in_a_mask_is_that_of_the_distance_transform():
+    mask = np.pad(np.random.default_rng(1).random((24, 20, 16)) > 0.02, 1)[1:, 1:, :-1]
+    spacing = (0.75, 0.5, 1.1)
+    away = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    assert 0 < (away > 2).sum() < mask.sum()
+    np.testing.assert_array_equal(dark_blob.deeper(mask, 2.0, spacing), away > 2)
