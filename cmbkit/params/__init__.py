@@ -82,7 +82,8 @@ def _explain(source, error: ValidationError) -> str:
         if isinstance(given, str) and problem["type"] == "float_type":
             hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
         shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
-        lines.append(f"{source}: {key}: {problem['msg']}; found {shown}{hint}")
+        expected = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{source}: {key}: {expected}; found {shown}{hint}")
     return "\n".join(lines)
 
 

@@ -40,6 +40,9 @@ def test_a_file_and_the_keywords_of_a_study_name_what_was_meant(tmp_path):
     file.write_text(SMALL + "preprocesing: {}\n")
     with pytest.raises(ParameterError, match=r"small.yaml: preprocesing: .* mean preprocessing\?"):
         read_parameters(file)
+    file.write_text(SMALL.replace("{DOU: 1}", "{}"))
+    with pytest.raises(ParameterError, match=r"small.yaml: cohort: DOU has neither a folder"):
+        read_parameters(file)
     file.write_text(SMALL)
     with pytest.raises(ParameterError, match=r"inferense: .* did you mean inference\?"):
         Study.read(file, root=tmp_path, inferense={"threshold": 0.9})
