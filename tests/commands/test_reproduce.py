@@ -171,6 +171,7 @@ NOTEBOOK = f"""
 import pandas as pd
 from cmbkit.study import Study
 study = Study.from_notebook(globals())
+study.models.weight_hashes = {{}}
 for number in ("7.2", "7.3"):
     study.gallery.table(number, pd.DataFrame({DETECTION}), study.params.training.networks)
 """
