@@ -131,19 +131,21 @@ def file(tmp_path):
 
 
 def test_the_workers_of_a_parameter_files_cluster_do_the_work(file):
+    values = yaml.safe_load(file.read_text())
+    values["cohort"]["bids"]["MINE"]["leave_out"] = ["02"]
+    file.write_text(yaml.safe_dump(values))
     here = Study.read(file, data_dir="here").cohort.features
     with (
         LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster,
         start_workers(cluster.scheduler_address) as worker,
     ):
-        values = yaml.safe_load(file.read_text())
         values["cluster"] = {"address": cluster.scheduler_address, "patience_s": 120.0}
         file.write_text(yaml.safe_dump(values))
         there = Study.read(file, data_dir="there").cohort.features
         done = " ".join(str(key) for key, *_ in cluster.scheduler.transition_log)
         worker.terminate()
     assert "preprocess_cached" in done and "describe_cached" in done
-    assert len(there) == 2
+    assert len(there) == 1
     pd.testing.assert_frame_equal(here, there)
 
 
@@ -187,5 +189,5 @@ def test_slurm_gets_the_job_script_that_one_would_write(monkeypatch):
     slurm |= {"directives": ["--qos=low"], "prologue": ["conda activate cmb"]}
     with slurm_cluster(Cluster(slurm=slurm).slurm, 7) as made:
         script = re.sub(r"tcp://\S+", "tcp://HERE", made.job_script())
-    assert asked == [7]
+    assert asked[0] == 7
     assert script.strip() == SCRIPT.strip()
