@@ -1,6 +1,6 @@
 """Every key of the parameter model arrives through papermill's cell, and takes effect.
 
-`OTHER` holds for each key a value that `BASE` has not; `TAKES_EFFECT` where each key takes effect:
+`OTHER` (every_key.yaml) holds for each key a value that `BASE` has not; `TAKES_EFFECT` where each key takes effect:
 an observation that must come out differently, or the file whose code must read the key. A new key
 without either fails.
 """
@@ -69,126 +69,7 @@ NEEDS = {
     "cohort.validation_fraction": {"cohort": {"folds": None, "fold": None}},
 }
 """What else has to be said for some keys to matter, by the beginning of the key."""
-OTHER = yaml.safe_load("""
-profile: other
-seed: 7
-data_dir: elsewhere/data
-figures_dir: elsewhere/figures
-workers: 3
-cluster:
-  address: tcp://127.0.0.1:11
-  patience_s: 7.0
-  slurm: {memory: 6GiB, queue: long, account: mri, walltime: "01:00:00",
-          directives: ["--qos=low"], prologue: [conda activate cmb]}
-cohort:
-  datasets: [MOMENI]
-  roots: {DOU: data/raw/DOU}
-  phantom_scans: {DOU: 2}
-  bids: {MINE: {root: data/raw/OURS, split: train, leave_out: ["01"], labels: own}}
-  splits: {DOU: valid}
-  validation_fraction: 0.4
-  folds: 4
-  fold: 2
-preprocessing:
-  spacing_mm: 1.0
-  grid_alignment: edges
-  pad_voxels: 90
-  padding: image
-  zscore: brain
-  brain_mask: stand-in
-  parcellation: stand-in
-  synthstrip: {program: strip, docker_image: image, folder: made/masks}
-  synthseg: {program: seg, docker_image: image, folder: made/labels}
-  atlas_registration: affine
-  refinement_grid: standard
-  growing_connectivities: [6]
-  growing_references: [parent]
-  growing_differences: [absolute]
-  growing_max_radius_mm: 4.0
-  growing_max_distance_mm: 8.0
-  scribble_link_mm: 3.0
-  prune_datasets: [DOU]
-  prune_tolerance_voxels: {DOU: 1.0}
-  closing_iterations: 1
-network:
-  patch_size: [16, 16, 16]
-  n_channels: 2
-  n_classes: 3
-  filters_per_depth: [2, 4]
-  filters_out_bottom_conv: 5
-  kernel_size: [3, 3, 1]
-  n_conv_per_depth: 2
-  n_conv_per_depth_upsampling: 1
-  n_conv_bottom: 1
-  residual_conv_index: 0
-  activation_slope: 0.1
-  normalization: batch
-  normalization_axis: channel
-  normalization_epsilon: 0.001
-  l2: 0.001
-  lesion_prior: 0.01
-training:
-  networks: frozen
-  models: [scratch]
-  pretrain: &phase {datasets: [DOU], epochs: 9, steps_per_epoch: 8, batch_size: 2,
-    learning_rate: 0.5, schedule: cosine, warmup_steps: 3, patience_epochs: 5, frozen: [encoder],
-    keep: final}
-  finetune: {<<: *phase, false_alarms: 0.5}
-  pretrain_tl: *phase
-  finetune_tl: {<<: *phase, false_alarms: 0.5}
-  source_weights: theirs.npz
-  source_rename: {a: b}
-  source_steps: 10
-  source_spacing_mm: 2.0
-  patches_per_scan: 5
-  class_proportions: [0.5, 0.5]
-  dark_background: 0.5
-  queue_patches: 40
-  memory_gb: 0.5
-  validation_share: 1.0
-  validation_patches_per_scan: 4
-  validation_threshold: 0.25
-  validation_minimum_voxels: 3
-  precision: mixed_bfloat16
-  devices: 2
-  tensorboard: false
-  cross_entropy_weights: [1.0, 2.0]
-  tversky_alpha: 0.4
-  tversky_beta: 0.4
-  tversky_gamma: 2.0
-  tversky_smooth: 2.0
-  loss_weights: [1.0, 2.0]
-  augmentation: {spatial: 0, affine: 0, scaling: 0.2, rotation_rad: 0.5, shear: 0.1,
-    rotate90: false, elastic: 0, elastic_nodes: 4, elastic_sd_voxels: 1.0, intensity: 0, noise: 0,
-    noise_sd_max: 0.1, salt_pepper: 0, salt_pepper_max: 0.3, gamma: 0, gamma_sd: 0.1,
-    inversion: 1.0, blur: 0, blur_sigma: [1.0, 1.5], thick_slices: 1.0,
-    thick_slices_mm: [3.0, 4.0], thick_slices_axes: [1.0, 0.0, 0.0]}
-inference:
-  tile_size: [16, 16, 16]
-  engine: keras
-  precision: float32
-  overlap: 0.5
-  weighting: sum
-  batch_size: 2
-  skip_outside_brain: false
-  flips: true
-  two_passes: true
-  screen_threshold: 0.95
-  threshold: 0.9
-  connectivity: 26
-  minimum_voxels: 2
-  drop_outside_brain_labels: false
-evaluation:
-  matching: overlap
-  max_distance_mm: 1.0
-  assignment: optimal
-  scan_thresholds: [1, 2]
-  nan_rule: code
-  bootstrap_samples: 20
-  test_datasets: [DOU]
-  slice_experiment: {brains: 1, thickness_mm: [1.0, 4.0], varied_thickness_mm: [2.0],
-    radius_mm: [1.0], contrast: [0.7], count: [3], in_plane_mm: 1.0, slab_mm: 30.0}
-""")
+OTHER = yaml.safe_load((ROOT / "tests/params/every_key.yaml").read_text())
 
 
 def flat(values: Mapping, path="") -> dict:
