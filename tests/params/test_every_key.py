@@ -1,8 +1,8 @@
 """Every key of the parameter model arrives through papermill's cell, and takes effect.
 
-`OTHER` (every_key.yaml) holds for each key a value that `BASE` has not; `TAKES_EFFECT` where each key takes effect:
-an observation that must come out differently, or the file whose code must read the key. A new key
-without either fails.
+`OTHER` (every_key.yaml) holds for each key a value that `BASE` has not; `TAKES_EFFECT` where each
+key takes effect: an observation that must come out differently, or the file whose code must read
+the key. A new key without either fails.
 """
 
 import ast
