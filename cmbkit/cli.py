@@ -95,9 +95,9 @@ def check(parameter_file: ParameterFile) -> None:
     from cmbkit.params import read_parameters
     from cmbkit.study import find_root
 
-    values = read_parameters(parameter_file)
+    values, root = read_parameters(parameter_file), find_root(parameter_file)
     found = check_cohort(
-        values.cohort, find_root(), values.workers, tell=lambda line: typer.echo(line, err=True)
+        values.cohort, root, values.workers, tell=lambda line: typer.echo(line, err=True)
     )
     for line in found.problems:
         typer.echo(line)
@@ -222,8 +222,12 @@ def evaluate(
     nan_rule: Annotated[str | None, typer.Option(help="text or code (of the thesis).")] = None,
     bootstrap_samples: Annotated[int | None, typer.Option(help="1000 by default.")] = None,
     labelled: Annotated[
-        bool, typer.Option(help="Masks hold one integer per microbleed; else components count.")
-    ] = False,
+        str,
+        typer.Option(
+            help="Whose masks hold one integer per microbleed (else components count): by name "
+            "(those called desc-cmb_dseg, as predict's), predictions, reference, both or none."
+        ),
+    ] = "by name",
     connectivity: Annotated[int, typer.Option(help="Of components: 6, 18 or 26.")] = 6,
     by: Annotated[list[str] | None, typer.Option(help="Scan-table column for subgroups.")] = None,
     skip_unpaired: Annotated[

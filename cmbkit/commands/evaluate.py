@@ -9,6 +9,7 @@ from cmbkit.params import Evaluation, ParameterError, read_parameters
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
+from cmbkit.scoring.annotations import Labelled
 from cmbkit.scoring.page import build_page
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
 from cmbkit.scoring.run import EvaluateOptions, evaluate_files
@@ -48,7 +49,7 @@ def evaluate_command(
     patterns: tuple[str | None, ...] = (None,) * 4,
     parameters=None,
     given: dict | None = None,
-    labelled: bool = False,
+    labelled: Labelled = "by name",
     connectivity: int = 6,
     by: tuple[str, ...] = (),
     skip_unpaired: bool = False,
@@ -76,7 +77,7 @@ def evaluate_command(
     given : dict
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
-        See `annotations.read_mask`.
+        See `annotations.read_pair`.
     by : tuple of str
         Columns of the scan table.
     skip_unpaired : bool

@@ -90,8 +90,8 @@ def reproduce(
     """
     from cmbkit.reporting.gallery import write_index
 
-    parameter_file, root = Path(parameter_file).resolve(), find_root()
-    params = read_parameters(parameter_file)
+    parameter_file = Path(parameter_file).resolve()
+    params, root = read_parameters(parameter_file), find_root(parameter_file)
     _require_own_profile(parameter_file, params, root, update_notebooks)
     values = yaml.safe_load(parameter_file.read_text())
     figures = root / params.figures_dir / params.profile

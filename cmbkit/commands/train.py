@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.params import Parameters, check_parameters, read_parameters
-from cmbkit.study import Study
+from cmbkit.study import Study, find_root
 from cmbkit.study.frozen import freeze
 
 SUMMARY = ("epoch", "val_loss", "count_f1", "count_precision", "segmentation_f1", "dice")
@@ -74,7 +74,7 @@ def train_command(
         values = params.model_dump()
         values["cohort"]["fold"] = number
         values["training"]["networks"] = "train"
-        study = Study(root=root, **values)
+        study = Study(root or find_root(parameter_file), **values)
         folder = _one(study, model, phase, file, parameter_file)
         folders.append(folder)
         keep = study.models.phase(model, phase).keep

@@ -93,12 +93,12 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
     for subject in subjects:
         files = _files(subject, "**/*")
         found = [path for path in files if _is_image(path)]
-        annotations += [path for path in files if _is_annotation(path)]
+        annotations += [path for path in files if is_annotation(path)]
         images += found
         if not found:
             problems.append(_without_image(subject))
     for path in _files(root, "derivatives/*/sub-*/**/*"):
-        if _is_annotation(path) and path.relative_to(root).parts[2] not in left_out:
+        if is_annotation(path) and path.relative_to(root).parts[2] not in left_out:
             annotations.append(path)
     belonging, more = _pair(images, annotations)
     sidecars: dict[Path, dict] = {}
@@ -139,7 +139,8 @@ def _is_image(path: Path) -> bool:
     return _is_nifti(path) and _suffix(path) in SUFFIXES and not phase
 
 
-def _is_annotation(path: Path) -> bool:
+def is_annotation(path: Path) -> bool:
+    """Whether a file's name says that it holds CMBs, e.g. ``sub-1_desc-cmb_points.tsv``."""
     marked = any(f"_{key}-cmb_" in path.name.lower() for key in ("desc", "label"))
     expected = ".tsv" if _suffix(path) == "points" else (".nii", ".nii.gz")
     return marked and _suffix(path) in ANNOTATIONS and path.name.endswith(expected)

@@ -31,7 +31,7 @@ class Cluster(Section):
         Of a running scheduler, e.g. ``tcp://10.0.0.1:8786``. Its workers must have one thread.
     slurm : Slurm or None
     patience_s : float
-        Seconds to wait for a scheduler, and for a worker when there is none.
+        Seconds to wait for a worker when there is none.
     """
 
     address: str | None = Field(None, pattern=r"^[a-z]+://.+")

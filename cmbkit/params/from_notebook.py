@@ -11,6 +11,9 @@ from cmbkit.params.names import no_such_parameter
 
 INJECTED = "# Parameters"
 """How the cell begins that papermill puts after a notebook's own parameters."""
+INPUT_PATH = "PAPERMILL_INPUT_PATH"
+"""Where the notebook is, as ``papermill --inject-input-path`` tells it."""
+OF_PAPERMILL = (INPUT_PATH, "PAPERMILL_OUTPUT_PATH")
 
 
 def notebook_parameters(namespace: Mapping, folder: Path) -> Parameters:
@@ -52,5 +55,5 @@ def _refuse_unknown(cells) -> None:
             continue
         targets = [t for node in ast.parse(source).body for t in getattr(node, "targets", ())]
         for name in [t.id for t in targets if isinstance(t, ast.Name)]:
-            if name not in Parameters.model_fields:
+            if name not in (*Parameters.model_fields, *OF_PAPERMILL):
                 raise ParameterError(f"{name}: {no_such_parameter(name, Parameters)}")

@@ -1,12 +1,18 @@
-"""A blank figure in the house style, and the label that marks synthetic results."""
+"""A blank figure in the house style, and what stands in its foot and below it."""
 
 from __future__ import annotations
 
+import textwrap
+
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 SYNTHETIC_LABEL = "synthetic cohort"
 _GID = "synthetic-label"
 _FOOTER_INCHES = 0.24
+_BELOW_GID = "below"
+_LINE_INCHES = 0.1  # a whole number of pixels at 110 dpi: the figure above stays as sharp
+_CHARACTERS_PER_INCH = 21
 
 
 def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
@@ -42,6 +48,29 @@ def label_synthetic(figure: Figure) -> Figure:
 def add_note(figure: Figure, text: str) -> None:
     """Write a line on how to read the figure in its foot, left of `label_synthetic`'s place."""
     figure.text(0.006, 0.15 * _foot(figure), text, ha="left", va="bottom", fontsize=8)
+
+
+def write_below(figure: Figure, text: str) -> None:
+    """Write small lines below a figure, which keeps its size; `drawn_area` has room for them."""
+    if written := _below(figure):
+        written.remove()
+    if text:
+        lines = textwrap.fill(text, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
+        figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="#555555",
+                    linespacing=1.1, gid=_BELOW_GID)  # fmt: skip
+
+
+def drawn_area(figure: Figure) -> Bbox | None:
+    """What a file shows, in inches: the figure and the lines below it; None: the figure alone."""
+    written = _below(figure)
+    if written is None:
+        return None
+    room = (written.get_text().count("\n") + 2) * _LINE_INCHES
+    return Bbox.from_extents(0, -room, figure.get_figwidth(), figure.get_figheight())
+
+
+def _below(figure: Figure):
+    return next((text for text in figure.texts if text.get_gid() == _BELOW_GID), None)
 
 
 def _foot(figure: Figure) -> float:

@@ -21,7 +21,7 @@ FLAGS = {
     "thick-slice scan": f"the scan has slices of {THICK_MM:g} mm or more",
     "near brain edge": f"its centre is less than {EDGE_MM:g} mm from the edge of the brain mask",
     "over 10 mm": "longest diameter over 10 mm: larger than a microbleed by definition",
-    "under 2 mm": "a ball of its volume is under 2 mm wide: smaller than a microbleed usually is",
+    "under 2 mm": "longest diameter under 2 mm: smaller than a microbleed usually is",
     "outside brain tissue": "no voxel of it lies in a label of brain tissue",
 }
 COLUMNS = [
@@ -133,7 +133,7 @@ def _flags(row, image: Volume, instances: Volume, brain: Volume, slice_mm: float
         "thick-slice scan": slice_mm >= THICK_MM,
         "near brain edge": row.edge_mm < EDGE_MM,
         "over 10 mm": row.max_diameter_mm > LARGE_MM,
-        "under 2 mm": row.diameter_mm < SMALL_MM,
+        "under 2 mm": row.max_diameter_mm < SMALL_MM,
         "outside brain tissue": row.group == "Outside brain tissue",
     }
     return [name for name, holds in told.items() if holds]

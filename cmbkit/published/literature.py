@@ -24,6 +24,7 @@ from cmbkit.published.any_table import (
 from cmbkit.published.counts import RATES, Claim, rate_of
 from cmbkit.published.numbers import literature_text
 from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.made_with import rule_text
 
 RATE_TITLES = {
     "precision": "Precision",
@@ -138,14 +139,6 @@ def _what_follows(claim: Claim, finding: RowAudit) -> str:
     lost = [name for name in ("precision", "recall", "f1") if name not in claim.rates]
     rates = [f"{name} {rate_of(name, *finding.counts[0], claim.n_scans):.3f}" for name in lost]
     return f"follows from the counts: {', '.join(rates)}" if rates else ""
-
-
-def rule_text(params: Evaluation) -> str:
-    """Matching rule in words."""
-    rule = "overlap of 1 voxel"
-    if params.matching == "distance":
-        rule = f"centre distance < {params.max_distance_mm:g} mm"
-    return f"{rule}, {params.assignment}, one to one"
 
 
 def beside_own(

@@ -14,11 +14,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.atomic import write_whole
-from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic
+from cmbkit.plotting.canvas import SYNTHETIC_LABEL, drawn_area, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.gallery_page import REQUIRED, order, page
 from cmbkit.reporting.layout import layout_of
+from cmbkit.reporting.made_with import MadeWith
 
 SCREEN_DPI = 110
 PNG_LIMIT_BYTES = 150_000
@@ -46,13 +47,23 @@ class Gallery:
         Whether results come from the embedded cohort; each picture and table then says so.
     note : str
         One line for the head of the index, e.g. what the profile reduces.
+    made_with : MadeWith, optional
+        The study's settings; each foot names those that its table or figure depends on.
     """
 
-    def __init__(self, folder, profile: str, synthetic: bool, note: str = ""):
+    def __init__(
+        self,
+        folder,
+        profile: str,
+        synthetic: bool,
+        note: str = "",
+        made_with: MadeWith | None = None,
+    ):
         self.folder = Path(folder)
         self.profile = profile
         self.synthetic = bool(synthetic)
         self.note = note
+        self.made_with = made_with
         (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
 
     def figure(
@@ -74,6 +85,7 @@ class Gallery:
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
+        write_below(fig, self._settings("figure", number))
         write_whole(path, png_bytes(fig))
         files = [path.name, *self._write_vector(path, fig)]
         if data is not None:
@@ -94,11 +106,13 @@ class Gallery:
         """Write table_<number>.csv, .html and .tex; return the table for display.
 
         The CSV file holds the numbers; HTML and LaTeX show them as the table's layout says
-        (`cmbkit.reporting.layout`). ``note`` stands at the foot, after the layout's own.
+        (`cmbkit.reporting.layout`). At the foot stand the layout's note, ``note`` and the
+        settings.
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("table", number).with_suffix(".csv")
-        own_note = " ".join(filter(None, [layout_of(df).note, note]))
+        settings = self._settings("table", number)
+        own_note = " ".join(filter(None, [layout_of(df).note, note, settings]))
         full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
         titled = f"Table {number}. {caption}"
         write_whole(path, csv_text(df, synthetic))
@@ -123,7 +137,7 @@ class Gallery:
         """Write data_<number>.tsv, a long table to filter, and data_<number>.json beside it.
 
         ``columns`` says what each column holds; the JSON file has it in the form of a BIDS
-        sidecar (column: {"Description": text}).
+        sidecar (column: {"Description": text}), and the settings.
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         unexplained = [name for name in df if name not in columns]
@@ -135,14 +149,16 @@ class Gallery:
         told = {name: {"Description": columns[name]} for name in df}
         if synthetic:
             told["cohort"] = {"Description": "synthetic cohort: not patient data"}
+        settings = self._settings("data", number)
+        described = told | ({"settings": {"Description": settings}} if settings else {})
         write_whole(path, csv_text(df, synthetic, separator="\t"))
-        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
         write_whole(path.with_suffix(".json"), text)
         files = [path.name, path.with_suffix(".json").name]
         listed = pd.DataFrame(
             {"Column": list(told), "Holds": [column["Description"] for column in told.values()]}
         )
-        html = tables.render_html(listed, "")
+        html = tables.render_html(listed, "", settings)
         self._record("data", number, caption, files, synthetic, html=html)
         return DisplayedTable.of(df, f"Data {number}", html)
 
@@ -156,6 +172,9 @@ class Gallery:
             return []
         write_whole(path.with_suffix(ending), content)
         return [path.with_suffix(ending).name]
+
+    def _settings(self, kind: str, number: str) -> str:
+        return self.made_with.foot(kind, number) if self.made_with else ""
 
     def _stem(self, kind: str, number: str) -> Path:
         if not _NUMBER.match(str(number)):
@@ -191,7 +210,9 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
     from PIL import Image
 
     raw = io.BytesIO()
-    fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
+    fig.savefig(
+        raw, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches=drawn_area(fig)
+    )
     image = Image.open(raw).convert("RGB")
     packed = io.BytesIO()
     image.save(packed, format="PNG", optimize=True)
@@ -211,7 +232,8 @@ def svg_bytes(fig: Figure) -> bytes:
     """
     raw = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
-        fig.savefig(raw, format="svg", metadata={"Date": None, "Creator": None})
+        about = {"Date": None, "Creator": None}
+        fig.savefig(raw, format="svg", metadata=about, bbox_inches=drawn_area(fig))
     text = _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
     order = {name: b"clip%d" % n for n, name in enumerate(dict.fromkeys(_CLIP.findall(text)))}
     return _CLIP.sub(lambda name: order[name[0]], text)

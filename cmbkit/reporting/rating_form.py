@@ -117,24 +117,22 @@ def rating_form(
     scale: str = "bombs",
     *,
     grouping: str | None = None,
-    diameter: str = "max_diameter_mm",
 ) -> RatingForm:
     """Fill in the form of one scan.
 
     Parameters
     ----------
     features : DataFrame
-        Of `cmbkit.features.describe`: uid, region, mars_region, side and, for BOMBS, a
-        diameter. A column ``certainty`` ("certain" or "definite"; "uncertain" or "possible")
-        is used where there is one; without it every microbleed counts as certain.
+        Of `cmbkit.features.describe`: uid, region, mars_region, side and, for BOMBS,
+        max_diameter_mm, by which it divides sizes at 5 and 10 mm. A column ``certainty``
+        ("certain" or "definite"; "uncertain" or "possible") is used where there is one; without
+        it every microbleed counts as certain.
     uid : str
         Scan; it may have no row (a form of zeros).
     scale : {"bombs", "mars"}
         Table 2.1 of the thesis.
     grouping : {"bombs", "thesis"}, optional
         Only for BOMBS: "thesis" counts brainstem and cerebellum as deep (Table 4.2).
-    diameter : str
-        Column in mm by which BOMBS divides sizes at 5 and 10 mm.
 
     Returns
     -------
@@ -155,7 +153,7 @@ def rating_form(
     place = rows["region" if scale == "bombs" else "mars_region"]
     if place.isna().any():
         raise ValueError(f"{uid}: expected a region for every microbleed, found none for some")
-    columns = _column_of_each(rows, scale, uid, diameter)
+    columns = _column_of_each(rows, scale, uid)
     counts = pd.crosstab(place.to_numpy(), columns.to_numpy()) if len(rows) else pd.DataFrame()
     note = _note(rows, scale)
     table = laid_out(_lines(counts, scale, grouping), _shown(counts, scale), note=note)
@@ -184,7 +182,7 @@ def _shown(counts: pd.DataFrame, scale: str) -> list[Column]:
     return [*columns, Column("total", "Total")]
 
 
-def _column_of_each(rows, scale, uid, diameter) -> pd.Series:
+def _column_of_each(rows, scale, uid) -> pd.Series:
     first, second = CERTAINTIES[scale]
     words = {"certain": first, "definite": first, "uncertain": second, "possible": second}
     given = rows["certainty"] if "certainty" in rows else pd.Series(first, rows.index)
@@ -194,7 +192,7 @@ def _column_of_each(rows, scale, uid, diameter) -> pd.Series:
         raise ValueError(f"{uid}: certainty: expected one of {sorted(words)}, found {wrong}")
     parts = [certainty, rows["side"]]
     if scale == "bombs":
-        size = np.digitize(rows[diameter].to_numpy(float), [5.0, 10.0 + 1e-9])
+        size = np.digitize(rows["max_diameter_mm"].to_numpy(float), [5.0, 10.0 + 1e-9])
         parts.insert(1, np.array(SIZES)[size])
     return pd.Series(list(map(_key, *parts)), rows.index, dtype=object)
 
@@ -227,6 +225,8 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
 
 def _note(rows, scale: str) -> str:
     parts = [f"{NOTHING}: the parcellation has no labels that tell this line."]
+    if scale == "bombs":
+        parts.append("Size: the longest diameter.")
     if scale == "mars" and (rows["mars_region"] == LOBE_NOT_TOLD).any():
         parts.append(
             "Lobe not told: white matter, deep and periventricular included, and plain cortex."

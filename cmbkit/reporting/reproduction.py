@@ -26,18 +26,10 @@ from cmbkit.reporting.comparison import (
     row_labels,
 )
 from cmbkit.reporting.gallery_page import order
+from cmbkit.reporting.made_with import DEPENDS
 
 VERDICTS = ("identical", "within tolerance", "different")
-THROUGH_NETWORK = frozenset(
-    [
-        *(("table", f"7.{n}") for n in range(2, 6)),
-        *(("table", f"8.{n}") for n in range(1, 5)),
-        *(("table", f"S{n}") for n in (9, 10, 11, 30, 31, 32, 33, 34, 36, 37)),
-        *(("figure", n) for n in ("7.4", "7.5", "8.1", "8.2", "8.3")),
-        *(("figure", f"S{n}") for n in (10, 11, 12, 31, 38)),
-        ("data", "S35"),
-    ]
-)
+THROUGH_NETWORK = frozenset(item for item, parts in DEPENDS.items() if "matches" in parts)
 """Tables and figures of what a network predicted; all others are exact."""
 PER_CANDIDATE = frozenset([("data", "S35")])
 """Of these, the ones with a row per candidate."""

@@ -15,6 +15,7 @@ from typing import Any
 from cmbkit.running.outcomes import ONE_THREAD, WorkerLost
 
 LOOK_EVERY_S = 2.0
+CONNECT_S = 20.0
 
 
 class ClusterError(RuntimeError):
@@ -97,7 +98,7 @@ def _connect(cluster, workers: int, stack: ExitStack):
     if cluster.slurm is not None:
         address = stack.enter_context(slurm_cluster(cluster.slurm, workers))
     try:
-        return Client(address, timeout=cluster.patience_s)
+        return Client(address, timeout=min(CONNECT_S, cluster.patience_s))
     except (OSError, ValueError) as error:
         raise ClusterError(f"cluster: expected a Dask scheduler at {address}: {error}") from None
 

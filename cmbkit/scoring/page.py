@@ -7,8 +7,9 @@ import pandas as pd
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.hypotheses import compare_models
 from cmbkit.evaluation.metrics import froc
-from cmbkit.published.literature import beside_own, rule_text
+from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.made_with import rule_text
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.scoring import page_subgroups
 from cmbkit.scoring import page_tables as tables
@@ -45,7 +46,10 @@ def build_page(
 def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[str]) -> None:
     params = options.params
     page.section("What was evaluated")
-    components = "one label, one CMB" if options.labelled else f"{options.connectivity}-connected"
+    components = f"{options.connectivity}-connected"
+    if options.labelled != "none":
+        of = {"by name": "files named desc-cmb_dseg", "both": "both sides"}
+        components += f"; one label, one CMB in {of.get(options.labelled, options.labelled)}"
     rows = {
         "Scans": len(scans),
         "Patients": scans.groupby(["dataset", "patient"]).ngroups,

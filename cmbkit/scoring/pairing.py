@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmbkit.datasets.bids import is_annotation
 from cmbkit.scoring.annotations import MASK_ENDINGS, POINT_ENDINGS
 
 SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
 NOT_POINTS = re.compile(r"(participants|sessions|scans)\.tsv$|_scans\.tsv$|_sessions\.tsv$")
+OURS = re.compile(r"_desc-cmb_(mask|dseg|points|probseg)$")
+SOFT = "*_probseg.nii*"
 NAME_COLUMNS = ("scan", "uid", "participant_id", "file")
 
 
@@ -20,7 +23,7 @@ class PairingError(ValueError):
 
 
 def stem(path) -> str:
-    """File name without .nii.gz, .nii, .csv or .tsv."""
+    """File name without .nii.gz, .nii, .csv, .tsv or .mat."""
     name = Path(path).name
     ending = next((e for e in (*MASK_ENDINGS, *POINT_ENDINGS) if name.lower().endswith(e)), "")
     return name[: len(name) - len(ending)]
@@ -39,10 +42,11 @@ def bids_key(name: str) -> str | None:
 def scan_names(paths: list[Path]) -> list[str]:
     """Name of the scan that each file of a folder is about.
 
-    BIDS names by `bids_key`. Other names lose the last words (after ``_``, ``-`` or ``.``) that
-    all files of the folder share, as "_mask" in 01_mask.nii.gz, 02_mask.nii.gz.
+    BIDS names by `bids_key`. Other names lose what `OURS` adds to them, and the last words (after
+    ``_``, ``-`` or ``.``) that all files of the folder share, as "_mask" in 01_mask.nii.gz,
+    02_mask.nii.gz.
     """
-    stems = [stem(path) for path in paths]
+    stems = [OURS.sub("", stem(path)) for path in paths]
     keys = [bids_key(name) for name in stems]
     if all(keys):
         return keys
@@ -60,8 +64,10 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     Parameters
     ----------
     folder : path-like
-        Searched with its subfolders, for masks (.nii, .nii.gz), or, where there are none, for
-        lists of points (.csv, .tsv).
+        Searched with its subfolders, for files that say by their name that they hold
+        microbleeds, as ``cmbkit predict`` writes them and `cmbkit.datasets.bids` reads them;
+        where there are none, for masks (.nii, .nii.gz), else for lists of points (.csv, .tsv,
+        .mat).
     pattern : str, optional
         Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``.
 
@@ -77,9 +83,10 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
         raise PairingError(f"{folder}: expected a folder of masks or of points, found nothing")
     paths = sorted(p for p in folder.rglob(pattern or "*") if p.is_file())
     paths = [p for p in paths if not any(part.startswith(".") for part in p.parts[-2:])]
+    named = [] if pattern else [p for p in paths if is_annotation(p)]
     masks = [p for p in paths if p.name.lower().endswith(MASK_ENDINGS)]
     points = [p for p in paths if p.name.lower().endswith(POINT_ENDINGS)]
-    files = masks or [p for p in points if not NOT_POINTS.search(p.name)]
+    files = named or masks or [p for p in points if not NOT_POINTS.search(p.name)]
     if not files:
         wanted = f"files like {pattern}" if pattern else "masks (.nii.gz) or points (.csv)"
         raise PairingError(f"{folder}: expected {wanted}, found none")
@@ -163,6 +170,8 @@ def pair_files(
         }
     )
     for column, (folder, pattern) in (extra or {}).items():
+        if column == "probability" and pattern is None and any(Path(folder).rglob(SOFT)):
+            pattern = SOFT
         files = list_files(folder, pattern)
         lost = [name for name in both if name not in files]
         if lost:

@@ -15,7 +15,7 @@ from cmbkit.features.location import location_features
 from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import map_scans
-from cmbkit.scoring.annotations import Annotated, read_pair
+from cmbkit.scoring.annotations import Annotated, Labelled, read_pair
 from cmbkit.volume import Volume
 
 LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
@@ -30,7 +30,7 @@ class EvaluateOptions:
     ----------
     params : Evaluation
     labelled, connectivity
-        See `annotations.read_mask`.
+        See `annotations.read_pair`.
     by : tuple of str
         Columns of the scan table that make further subgroups.
     name, other : str
@@ -39,7 +39,7 @@ class EvaluateOptions:
     """
 
     params: Evaluation = field(default_factory=Evaluation)
-    labelled: bool = False
+    labelled: Labelled = "by name"
     connectivity: int = 6
     by: tuple[str, ...] = ()
     name: str = "this detector"
@@ -59,7 +59,7 @@ def evaluate_files(
     listing: pd.DataFrame,
     *,
     params: Evaluation | None = None,
-    labelled: bool = False,
+    labelled: Labelled = "by name",
     connectivity: int = 6,
     workers: int = 1,
 ) -> Result:
@@ -74,11 +74,11 @@ def evaluate_files(
         probability and labels (images on that grid) and whatever else is known of the scan.
     params : Evaluation, optional
         The thesis's by default.
-    labelled : bool
-        False: any non-zero voxel is microbleed and components are counted. True: the files
-        hold one integer per microbleed.
+    labelled : {"by name", "predictions", "reference", "both", "none"}
+        Whose masks hold one integer per microbleed (see `annotations.Labelled`); in the others
+        any non-zero voxel is microbleed and components are counted.
     connectivity : {6, 18, 26}
-        Of the components, when ``labelled`` is False.
+        Of the components.
     workers : int
         Processes.
 
@@ -132,7 +132,7 @@ def evaluate_files(
     return Result(*join_results(result[:2] for result in results), features)
 
 
-def _evaluate(row: dict, params: Evaluation, labelled: bool, connectivity: int):
+def _evaluate(row: dict, params: Evaluation, labelled: Labelled, connectivity: int):
     reference, predicted, scores = read_pair(
         row["reference"],
         row["predicted"],

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from cmbkit import __version__
-from cmbkit.params import check_parameters, read_parameters
-from cmbkit.params.from_notebook import notebook_parameters
+from cmbkit.params import ParameterError, check_parameters, read_parameters
+from cmbkit.params.from_notebook import INPUT_PATH, notebook_parameters
 from cmbkit.running.cache import Cache
 from cmbkit.running.ledger import parameter_set
 from cmbkit.study.cohort import CohortStage
@@ -22,15 +22,28 @@ from cmbkit.study.real_scan import RealScanStage
 from cmbkit.study.results import ResultStage
 
 
-def find_root() -> Path:
-    """The folder that holds data/ and figures/: $CMBKIT_ROOT, or the nearest with params/."""
+def find_root(near: str | os.PathLike | None = None) -> Path:
+    """The folder that holds data/ and figures/.
+
+    $CMBKIT_ROOT, or the nearest folder with parameter files in params/: above ``near`` (a
+    parameter file or a notebook), else above the working directory.
+
+    Raises
+    ------
+    cmbkit.params.ParameterError
+        If there is none, so that nothing begins in a place that nobody meant.
+    """
     if "CMBKIT_ROOT" in os.environ:
         return Path(os.environ["CMBKIT_ROOT"]).resolve()
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "params").is_dir():
+    places = [Path(near).resolve().parent] if near else []
+    places.append(Path.cwd())
+    for folder in (folder for place in places for folder in (place, *place.parents)):
+        if any((folder / "params").glob("*.yaml")):
             return folder
-    return here
+    raise ParameterError(
+        f"{places[-1]}: expected a study's folder (parameter files in params/) here or above, "
+        "found none; go there (papermill: --cwd), or name it in the variable CMBKIT_ROOT"
+    )
 
 
 class Study:
@@ -39,7 +52,7 @@ class Study:
     Parameters
     ----------
     root : path-like, optional
-        Where ``data/`` and ``figures/`` are; found from the working directory by default.
+        Where ``data/`` and ``figures/`` are; see `find_root` by default.
     **values
         The keys of a parameter file (see `cmbkit.params.Parameters`).
 
@@ -53,6 +66,8 @@ class Study:
         Predictions, matches, metrics (notebooks 05-07).
     real : RealScanStage
         The real T2*-weighted scan that nibabel carries.
+    of_file : Parameters or None
+        Of the profile's parameter file, without the parts that stand in for some of it.
     slice_experiment : SliceExperimentStage
         The same synthetic brains in slices of several thicknesses (notebook 06).
     """
@@ -60,6 +75,8 @@ class Study:
     def __init__(self, root=None, **values):
         self.params = check_parameters(values)
         self.root = Path(root).resolve() if root else find_root()
+        file = self.root / "params" / f"{self.params.profile}.yaml"
+        self.of_file = read_parameters(file) if file.is_file() else None
         data = self.root / self.params.data_dir
         user = parameter_set(self.params)
         self.cache = Cache(data / "derivatives" / self.params.profile, user)
@@ -79,7 +96,7 @@ class Study:
         path : path-like
             For instance ``"params/demo.yaml"``.
         root : path-like, optional
-            See `Study`.
+            See `Study`; by default found from the file's place.
         **parts
             For instance ``seed=7, inference={"threshold": 0.9}``: dicts replace key by key,
             everything else as a whole.
@@ -87,7 +104,7 @@ class Study:
         Raises
         ------
         cmbkit.params.ParameterError
-            One line per problem in the file or the parts.
+            One line per problem in the file or the parts; no root.
 
         Examples
         --------
@@ -95,7 +112,9 @@ class Study:
         >>> study.params.profile, study.params.inference.threshold
         ('demo', 0.9)
         """
-        return cls(root, **read_parameters(path, parts).model_dump())
+        study = cls(root or find_root(path), **read_parameters(path, parts).model_dump())
+        study.of_file = read_parameters(path)
+        return study
 
     @classmethod
     def from_notebook(cls, namespace: Mapping) -> Study:
@@ -106,7 +125,7 @@ class Study:
         namespace : mapping
             The notebook's ``globals()`` (see `cmbkit.params.from_notebook.notebook_parameters`).
         """
-        root = find_root()
+        root = find_root(namespace.get(INPUT_PATH))
         return cls(root, **notebook_parameters(namespace, root / "params").model_dump())
 
     @cached_property
@@ -138,12 +157,19 @@ class Study:
         )
 
     @cached_property
+    def made_with(self):
+        """Settings of this run and of its profile's file, for the feet of tables and figures."""
+        from cmbkit.reporting.made_with import MadeWith
+
+        return MadeWith(self.params, self.of_file, lambda: self.models.weight_hashes)
+
+    @cached_property
     def gallery(self):
         """Where tables and figures are saved under their thesis numbers."""
         from cmbkit.reporting.gallery import Gallery
 
         folder = self.root / self.params.figures_dir / self.params.profile
-        return Gallery(folder, self.params.profile, self.synthetic, self.note)
+        return Gallery(folder, self.params.profile, self.synthetic, self.note, self.made_with)
 
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -185,14 +185,14 @@ class CohortStage:
     def standard(self) -> list[StandardScan]:
         """All scans on the standard grid, in the order of `scans`."""
         function = partial(preprocess_cached, self._study.cache, self._params.preprocessing)
-        many = self._missing() > 1
+        missing = self._missing()
         folders = map_scans(
             function,
             self.scans,
             step="preprocessing",
-            workers=self._params.workers if many else 1,
+            workers=self._params.workers if missing > 1 else 1,
             name=lambda scan: scan.uid,
-            cluster=self._params.cluster if many else None,
+            cluster=self._params.cluster if missing else None,
         )
         return [StandardScan(s, f) for s, f in zip(self.scans, folders, strict=True)]
 

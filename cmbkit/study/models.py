@@ -254,6 +254,13 @@ class ModelStage:
 
         return self.folder(model, phase) / weight_file(self.phase(model, phase).keep)
 
+    @cached_property
+    def weight_hashes(self) -> dict[str, str]:
+        """SHA-256 of each model's final weight file."""
+        from cmbkit.running.file_hashes import sha256
+
+        return {model: sha256(self.weights(model)) for model in self._training.models}
+
     def history(self, model: str, phase: str) -> pd.DataFrame:
         """One row per epoch of a phase."""
         return pd.read_csv(self.folder(model, phase) / "history.csv")

@@ -138,6 +138,44 @@ def test_points_on_one_side(folders):
     assert not (folders / "out" / "dice.csv").exists()
 
 
+def test_what_predict_writes_is_what_evaluate_takes(folders):
+    """Per scan a folder with labels, probabilities and a table. Two labels that touch stay two."""
+    for name, (_, said) in SCENES.items():
+        labels, soft = np.zeros((40, 8, 8), np.uint16), np.zeros((40, 8, 8), np.float32)
+        for number, place in enumerate(said, 1):
+            labels[place, 4, 4], soft[place, 4, 4] = number, 1 - number / 10
+        if name == "sub-3":  # found where it is, and a second one beside it
+            labels[11, 4, 4], soft[11, 4, 4] = 2, 0.5
+        folder = folders / "result" / name
+        Volume(labels, AFFINE).write(folder / f"{name}_desc-cmb_dseg.nii.gz")
+        Volume(soft, AFFINE).write(folder / f"{name}_desc-cmb_probseg.nii.gz")
+        (folder / "microbleeds.tsv").write_text("id\n1\n")
+    (folders / "result" / "scans.tsv").write_text("name\tstatus\n")
+    code, text = evaluate(folders, "--probabilities", folders / "result", said="result")
+    assert code == 0, text
+    scans = pd.read_csv(folders / "out" / "scans.csv")
+    assert scans[["tp", "fp", "fn"]].to_numpy().tolist() == [[1, 1, 1], [0, 0, 0], [1, 1, 0],
+                                                            [2, 0, 1]]  # fmt: skip
+    assert (folders / "out" / "froc.png").is_file()
+    assert evaluate(folders, "--labelled", "none", "--force", said="result")[0] == 0
+    assert pd.read_csv(folders / "out" / "scans.csv")["fp"].tolist() == [1, 0, 0, 0]
+    code, text = evaluate(folders, "--labelled", "both", "--force", said="result")
+    assert code == 1 and "sub-1_CMB.nii.gz: expected one integer per microbleed" in text
+
+
+def test_a_bids_folder_with_its_images_is_a_reference(folders):
+    """Images lie beside the points, which are the files that hold microbleeds."""
+    for name, (truth, _) in SCENES.items():
+        folder = folders / "bids" / name / "swi"
+        Volume(np.ones((40, 8, 8), np.int16), AFFINE).write(folder / f"{name}_swi.nii.gz")
+        rows = "".join(f"{place}\t4\t4\n" for place in truth)
+        (folder / f"{name}_desc-cmb_points.tsv").write_text("i\tj\tk\n" + rows)
+    fixed = ("--out", folders / "out", "--bootstrap-samples", 50)
+    code, text = run("evaluate", folders / "said", folders / "bids", *fixed)
+    assert code == 0, text
+    assert pd.read_csv(folders / "out" / "scans.csv")["tp"].tolist() == [1, 0, 1, 2]
+
+
 def test_files_without_a_partner_stop_it_unless_told(folders):
     (folders / "said" / "sub-3_mask.nii.gz").unlink()
     mask([1]).write(folders / "said" / "sub-9_mask.nii.gz")

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from cmbkit.commands.reproduce import (
 from cmbkit.params import ParameterError
 from cmbkit.reporting.gallery import Gallery
 from cmbkit.study.frozen import FrozenError
+from cmbkit.volume import Volume
 
 
 def test_write_back_drops_papermill_traces_and_renumbers(tmp_path):
@@ -169,11 +171,67 @@ def test_what_cannot_be_reproduced_is_one_line(place, file, options, error, word
     assert "\n" not in str(caught.value)
 
 
-DETECTION = {"model": ["tl"], "f1": [0.6], "f1_low": [0.5], "f1_high": [0.7]}
-NOTEBOOK = f"""
+@pytest.fixture
+def elsewhere(place, tmp_path_factory):
+    """A study with one notebook, whose demo has its folders outside, and one unmarked scan."""
+    image = Volume(np.ones((4, 4, 4), np.float32), np.eye(4))
+    image.write(place / "MINE/sub-1/swi/sub-1_swi.nii.gz")
+    (place / "notebooks").mkdir()
+    cells = [new_code_cell('profile: str = "demo"', metadata={"tags": ["parameters"]})]
+    names = ("cohort", "cluster", "data_dir", "figures_dir")
+    cells[0].source += "".join(f"\n{name} = None" for name in names)
+    cells.append(new_code_cell(ONE_TABLE))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), place / "notebooks/01_one.ipynb")
+    away = tmp_path_factory.mktemp("away")
+    values = {"profile": "demo", "cohort": {"datasets": [], "bids": {"MINE": "MINE"}}}
+    values |= {"data_dir": str(away / "data"), "figures_dir": str(away / "figures")}
+    (place / "params/demo.yaml").write_text(yaml.safe_dump(values))
+    return place, away
+
+
+ONE_TABLE = """
+import numpy as np
 import pandas as pd
 from cmbkit.study import Study
 study = Study.from_notebook(globals())
+if study.params.cluster:
+    study.cohort.standard
+study.gallery.table("4.1", pd.DataFrame({"n": [1]}), "Scans")
+"""
+
+
+def test_with_folders_elsewhere_nothing_comes_into_the_study(elsewhere):
+    """But the outputs of the notebook, which were asked for."""
+    place, away = elsewhere
+    before = set(place.rglob("*"))
+    report = reproduce(place / "params/demo.yaml", update_notebooks=True)
+    assert set(place.rglob("*")) == before
+    stored = nbformat.read(place / "notebooks/01_one.ipynb", as_version=4)
+    assert stored.cells[1].outputs
+    assert report == away / "figures/reproduction.html"
+    made = {p.relative_to(away).as_posix() for p in away.rglob("*") if p.is_file()}
+    assert {"figures/demo/table_4_1.csv", "figures/demo/index.html"} <= made
+    assert "data/derivatives/demo/notebooks/01_one.ipynb" in made
+
+
+def test_a_cluster_that_is_not_there_ends_the_run(elsewhere):
+    place, _ = elsewhere
+    values = yaml.safe_load((place / "params/demo.yaml").read_text())
+    values["cluster"] = {"address": "tcp://127.0.0.1:9", "patience_s": 0.5}
+    (place / "params/demo.yaml").write_text(yaml.safe_dump(values))
+    words = r"01_one.ipynb: .*expected a Dask scheduler at tcp://127.0.0.1:9"
+    with pytest.raises(NotebookFailed, match=words):
+        reproduce(place / "params/demo.yaml")
+
+
+DETECTION = {"model": ["tl"], "f1": [0.6], "f1_low": [0.5], "f1_high": [0.7]}
+NOTEBOOK = f"""
+import numpy as np
+import pandas as pd
+from cmbkit.study import Study
+study = Study.from_notebook(globals())
+study.gallery.made_with = None
 for number in ("7.2", "7.3"):
     study.gallery.table(number, pd.DataFrame({DETECTION}), study.params.training.networks)
 """

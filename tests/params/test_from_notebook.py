@@ -55,6 +55,11 @@ def test_a_seed_of_0_counts_and_other_names_do_not(folder):
     assert notebook_parameters(given, folder).seed == 0
 
 
+def test_papermills_own_names_are_no_unknown_parameters(folder):
+    cell = "# Parameters\nseed = 7\nPAPERMILL_INPUT_PATH = '05.ipynb'\n"
+    assert notebook_parameters({"profile": "small", "seed": 7, "In": [cell]}, folder).seed == 7
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -76,6 +76,15 @@ def test_the_page_says_what_it_must(html):
     assert html.count('<div class="bleed">') == 2
 
 
+def test_list_and_form_go_by_one_diameter_and_the_keys_are_told(html, prediction):
+    longest = prediction.table["max_diameter_mm"]
+    assert re.findall(r"longest diameter (\d+\.\d) mm", html) == [f"{mm:.1f}" for mm in longest]
+    everything = prediction.form("bombs").table.iloc[-1]
+    small = [name for name in everything.index if "under_5_mm" in name]
+    assert everything[small].sum() == (longest < 5).sum()
+    assert "Size: the longest diameter." in html and "<kbd>Page Up</kbd>" in html
+
+
 def test_the_page_is_one_file_that_asks_for_nothing(html):
     outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)([^"']+)""", html)
     assert outside == [] and "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)

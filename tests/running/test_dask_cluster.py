@@ -1,21 +1,26 @@
 """Scans on a Dask cluster of real worker processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import types
 from functools import partial
 
 import cloudpickle
 import dask
+import numpy as np
+import pandas as pd
 import pytest
+import yaml
 from distributed import LocalCluster
 
 from cmbkit.params import Cluster
 from cmbkit.running.cache import Cache
 from cmbkit.running.dask_cluster import ClusterError, slurm_cluster
 from cmbkit.running.map_scans import ScanFailures, map_scans
+from cmbkit.study import Study
+from cmbkit.volume import Volume
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
@@ -102,21 +107,87 @@ def test_what_cannot_be_used_is_an_error(monkeypatch):
         map_scans(abs, [1], step="s", cluster=Cluster(slurm={}))
 
 
-def test_slurm_jobs_get_one_thread_and_what_the_parameters_say(monkeypatch):
-    """The arguments are those of dask_jobqueue.SLURMCluster, whose stand-in notes them."""
+@pytest.fixture
+def file(tmp_path):
+    """A parameter file of two brains of 2 mm voxels, each with a dark ball."""
+    mm = np.moveaxis(np.indices((40, 45, 40)), 0, -1) * 2.0 - (40, 45, 40)
+    ball = np.linalg.norm(mm - (10, 5, 0), axis=-1) <= 3
+    data = np.where((((mm / (33, 38, 34)) ** 2).sum(-1) <= 1) & ~ball, 400.0, 0.0)
+    for name in ("01", "02"):
+        data += np.random.default_rng(int(name)).normal(0, 4, data.shape) * (data > 0)
+        folder, grid = tmp_path / "MINE" / f"sub-{name}" / "swi", np.diag([2.0, 2, 2, 1])
+        Volume(data.astype(np.float32), grid).write(folder / f"sub-{name}_swi.nii.gz")
+        marked = folder / f"sub-{name}_desc-cmb_mask.nii.gz"
+        Volume(ball.astype(np.uint8), grid).write(marked)
+    values = {
+        "profile": "own",
+        "workers": 1,
+        "cohort": {"datasets": [], "bids": {"MINE": {"root": "MINE"}}},
+        "preprocessing": {"spacing_mm": 2.0, "pad_voxels": 60, "atlas_registration": "affine"},
+    }
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params/own.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "params/own.yaml"
 
-    class Noted:
-        def __init__(self, **arguments):
-            self.arguments = arguments
 
-        def scale(self, jobs):
-            self.jobs = jobs
+def test_the_workers_of_a_parameter_files_cluster_do_the_work(file):
+    values = yaml.safe_load(file.read_text())
+    values["cohort"]["bids"]["MINE"]["leave_out"] = ["02"]
+    file.write_text(yaml.safe_dump(values))
+    here = Study.read(file, data_dir="here").cohort.features
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster,
+        start_workers(cluster.scheduler_address) as worker,
+    ):
+        values["cluster"] = {"address": cluster.scheduler_address, "patience_s": 120.0}
+        file.write_text(yaml.safe_dump(values))
+        there = Study.read(file, data_dir="there").cohort.features
+        done = " ".join(str(key) for key, *_ in cluster.scheduler.transition_log)
+        worker.terminate()
+    assert "preprocess_cached" in done and "describe_cached" in done
+    assert len(there) == 1
+    pd.testing.assert_frame_equal(here, there)
 
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", types.SimpleNamespace(SLURMCluster=Noted))
-    slurm = {"memory": "6GiB", "queue": "long", "prologue": ["conda activate cmb"]}
-    made = slurm_cluster(Cluster(slurm=slurm).slurm, 7)
-    asked = made.arguments
-    assert made.jobs == 7 and asked["cores"] == asked["processes"] == 1
-    assert asked["memory"] == "6GiB" and asked["queue"] == "long"
-    assert "export OMP_NUM_THREADS=1" in asked["job_script_prologue"]
-    assert asked["job_script_prologue"][-1] == "conda activate cmb"
+
+@pytest.mark.parametrize("left_out", [[], ["02"]])
+def test_where_no_scheduler_listens_nothing_is_done(file, left_out):
+    """Neither for two scans nor for one, which without a cluster needs no other process."""
+    mine = {"bids": {"MINE": {"leave_out": left_out}}}
+    where = {"address": "tcp://127.0.0.1:9", "patience_s": 0.5}
+    study = Study.read(file, cohort=mine, cluster=where)
+    with pytest.raises(ClusterError, match=r"expected a Dask scheduler at tcp://127.0.0.1:9"):
+        _ = study.cohort.standard
+    assert not (study.cache.root / "preproc").exists()
+
+
+SCRIPT = f"""#!/usr/bin/env bash
+
+#SBATCH -J dask-worker
+#SBATCH -p long
+#SBATCH -A mri
+#SBATCH -n 1
+#SBATCH --cpus-per-task=1
+#SBATCH --mem=6G
+#SBATCH -t 01:30:00
+#SBATCH --qos=low
+export OMP_NUM_THREADS=1
+export OPENBLAS_NUM_THREADS=1
+export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1
+export NUMBA_NUM_THREADS=1
+conda activate cmb
+{sys.executable} -m distributed.cli.dask_worker tcp://HERE --name dummy-name --nthreads 1 \
+--memory-limit 6.00GiB --nanny --death-timeout 60
+"""
+
+
+def test_slurm_gets_the_job_script_that_one_would_write(monkeypatch):
+    """As it is written for one worker of one thread; ``sbatch`` is not called."""
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    asked = []
+    monkeypatch.setattr(jobqueue.SLURMCluster, "scale", lambda _, jobs: asked.append(jobs))
+    slurm = {"memory": "6GiB", "queue": "long", "account": "mri", "walltime": "01:30:00"}
+    slurm |= {"directives": ["--qos=low"], "prologue": ["conda activate cmb"]}
+    with slurm_cluster(Cluster(slurm=slurm).slurm, 7) as made:
+        script = re.sub(r"tcp://\S+", "tcp://HERE", made.job_script())
+    assert asked[0] == 7
+    assert script.strip() == SCRIPT.strip()

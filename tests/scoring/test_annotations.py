@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from cmbkit.evaluation.instances import MatchingError
-from cmbkit.scoring.annotations import AnnotationError, read_mask, read_pair, read_points
+from cmbkit.scoring.annotations import (
+    AnnotationError,
+    labelled_sides,
+    read_mask,
+    read_pair,
+    read_points,
+)
 from cmbkit.volume import Volume, VolumeError
 
 AFFINE = np.array([[0, 2.0, 0, 10], [1, 0, 0, -5], [0, 0, 3, 0], [0, 0, 0, 1]])
@@ -22,6 +29,56 @@ def test_a_mask_is_counted_by_components_or_by_labels(mask):
     labelled = read_mask(mask, labelled=True)
     assert labelled.instances.ids.tolist() == [3, 9]
     assert labelled.instances.sizes.tolist() == [2, 1]
+
+
+def test_a_binary_mask_is_no_labelled_one(tmp_path):
+    """Two pieces of value 1: apart by 10 voxels of 2 mm they are no one microbleed, by 2 they may.
+
+    A single piece is one microbleed either way.
+    """
+    for apart, fits in ((10, False), (2, True), (0, True)):
+        data = np.zeros((16, 4, 4), np.uint8)
+        data[[1, 1 + apart], 2, 2] = 1
+        path = Volume(data, np.diag([2.0, 2, 2, 1])).write(tmp_path / f"{apart}.nii.gz")
+        if fits:
+            assert len(read_mask(path, labelled=True).instances) == 1
+            continue
+        with pytest.raises(AnnotationError, match="found 1 in all of 2 pieces; --labelled") as told:
+            read_mask(path, labelled=True)
+        assert path.name in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("by name", (False, True)),
+        ("reference", (True, False)),
+        ("predictions", (False, True)),
+        ("both", (True, True)),
+        ("none", (False, False)),
+    ],
+)
+def test_each_side_is_labelled_or_not(word, expected):
+    sides = "VALDO/sub-101_CMB.nii.gz", "result/sub-101/sub-101_desc-cmb_dseg.nii.gz"
+    assert labelled_sides(word, *sides) == expected
+    with pytest.raises(AnnotationError, match=r"expected one of by name, predictions, .*'yes'"):
+        labelled_sides("yes", *sides)
+
+
+def test_points_as_dou_and_as_bids_have_them(tmp_path, mask):
+    """Voxel (6, 5, 4), which DOU counts from 1, lies at 20, 1, 12 mm."""
+    savemat(tmp_path / "01.mat", {"cen": [[7, 6, 5]]})
+    savemat(tmp_path / "02.mat", {"cen": []})
+    (tmp_path / "sub-1_desc-cmb_points.tsv").write_text("x\ty\tz\n20\t1\t12\n")
+    (tmp_path / "sub-2_desc-cmb_points.tsv").write_text("i\tj\tk\n6\t5\t4\n")
+    grid = read_mask(mask).volume
+    for name in ("01.mat", "sub-1_desc-cmb_points.tsv", "sub-2_desc-cmb_points.tsv"):
+        found = read_points(tmp_path / name, grid)
+        np.testing.assert_allclose(found.instances.centres_mm, [[20, 1, 12]])
+    assert len(read_points(tmp_path / "02.mat", grid).instances) == 0
+    (tmp_path / "plain.csv").write_text("x,y,z\n20,1,12\n")  # may be voxels
+    with pytest.raises(AnnotationError, match="expected columns x_mm"):
+        read_points(tmp_path / "plain.csv", grid)
 
 
 def test_float_masks_must_hold_whole_numbers(tmp_path):

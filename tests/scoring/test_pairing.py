@@ -44,10 +44,19 @@ def test_bids_folders_pair_with_plain_ones_and_what_is_alone_is_listed(tmp_path)
 
 
 def test_several_files_of_one_scan_need_a_pattern(tmp_path):
-    folder = touch(tmp_path, "sub-1_desc-brain_mask.nii.gz", "sub-1_desc-cmb_dseg.nii.gz")
+    folder = touch(tmp_path, "sub-1_desc-brain_mask.nii.gz", "sub-1_desc-found_dseg.nii.gz")
     with pytest.raises(PairingError, match="found several:\n  sub-1: sub-1_desc-brain_mask"):
         list_files(folder)
-    assert list_files(folder, "*_desc-cmb_*")["sub-1"].name == "sub-1_desc-cmb_dseg.nii.gz"
+    assert list_files(folder, "*_dseg*")["sub-1"].name == "sub-1_desc-found_dseg.nii.gz"
+
+
+def test_a_file_named_for_microbleeds_is_the_one(tmp_path):
+    """As predict writes it beside probabilities, and raters beside image and brain mask."""
+    soft = "scan/scan_desc-cmb_probseg.nii.gz"
+    folder = touch(tmp_path, "scan/scan_desc-cmb_dseg.nii.gz", soft, "scan.nii.gz")
+    assert {n: p.name for n, p in list_files(folder).items()} == {
+        "scan": "scan_desc-cmb_dseg.nii.gz"
+    }
 
 
 def test_folders_without_a_common_name_do_not_pair(tmp_path):

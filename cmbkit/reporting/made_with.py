@@ -1,0 +1,137 @@
+"""With which settings a table or a figure was made: a line for its foot.
+
+A line names only what the table or figure depends on (`DEPENDS`), and every such setting that is
+not as in the profile's parameter file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from cmbkit.params import Evaluation, Parameters
+from cmbkit.params.inference import POSTPROCESSING
+
+PART_OF = {
+    "seed": "raw",
+    "cohort": "raw",
+    "preprocessing": "grid",
+    "network": "network",
+    "training": "training",
+    "inference": "maps",
+    **{f"inference.{key}": "candidates" for key in POSTPROCESSING},
+    "evaluation": "matches",
+    "evaluation.slice_experiment": "experiment",
+}
+"""The part of a study that a parameter changes, by its key or the beginning of its key."""
+
+SCANS = ("raw", "grid")
+TRAINED = (*SCANS, "network", "training", "weights")
+FOUND = (*TRAINED, "maps", "candidates", "matches")
+EXPERIMENT = (*FOUND, "experiment")
+UNLISTED = tuple(dict.fromkeys(PART_OF.values()))
+"""Of a table or figure that `DEPENDS` does not list: every parameter; weights are not asked for."""
+
+
+def _listed(kind: str, numbers: str, parts: tuple[str, ...]) -> dict:
+    return {(kind, number): parts for number in numbers.split()}
+
+
+DEPENDS = {
+    **_listed("table", "2.1 4.2 S13 S23", ()),
+    **_listed("table", "4.1 5.1", ("raw",)),
+    **_listed("table", "7.1 B.1 S2 S3 S4 S4b S5 S6 S20 S21 S22 S24 S25 S26 S27", SCANS),
+    **_listed("table", "S7 S8", TRAINED),
+    **_listed("table", "7.2 7.3 7.4 7.5 8.1 8.2 8.3 8.4 S9 S10 S11 S30 S31 S33 S34 S36 S37", FOUND),
+    **_listed("table", "S32", EXPERIMENT),
+    **_listed("data", "S35", FOUND),
+    **_listed("figure", "7.1", ()),
+    **_listed("figure", "2.1 4.1 S1", ("raw",)),
+    **_listed("figure", "4.2 4.3 4.4 5.1 A.8 S2 S3 S4 S5 S20 S21 S22 S23", SCANS),
+    **_listed("figure", "6.1 A.7", ("network",)),
+    **_listed("figure", "A.6", (*SCANS, "training")),
+    **_listed("figure", "6.2", (*SCANS, "network", "training", "maps")),
+    **_listed("figure", "7.2 7.3 A.1 A.2 A.3 A.4", TRAINED),
+    **_listed("figure", "A.5", (*TRAINED, "candidates")),
+    **_listed("figure", "7.4 7.5 8.1 8.2 8.3 S10 S11 S12 S38", FOUND),
+    **_listed("figure", "S31", EXPERIMENT),
+}
+"""The parts that each table and figure depends on."""
+
+
+@dataclass(frozen=True)
+class MadeWith:
+    """The settings of a study, for the feet of its tables and figures.
+
+    Attributes
+    ----------
+    params : Parameters
+        In force.
+    of_file : Parameters or None
+        Of the profile's file; None where there is none.
+    weights : callable
+        Hashes (sha256, hexadecimal) of the networks' weight files by model.
+    """
+
+    params: Parameters
+    of_file: Parameters | None
+    weights: Callable[[], Mapping[str, str]]
+
+    def foot(self, kind: str, number: str) -> str:
+        """The line of one table or figure; empty where it depends on no setting that is shown."""
+        parts = DEPENDS.get((kind, str(number)), UNLISTED)
+        told = [self._told(part) for part in parts]
+        settings = "; ".join(filter(None, told))
+        other = "; ".join(self._changed(parts))
+        lines = [
+            f"Settings: {settings}." if settings else "",
+            f"Not as in params/{self.params.profile}.yaml: {other}." if other else "",
+        ]
+        return " ".join(filter(None, lines))
+
+    def _told(self, part: str) -> str:
+        params = self.params
+        if part == "grid":
+            return f"grid {params.preprocessing.spacing_mm:g} mm"
+        if part == "weights":
+            named = (f"{model} {digest[:8]}" for model, digest in self.weights().items())
+            return f"networks {', '.join(named)}"
+        if part == "candidates":
+            found = params.inference
+            return f"threshold {found.threshold:g}, at least {found.minimum_voxels} voxels"
+        return rule_text(params.evaluation) if part == "matches" else ""
+
+    def _changed(self, parts: tuple[str, ...]) -> Iterator[str]:
+        if self.of_file is None:
+            return
+        now, then = (each.model_dump(mode="json") for each in (self.params, self.of_file))
+        for key, value, other in differences(now, then):
+            if part_of(key) in parts:
+                yield f"{key} {value} (there {other})"
+
+
+def part_of(key: str) -> str | None:
+    """Part that a dotted key changes; None for one that changes no result (``workers``)."""
+    while key and key not in PART_OF:
+        key = key.rpartition(".")[0]
+    return PART_OF.get(key)
+
+
+def differences(
+    now: Mapping, then: Mapping, path: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """Dotted key and both values wherever two nested dicts differ; None for a key not there."""
+    for key in dict.fromkeys([*now, *then]):
+        ours, theirs = now.get(key), then.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            yield from differences(ours, theirs, f"{path}{key}.")
+        elif ours != theirs:
+            yield f"{path}{key}", ours, theirs
+
+
+def rule_text(params: Evaluation) -> str:
+    """Matching rule in words."""
+    rule = "overlap of 1 voxel"
+    if params.matching == "distance":
+        rule = f"centre distance < {params.max_distance_mm:g} mm"
+    return f"{rule}, {params.assignment}, one to one"
