@@ -43,7 +43,9 @@ class Cohort(Section):
     """Which datasets, and where they are.
 
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
-    ``phantom_scans`` scans of it. ``bids`` adds datasets of one's own under names of one's own.
+    ``phantom_scans`` scans of it, made by ``phantom_model``: "contrast" takes a drawn share of the
+    signal and averages magnitudes, "physical" follows susceptibility, echo time and field to a
+    complex signal (`cmbkit.phantom.physical`). ``bids`` adds datasets of one's own under names of one's own.
     ``splits`` moves a published dataset out of the split that section 7.1.2 gives it.
     With ``folds`` and ``fold`` the patients that would be drawn for validation are cut into so
     many parts instead, and part ``fold`` (from 1) is validation (see `cmbkit.datasets.folds`).
@@ -52,6 +54,7 @@ class Cohort(Section):
     datasets: list[DatasetName] = ["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
     roots: dict[DatasetName, str] = {}
     phantom_scans: dict[DatasetName, int] = {}
+    phantom_model: Literal["contrast", "physical"] = "contrast"
     bids: dict[OwnName, OwnDataset] = {}
     splits: dict[DatasetName, Split] = {}
     validation_fraction: float = Field(0.15, gt=0, lt=1)

@@ -15,6 +15,7 @@ from cmbkit.phantom.simulate import simulate
 from cmbkit.running.map_scans import map_scans
 
 TRUTH_COLUMNS = ["scan", "kind", "x_mm", "y_mm", "z_mm", "radius_mm", "synthseg_label"]
+TRUTH_COLUMNS += ["place", "chi_ppm", "visible_mm3", "visible_radius_mm"]
 MOMENI_FOLDER = "PublicDataShare_2020"
 MOMENI_STEM = "{patient:03d}_T{time}_MRI_SWI_BFC_50mm_HM"
 
@@ -41,6 +42,7 @@ def build(
     *,
     momeni_folder: Path | None = None,
     workers: int = 1,
+    model: str = "contrast",
 ) -> None:
     """Write a synthetic miniature of a dataset in its raw layout.
 
@@ -56,12 +58,16 @@ def build(
     momeni_folder : path-like, optional
         For sMOMENI: the root of the synthetic MOMENI that it is derived from.
     workers : int
+    model : {"contrast", "physical"}
+        See `simulate`.
 
     Notes
     -----
     Beside the raw files it writes ``dataset_description.json`` with ``"Synthetic": true`` and
     ``phantom_truth.tsv``: one row per structure (scan, kind, x_mm, y_mm, z_mm in RAS mm of the
-    written image, radius_mm, synthseg_label). No reader reads the latter.
+    written image, radius_mm, synthseg_label, place of a calcification). Of a microbleed it also
+    has the visible region on the image without noise and the radius of a ball of that volume;
+    in the physical model ``radius_mm`` is the source's, and ``chi_ppm`` its susceptibility.
     """
     if dataset not in profiles.DATASET_NUMBER:
         raise ValueError(
@@ -77,7 +83,7 @@ def build(
             raise ValueError("phantom sMOMENI: expected momeni_folder, found None")
         plans, write = smomeni.plan(n_scans, seed, Path(momeni_folder)), smomeni.write
     else:
-        plans, write = _plan(dataset, n_scans, seed), _write
+        plans, write = _plan(dataset, n_scans, seed), partial(_write, model=model)
     write = partial(write, folder=folder)
     results = map_scans(write, plans, step=step, workers=workers, name=lambda p: p.name)
     if dataset == "sMOMENI":
@@ -164,8 +170,9 @@ def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
     return plans
 
 
-def _write(plan: Plan, folder: Path) -> dict:
+def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
     """Simulate and write one scan; returns its truth rows and what the shared files need."""
+    projected = plan.dataset == "RODEJA" and plan.index % 3 == 2
     scan = simulate(
         plan.protocol,
         patient_seed=plan.patient_seed,
@@ -174,13 +181,15 @@ def _write(plan: Plan, folder: Path) -> dict:
         new_radii_mm=plan.new_radii_mm,
         pathology={"CRB": 0.4, "CRBneg": 0.6}.get(plan.dataset, 0.0),
         crop=plan.dataset == "DOU" and plan.index % 5 == 3,
+        model=model,
+        projected=projected,
     )
     rng = np.random.default_rng([*plan.scan_seed, 77])
     result = {"truth": [{"scan": plan.name, **row} for row in scan.structures]}
     if plan.dataset == "VALDO":
         layouts.write_valdo(folder, plan.name, scan, rng)
     elif plan.dataset == "RODEJA":
-        subfolder = "cph_annotated_mip" if plan.index % 3 == 2 else "cph_annotated"
+        subfolder = "cph_annotated_mip" if projected else "cph_annotated"
         layouts.write_rodeja(folder, plan.name, scan, subfolder)
     elif plan.dataset == "DOU":
         layouts.write_dou(folder, plan.name, scan)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 from scipy.special import expit
 
 from cmbkit.phantom.scanner import averaging_weights
 from cmbkit.phantom.template import CAVITIES, Fields, smooth_noise, stripped_fields, template_fields
+from cmbkit.phantom.tissues import FLUID, GREY, WHITE, Acquisition, iron_by_age, iron_r2star
 
 WARP_STEP_MM = 14.0  # distance between the control points of the elastic warp
 MAP_STEP_MM = 4  # where the warp is computed exactly when an image is rendered
@@ -108,30 +110,57 @@ class Patient:
             low[2] += 8.0
         return np.maximum(low, BOX_MM[0]), np.minimum(high, BOX_MM[1])
 
-    def _template_signal(self, fields: Fields, contrast: Contrast) -> np.ndarray:
-        rng = np.random.default_rng(self._texture_seed)
+    def _shares(self, fields: Fields, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Share of tissue in each template voxel, and of white matter in that."""
         shape = fields.tissue.shape
         level = fields.tissue - 0.5 - self._sulcal_shift
         level += 0.10 * smooth_noise(shape, 7.0, rng)
         tissue = expit(11 * level)
         white = fields.white - 0.5 + 0.08 * smooth_noise(shape, 5.0, rng)
-        white = expit(9 * white)
+        return tissue, expit(9 * white)
+
+    def _template_signal(self, fields: Fields, contrast: Contrast) -> np.ndarray:
+        rng = np.random.default_rng(self._texture_seed)
+        tissue, white = self._shares(fields, rng)
         signal = tissue * (contrast.grey + (1 - contrast.grey) * white - contrast.fluid)
         signal += contrast.fluid
         age_iron = contrast.iron * (0.6 + 0.4 * self.age / 60)
         signal *= 1 - np.minimum(age_iron * fields.iron, 0.85)
-        signal *= 1 + 0.025 * smooth_noise(shape, 3.0, rng)
+        signal *= 1 + 0.025 * smooth_noise(signal.shape, 3.0, rng)
         if fields.head is not None:
             signal += (1 - fields.brain) * (fields.head - signal)
         return signal * (1 - contrast.dropout * fields.dropout)
 
-    def render(self, contrast: Contrast, low, high, head: bool):
-        """Signal and brain mask on grids of the patient's frame.
+    def _template_physics(self, fields: Fields, acquisition: Acquisition):
+        """Magnitude relative to white matter, and susceptibility (ppm), on the template's grid."""
+        rng = np.random.default_rng(self._texture_seed)
+        tissue, white = self._shares(fields, rng)
+        unit = acquisition.magnitude(WHITE)
+        grey, fluid = acquisition.magnitude(GREY) / unit, acquisition.magnitude(FLUID) / unit
+        signal = tissue * (grey + (1 - grey) * white - fluid) + fluid
+        iron = iron_by_age(self.age) * fields.iron_chi
+        decay = acquisition.te_ms / 1000 * iron_r2star(1.0, acquisition.tesla)
+        signal *= np.exp(-np.float32(decay) * iron)
+        signal *= 1 + 0.025 * smooth_noise(signal.shape, 3.0, rng)
+        chi = tissue * (GREY.chi + (WHITE.chi - GREY.chi) * white - FLUID.chi) + FLUID.chi + iron
+        chi += (1 - fields.brain) * (fields.head_chi - chi)
+        if fields.head is not None:
+            signal += (1 - fields.brain) * (fields.head - signal)
+        return signal, chi.astype(np.float32, copy=False)
+
+    def render(self, contrast: Contrast | Acquisition, low, high, head: bool):
+        """Maps and brain mask on grids of the patient's frame.
+
+        Parameters
+        ----------
+        contrast : Contrast or Acquisition
+            Signals drawn for a contrast, or those that tissues give in an acquisition.
 
         Returns
         -------
         signal : ndarray, float32
-            First sample at ``start``, 1 mm apart, beyond ``high``.
+            First sample at ``start``, 1 mm apart, beyond ``high``; white matter is 1. With an
+            Acquisition a pair of such maps: signal, and susceptibility in ppm.
         brain : ndarray, float32, or None
             The same with every second sample, 2 mm apart; None with a head.
         start : ndarray, shape (3,), mm
@@ -143,7 +172,13 @@ class Patient:
             self._map_to_template(start, shape)
             - fields.origin.astype(np.float32)[:, None, None, None]
         )
-        signal = ndimage.map_coordinates(self._template_signal(fields, contrast), where, order=1)
+        if isinstance(contrast, Acquisition):
+            maps = self._template_physics(fields, contrast)
+            signal = interpolated(*maps, where)
+        else:
+            signal = ndimage.map_coordinates(
+                self._template_signal(fields, contrast), where, order=1
+            )
         if head:
             return signal, None, start
         brain = ndimage.map_coordinates(fields.brain, where[:, ::2, ::2, ::2], order=1)
@@ -169,6 +204,31 @@ class Patient:
     def cavities(self) -> np.ndarray:
         """Centres of the air cavities in the patient's frame, mm, shape (4, 3)."""
         return self.from_template([c[0] for c in CAVITIES])
+
+
+@njit(cache=True, nogil=True)
+def interpolated(first, second, where):
+    """Two maps at the same fractional voxels, shape (3, X, Y, Z), linearly; edges go on."""
+    shape = where.shape[1:]
+    out = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                x = min(max(where[0, i, j, k], 0), first.shape[0] - 1.001)
+                y = min(max(where[1, i, j, k], 0), first.shape[1] - 1.001)
+                z = min(max(where[2, i, j, k], 0), first.shape[2] - 1.001)
+                a, b, c = int(x), int(y), int(z)
+                x, y, z = x - a, y - b, z - c
+                one = two = 0.0
+                for p in range(2):
+                    for q in range(2):
+                        near = (x if p else 1 - x) * (y if q else 1 - y)
+                        one += near * (1 - z) * first[a + p, b + q, c]
+                        one += near * z * first[a + p, b + q, c + 1]
+                        two += near * (1 - z) * second[a + p, b + q, c]
+                        two += near * z * second[a + p, b + q, c + 1]
+                out[0][i, j, k], out[1][i, j, k] = one, two
+    return out
 
 
 def _rotation(angles) -> np.ndarray:

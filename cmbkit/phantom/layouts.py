@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.phantom.physical import draw_acquisition
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.simulate import Simulated
+from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
 
 MIMIC_KINDS = {
-    "calcification": "Basal ganglia calcifications",
+    "basal ganglia": "Basal ganglia calcifications",
+    "choroid plexus": "Choroid plexus calcifications",
+    "pineal gland": "Pineal gland calcifications",
+    "falx": "Falx calcifications",
     "cavernoma": "Cavernomas",
     "vessel_end": "Other: vessel",
 }
+"""Category of a landmark by what it is, of a calcification by where."""
 
 
 def one_based(scan: Simulated) -> list[tuple[int, int, int]]:
@@ -62,14 +68,14 @@ def write_dou(folder: Path, name: str, scan: Simulated) -> None:
     savemat(target, {"cen": np.array(one_based(scan), np.uint16).reshape(-1, 3)})
 
 
-def write_sidecar(image: Path, protocol: Protocol, rng: np.random.Generator) -> None:
+def write_sidecar(image: Path, acquisition: Acquisition, country: str) -> None:
     """BIDS fields beside an image: tesla, seconds, degrees, country."""
     fields = {
-        "MagneticFieldStrength": float(rng.choice(protocol.field_strength)),
-        "EchoTime": round(rng.uniform(*protocol.te_ms) / 1000, 4),
-        "RepetitionTime": round(rng.uniform(*protocol.tr_ms) / 1000, 4),
-        "FlipAngle": round(rng.uniform(*protocol.flip_deg)),
-        "InstitutionAddress": protocol.country,
+        "MagneticFieldStrength": acquisition.tesla,
+        "EchoTime": round(acquisition.te_ms / 1000, 4),
+        "RepetitionTime": round(acquisition.tr_ms / 1000, 4),
+        "FlipAngle": acquisition.flip_deg,
+        "InstitutionAddress": country,
     }
     path = image.with_name(image.name.removesuffix(".nii.gz") + ".json")
     path.write_text(json.dumps(fields, indent=1))
@@ -110,7 +116,7 @@ def write_crb(
     sequence = protocol.sequence
     image = folder / study / "images" / sequence / f"{study}_{sequence}.nii.gz"
     write_int16(scan.image, image)
-    write_sidecar(image, protocol, rng)
+    write_sidecar(image, scan.acquisition or draw_acquisition(protocol, rng), protocol.country)
     series = {
         "name": sequence,
         "items": [f"{study}/images/{sequence}/{image.name}"],
@@ -131,11 +137,12 @@ def write_crb(
         series["segmentations"] = f"{study}/segmentations/{sequence}.nii.gz"
         series["segmentMap"] = attributes
     for row in scan.structures:
-        if row["kind"] in MIMIC_KINDS and (row["kind"] != "vessel_end" or rng.random() < 0.15):
+        what = row.get("place") or row["kind"]
+        if what in MIMIC_KINDS and (what != "vessel_end" or rng.random() < 0.15):
             voxel = np.rint(scan.image.to_voxels([row["x_mm"], row["y_mm"], row["z_mm"]]))
             i, j, k = (int(v) for v in voxel)
             series["landmarks3d"].append(
-                {"category": MIMIC_KINDS[row["kind"]], "point": {"i": i, "j": j, "k": k}}
+                {"category": MIMIC_KINDS[what], "point": {"i": i, "j": j, "k": k}}
             )
     return {"taskId": f"synthetic-{study}", "name": study, "series": [series]}
 

@@ -27,7 +27,8 @@ REGION_SHARES = {
 class Blob:
     """A compact structure: kind, centre in MNI mm, radius in mm, share of signal lost.
 
-    ``seed`` fixes its shape. ``label`` is the SynthSeg label at its centre.
+    ``seed`` fixes its shape. ``label`` is the SynthSeg label at its centre; ``place`` names what
+    is calcified.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Blob:
     seed: int
     label: int = 0
     certainty: str = "certain"
+    place: str = ""
 
     @property
     def half_mm(self) -> float:
@@ -170,31 +172,39 @@ def draw_microbleeds(
 
 def draw_mimics(age: float, rng: np.random.Generator, accept) -> list[Blob]:
     """Calcifications of basal ganglia, choroid plexus and pineal gland; a rare cavernoma."""
-    found: list[tuple[str, np.ndarray, float, float]] = []
+    found: list[tuple[str, np.ndarray, float, float, str]] = []
 
-    def calcify(centre, spread, radius, depth):
+    def calcify(place, centre, spread, radius, depth):
         found.append(
             ("calcification", np.asarray(centre, float) + rng.normal(0, spread, 3),
-             rng.uniform(*radius), rng.uniform(*depth))
+             rng.uniform(*radius), rng.uniform(*depth), place)
         )  # fmt: skip
 
     if rng.random() < 0.2 + 0.005 * max(age - 40, 0):
         for side in (-1, 1):
             for _ in range(rng.integers(1, 4)):
-                calcify((side * 19, -1, 0), 2.0, (1.2, 2.4), (0.5, 0.85))
+                calcify("basal ganglia", (side * 19, -1, 0), 2.0, (1.2, 2.4), (0.5, 0.85))
     for side in (-1, 1):
         if rng.random() < 0.75:
-            calcify((side * 24, -42, 11), 1.5, (1.3, 2.6), (0.5, 0.9))
+            calcify("choroid plexus", (side * 24, -42, 11), 1.5, (1.3, 2.6), (0.5, 0.9))
     if rng.random() < 0.7:
-        calcify((0, -29, 3), 0.8, (1.3, 2.4), (0.5, 0.9))
+        calcify("pineal gland", (0, -29, 3), 0.8, (1.3, 2.4), (0.5, 0.9))
     for _ in range(rng.poisson(1.5)):  # falx and dura
-        calcify((rng.normal(0, 0.7), rng.uniform(-40, 55), rng.uniform(45, 70)), 1.0,
+        calcify("falx", (rng.normal(0, 0.7), rng.uniform(-40, 55), rng.uniform(45, 70)), 1.0,
                 (0.9, 1.8), (0.5, 0.9))  # fmt: skip
     if rng.random() < 0.12:
-        found.append(("cavernoma", _place("white matter", rng), rng.uniform(3, 6), 0.9))
+        found.append(("cavernoma", _place("white matter", rng), rng.uniform(3, 6), 0.9, ""))
     return [
-        Blob(kind, tuple(mni), radius, depth, int(rng.integers(2**31)), int(label_at(mni)[0]))
-        for kind, mni, radius, depth in found
+        Blob(
+            kind,
+            tuple(mni),
+            radius,
+            depth,
+            int(rng.integers(2**31)),
+            int(label_at(mni)[0]),
+            place=place,
+        )
+        for kind, mni, radius, depth, place in found
         if accept(mni)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,13 +25,19 @@ class Protocol:
     orientations : tuple of str
         Array orientations to draw from.
     field_strength, te_ms, tr_ms, flip_deg
-        For the sidecar; ranges where Table 4.1 gives ranges.
+        As Table 4.1 has them, ranges where it gives ranges. The physical model scans with what
+        it draws of them; the contrast model writes them into the sidecar alone.
+    te_low_field_ms : (float, float), optional
+        Echo time at 1.5 T where it is another.
     country : str
         For the sidecar's InstitutionAddress.
     head : bool
         Skull and scalp present; False: skull-stripped.
     snr : tuple of float
         White-matter signal over noise sd.
+    kspace : float
+        Share of each in-plane axis of k-space that is acquired; the rest is filled with zeros
+        (physical model).
     """
 
     sequence: str
@@ -47,6 +53,8 @@ class Protocol:
     head: bool = True
     snr: tuple[float, float] = (14.0, 24.0)
     tilt_deg: float = 0.0
+    te_low_field_ms: tuple[float, float] | None = None
+    kspace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Profile:
 
 _BRAZIL = Protocol(
     "T2S", (0.55, 0.9), (4.6, 5.5), ("LAS",), field_strength=(1.5,), te_ms=(23, 48),
-    tr_ms=(75, 317), country="Brazil", tilt_deg=8, snr=(12, 20),
+    tr_ms=(75, 317), country="Brazil", tilt_deg=8, snr=(12, 20), kspace=0.75,
 )  # fmt: skip
 _INDIA_T2S = Protocol(
     "T2S", (0.45, 0.85), (3.0, 5.0), ("LAS",), field_strength=(1.5, 3.0), te_ms=(19, 40),
@@ -82,6 +90,12 @@ _INDIA_SWI = Protocol(
 _USA = Protocol(
     "SWI", (0.45, 0.9), (1.9, 1.9), ("LAS",), te_ms=(20, 20), flip_deg=(15, 15),
     country="United States",
+)  # fmt: skip
+
+# Table 4.1 has no times for it: 20 ms at 3 T, 40 ms at 1.5 T as usual for SWI (Haacke et al. 2009)
+_DENMARK = Protocol(
+    "SWI", (0.5, 0.7), (2.0, 3.0), ("RAS",), field_strength=(1.5, 3.0), te_low_field_ms=(40, 40),
+    tr_ms=(49, 49),
 )  # fmt: skip
 
 PROFILES: dict[str, Profile] = {
@@ -104,6 +118,7 @@ PROFILES: dict[str, Profile] = {
                     slice_thickness_mm=(2.0, 2.0),
                     te_ms=(24, 24),
                     tr_ms=(17, 17),
+                    flip_deg=(20, 20),
                     snr=(16, 24),
                 ),
             ),
@@ -113,16 +128,23 @@ PROFILES: dict[str, Profile] = {
         (1.48, 0.37),
     ),
     "MOMENI": Profile(
-        ((1.0, Protocol("SWI", (0.9375, 0.9375), (1.75, 1.75), ("LPS",), head=False)),),
+        (
+            (
+                1.0,
+                Protocol(
+                    "SWI", (0.9375, 0.9375), (1.75, 1.75), ("LPS",), flip_deg=(20, 20), head=False
+                ),
+            ),
+        ),
         0.6,
         2.56,
         (1.4, 0.2),
     ),
     "RODEJA": Profile(
         (
-            (0.4, Protocol("SWI", (0.4, 0.5), (1.0, 2.0), ("RAS",), field_strength=(1.5, 3.0))),
-            (0.4, Protocol("SWI", (0.5, 0.7), (2.0, 3.0), ("RAS",), tilt_deg=6)),
-            (0.2, Protocol("SWI", (0.9, 1.0), (4.0, 6.0), ("RAS",), field_strength=(1.5, 3.0))),
+            (0.4, replace(_DENMARK, in_plane_mm=(0.4, 0.5), slice_spacing_mm=(1.0, 2.0))),
+            (0.4, replace(_DENMARK, field_strength=(3.0,), tilt_deg=6)),
+            (0.2, replace(_DENMARK, in_plane_mm=(0.9, 1.0), slice_spacing_mm=(4.0, 6.0))),
         ),
         0.7,
         5.85,
@@ -139,12 +161,25 @@ PROFILES: dict[str, Profile] = {
                     ("LAS",),
                     te_ms=(31, 31),
                     tr_ms=(45, 45),
+                    flip_deg=(13, 13),
                     field_strength=(1.5,),
                     head=False,
                     snr=(10, 16),
                 ),
             ),
-            (0.65, Protocol("T2S", (0.85, 0.95), (3.0, 4.0), ("LAS",), head=False)),
+            (
+                0.65,
+                Protocol(
+                    "T2S",
+                    (0.85, 0.95),
+                    (3.0, 4.0),
+                    ("LAS",),
+                    te_ms=(21, 23),
+                    tr_ms=(1288, 1300),
+                    flip_deg=(15, 18),
+                    head=False,
+                ),
+            ),
         ),
         0.7,
         5.06,

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmbkit.phantom import lesions, scanner, veins
+from cmbkit.ball import ball_radius
+from cmbkit.phantom import lesions, physical, scanner, sources, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.template import CAVITIES
+from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
 
+MODELS = ("contrast", "physical")
 WHITE_MATTER_SIGNAL = 400.0  # in the units of the written int16 images
 
 
@@ -32,6 +35,10 @@ class Simulated:
         RAS mm of the written image.
     structures : list of dict
         Rows of ``phantom_truth.tsv``, without the scan's name.
+    acquisition : Acquisition or None
+        What the physical model scanned with.
+    phase : Volume or None
+        High-pass filtered phase in rad; SWI of the physical model.
     """
 
     image: Volume
@@ -40,6 +47,22 @@ class Simulated:
     microbleeds: list[lesions.Blob]
     centres_mm: np.ndarray
     structures: list[dict]
+    acquisition: Acquisition | None = None
+    phase: Volume | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What lies before the scanner: patient, field of view (mm), grid, vessels and structures."""
+
+    protocol: Protocol
+    patient: Patient
+    low: np.ndarray
+    high: np.ndarray
+    grid: scanner.Grid
+    tubes: list[veins.Tube]
+    blobs: list[lesions.Blob]
+    centres: np.ndarray
 
 
 def _scanner_frame(tilt_deg: float, rng: np.random.Generator) -> np.ndarray:
@@ -86,6 +109,8 @@ def simulate(
     pathology: float = 0.0,
     crop: bool = False,
     new_radii_mm=(),
+    model: str = "contrast",
+    projected: bool = False,
 ) -> Simulated:
     """Make one scan.
 
@@ -103,41 +128,30 @@ def simulate(
         Leave out the lowest and the highest slices.
     new_radii_mm : sequence of float
         Microbleeds that appeared since the first time point.
+    model : {"contrast", "physical"}
+        "contrast": a structure takes a drawn share of the signal, and voxels average magnitudes.
+        "physical": susceptibility, field and complex signal (`cmbkit.phantom.physical`).
+    projected : bool
+        A minimum-intensity projection (physical model).
     """
-    patient = Patient(patient_seed)
-    body, rng = np.random.default_rng([*patient_seed, 1]), np.random.default_rng(scan_seed)
-    low, high = _window(patient, protocol, crop, body)
-    grid = scanner.make_grid(protocol, low, high, np.random.default_rng([*patient_seed, 2]))
-    frame = _scanner_frame(protocol.tilt_deg, rng)
-
-    def accept(mni) -> bool:
-        return bool(grid.contains(patient.from_template(np.atleast_2d(mni)))[0])
-
-    tubes = veins.draw_tubes(protocol.sequence, body)
-    blobs = lesions.draw_mimics(patient.age, body, accept)
-    blobs += lesions.draw_pathology(body, accept, pathology)
-    cmbs = lesions.draw_microbleeds(radii_mm, protocol.sequence, body, accept, avoid=blobs)
-    cmbs += lesions.draw_microbleeds(
-        new_radii_mm, protocol.sequence, rng, accept, avoid=blobs + cmbs
+    if model not in MODELS:
+        raise ValueError(f"phantom_model: expected one of {MODELS}, found {model!r}")
+    rng = np.random.default_rng(scan_seed)
+    scene, frame = _scene(
+        protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model
     )
-    blobs += cmbs
-
-    contrast = Contrast.draw(protocol.sequence, rng)
-    signal, brain, start = patient.render(contrast, low, high, protocol.head)
-    signal *= scanner.bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
-    image = scanner.sample(signal, start, 1.0, grid)
-
-    points, sigmas, masses, middles = veins.as_gaussians(tubes, patient.from_template)
-    loss = np.zeros(grid.shape, np.float32)
-    scanner.add_gaussians(loss, grid, points, sigmas, masses)
-    dark = loss > 0
-    image[dark] *= np.exp(-loss[dark])
-    centres = patient.from_template([b.mni for b in blobs]) if blobs else np.zeros((0, 3))
-    labels = stamp_blobs(image, blobs, centres, grid)
-    image = scanner.magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
+    acquisition = None
+    if model == "contrast":
+        picture, brain, start = _by_contrast(scene, rng)
+    else:
+        acquisition = physical.draw_acquisition(protocol, np.random.default_rng([*scan_seed, 3]))
+        direction = frame[:3, :3].T @ [0, 0, 1]
+        picture, brain, start = physical.picture(scene, acquisition, direction, rng, projected)
+    image = picture.image
     image *= WHITE_MATTER_SIGNAL
     np.rint(image, out=image)
 
+    grid = scene.grid
     affine = frame @ np.block(
         [[np.diag(grid.spacing), grid.start[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]]
     )
@@ -151,27 +165,83 @@ def simulate(
     def to_world(where):
         return np.asarray(where) @ frame[:3, :3].T + frame[:3, 3]
 
+    cmbs = [blob for blob in scene.blobs if blob.kind == "cmb"]
+    phase = None if picture.phase is None else Volume(picture.phase, affine).reoriented(axes)
     return Simulated(
         Volume(image, affine).reoriented(axes),
-        Volume(labels, affine).reoriented(axes),
+        Volume(picture.labels, affine).reoriented(axes),
         brain_volume,
         cmbs,
-        to_world(centres[[b.kind == "cmb" for b in blobs]]),
-        _structures(blobs, to_world(centres), tubes, to_world(middles), grid, middles)
-        + [
-            truth_row("edge", centre, reach, 0)
-            for centre, (_, reach) in zip(to_world(patient.cavities()), CAVITIES, strict=True)
-        ],
+        to_world(scene.centres[[b.kind == "cmb" for b in scene.blobs]]),
+        _structures(scene, to_world, picture.labels, model),
+        acquisition,
+        phase,
     )
 
 
-def _structures(blobs, centres, tubes, middles, grid, middles_patient) -> list[dict]:
-    rows = [truth_row(b.kind, c, b.radius_mm, b.label) for b, c in zip(blobs, centres, strict=True)]
-    inside = grid.contains(middles_patient)
-    labels = lesions.label_at([t.path[len(t.path) // 2] for t in tubes])
-    for tube, middle, label, here in zip(tubes, middles, labels, inside, strict=True):
+def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model):
+    """Patient, grid and structures, and the affine (4, 4) from the grid's mm to the scanner's."""
+    patient, body = Patient(patient_seed), np.random.default_rng([*patient_seed, 1])
+    low, high = _window(patient, protocol, crop, body)
+    grid = scanner.make_grid(protocol, low, high, np.random.default_rng([*patient_seed, 2]))
+    frame = _scanner_frame(protocol.tilt_deg, rng)
+
+    def accept(mni) -> bool:
+        return bool(grid.contains(patient.from_template(np.atleast_2d(mni)))[0])
+
+    tubes = veins.draw_tubes(protocol.sequence, body)
+    if model == "physical":  # the same structures, other veins
+        tubes = veins.draw_trees(np.random.default_rng([*patient_seed, 4]))
+    blobs = lesions.draw_mimics(patient.age, body, accept)
+    blobs += lesions.draw_pathology(body, accept, pathology)
+    cmbs = lesions.draw_microbleeds(radii_mm, protocol.sequence, body, accept, avoid=blobs)
+    cmbs += lesions.draw_microbleeds(
+        new_radii_mm, protocol.sequence, rng, accept, avoid=blobs + cmbs
+    )
+    blobs += cmbs
+    centres = patient.from_template([b.mni for b in blobs]) if blobs else np.zeros((0, 3))
+    return Scene(protocol, patient, low, high, grid, tubes, blobs, centres), frame
+
+
+def _by_contrast(scene: Scene, rng: np.random.Generator):
+    """Picture of the contrast model, brain mask (2 mm) or None, first sample (mm)."""
+    protocol, patient, grid = scene.protocol, scene.patient, scene.grid
+    contrast = Contrast.draw(protocol.sequence, rng)
+    signal, brain, start = patient.render(contrast, scene.low, scene.high, protocol.head)
+    signal *= scanner.bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
+    image = scanner.sample(signal, start, 1.0, grid)
+    points, sigmas, masses, _ = veins.as_gaussians(scene.tubes, patient.from_template)
+    loss = np.zeros(grid.shape, np.float32)
+    scanner.add_gaussians(loss, grid, points, sigmas, masses)
+    dark = loss > 0
+    image[dark] *= np.exp(-loss[dark])
+    labels = stamp_blobs(image, scene.blobs, scene.centres, grid)
+    image = scanner.magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
+    return physical.Picture(image, None, labels), brain, start
+
+
+def _structures(scene: Scene, to_world, regions: np.ndarray, model: str) -> list[dict]:
+    rows = []
+    for blob, centre in zip(scene.blobs, to_world(scene.centres), strict=True):
+        row = truth_row(blob.kind, centre, blob.radius_mm, blob.label)
+        if model == "physical" and blob.kind in ("cmb", "calcification"):
+            row["radius_mm"], row["chi_ppm"] = (round(v, 3) for v in sources.source_of(blob))
+        rows.append(row | {"place": blob.place})
+    cmbs = [row for row in rows if row["kind"] == "cmb"]
+    voxels = np.bincount(regions[regions > 0], minlength=len(cmbs) + 1)[1:]
+    for row, count in zip(cmbs, voxels, strict=True):
+        row["visible_mm3"] = round(float(count * np.prod(scene.grid.spacing)), 3)
+        row["visible_radius_mm"] = round(ball_radius(row["visible_mm3"]), 3)
+    middles = np.array([t.path[len(t.path) // 2] for t in scene.tubes])
+    middles_patient = scene.patient.from_template(middles)
+    labels, inside = lesions.label_at(middles), scene.grid.contains(middles_patient)
+    for tube, middle, label, here in zip(
+        scene.tubes, to_world(middles_patient), labels, inside, strict=True
+    ):
         if here:
             rows.append(truth_row(tube.kind, middle, tube.radius_mm, label))
+    for centre, (_, reach) in zip(to_world(scene.patient.cavities()), CAVITIES, strict=True):
+        rows.append(truth_row("edge", centre, reach, 0))
     return rows
 
 

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, load_atlas, load_templates
 from cmbkit.phantom.scanner import averaging_weights
+from cmbkit.phantom.tissues import AIR_CHI, BONE_CHI, GREY, NUCLEI_CHI
 
 # How much iron darkens a structure on SWI of a 60-year-old (share of signal lost).
 _IRON = {
@@ -20,12 +21,12 @@ _IRON = {
     "Thalamus": 0.03,
     "Ventral DC": 0.10,
 }
-# Red nucleus, substantia nigra and dentate nucleus: MNI centre, half-axes (mm), share lost.
-_DARK_NUCLEI = [
-    ((4.5, -20, -9), (2.8, 3.2, 3.2), 0.28),
-    ((10, -16, -12), (4.5, 4.0, 2.2), 0.34),
-    ((15, -56, -34), (5.5, 7.0, 3.5), 0.25),
-]
+# MNI centre, half-axes (mm), share lost.
+_DARK_NUCLEI = {
+    "Red nucleus": ((4.5, -20, -9), (2.8, 3.2, 3.2), 0.28),
+    "Substantia nigra": ((10, -16, -12), (4.5, 4.0, 2.2), 0.34),
+    "Dentate nucleus": ((15, -56, -34), (5.5, 7.0, 3.5), 0.25),
+}
 # Air cavities that distort the field: MNI centre and reach (mm).
 CAVITIES = [
     ((0, 36, -32), 12.0),
@@ -40,6 +41,8 @@ class Fields:
     """Maps on the template grid (1 mm) that all patients share; float32.
 
     ``head`` is None when the skull is stripped. ``origin`` is the first voxel's centre, MNI mm.
+    ``iron_chi`` is what iron adds to the susceptibility of grey matter at 60 years, ``head_chi``
+    the susceptibility outside the brain (bone, air), both in ppm.
     """
 
     tissue: np.ndarray
@@ -49,6 +52,8 @@ class Fields:
     head: np.ndarray | None
     dropout: np.ndarray
     origin: np.ndarray
+    iron_chi: np.ndarray
+    head_chi: np.ndarray
 
 
 def _depth_outside(brain: np.ndarray) -> np.ndarray:
@@ -59,8 +64,12 @@ def _depth_outside(brain: np.ndarray) -> np.ndarray:
     return np.pad(depth, grow, mode="edge")[tuple(slice(n) for n in brain.shape)]
 
 
-def _head_signal(brain: np.ndarray, x, y, z) -> np.ndarray:
-    """Signal outside the brain relative to white matter: fluid, skull, scalp, face, air."""
+def _head_maps(brain: np.ndarray, x, y, z) -> tuple[np.ndarray, np.ndarray]:
+    """Outside the brain: signal relative to white matter, and susceptibility (ppm).
+
+    Fluid, skull, scalp, face, air. The air around the head counts as water: the field of the
+    head's own outline is smooth, and shimmed away.
+    """
     rng = np.random.default_rng(7)
     depth = _depth_outside(brain)
     depth = depth + np.minimum(depth / 4, 1) * 0.5 * smooth_noise(depth.shape, 25.0, rng)
@@ -74,13 +83,16 @@ def _head_signal(brain: np.ndarray, x, y, z) -> np.ndarray:
     flesh = 0.45 + 0.11 * smooth_noise(depth.shape, 9.0, rng)
     soft = (face | neck) & (depth > 3)
     signal[soft] = np.maximum(signal, flesh)[soft]
+    bone = np.interp(depth, [2.5, 3.5, 6.5, 7.5], [0, 1, 1, 0])
+    chi = np.where(soft, 0, BONE_CHI * bone).astype(np.float32)
     for sign in (-1, 1):  # eyes
         eye = ((x - sign * 32) ** 2 + (y - 64) ** 2 + (z + 36) ** 2 < 12**2) & (depth > 2)
         signal[eye] = 1.05
     for (cx, cy, cz), reach in CAVITIES:
         cave = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < (0.8 * reach) ** 2
         signal[cave & (depth > 2)] = 0.03
-    return signal
+        chi[cave & (depth > 2)] = AIR_CHI
+    return signal, chi
 
 
 def smooth_noise(shape, scale_mm: float, rng: np.random.Generator) -> np.ndarray:
@@ -139,18 +151,29 @@ def template_fields() -> Fields:
             if name.endswith(structure):
                 iron[label] = share
     dark = ndimage.gaussian_filter(iron[atlas.data], 0.8)
-    for centre, half_axes, share in _DARK_NUCLEI:
+    excess = np.zeros(256, np.float32)
+    for label, name in SYNTHSEG_LABELS.items():
+        for structure, chi in NUCLEI_CHI.items():
+            if name.endswith(structure):
+                excess[label] = chi - GREY.chi
+    iron_chi = ndimage.gaussian_filter(excess[atlas.data], 0.8)
+    for name, (centre, half_axes, share) in _DARK_NUCLEI.items():
         for sign in (-1, 1):
-            _darken(dark, (x, y, z), (sign * centre[0], *centre[1:]), half_axes, share)
+            where = (sign * centre[0], *centre[1:])
+            _darken(dark, (x, y, z), where, half_axes, share)
+            _darken(iron_chi, (x, y, z), where, half_axes, NUCLEI_CHI[name] - GREY.chi)
     white = maps.white / np.maximum(maps.white + maps.grey, 1e-3)
+    head, head_chi = _head_maps(maps.brain, x, y, z)
     return Fields(
         maps.grey + maps.white,
         white.astype(np.float32),
         dark.astype(np.float32),
         maps.brain.astype(np.float32),
-        _head_signal(maps.brain, x, y, z),
+        head,
         _dropout(maps.brain.shape, x, y, z),
         origin,
+        iron_chi,
+        head_chi,
     )
 
 
@@ -160,7 +183,9 @@ def stripped_fields() -> Fields:
     fields = template_fields()
     box = ndimage.find_objects((fields.brain > 0).astype(np.uint8))[0]
     box = tuple(slice(max(s.start - 3, 0), s.stop + 3) for s in box)
-    maps = (fields.tissue, fields.white, fields.iron, fields.brain)
-    tissue, white, iron, brain = (np.ascontiguousarray(m[box]) for m in maps)
-    origin = fields.origin + [s.start for s in box]
-    return Fields(tissue, white, iron, brain, None, fields.dropout[box], origin)
+    cut = {
+        name: None if name == "head" else np.ascontiguousarray(map_[box])
+        for name, map_ in vars(fields).items()
+        if name != "origin"
+    }
+    return Fields(**cut, origin=fields.origin + [s.start for s in box])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -61,11 +61,11 @@ def _unit(vectors):
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
-def _cortical(n: int, rng: np.random.Generator, lengths_mm, depth, radius) -> list[Tube]:
+def _cortical(n: int, rng: np.random.Generator, lengths_mm, depth, radius, points=None):
     starts, gradient, *_, origin = _guides()
-    points = (
-        starts[rng.integers(len(starts), size=n)] * _COARSE + origin + rng.uniform(-1, 1, (n, 3))
-    )
+    if points is None:
+        points = starts[rng.integers(len(starts), size=n)] * _COARSE + origin
+        points = points + rng.uniform(-1, 1, (n, 3))
     heading = _unit(rng.standard_normal((n, 3)))
     paths = [points]
     steps = int(lengths_mm[1] / STEP_MM)
@@ -133,6 +133,34 @@ def draw_tubes(sequence: str, rng: np.random.Generator) -> list[Tube]:
     tubes += _deep(rng, shares)
     ends = _cortical(n_ends, rng, (2.5, 5.0), (0.9, 1.5), (0.8, 1.2))
     return tubes + [Tube("vessel_end", t.path, t.radius_mm, t.depth) for t in ends]
+
+
+def draw_trees(rng: np.random.Generator) -> list[Tube]:
+    """Veins as trees, in MNI mm: trunks in sulci with two orders of branches, medullary, deep.
+
+    Radii are those of the vessels, 0.2 to 1.2 mm; what they look like follows from their
+    angle to the field and from the scan. ``vessel_end`` as in `draw_tubes`.
+    """
+    trunks = [_smooth(t) for t in _cortical(200, rng, (18, 55), (1, 1), (0.35, 0.9))]
+    tubes = list(trunks)
+    for share in (0.7, 0.5):
+        parents = [trunks[i] for i in rng.integers(len(trunks), size=200)]
+        starts = np.stack([t.path[rng.integers(len(t.path))] for t in parents])
+        twigs = _cortical(len(starts), rng, (6, 20), (1, 1), (1, 1), starts)
+        tubes += [
+            replace(_smooth(twig), radius_mm=max(0.2, share * trunk.radius_mm))
+            for twig, trunk in zip(twigs, parents, strict=True)
+        ]
+    tubes += [replace(t, radius_mm=0.6 * t.radius_mm) for t in _medullary(140, rng, (1, 1))]
+    tubes += _deep(rng, (1, 1))
+    ends = _cortical(12, rng, (2.5, 5.0), (1, 1), (0.4, 0.8))
+    return tubes + [replace(t, kind="vessel_end") for t in ends]
+
+
+def _smooth(tube: Tube) -> Tube:
+    """The same vessel without the wander of its path's single steps; its start stays."""
+    path = ndimage.gaussian_filter1d(tube.path, 4, axis=0, mode="nearest")
+    return replace(tube, path=path + tube.path[0] - path[0])
 
 
 def as_gaussians(tubes: list[Tube], to_patient):

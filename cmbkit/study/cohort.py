@@ -113,7 +113,8 @@ class CohortStage:
 
         count = self._params.cohort.phantom_scans[dataset]
         momeni = self.folder("MOMENI") if dataset == "sMOMENI" else None
-        inputs = {"scans": count, "seed": self._params.seed}
+        model = self._params.cohort.phantom_model
+        inputs = {"scans": count, "seed": self._params.seed, "model": model}
         if momeni:
             inputs["momeni"] = momeni
         return self._study.raw.get(
@@ -127,6 +128,7 @@ class CohortStage:
                 folder,
                 momeni_folder=momeni,
                 workers=self._params.workers,
+                model=model,
             ),
             code=[build],
         )
