@@ -15,7 +15,8 @@ from cmbkit.phantom.field import cylinder_at, sphere_at
 
 FADED_RAD = 0.05  # a source's phase is left out where it is smaller
 FARTHEST_MM = 25.0
-FINEST_MM, COARSEST_MM = 0.08, 0.4  # distance between the points that are averaged
+POINTS = 6  # per radius of the smallest sphere that are averaged, near it
+FINEST_MM, COARSEST_MM = 0.05, 0.4  # distance between these points
 TUBE_REACH = 3.0  # radii of a vein around its axis that are drawn
 
 
@@ -24,7 +25,9 @@ def reach_mm(radius: float, phase: float) -> float:
     return float(min(radius * max(1.2, (2 * phase / 3 / FADED_RAD) ** (1 / 3)), FARTHEST_MM))
 
 
-def sphere_modulation(spheres, grid, direction) -> tuple[tuple, np.ndarray] | None:
+def sphere_modulation(
+    spheres, grid, direction, fine_mm: float | None = None
+) -> tuple[tuple, np.ndarray] | None:
     """Mean factor by which a group of spheres changes each voxel's signal.
 
     Parameters
@@ -34,6 +37,8 @@ def sphere_modulation(spheres, grid, direction) -> tuple[tuple, np.ndarray] | No
     grid : Grid
     direction : (3,)
         Main field in the grid's axes.
+    fine_mm : float, optional
+        Distance between the points that are averaged near a sphere; by its radius if None.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def sphere_modulation(spheres, grid, direction) -> tuple[tuple, np.ndarray] | No
     if (high < low).any():
         return None
     box = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
-    fine = np.clip(spheres[:, 3].min() / 4, FINEST_MM, COARSEST_MM)
+    fine = fine_mm or np.clip(spheres[:, 3].min() / POINTS, FINEST_MM, COARSEST_MM)
     parts = np.maximum(np.ceil(grid.width / fine), 2).astype(int)
     shape = tuple(s.stop - s.start for s in box)
     first = grid.start + low * grid.spacing
@@ -59,21 +64,38 @@ def sphere_modulation(spheres, grid, direction) -> tuple[tuple, np.ndarray] | No
 
 @njit(cache=True, fastmath=True)
 def _average_spheres(shape, first, spacing, width, parts, spheres, reach, b):
+    """Mean over each voxel; far from all spheres a third of the points per axis is enough."""
     out = np.empty(shape, np.complex64)
-    count = parts[0] * parts[1] * parts[2]
     for i in range(shape[0]):
         for j in range(shape[1]):
             for k in range(shape[2]):
+                x, y = first[0] + i * spacing[0], first[1] + j * spacing[1]
+                z = first[2] + k * spacing[2]
+                near = _is_near(x, y, z, width, spheres)
+                n = parts if near else np.maximum(parts // 3, 2)
                 total = 0j
-                for p in range(parts[0]):
-                    x = first[0] + i * spacing[0] + ((p + 0.5) / parts[0] - 0.5) * width[0]
-                    for q in range(parts[1]):
-                        y = first[1] + j * spacing[1] + ((q + 0.5) / parts[1] - 0.5) * width[1]
-                        for r in range(parts[2]):
-                            z = first[2] + k * spacing[2] + ((r + 0.5) / parts[2] - 0.5) * width[2]
-                            total += _at_spheres(x, y, z, spheres, reach, b)
-                out[i, j, k] = total / count
+                for p in range(n[0]):
+                    px = x + ((p + 0.5) / n[0] - 0.5) * width[0]
+                    for q in range(n[1]):
+                        py = y + ((q + 0.5) / n[1] - 0.5) * width[1]
+                        for r in range(n[2]):
+                            pz = z + ((r + 0.5) / n[2] - 0.5) * width[2]
+                            total += _at_spheres(px, py, pz, spheres, reach, b)
+                out[i, j, k] = total / (n[0] * n[1] * n[2])
     return out
+
+
+@njit(cache=True, fastmath=True)
+def _is_near(x, y, z, width, spheres):
+    for s in range(len(spheres)):
+        close = 2.5 * spheres[s, 3]
+        if (
+            abs(x - spheres[s, 0]) < close + width[0] / 2
+            and abs(y - spheres[s, 1]) < close + width[1] / 2
+            and abs(z - spheres[s, 2]) < close + width[2] / 2
+        ):
+            return True
+    return False
 
 
 @njit(cache=True, fastmath=True)
