@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.phantom import layouts, profiles, smomeni
-from cmbkit.phantom.simulate import simulate
+from cmbkit.phantom.simulate import MODELS, simulate
 from cmbkit.running.map_scans import map_scans
 
 TRUTH_COLUMNS = ["scan", "kind", "x_mm", "y_mm", "z_mm", "radius_mm", "synthseg_label"]
@@ -73,6 +73,8 @@ def build(
         raise ValueError(
             f"phantom: expected one of {sorted(profiles.DATASET_NUMBER)}, found {dataset!r}"
         )
+    if model not in MODELS:
+        raise ValueError(f"phantom_model: expected one of {MODELS}, found {model!r}")
     if n_scans < 1:
         raise ValueError(f"phantom {dataset}: expected 1 scan or more, found {n_scans}")
     folder = Path(folder)

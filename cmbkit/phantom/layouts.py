@@ -13,6 +13,7 @@ from cmbkit.phantom.simulate import Simulated
 from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
 
+TOGETHER_MM = 15.0
 MIMIC_KINDS = {
     "basal ganglia": "Basal ganglia calcifications",
     "choroid plexus": "Choroid plexus calcifications",
@@ -111,12 +112,17 @@ def write_crb(
     """``<study>/images/<seq>/*.nii.gz``, scribbles, sidecar; returns the entry of tasks.json.
 
     In scans with three or more microbleeds the two closest share one scribble label that is
-    flagged ``Multiple``.
+    flagged ``Multiple``; in the physical model only if they lie within `TOGETHER_MM`. Its SWI
+    comes with ``<study>/phase/*_PHASE.nii.gz`` (high-pass filtered, 1/1000 rad), which no reader
+    asks for.
     """
     sequence = protocol.sequence
     image = folder / study / "images" / sequence / f"{study}_{sequence}.nii.gz"
     write_int16(scan.image, image)
     write_sidecar(image, scan.acquisition or draw_acquisition(protocol, rng), protocol.country)
+    if scan.phase is not None:
+        thousandths = scan.phase.with_data(np.rint(1000 * scan.phase.data))
+        write_int16(thousandths, folder / study / "phase" / f"{study}_PHASE.nii.gz")
     series = {
         "name": sequence,
         "items": [f"{study}/images/{sequence}/{image.name}"],
@@ -154,7 +160,9 @@ def _number_scribbles(scan: Simulated, rng: np.random.Generator):
     joined = None
     if n >= 3:
         a, b = sorted(_closest_pair(scan.centres_mm))
-        label_of[b + 1] = joined = a + 1
+        apart = np.linalg.norm(scan.centres_mm[a] - scan.centres_mm[b])
+        if scan.acquisition is None or apart <= TOGETHER_MM:
+            label_of[b + 1] = joined = a + 1
     attributes = {}
     for number, blob in enumerate(scan.microbleeds, 1):
         label = label_of[number]

@@ -31,6 +31,7 @@ class Simulated:
     brain : Volume or None
         uint8; only for skull-stripped protocols.
     microbleeds : list of Blob
+        Those that raters mark; the physical model leaves out what has no visible region.
     centres_mm : ndarray, shape (n, 3)
         RAS mm of the written image.
     structures : list of dict
@@ -134,8 +135,6 @@ def simulate(
     projected : bool
         A minimum-intensity projection (physical model).
     """
-    if model not in MODELS:
-        raise ValueError(f"phantom_model: expected one of {MODELS}, found {model!r}")
     rng = np.random.default_rng(scan_seed)
     scene, frame = _scene(
         protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model
@@ -165,15 +164,22 @@ def simulate(
     def to_world(where):
         return np.asarray(where) @ frame[:3, :3].T + frame[:3, 3]
 
-    cmbs = [blob for blob in scene.blobs if blob.kind == "cmb"]
     phase = None if picture.phase is None else Volume(picture.phase, affine).reoriented(axes)
+    structures = _structures(scene, to_world, picture.labels, model)
+    is_cmb = np.array([b.kind == "cmb" for b in scene.blobs], bool)
+    cmbs = [blob for blob in scene.blobs if blob.kind == "cmb"]
+    seen = np.arange(len(cmbs))
+    if model == "physical":  # nobody marks what cannot be seen; the truth keeps it
+        seen = np.unique(picture.labels[picture.labels > 0]).astype(int) - 1
+    number = np.zeros(len(cmbs) + 1, np.uint8)
+    number[seen + 1] = np.arange(len(seen)) + 1
     return Simulated(
         Volume(image, affine).reoriented(axes),
-        Volume(picture.labels, affine).reoriented(axes),
+        Volume(number[picture.labels], affine).reoriented(axes),
         brain_volume,
-        cmbs,
-        to_world(scene.centres[[b.kind == "cmb" for b in scene.blobs]]),
-        _structures(scene, to_world, picture.labels, model),
+        [cmbs[index] for index in seen],
+        to_world(scene.centres[is_cmb])[seen],
+        structures,
         acquisition,
         phase,
     )

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, load_atlas, load_templates
 from cmbkit.phantom.scanner import averaging_weights
-from cmbkit.phantom.tissues import AIR_CHI, BONE_CHI, GREY, NUCLEI_CHI
+from cmbkit.phantom.tissues import AIR_CHI, BONE_CHI, GREY, MASTOID_CHI, NUCLEI_CHI
 
 # How much iron darkens a structure on SWI of a 60-year-old (share of signal lost).
 _IRON = {
@@ -83,6 +83,7 @@ def _head_maps(brain: np.ndarray, x, y, z) -> tuple[np.ndarray, np.ndarray]:
     flesh = 0.45 + 0.11 * smooth_noise(depth.shape, 9.0, rng)
     soft = (face | neck) & (depth > 3)
     signal[soft] = np.maximum(signal, flesh)[soft]
+    ragged = 1 + 0.2 * smooth_noise(depth.shape, 7.0, np.random.default_rng(13))
     bone = np.interp(depth, [2.5, 3.5, 6.5, 7.5], [0, 1, 1, 0])
     chi = np.where(soft, 0, BONE_CHI * bone).astype(np.float32)
     for sign in (-1, 1):  # eyes
@@ -91,7 +92,8 @@ def _head_maps(brain: np.ndarray, x, y, z) -> tuple[np.ndarray, np.ndarray]:
     for (cx, cy, cz), reach in CAVITIES:
         cave = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < (0.8 * reach) ** 2
         signal[cave & (depth > 2)] = 0.03
-        chi[cave & (depth > 2)] = AIR_CHI
+        cave = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < (0.8 * reach * ragged) ** 2
+        chi[cave & (depth > 2)] = AIR_CHI if cx == 0 else MASTOID_CHI
     return signal, chi
 
 

@@ -35,6 +35,7 @@ WHITE = Tissue(0.65, (646.0, 832.0), (15.1, 18.8), -0.03)
 FLUID = Tissue(0.97, (4300.0, 4300.0), (1.0, 1.5), 0.019)
 BLOOD = Tissue(0.80, (1440.0, 1650.0), (12.0, 40.0), 0.0)  # a vein's chi: `vein_chi`
 AIR_CHI, BONE_CHI = 9.2, -2.1
+MASTOID_CHI = (AIR_CHI + BONE_CHI) / 2  # air cells between thin walls of bone
 
 NUCLEI_CHI = {
     "Pallidum": 0.15,

@@ -216,3 +216,36 @@ def _speed(axes, history):
         rate.spines["right"].set_visible(True)
         rate.set_ylim(bottom=0)
         rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+
+
+def peak_loss_curves(table):
+    """Peak loss of one bleed against slice thickness, one panel per field strength.
+
+    Parameters
+    ----------
+    table : DataFrame
+        tesla, te_ms, thickness_mm, complex_sum, averaged.
+    """
+    import seaborn as sns
+
+    ways = {"complex_sum": "Complex sum", "averaged": "Averaged magnitudes"}
+    long = table.rename(columns=ways).melt(
+        ["tesla", "te_ms", "thickness_mm"], list(ways.values()), "Summed by", "lost"
+    )
+    long["TE (ms)"] = long["te_ms"].map("{:g}".format)
+    fields = sorted(set(table["tesla"]))
+    figure = new_figure(7, 3.6)
+    panels = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
+    for axes, tesla in zip(panels, fields, strict=True):
+        sns.lineplot(
+            long[long["tesla"] == tesla], x="thickness_mm", y="lost", hue="Summed by",
+            style="TE (ms)", markers=["o", "s"], palette=SERIES[:2], errorbar=None, ax=axes,
+            legend=axes is panels[-1],
+        )  # fmt: skip
+        axes.set_title(f"{tesla:g} T")
+        axes.set_xlabel("Slice thickness (mm)")
+        axes.set_ylabel("Peak share of signal lost")
+        axes.set_ylim(0, 1.02)
+        axes.grid(axis="y")
+    sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1.02, 0.5))
+    return figure

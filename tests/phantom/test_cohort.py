@@ -168,3 +168,55 @@ def test_wrong_requests_are_refused(tmp_path):
         build("ADNI", 1, 0, tmp_path)
     with pytest.raises(ValueError, match="momeni_folder"):
         build("sMOMENI", 1, 0, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def physical(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("physical")
+    build("CRB", 2, SEED, folder / "CRB", model="physical")
+    build("MOMENI", 1, SEED, folder / "MOMENI", model="physical")
+    return folder
+
+
+def test_physical_scans_are_dark_where_they_say_so(physical):
+    table = truth(physical, "MOMENI")
+    seen = table[table["visible_mm3"] > 0]
+    (path,) = (physical / "MOMENI").rglob("*.nii.gz")
+    data, image = load(path)
+    places = seen[["x_mm", "y_mm", "z_mm"]].to_numpy()
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(image.affine), places)).astype(int)
+    assert dark_share(data, voxels, image.header.get_zooms()) > 0.7
+
+
+def test_physical_truth_has_sources_and_what_is_seen_of_them(physical):
+    for name in ("CRB", "MOMENI"):
+        table = truth(physical, name)
+        assert table["chi_ppm"].between(0.3, 3).all() and table["radius_mm"].between(0.3, 2.5).all()
+        ball = 4 / 3 * np.pi * table["visible_radius_mm"] ** 3
+        np.testing.assert_allclose(ball, table["visible_mm3"], rtol=0.01, atol=0.01)
+    everything = pd.read_csv(physical / "CRB" / "phantom_truth.tsv", sep="\t")
+    calcium = everything[everything["kind"] == "calcification"]
+    assert calcium["chi_ppm"].between(-3, -0.3).all()
+    assert set(calcium["place"]) <= {"basal ganglia", "choroid plexus", "pineal gland", "falx"}
+    places = calcium.set_index("place")["synthseg_label"]
+    assert places.get("falx") is None or not set(np.atleast_1d(places["falx"])) & {11, 12, 13}
+
+
+def test_physical_annotations_hold_what_is_visible_and_sidecars_what_was_used(physical):
+    tasks = json.loads((physical / "CRB/tasks.json").read_text())
+    table = truth(physical, "CRB")
+    for task in tasks:
+        (series,) = task["series"]
+        scribbles, _ = load(physical / "CRB" / series["segmentations"])
+        seen = (table[table["scan"] == task["name"]]["visible_mm3"] > 0).sum()
+        joined = [v["attributes"]["Multiple"] for v in series["segmentMap"].values()]
+        assert {str(v) for v in np.unique(scribbles[scribbles > 0])} == set(series["segmentMap"])
+        assert len(joined) + sum(joined) == seen
+        image = physical / "CRB" / series["items"][0]
+        fields = json.loads(image.with_name(image.name[:-7] + ".json").read_text())
+        assert 0.019 <= fields["EchoTime"] <= 0.048 and fields["MagneticFieldStrength"] in (1.5, 3)
+
+
+def test_an_unknown_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="phantom_model: expected one of"):
+        build("CRB", 1, 0, tmp_path, model="qualitative")

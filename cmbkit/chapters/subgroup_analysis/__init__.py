@@ -19,3 +19,4 @@ from cmbkit.chapters.subgroup_analysis.supplement import (
     table_s32,
 )
 from cmbkit.chapters.subgroup_analysis.tables import table_8_1, table_8_2, table_8_3
+from cmbkit.chapters.subgroup_analysis.thick_slices import figure_peak_loss, table_peak_loss
