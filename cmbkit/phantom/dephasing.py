@@ -125,12 +125,22 @@ def tube_changes(segments, grid, direction) -> np.ndarray:
     Returns
     -------
     ndarray of ``grid.shape``, complex64
+        Where veins meet they add up, to no more than the whole signal turned.
     """
     changes = np.zeros(grid.shape, np.complex64)
     parts = np.maximum(np.ceil(grid.width / 0.25), 2).astype(int)
     _add_tubes(changes, np.asarray(segments, float), grid.start, grid.spacing, grid.width, parts,
                np.asarray(direction, float))  # fmt: skip
+    _limit(changes.reshape(-1))
     return changes
+
+
+@njit(cache=True)
+def _limit(changes):
+    for i in range(len(changes)):
+        size = abs(1 + changes[i])
+        if size > 1:
+            changes[i] = (1 + changes[i]) / size - 1
 
 
 @njit(cache=True, fastmath=True)

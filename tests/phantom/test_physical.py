@@ -75,6 +75,12 @@ def test_a_vein_along_the_field_turns_by_a_third_of_its_susceptibility_across_by
         assert np.angle(inside) == pytest.approx(1.2 * share, abs=1e-3)
 
 
+def test_veins_that_meet_never_brighten():
+    piece = [0, 0, -9, 0, 0, 9, 1.5, np.pi * 3, 0.9]  # turns the signal round
+    changes = tube_changes([piece] * 4, grid((0.5, 0.5, 0.5), (9, 9, 9)), AXIAL)
+    assert np.abs(1 + changes).max() == pytest.approx(1)
+
+
 def test_the_mask_darkens_negative_phase_to_the_fourth_power():
     phase = np.float32([-np.pi, -np.pi / 2, 0, 1])
     assert reconstruction.negative_mask(phase) == pytest.approx([0, 1 / 16, 1, 1], abs=1e-6)
