@@ -78,11 +78,11 @@ def test_pieces_are_centred_and_reach_15_mm(standard):
 
 
 def test_figure_7_5_names_place_and_dice(standard):
-    rows = evaluation.largest_difference(MATCHES)
+    rows = evaluation.largest_difference(MATCHES, ["scratch", "tl"])
     text = words(evaluation.figure_7_5(rows, {"DOU-07": standard}, candidates))
     assert "DOU-07 (SWI, 0.45 x 0.45 mm pixels, 4 mm slices)" in text
     assert "Thalamus, 27 voxels annotated; Dice: Scratch 0.67, TL 0.50" in text
-    assert "both models" in words(evaluation.figure_7_5(rows.iloc[:0], {}, candidates))
+    assert "every model" in words(evaluation.figure_7_5(rows.iloc[:0], {}, candidates))
 
 
 def test_figures_8_1_and_8_2_name_what_they_are_sorted_by(standard):
