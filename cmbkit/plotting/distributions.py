@@ -7,7 +7,7 @@ from itertools import cycle
 import pandas as pd
 
 from cmbkit.features.columns import TITLES, axis_label
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
     DATASET_COLOURS,
     DATASET_ORDER,
@@ -26,6 +26,7 @@ MOST_POINTS = 150
 QUARTILES = "Violins: median dashed, quartiles dotted"
 
 
+@of_microbleeds
 def radius_and_counts(features, scans):
     """Figure 4.2: radius and count per scan by dataset; boxes above, violins below.
 
@@ -79,6 +80,7 @@ def radius_and_counts_data(features, scans) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["quantity", "dataset", "uid", "value", "outlier"]]
 
 
+@of_microbleeds
 def shape_violins(features):
     """Figure 4.3: sphericity, maximum diameter, inverse flatness and elongation by dataset.
 

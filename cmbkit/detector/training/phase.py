@@ -91,8 +91,9 @@ def train(
     FloatingPointError
         If the training loss is not finite; the last checkpoint stays.
     """
-    if not valid_scans:
-        raise ValueError(f"{step}: expected at least one validation scan, found none")
+    for scans, kind in ((train_scans, "training"), (valid_scans, "validation")):
+        if not scans:
+            raise ValueError(f"{step}: expected at least one {kind} scan, found none")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
