@@ -55,7 +55,7 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
     share = np.asarray(params.training.class_proportions)
     boxes = []
     for _ in range(params.training.patches_per_scan):
-        holds = bool(scan.ids) and rng.random() < share[1] / share.sum()
+        holds = len(scan.ids) > 0 and rng.random() < share[1] / share.sum()
         if holds:
             start = start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
         else:

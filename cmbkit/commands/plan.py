@@ -124,12 +124,6 @@ def _of_networks(params: Parameters, table: pd.DataFrame, root: Path) -> Iterato
                 f"training.{name}: expected {lacking} of {', '.join(phase.datasets)} in split "
                 f"train, found none; {remedy}"
             )
-        steps = phase.epochs * phase.steps_per_epoch
-        if phase.warmup_steps >= steps:
-            yield (
-                f"training.{name}.warmup_steps: expected fewer than the phase's {steps} steps, "
-                f"found {phase.warmup_steps}; make it smaller, or steps_per_epoch larger"
-            )
     if not (table["split"] == "valid").any():
         yield f"training: expected scans in split valid, found none; {remedy}"
 

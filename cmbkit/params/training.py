@@ -84,6 +84,16 @@ class Phase(Section):
     frozen: list[Literal["encoder", "bottom", "decoder"]] = []
     keep: Kept
 
+    @model_validator(mode="after")
+    def _warm_up_ends(self):
+        steps = self.epochs * self.steps_per_epoch
+        if self.warmup_steps >= steps:
+            raise ValueError(
+                f"warmup_steps: expected fewer than the phase's {steps} steps, "
+                f"found {self.warmup_steps}"
+            )
+        return self
+
 
 class Pretrain(Phase):
     """Pre-training: the real sets, the synthetic lesions and the negative scans."""

@@ -2,31 +2,19 @@
 
 import pytest
 
-from cmbkit.detector.network.unet import build
-from cmbkit.detector.network.weights import describe_weights, write_weights
-from cmbkit.params import Inference, Network, ParameterError, Preprocessing, check_parameters
+from cmbkit.detector.network.weights import describe_weights
+from cmbkit.params import ParameterError, check_parameters
 from cmbkit.study import Study
 from cmbkit.study.given_networks import with_given_networks
 
-SMALL = {"patch_size": [16] * 3, "filters_per_depth": [4], "filters_out_bottom_conv": 4}
-SMALL |= {"n_conv_per_depth": 1, "n_conv_per_depth_upsampling": 1, "n_conv_bottom": 1}
-
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(tmp_path_factory, write_untrained):
     """Weights of three untrained networks; ``coarse`` on a grid of its own."""
     root = tmp_path_factory.mktemp("given")
     for name, spacing, threshold in (("a", 1.0, 0.5), ("b", 1.0, 0.7), ("coarse", 2.0, 0.5)):
-        network = Network(**SMALL, n_channels=1, activation_slope=0.01 + spacing / 100)
-        write_weights(
-            root / "weights" / name,
-            build(network, seed=1),
-            name=f"the network {name}",
-            trained_on="nothing",
-            network=network,
-            preprocessing=Preprocessing(spacing_mm=spacing, pad_voxels=100),
-            inference=Inference(threshold=threshold, minimum_voxels=3),
-        )
+        place = root / "weights" / name
+        write_untrained(place, spacing, 100, threshold=threshold, minimum_voxels=3)
     return root
 
 
@@ -41,7 +29,7 @@ def in_force(root, networks, **sections):
 
 def test_settings_are_the_weights_own_and_parts_of_them_can_be_replaced(root):
     params = in_force(root, "weights/a", inference={"threshold": 0.9})
-    assert params.preprocessing == Preprocessing(spacing_mm=1.0, pad_voxels=100)
+    assert (params.preprocessing.spacing_mm, params.preprocessing.pad_voxels) == (1.0, 100)
     assert params.network.filters_per_depth == [4]
     assert (params.inference.threshold, params.inference.minimum_voxels) == (0.9, 3)
 
