@@ -88,6 +88,7 @@ def init_command(
         raise ParameterError(f"{target.parent}: expected the checkout's folder, found nothing")
     if target.exists() and not force:
         raise ParameterError(f"{target}: expected no such file yet, found one; --force replaces it")
+    networks = _place(Path(networks), root) if Path(networks).is_dir() else networks
     folders = {dataset: _place(folder, root) for dataset, folder in roots.items()}
     own = {_own_name(name): _place(bids, root)} if bids else {}
     if not folders and not own:
@@ -180,7 +181,7 @@ def _workers(scans: list[Scan], spacing: float) -> int:
     """Processes for which there are processors and memory."""
     largest = max(GB_PER_MEGAVOXEL * megavoxels(scan, spacing) for scan in scans)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return max(1, min(len(os.sched_getaffinity(0)), int(there / 2 / largest)))
+    return max(1, min(os.cpu_count() or 1, int(there / 2 / largest)))
 
 
 def _training(table: pd.DataFrame, names: list[str], spacing: float, hours: float) -> list[str]:

@@ -204,8 +204,8 @@ def _seconds_per_patch(params: Parameters, root: Path) -> tuple[float, str]:
     given = describe_given(params, root)
     folder = next((folder for folder, _ in given.values()), None)
     seconds, count = seconds_per_patch(params.network, params.training, params.inference, folder)
-    what = "predicted" if folder else "trained on, a third of it for prediction,"
-    return seconds, f"{count} patches {what} just now at {1000 * seconds:.0f} ms each"
+    how = "predicting" if folder else "a third of a gradient step on"
+    return seconds, f"{how} {count} patches took {1000 * seconds:.0f} ms each just now"
 
 
 def duration(minutes: float) -> str:

@@ -150,7 +150,7 @@ def _retrained(values: dict, params: Parameters, file: Path, root: Path) -> tupl
     if params.training.networks != "frozen":
         raise ParameterError(
             f"{file}: --retrain: expected training: {{networks: frozen}}, found "
-            f"{params.training.networks}, which trains anyway"
+            f"{params.training.networks}"
         )
     folder = f"{params.figures_dir}/retrained"
     parts = {"figures_dir": folder, "training": {"networks": "train"}}
