@@ -174,7 +174,7 @@ def needs(params: Parameters, scans: list[Scan], table: pd.DataFrame, root: Path
     for name, phase in phases_of(params):
         steps = phase.epochs * phase.steps_per_epoch
         minutes[name] = steps * phase.batch_size * tile_seconds * 3 / 60
-    minutes["prediction"] = seen * len(networks) * _tiles(params) * tile_seconds / 60
+    minutes["prediction"] = seen * len(networks) * _tiles(params, typical) * tile_seconds / 60
     minutes["notebooks"] = 7 * NOTEBOOK_MINUTES
     told.append(_room("disk", disk, shutil.disk_usage(root).free / 1e9, basis))
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
@@ -189,12 +189,14 @@ def _room(what: str, needed: float, there: float, basis: str) -> str:
     return f"{what}: about {needed:.1f} GB of {there:.0f} GB ({basis}; benchmarks/scale.md){short}"
 
 
-def _tiles(params: Parameters) -> float:
-    """Patches that the network looks at in a brain."""
+def _tiles(params: Parameters, megavoxels: float) -> float:
+    """Patches of a scan that the network looks at; few are in a second pass."""
     inference = params.inference
-    tile = np.array(inference.tile_size or params.network.patch_size) * (1 - inference.overlap)
+    overlap = 0.0 if inference.two_passes else inference.overlap
+    tile = np.array(inference.tile_size or params.network.patch_size) * (1 - overlap)
     again = 8 if inference.flips and not inference.two_passes else 1
-    return BRAIN_MM3 / params.preprocessing.spacing_mm**3 / float(np.prod(tile)) * again
+    brain = min(BRAIN_MM3 / params.preprocessing.spacing_mm**3, megavoxels * 1e6)
+    return brain / float(np.prod(tile)) * again
 
 
 def _seconds_per_patch(params: Parameters, root: Path) -> tuple[float, str]:

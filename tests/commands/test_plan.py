@@ -99,8 +99,8 @@ def test_disk_memory_and_time_are_sums_that_can_be_done_by_hand(tmp_path, monkey
     assert memory.startswith("memory: about 0.1 GB")
     # 6 x 100 steps of 10 patches, three passes of 0.1 s each: 30 min a phase
     assert "pretrain 30.0, finetune 30.0" in time and "timed" in time
-    # 3.1e6 mm3 at 0.125 mm3 in tiles of 32768 voxels, 0.1 s each, is 1.3 min
-    assert "prediction 1.3" in time
+    # 4 million voxels in tiles of 32768, 0.1 s each, are 12 s
+    assert "prediction 0.2" in time
 
 
 def test_synthetic_scans_count_with_a_microbleed_each(tmp_path):
