@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.features.trends import correlations
-from cmbkit.plotting import associations, bars, distributions, glass_brain, renders
+from cmbkit.plotting import associations, bars, distributions, forest, glass_brain, renders
 
 NONE = pd.DataFrame(columns=["dataset", "radius_mm"])
 
@@ -23,6 +23,7 @@ NONE = pd.DataFrame(columns=["dataset", "radius_mm"])
         lambda: glass_brain.microbleeds_by_dataset(NONE),
         lambda: glass_brain.microbleeds_by_match(NONE),
         lambda: renders.render_grid({}),
+        lambda: forest.subgroup_forest(NONE),
     ],
 )
 def test_without_microbleeds_a_line_says_so(draw):
