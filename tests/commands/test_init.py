@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cmbkit.cli import app
 from cmbkit.commands import init as command
+from cmbkit.commands.reproduce import OF_NETWORKS
 from cmbkit.params import read_parameters
 from cmbkit.reporting.gallery import read_entries
 from cmbkit.volume import Volume
@@ -60,14 +61,15 @@ def recipe() -> list[list[str]]:
 
 
 def test_the_readmes_recipe_runs_as_written(root):
-    """All seven notebooks, without validation scans, with one network and one dataset."""
+    """Without validation scans, with one network and one dataset; 02 and 03 are left out."""
     commands = recipe()
     assert [words[0] for words in commands] == ["init", "check", "reproduce"]
+    commands[-1] += [word for number in ("01", *OF_NETWORKS) for word in ("--only", number)]
     for words in commands:
         done = run(*words)
         assert done.exit_code == 0, done.output
     entries = {entry["number"]: entry for entry in read_entries(root / "figures/mine")}
-    assert {"7.1", "5.1", "4.2", "6.2", "7.2", "7.3", "8.1", "8.4", "S13"} <= set(entries)
+    assert {"7.1", "6.2", "7.2", "7.3", "8.1", "8.4", "S13"} <= set(entries)
     table = (root / "figures/mine/table_7_3.csv").read_text().splitlines()
     assert table[1].startswith("MINE,compact,3,") and len(table) == 2
     assert "Nothing is trained in this run" in json.dumps(entries["S7"])

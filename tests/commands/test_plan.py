@@ -33,7 +33,8 @@ def scans(*counts):
 
 
 def test_splits_are_counted_as_the_study_will_draw_them(tmp_path):
-    found = plan.plan_of(params(), scans(2, 1, 3, 1, None), tmp_path)
+    chosen = params(training={"networks": "compact"})
+    found = plan.plan_of(chosen, scans(2, 1, 3, 1, None), tmp_path)
     assert found.problems == []
     assert found.counted == "splits: 3 train, 1 valid, 0 test, 1 excluded; 7 annotated microbleeds"
     assert found.remarks == [

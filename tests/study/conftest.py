@@ -7,7 +7,12 @@ from cmbkit.detector.network.weights import write_weights
 from cmbkit.params import Inference, Network, Preprocessing
 
 SMALL = {"patch_size": [16] * 3, "filters_per_depth": [4], "filters_out_bottom_conv": 4}
-SMALL |= {"n_conv_per_depth": 1, "n_conv_per_depth_upsampling": 1, "n_conv_bottom": 1}
+SMALL |= {
+    "n_conv_per_depth": 1,
+    "n_conv_per_depth_upsampling": 1,
+    "n_conv_bottom": 1,
+    "lesion_prior": 1e-12,
+}
 
 
 @pytest.fixture(scope="session")
