@@ -146,7 +146,7 @@ def params(parameter_file: ParameterFile) -> None:
     from cmbkit.study.given_networks import with_given_networks
 
     try:
-        params = with_given_networks(read_parameters(parameter_file), find_root())
+        params = with_given_networks(read_parameters(parameter_file), find_root(parameter_file))
     except ParameterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

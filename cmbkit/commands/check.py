@@ -68,7 +68,7 @@ def check_command(
     """
     from cmbkit.commands.plan import needs, plan_of
 
-    root = find_root()
+    root = find_root(parameter_file)
     params = with_given_networks(read_parameters(parameter_file), root)
     found = check_cohort(params.cohort, root, params.workers, tell)
     problems = found.problems

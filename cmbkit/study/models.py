@@ -290,7 +290,7 @@ class ModelStage:
         """SHA-256 of each model's final weight file."""
         from cmbkit.running.file_hashes import sha256
 
-        return {model: sha256(self.weights(model)) for model in self._training.models}
+        return {model: sha256(self.weights(model)) for model in self.names}
 
     def history(self, model: str, phase: str) -> pd.DataFrame:
         """One row per epoch of a phase."""
