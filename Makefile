@@ -13,7 +13,7 @@ $(UV):
 
 $(READY): requirements.lock pyproject.toml | $(UV)
 	test -x .venv/bin/python || $(UV) venv --python 3.11 .venv
-	$(UV) pip install --python .venv/bin/python --require-hashes -r requirements.lock
+	$(UV) pip sync --python .venv/bin/python --require-hashes requirements.lock
 	$(UV) pip install --python .venv/bin/python --no-deps -e .
 	touch $(READY)
 
@@ -28,7 +28,7 @@ test: setup lint
 	.venv/bin/pytest
 
 test-fast: setup
-	.venv/bin/pytest tests -n 2 --dist loadfile
+	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
 
 lint: setup
 	.venv/bin/ruff check .

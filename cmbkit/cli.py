@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
-app = typer.Typer(
-    help="Cerebral microbleeds on T2*-weighted and SWI MRI. For research only.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+from cmbkit.running.faults import explained, is_fault
+
+NOTHING_BEGUN = {"predict": 2, "audit": 2}
+"""Exit codes of the commands whose 1 says that they found something."""
+
+
+class Commands(TyperGroup):
+    """The commands; whatever stops one is said in words, a fault with its traceback before."""
+
+    def invoke(self, ctx):
+        """Run the command that a line names; see `typer.core.TyperGroup`."""
+        try:
+            return super().invoke(ctx)
+        except (typer.TyperException, typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if is_fault(error):
+                traceback.print_exc()
+            typer.echo(explained(error), err=True)
+            raise typer.Exit(NOTHING_BEGUN.get(ctx.invoked_subcommand, 1)) from None
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 ParameterFile = Annotated[Path, typer.Argument(help="A parameter file such as params/demo.yaml.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from cmbkit import __version__
+
+        typer.echo(f"cmbkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Cerebral microbleeds on T2*-weighted and SWI MRI. For research only."""
 
 
 @app.command()
@@ -35,21 +74,15 @@ def reproduce(
 
     figures/reproduction.html says which tables and figures came out the same, and which not.
     """
-    from cmbkit.commands.reproduce import NotebookFailed, reproduce
-    from cmbkit.params import ParameterError
-    from cmbkit.study.frozen import FrozenError
+    from cmbkit.commands.reproduce import reproduce
 
-    try:
-        reproduce(
-            parameter_file,
-            retrain=retrain,
-            only=only,
-            update_notebooks=update_notebooks,
-            jobs=jobs,
-        )
-    except (ParameterError, FrozenError, NotebookFailed) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    reproduce(
+        parameter_file,
+        retrain=retrain,
+        only=only,
+        update_notebooks=update_notebooks,
+        jobs=jobs,
+    )
 
 
 @app.command()
@@ -60,13 +93,8 @@ def check(parameter_file: ParameterFile) -> None:
     is 1 if there is a problem.
     """
     from cmbkit.commands.check import check_command
-    from cmbkit.params import ParameterError
 
-    try:
-        count = check_command(parameter_file, typer.echo, lambda line: typer.echo(line, err=True))
-    except ParameterError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    count = check_command(parameter_file, typer.echo, lambda line: typer.echo(line, err=True))
     if count:
         raise typer.Exit(1)
 
@@ -96,19 +124,15 @@ def init(
     from cmbkit.commands.init import init_command
 
     roots = {"VALDO": valdo, "MOMENI": momeni, "DOU": dou, "CRB": crb, "RODEJA": rodeja}
-    try:
-        init_command(
-            name,
-            {dataset: folder for dataset, folder in roots.items() if folder},
-            bids,
-            networks=networks,
-            hours=hours,
-            force=force,
-            tell=typer.echo,
-        )
-    except (ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    init_command(
+        name,
+        {dataset: folder for dataset, folder in roots.items() if folder},
+        bids,
+        networks=networks,
+        hours=hours,
+        force=force,
+        tell=typer.echo,
+    )
 
 
 @app.command()
@@ -129,11 +153,7 @@ def cache(
 
     from cmbkit.commands.cache import cache_command
 
-    try:
-        cache_command(profile, remove_unreached=remove, asked=why, console=Console())
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    cache_command(profile, remove_unreached=remove, asked=why, console=Console())
 
 
 @app.command()
@@ -141,15 +161,11 @@ def params(parameter_file: ParameterFile) -> None:
     """Check a parameter file and print every setting in force."""
     import yaml
 
-    from cmbkit.params import ParameterError, read_parameters
+    from cmbkit.params import read_parameters
     from cmbkit.study import find_root
     from cmbkit.study.given_networks import with_given_networks
 
-    try:
-        params = with_given_networks(read_parameters(parameter_file), find_root(parameter_file))
-    except ParameterError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    params = with_given_networks(read_parameters(parameter_file), find_root(parameter_file))
     values = params.model_dump(mode="json")
     typer.echo(yaml.safe_dump(values, sort_keys=False, default_flow_style=None).rstrip())
 
@@ -177,19 +193,15 @@ def train(
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cmbkit").setLevel(logging.INFO)
-    try:
-        train_command(
-            parameter_file,
-            model=model,
-            phase=phase,
-            start=start,
-            out=out,
-            fold=fold,
-            tell=typer.echo,
-        )
-    except (ValueError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    train_command(
+        parameter_file,
+        model=model,
+        phase=phase,
+        start=start,
+        out=out,
+        fold=fold,
+        tell=typer.echo,
+    )
 
 
 @app.command()
@@ -197,11 +209,7 @@ def freeze(parameter_file: ParameterFile = Path("params/demo.yaml")) -> None:
     """Keep the trained networks of a parameter file in weights/, for networks: frozen."""
     from cmbkit.commands.train import freeze_command
 
-    try:
-        typer.echo(freeze_command(parameter_file))
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    typer.echo(freeze_command(parameter_file))
 
 
 @app.command()
@@ -265,30 +273,26 @@ def evaluate(
         "nan_rule": nan_rule,
         "bootstrap_samples": bootstrap_samples,
     }
-    try:
-        page = evaluate_command(
-            predictions,
-            reference,
-            out,
-            scan_table=scans,
-            labels=labels,
-            probabilities=probabilities,
-            against=against,
-            names=(name, other),
-            patterns=(pattern, reference_pattern, labels_pattern, probabilities_pattern),
-            parameters=parameters,
-            given={key: value for key, value in given.items() if value is not None},
-            labelled=labelled,
-            connectivity=connectivity,
-            by=tuple(by or ()),
-            skip_unpaired=skip_unpaired,
-            seed=seed,
-            workers=workers,
-            force=force,
-        )
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    page = evaluate_command(
+        predictions,
+        reference,
+        out,
+        scan_table=scans,
+        labels=labels,
+        probabilities=probabilities,
+        against=against,
+        names=(name, other),
+        patterns=(pattern, reference_pattern, labels_pattern, probabilities_pattern),
+        parameters=parameters,
+        given={key: value for key, value in given.items() if value is not None},
+        labelled=labelled,
+        connectivity=connectivity,
+        by=tuple(by or ()),
+        skip_unpaired=skip_unpaired,
+        seed=seed,
+        workers=workers,
+        force=force,
+    )
     typer.echo(str(page))
 
 
@@ -303,13 +307,8 @@ def audit(
 ) -> None:
     """Find rates that no whole counts of TP, FP and FN can give (exit code 1 if there are any)."""
     from cmbkit.commands.evaluate import audit_lines
-    from cmbkit.published.counts import AuditError
 
-    try:
-        lines, contradictions = audit_lines(table, decimals)
-    except AuditError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+    lines, contradictions = audit_lines(table, decimals)
     typer.echo("\n".join(lines))
     if contradictions:
         raise typer.Exit(1)
@@ -353,21 +352,17 @@ def predict(
     """
     from cmbkit.commands.predict import predict_command
 
-    try:
-        code = predict_command(
-            scans,
-            out,
-            jobs=jobs,
-            force=force,
-            say=typer.echo,
-            weights=weights,
-            params=params,
-            brain_mask=brain_mask,
-            labels=labels,
-            threshold=threshold,
-            engine=engine,
-        )
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+    code = predict_command(
+        scans,
+        out,
+        jobs=jobs,
+        force=force,
+        say=typer.echo,
+        weights=weights,
+        params=params,
+        brain_mask=brain_mask,
+        labels=labels,
+        threshold=threshold,
+        engine=engine,
+    )
     raise typer.Exit(code)

@@ -14,6 +14,7 @@ import pandas as pd
 from cmbkit.atomic import OutputError, require_free
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
+from cmbkit.running.faults import explained
 from cmbkit.running.map_scans import ScanFailures, map_scans
 from cmbkit.running.source import definitions
 
@@ -68,13 +69,7 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool, tel
         found.write(folder, force=force)
         return end(DONE, len(found))
     except Exception as error:
-        return end(FAILED, problem=_line(error))
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["no message"]
-    known = isinstance(error, (ValueError, RuntimeError, OSError))
-    return lines[0] if known else f"{type(error).__name__}: {lines[0]}"
+        return end(FAILED, problem=explained(error).splitlines()[0])
 
 
 def _earlier(folder: Path, source: Source, settings: Settings) -> int | None:
@@ -160,7 +155,7 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
     if count is not None:
         return Outcome(source.name, str(source.path), DONE, count)
     failure = error.failures.get(source.name)
-    problem = _line(failure) if failure else "not finished"
+    problem = explained(failure).splitlines()[0] if failure else "not finished"
     return Outcome(source.name, str(source.path), FAILED, problem=problem)
 
 

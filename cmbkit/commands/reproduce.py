@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cmbkit.commands import reproduction
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
+from cmbkit.running.faults import explained_cell
 from cmbkit.running.map_scans import PROGRESS_FILE
 from cmbkit.running.progress import Watch
 from cmbkit.study import find_root
@@ -262,7 +263,7 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(
-            f"{source.name}: cell {error.exec_count} raised {error.ename}: {error.evalue}\n"
+            f"{source.name}: cell {error.exec_count}: {explained_cell(error)}\n"
             f"the executed copy with the traceback is {target}"
         ) from None
     except DeadKernelError:

@@ -58,7 +58,7 @@ def first_order(image: np.ndarray, mask: np.ndarray, spacing) -> dict[str, float
 
     Notes
     -----
-    All 18 features of pyradiomics 3.0.1 run with current numpy. The only use of the removed
+    All 18 features of pyradiomics run with current numpy. The only use of the removed
     ``numpy.float`` is its helper for the first central moment, which no feature calls. (The
     deprecated StandardDeviation is left out: it is the root of the variance.)
     """

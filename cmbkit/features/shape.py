@@ -48,7 +48,7 @@ def shape_features(mask: np.ndarray, spacing) -> dict:
     formulas without the images around it, which cost more than the features of a small lesion.
     Eigenvalues that rounding makes negative count as 0, where pyradiomics gives NaN (lesions
     flat in one slice). A single voxel has no axes: both ratios
-    are NaN. pyradiomics 3.0.1 leaves its mesh open where voxels touch only along an edge or
+    are NaN. pyradiomics leaves its mesh open where voxels touch only along an edge or
     corner; the volume in sphericity then depends on where the lesion lies in the array. Here
     it is taken on the tight crop, so that it depends on the lesion alone, and the reason says
     so; pyradiomics on the whole volume gives another number for such a lesion, and the same

@@ -13,6 +13,7 @@ from cmbkit.params.cluster import Cluster
 from cmbkit.params.cohort import Cohort
 from cmbkit.params.evaluation import Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
+from cmbkit.params.names import no_such_parameter
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
 from cmbkit.params.sections import DatasetName, Section
@@ -73,14 +74,15 @@ def _explain(source, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "file"
-        expected = problem["msg"]
         if problem["type"] == "extra_forbidden":
-            expected = "no such parameter"
+            lines.append(f"{source}: {key}: {no_such_parameter(key, Parameters)}")
+            continue
         given = problem["input"]
         hint = ""
         if isinstance(given, str) and problem["type"] == "float_type":
             hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
         shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
+        expected = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{source}: {key}: {expected}; found {shown}{hint}")
     return "\n".join(lines)
 

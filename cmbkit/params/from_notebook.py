@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cmbkit.params import ParameterError, Parameters, check_parameters, read_parameters
+from cmbkit.params.names import no_such_parameter
 
 INJECTED = "# Parameters"
 """How the cell begins that papermill puts after a notebook's own parameters."""
@@ -55,5 +56,4 @@ def _refuse_unknown(cells) -> None:
         targets = [t for node in ast.parse(source).body for t in getattr(node, "targets", ())]
         for name in [t.id for t in targets if isinstance(t, ast.Name)]:
             if name not in (*Parameters.model_fields, *OF_PAPERMILL):
-                known = ", ".join(Parameters.model_fields)
-                raise ParameterError(f"{name}: no such parameter; expected one of {known}")
+                raise ParameterError(f"{name}: {no_such_parameter(name, Parameters)}")

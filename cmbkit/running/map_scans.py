@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, as_completed
 from functools import partial
 from typing import Any
 
+from cmbkit.running.faults import explained
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
 
 PROGRESS_FILE = "CMBKIT_PROGRESS"
@@ -116,7 +117,7 @@ def map_scans(
     else:
         settle(_in_processes(function, items, workers))
     if failures:
-        lines = "\n".join(f"  {who}: {type(e).__name__}: {e}" for who, e in failures)
+        lines = "\n".join(f"  {who}: {explained(e)}" for who, e in failures)
         raise ScanFailures(
             f"{step}: {len(failures)} of {len(items)} failed:\n{lines}", failures
         ) from failures[0][1]

@@ -16,7 +16,7 @@ RECORD = "provenance.json"
 DIGITS = 12
 RECORDED_PACKAGES = (
     *("numpy", "scipy", "numba", "kneed", "nibabel", "connected-components-3d", "scikit-image"),
-    *("SimpleITK", "tensorflow-cpu", "keras", "openvino", "pyradiomics", "nilearn"),
+    *("SimpleITK", "tensorflow-cpu", "keras", "openvino", "pyradiomics-bhklab", "nilearn"),
 )
 SHOWN = 24  # characters of a value
 

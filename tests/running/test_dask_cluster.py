@@ -64,7 +64,7 @@ def die_on_zero(number):
 def test_one_bad_scan_is_told_and_a_second_run_does_only_what_is_missing(address, tmp_path):
     function = partial(halve, Cache(tmp_path))
     where = {"step": "halves", "cluster": Cluster(address=address), "name": "scan {}".format}
-    with pytest.raises(ScanFailures, match=r"1 of 4 failed:\n  scan -3: ValueError: -3 is neg"):
+    with pytest.raises(ScanFailures, match=r"1 of 4 failed:\n  scan -3: -3 is neg"):
         map_scans(function, [8, -3, 4, 2], **where)
     made = {p.parts[-3]: p.stat().st_mtime_ns for p in tmp_path.glob("half/*/*/half")}
     assert set(made) == {"8", "4", "2"}
@@ -74,7 +74,7 @@ def test_one_bad_scan_is_told_and_a_second_run_does_only_what_is_missing(address
 
 
 def test_a_scan_that_kills_its_workers_fails_alone(address):
-    with pytest.raises(ScanFailures, match=r"1 of 3 failed:\n  0: WorkerLost: every worker"):
+    with pytest.raises(ScanFailures, match=r"1 of 3 failed:\n  0: every worker"):
         map_scans(die_on_zero, [5, 0, 6], step="s", cluster=Cluster(address=address))
 
 
