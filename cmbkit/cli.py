@@ -1,4 +1,4 @@
-"""The command line: cmbkit check, reproduce, cache, params, train, freeze, predict and more."""
+"""The command line: cmbkit init, check, reproduce, cache, params, train, predict and more."""
 
 from __future__ import annotations
 
@@ -87,29 +87,52 @@ def reproduce(
 
 @app.command()
 def check(parameter_file: ParameterFile) -> None:
-    """Look through every scan that a parameter file names; list all problems, write nothing.
+    """Look through the scans and the plan of a parameter file; list all problems, write nothing.
 
-    The exit code is 1 if there is a problem.
+    Says what the run will not show, and what time, memory and disk it will take. The exit code
+    is 1 if there is a problem.
     """
-    from cmbkit.commands.check import check_cohort
-    from cmbkit.params import read_parameters
-    from cmbkit.study import find_root
+    from cmbkit.commands.check import check_command
 
-    values, root = read_parameters(parameter_file), find_root(parameter_file)
-    found = check_cohort(
-        values.cohort, root, values.workers, tell=lambda line: typer.echo(line, err=True)
-    )
-    for line in found.problems:
-        typer.echo(line)
-    for name in found.synthetic:
-        typer.echo(f"{name}: from the embedded synthetic cohort, nothing to look through", err=True)
-    count = len(found.problems)
-    typer.echo(
-        f"{count or 'no'} problem{'s' * (count != 1)} in {sum(found.scans.values())} scans of "
-        f"{len(found.scans)} datasets"
-    )
+    count = check_command(parameter_file, typer.echo, lambda line: typer.echo(line, err=True))
     if count:
         raise typer.Exit(1)
+
+
+def _folder_of(dataset: str):
+    return typer.Option(f"--{dataset.lower()}", help=f"Folder of {dataset} (data/README.md).")
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="Of the parameter file: params/NAME.yaml.")],
+    bids: Annotated[
+        Path | None, typer.Option(help="Folder of scans of your own, arranged by BIDS.")
+    ] = None,
+    valdo: Annotated[Path | None, _folder_of("VALDO")] = None,
+    momeni: Annotated[Path | None, _folder_of("MOMENI")] = None,
+    dou: Annotated[Path | None, _folder_of("DOU")] = None,
+    crb: Annotated[Path | None, _folder_of("CRB")] = None,
+    rodeja: Annotated[Path | None, _folder_of("RODEJA")] = None,
+    networks: Annotated[
+        str, typer.Option(help="train, or weights to evaluate: compact, or a folder.")
+    ] = "train",
+    hours: Annotated[float, typer.Option(min=0, help="For training, at most.")] = 1.0,
+    force: Annotated[bool, typer.Option(help="Replace params/NAME.yaml.")] = False,
+) -> None:
+    """Write a parameter file for data on your disk: datasets, splits, grid, training."""
+    from cmbkit.commands.init import init_command
+
+    roots = {"VALDO": valdo, "MOMENI": momeni, "DOU": dou, "CRB": crb, "RODEJA": rodeja}
+    init_command(
+        name,
+        {dataset: folder for dataset, folder in roots.items() if folder},
+        bids,
+        networks=networks,
+        hours=hours,
+        force=force,
+        tell=typer.echo,
+    )
 
 
 @app.command()
@@ -139,8 +162,11 @@ def params(parameter_file: ParameterFile) -> None:
     import yaml
 
     from cmbkit.params import read_parameters
+    from cmbkit.study import find_root
+    from cmbkit.study.given_networks import with_given_networks
 
-    values = read_parameters(parameter_file).model_dump(mode="json")
+    params = with_given_networks(read_parameters(parameter_file), find_root(parameter_file))
+    values = params.model_dump(mode="json")
     typer.echo(yaml.safe_dump(values, sort_keys=False, default_flow_style=None).rstrip())
 
 

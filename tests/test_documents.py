@@ -16,6 +16,7 @@ PATH = re.compile(rf"(?<![\w./<-]){TOP}/[\w./-]*|\b[A-Z]+\.md\b|(?<!\w)\.pre-com
 # Made by a command, or of the reader's own.
 NOT_HERE = {
     "cmbkit/datasets/yours.py",
+    "figures/mine",
     "figures/reproduction.html",
     "figures/retrained",
     "params/mine.yaml",

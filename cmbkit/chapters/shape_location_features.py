@@ -283,10 +283,12 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
 
 
 def busiest_scan(features: pd.DataFrame) -> str:
-    """The scan with most CMBs, the first of equals.
+    """The scan with most CMBs, the first of equals; "without microbleeds" if none has any.
 
     sMOMENI's scans, made with about ten CMBs each, count only when there are no others.
     """
+    if features.empty:
+        return "without microbleeds"
     rated = features[features["dataset"] != "sMOMENI"]
     counts = (rated if len(rated) else features)["uid"].value_counts(sort=False)
     return str(counts.idxmax())

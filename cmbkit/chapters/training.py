@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cmbkit.features.clearest import clearest_in_thin_slices
 from cmbkit.params import Network, Parameters, Training
+from cmbkit.plotting import curves
+from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.config_panels import configuration_panel, data_configuration
 from cmbkit.plotting.cuts import cut_examples, orthogonal_cuts, prediction_evolution
 from cmbkit.plotting.diagrams import patch_sampling
@@ -25,6 +28,8 @@ THESIS_RUNS = {
 }
 """Section 7.2."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
+UNTRAINED = "Not trained in this run (training: networks, models)."
+UNFOLLOWED = "No training from scratch in this run, or no microbleed in its validation scans."
 
 
 def figure_a_7(network: Network) -> Figure:
@@ -38,7 +43,7 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
     Parameters
     ----------
     standard : StandardScan
-        With a CMB at least.
+        Without a CMB, all patches lie anywhere.
     params : Parameters
         Network, training, inference and seed are used.
     """
@@ -50,14 +55,14 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
     share = np.asarray(params.training.class_proportions)
     boxes = []
     for _ in range(params.training.patches_per_scan):
-        holds = rng.random() < share[1] / share.sum()
+        holds = len(scan.ids) > 0 and rng.random() < share[1] / share.sum()
         if holds:
             start = start_around(scan.centres[rng.integers(len(scan.ids))], patch, rng)
         else:
             start = random_start(scan.image.shape, patch, rng)
         boxes.append((tuple(int(v) for v in start), holds))
     tile = params.inference.tile_size or patch
-    middle = round(scan.centres[:, 2].mean())
+    middle = round(scan.centres[:, 2].mean()) if len(scan.ids) else scan.image.shape[2] // 2
     return patch_sampling(
         scan.image.shape,
         patch,
@@ -68,18 +73,21 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
     )
 
 
-def simulated_slices(cuts: Mapping[float, tuple], spacing_mm: float) -> Figure:
-    """A microbleed as augmentation shows it in simulated thick slices (Figure S4).
+def simulated_slices(scans: Iterable[StandardScan]) -> Figure:
+    """The clearest CMB of the thinnest slices, in simulated thick slices (Figure S4)."""
+    from cmbkit.detector.patches.slice_example import in_thick_slices
 
-    Parameters
-    ----------
-    cuts : mapping
-        Image and mask by thickness in mm (`cmbkit.detector.patches.slice_example`).
-    spacing_mm : float
-    """
+    found = clearest_in_thin_slices(scans)
+    if found is None:
+        return nothing_to_show("No microbleed in the scans of this run.")
+    standard, number = found
+    image, lesion = standard.image(), standard.lesions().data == number
+    background = standard.record()["background_value"]
+    cuts = in_thick_slices(image, lesion, background, thicknesses_mm=(2, 4, 6))
     names = {mm: f"{mm:g} mm slices" if mm else "As scanned" for mm in cuts}
     rows = [(names[mm], image, {"annotated": mask}) for mm, (image, mask) in cuts.items()]
-    return orthogonal_cuts(rows, spacing_mm, centre=[n // 2 for n in rows[0][1].shape])
+    middle = [n // 2 for n in rows[0][1].shape]
+    return orthogonal_cuts(rows, float(image.spacing[0]), centre=middle)
 
 
 def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
@@ -125,6 +133,7 @@ def runs(
     histories: Mapping[tuple[str, str], pd.DataFrame],
     kept_by: Mapping[tuple[str, str], str],
     false_alarms: Mapping[tuple[str, str], int],
+    given: Mapping[str, str],
 ) -> pd.DataFrame:
     """One row per training run, beside the thesis's epochs and days (Table S7, section 7.2).
 
@@ -136,6 +145,8 @@ def runs(
         What chose the checkpoint (`cmbkit.params.Phase.keep`).
     false_alarms : mapping of (model, phase) to int
         Places where a network was wrong that patches were drawn from; shown where there are any.
+    given : mapping of name to str
+        What networks that are not trained here were trained on.
     """
     from cmbkit.detector.training.phase import kept_epoch
 
@@ -167,7 +178,24 @@ def runs(
         Column("kept_by", "Kept by"),
         Column("best_value", "Best value"),
     ]
-    return laid_out(pd.DataFrame(rows), columns)
+    told = "; ".join(f"{name} (trained on {data})" for name, data in given.items())
+    note = f"Nothing is trained in this run; its networks are given: {told}." if given else ""
+    table = pd.DataFrame(rows, columns=None if rows else [column.key for column in columns])
+    return laid_out(table, columns, note=note)
+
+
+def losses(history: pd.DataFrame | None, title: str) -> Figure:
+    """Loss over a training run (Figures A.1 to A.4); None: there is no such run."""
+    if history is None:
+        return nothing_to_show(f"{title}. {UNTRAINED}")
+    return curves.loss_curves(history, title)
+
+
+def figure_7_3(history: pd.DataFrame | None, title: str) -> Figure:
+    """Record of a training run; None: there is no such run."""
+    if history is None:
+        return nothing_to_show(f"{title}. {UNTRAINED}")
+    return curves.training_record(history, title)
 
 
 def transferred(report: pd.DataFrame) -> pd.DataFrame:
@@ -177,7 +205,7 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
     ----------
     report : DataFrame
         tensor, source_shape, target_shape, action, parameters
-        (`cmbkit.detector.network.transfer.carry_weights`).
+        (`cmbkit.detector.network.transfer.carry_weights`); empty where no weights are carried.
     """
     carried = report["action"] == "carried"
     whole = {
@@ -186,7 +214,8 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
         "parameters": report.loc[carried, "parameters"].sum(),
         "n_tensors": carried.sum(),
     }
-    table = pd.concat([report[~carried].assign(n_tensors=1), pd.DataFrame([whole])])
+    parts = [report[~carried].assign(n_tensors=1), pd.DataFrame([whole])]
+    table = pd.concat(parts) if len(report) else report.assign(n_tensors=0)
     columns = [
         Column("tensor", "Tensor", names={"": "all others"}),
         Column("n_tensors", "Tensors"),
@@ -195,19 +224,23 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
         Column("action", "Action"),
         Column("parameters", "Parameters"),
     ]
-    return laid_out(table.reset_index(drop=True), columns)
+    note = "" if len(report) else f"TL. {UNTRAINED}"
+    return laid_out(table.reset_index(drop=True), columns, note=note)
 
 
-def figure_7_2(series: list[dict], columns: int = 6) -> Figure:
-    """One followed CMB, predicted after epochs spread over a phase.
+def figure_7_2(snapshots: Mapping[tuple[str, int], list[dict]], columns: int = 6) -> Figure:
+    """The first followed CMB, predicted after epochs spread over a phase.
 
     Parameters
     ----------
-    series : list of dict
-        Of one CMB, from `cmbkit.detector.training.snapshots.read_snapshots`.
+    snapshots : mapping of (uid, CMB) to list of dict
+        From `cmbkit.detector.training.snapshots.read_snapshots`.
     columns : int
         Epochs shown at most.
     """
+    series = next(iter(snapshots.values()), None)
+    if series is None:
+        return nothing_to_show(UNFOLLOWED)
     picked = np.unique(np.linspace(0, len(series) - 1, columns).round().astype(int))
     predictions = [(int(series[i]["epoch"]), series[i]["probability"]) for i in picked]
     first = series[0]
@@ -225,6 +258,8 @@ def figure_a_5(snapshots: Mapping[tuple[str, int], list[dict]], threshold: float
     threshold : float
         Probability from which a voxel is outlined.
     """
+    if not snapshots:
+        return nothing_to_show(UNFOLLOWED)
     examples = []
     for (uid, number), series in snapshots.items():
         last = series[-1]

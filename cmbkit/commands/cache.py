@@ -13,6 +13,7 @@ from cmbkit.running.ledger import entries, newest, parameter_set
 from cmbkit.running.provenance import Asked, read_record
 from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
+from cmbkit.study.given_networks import with_given_networks
 from cmbkit.study.scan_results import evaluate_cached, evaluate_native
 
 KINDS = ("raw", "derivatives")
@@ -29,7 +30,7 @@ def parameter_files(root: Path) -> dict[Path, Parameters]:
     files = sorted((root / "params").glob("*.yaml"))
     if not files:
         raise ParameterError(f"{root / 'params'}: expected parameter files, found none")
-    return {file: read_parameters(file) for file in files}
+    return {file: with_given_networks(read_parameters(file), root) for file in files}
 
 
 def kept(root: Path, profile: str | None = None) -> pd.DataFrame:
@@ -102,7 +103,7 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
         If there is no such profile, or no such step or item.
     """
     params = read_parameters(root / "params" / f"{profile}.yaml")
-    study = Study(root, **{**params.model_dump(), "workers": 1, "cluster": None})
+    study = Study(root, **{**params.model_dump(exclude_unset=True), "workers": 1, "cluster": None})
     study.cache.not_made = study.raw.not_made = missing = []
     try:
         _ask(study, step, item)

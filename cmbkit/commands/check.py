@@ -1,4 +1,4 @@
-"""All datasets of a parameter file looked through: every problem of every file, at once."""
+"""All datasets of a parameter file looked through, and its plan: every problem at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from cmbkit.datasets.check import inspect
 from cmbkit.datasets.registry import read_dataset, read_own
 from cmbkit.datasets.sources import DatasetError
-from cmbkit.params import Cohort
+from cmbkit.params import Cohort, read_parameters
 from cmbkit.records import Scan
 from cmbkit.running.map_scans import map_scans
+from cmbkit.study import find_root
+from cmbkit.study.given_networks import with_given_networks
 
 SAME_LABELS = (("CRB", "CRBneg"),)
 """Published datasets that name studies from one source alike, but go to different splits."""
@@ -31,11 +33,64 @@ class CohortCheck:
         Scans looked through, by dataset.
     synthetic : list of str
         Datasets without a folder: the embedded cohort supplies them.
+    read : list of Scan
+        The scans themselves.
     """
 
     problems: list[str]
     scans: dict[str, int]
     synthetic: list[str]
+    read: list[Scan]
+
+
+def check_command(
+    parameter_file: Path, say: Callable[[str], None], tell: Callable[[str], None]
+) -> int:
+    """Look through the scans of a parameter file, then at its plan (`cmbkit.commands.plan`).
+
+    Parameters
+    ----------
+    parameter_file : Path
+    say : callable
+        Gets the problems, and a line that counts them.
+    tell : callable
+        Gets what else there is to know.
+
+    Returns
+    -------
+    int
+        Number of problems.
+
+    Raises
+    ------
+    cmbkit.params.ParameterError
+        If the file does not fit, or networks that it names cannot be used.
+    """
+    from cmbkit.commands.plan import needs, plan_of
+
+    root = find_root(parameter_file)
+    params = with_given_networks(read_parameters(parameter_file), root)
+    found = check_cohort(params.cohort, root, params.workers, tell)
+    problems = found.problems
+    for name in found.synthetic:
+        tell(f"{name}: from the embedded synthetic cohort, nothing to look through")
+    if problems:
+        tell("the plan is looked at once these are solved")
+    else:
+        plan = plan_of(params, found.read, root)
+        problems = plan.problems
+        lines = [plan.counted, *plan.remarks]
+        lines += [] if problems else needs(params, found.read, plan.splits, root)
+        for line in lines:
+            tell(line)
+    for line in problems:
+        say(line)
+    count = len(problems)
+    say(
+        f"{count or 'no'} problem{'s' * (count != 1)} in {sum(found.scans.values())} scans of "
+        f"{len(found.scans)} datasets"
+    )
+    return count
 
 
 def check_cohort(
@@ -77,7 +132,8 @@ def check_cohort(
     problems += _patients_across_splits(cohort, scans)
     synthetic = [name for name in cohort.names if name not in scans]
     counts = {name: len(found) for name, found in scans.items()}
-    return CohortCheck(list(dict.fromkeys(problems)), counts, synthetic)
+    read = [scan for each in scans.values() for scan in each]
+    return CohortCheck(list(dict.fromkeys(problems)), counts, synthetic, read)
 
 
 def check_sums(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from cmbkit.running.map_scans import PROGRESS_FILE
 from cmbkit.running.progress import Watch
 from cmbkit.study import find_root
 from cmbkit.study.frozen import frozen_folder
+from cmbkit.study.given_networks import with_given_networks
 
 KERNEL = "python3"
 OWN_PROFILE = "demo"
@@ -33,7 +34,7 @@ NEEDS = {
 }
 """Which notebooks fill the cache that another one reads; the others can run beside it."""
 FROZEN_NEEDS = NEEDS | {"05": ("01",)}
-"""The same with frozen networks, where 04 trains none."""
+"""The same with frozen or given networks, where 04 trains none."""
 OF_NETWORKS = ("04", "05", "06", "07")
 """Notebooks that show something of a network; what the others show does not change with it."""
 
@@ -91,7 +92,8 @@ def reproduce(
     from cmbkit.reporting.gallery import write_index
 
     parameter_file = Path(parameter_file).resolve()
-    params, root = read_parameters(parameter_file), find_root(parameter_file)
+    root = find_root(parameter_file)
+    params = with_given_networks(read_parameters(parameter_file), root)
     _require_own_profile(parameter_file, params, root, update_notebooks)
     values = yaml.safe_load(parameter_file.read_text())
     figures = root / params.figures_dir / params.profile
@@ -110,7 +112,8 @@ def reproduce(
     console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
     started = time.monotonic()
     executed = derived / ("notebooks-retrained" if retrain else "notebooks")
-    needs = FROZEN_NEEDS if frozen and not retrain else NEEDS
+    trains = retrain or params.training.networks == "train"
+    needs = NEEDS if trains else FROZEN_NEEDS
     _run(chosen, executed, values, jobs or min(2, params.workers), needs, update_notebooks, console)
     index = write_index(retrained or figures)
     minutes = (time.monotonic() - started) / 60
@@ -148,7 +151,7 @@ def _retrained(values: dict, params: Parameters, file: Path, root: Path) -> tupl
     if params.training.networks != "frozen":
         raise ParameterError(
             f"{file}: --retrain: expected training: {{networks: frozen}}, found "
-            f"{params.training.networks}, which trains anyway"
+            f"{params.training.networks}"
         )
     folder = f"{params.figures_dir}/retrained"
     parts = {"figures_dir": folder, "training": {"networks": "train"}}
@@ -235,6 +238,8 @@ def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool)
     cohort = "synthetic cohort" if params.cohort.synthetic else "real data"
     spacing = params.preprocessing.spacing_mm
     networks = "frozen networks" if frozen and not retrain else "networks trained here"
+    if params.training.given:
+        networks = f"networks given: {', '.join(params.training.given)}"
     return (
         f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}, "
         f"{networks}"

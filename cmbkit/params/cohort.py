@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -45,7 +45,7 @@ class Cohort(Section):
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
     ``phantom_scans`` scans of it, made by ``phantom_model``: "contrast" takes a drawn share of the
     signal and averages magnitudes, "physical" follows susceptibility, echo time and field to a
-    complex signal (`cmbkit.phantom.physical`).
+    complex signal (`cmbkit.phantom.physical`). Without ``datasets``, all that are named in either.
     ``bids`` adds datasets of one's own under names of one's own.
     ``splits`` moves a published dataset out of the split that section 7.1.2 gives it.
     With ``folds`` and ``fold`` the patients that would be drawn for validation are cut into so
@@ -61,6 +61,20 @@ class Cohort(Section):
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     folds: int | None = Field(None, gt=1)
     fold: int | None = Field(None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _datasets_are_those_with_a_source(cls, values):
+        if not isinstance(values, dict) or "datasets" in values:
+            return values
+        named = {*(values.get("roots") or {}), *(values.get("phantom_scans") or {})}
+        return values | {"datasets": [name for name in get_args(DatasetName) if name in named]}
+
+    @model_validator(mode="after")
+    def _there_is_a_dataset(self):
+        if not self.names:
+            raise ValueError("expected a dataset in roots, phantom_scans or bids, found none")
+        return self
 
     @model_validator(mode="after")
     def _every_dataset_has_a_source(self):

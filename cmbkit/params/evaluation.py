@@ -15,13 +15,14 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class SliceExperiment(Section):
     """The controlled experiment on slice thickness (beyond the thesis; `study.slice_experiment`).
 
-    ``brains`` synthetic brains, each scanned with slices of every ``thickness_mm``. The first
+    ``brains`` synthetic brains (0: it is left out), each scanned with slices of every
+    ``thickness_mm``. The first
     of ``radius_mm``, ``contrast`` (share of signal lost) and ``count`` (microbleeds per brain)
     is the base; each further value takes its place alone, at ``varied_thickness_mm``.
     ``slab_mm``: the network looks at an axial slab of that height; null: at the whole brain.
     """
 
-    brains: int = Field(2, gt=0)
+    brains: int = Field(2, ge=0)
     thickness_mm: list[Positive] = Field([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], min_length=1)
     varied_thickness_mm: list[Positive] = [1.0, 3.0, 6.0]
     radius_mm: list[Positive] = Field([2.0, 1.5], min_length=1)

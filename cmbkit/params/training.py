@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import PurePath
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -83,6 +84,16 @@ class Phase(Section):
     frozen: list[Literal["encoder", "bottom", "decoder"]] = []
     keep: Kept
 
+    @model_validator(mode="after")
+    def _warm_up_ends(self):
+        steps = self.epochs * self.steps_per_epoch
+        if self.warmup_steps >= steps:
+            raise ValueError(
+                f"warmup_steps: expected fewer than the phase's {steps} steps, "
+                f"found {self.warmup_steps}"
+            )
+        return self
+
 
 class Pretrain(Phase):
     """Pre-training: the real sets, the synthetic lesions and the negative scans."""
@@ -121,11 +132,19 @@ class FinetuneTL(Finetune):
     patience_epochs: int = Field(100, gt=0)
 
 
+Place = Annotated[str, Field(min_length=1)]
+OF_PROFILE = ("train", "frozen")
+"""Values of ``networks`` that stand for the profile's own networks."""
+
+
 class Training(Section):
     """Sections 6.4-6.5 and 7.1: sampling, loss, phases.
 
-    ``networks`` says where trained networks come from: "train" trains them here (and keeps them
-    in the cache), "frozen" reads those of ``weights/<profile>`` (`cmbkit.study.frozen`).
+    ``networks`` says where trained networks come from: "train" trains ``models`` here (and keeps
+    them in the cache), "frozen" reads those of ``weights/<profile>`` (`cmbkit.study.frozen`). A
+    folder of weights, the name of shipped ones ("compact"), or a list of such, trains nothing:
+    each is called by its folder's name, and the sections ``network``, ``preprocessing`` and
+    ``inference`` are the weights' own (`cmbkit.study.given_networks`).
     ``source_weights`` names the source network of transfer learning
     (`cmbkit.detector.network.transfer`);
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
@@ -134,8 +153,8 @@ class Training(Section):
     ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
     """
 
-    networks: Literal["train", "frozen"] = "train"
-    models: list[Literal["scratch", "tl"]] = ["scratch", "tl"]
+    networks: Place | Annotated[list[Place], Field(min_length=1)] = "train"
+    models: list[Literal["scratch", "tl"]] = Field(["scratch", "tl"], min_length=1)
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
     pretrain_tl: PretrainTL = PretrainTL()
@@ -163,6 +182,28 @@ class Training(Section):
     tversky_smooth: float = Field(1.0, ge=0)
     loss_weights: list[float] = Field([1.0, 1.0], min_length=2, max_length=2)
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _given_networks_have_names(self):
+        if self.networks in OF_PROFILE:
+            return self
+        names = [PurePath(place).name for place in self._places]
+        taken = {"", "..", *OF_PROFILE, "dark blobs"}
+        wrong = [name for name in names if names.count(name) > 1 or name in taken]
+        if wrong:
+            raise ValueError(f"networks: expected folders of names of their own, found {names}")
+        return self
+
+    @property
+    def _places(self) -> list[str]:
+        return [self.networks] if isinstance(self.networks, str) else self.networks
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Networks that are neither trained here nor frozen: folder or shipped name, by name."""
+        if self.networks in OF_PROFILE:
+            return {}
+        return {PurePath(place).name: place for place in self._places}
 
     @property
     def shared(self) -> dict:

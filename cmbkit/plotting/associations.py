@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from cmbkit.features.columns import TITLES
-from cmbkit.plotting.canvas import datasets_in, new_figure
+from cmbkit.plotting.canvas import datasets_in, new_figure, nothing_to_show, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
 
 RATIOS = ("inv_elongation", "inv_flatness")
@@ -24,6 +24,8 @@ def correlation_matrix(table):
     """
     import seaborn as sns
 
+    if not table["n"].any():
+        return nothing_to_show("No microbleed in the scans of this run.")
     names = list(dict.fromkeys(table["first"]))
     values = table.pivot_table("rho", "first", "second", dropna=False)
     values = values.reindex(index=names, columns=names).iloc[1:, :-1].round(2) + 0.0  # no -0.00
@@ -47,6 +49,7 @@ def correlation_matrix(table):
     return figure
 
 
+@of_microbleeds
 def thickness_effect(points, trends):
     """Elongation and flatness against slice thickness, a line with its band (Figure S21).
 
@@ -79,6 +82,7 @@ def thickness_effect(points, trends):
     return figure
 
 
+@of_microbleeds
 def discretisation_floor(features, floor):
     """Shape against the number of voxels, with what a perfect ball gets (Figure S22).
 

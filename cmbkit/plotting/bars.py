@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
 
 BOMBS_REGIONS = (
@@ -59,6 +59,7 @@ def location_counts(features) -> pd.DataFrame:
     return table.assign(percent=(100 * table["n"] / totals).fillna(0.0))
 
 
+@of_microbleeds
 def location_bars(features):
     """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
 

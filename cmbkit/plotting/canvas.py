@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
+from functools import wraps
 
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -35,6 +37,18 @@ def nothing_to_show(reason: str) -> Figure:
     figure = new_figure(6, 1.2)
     figure.text(0.5, 0.5, reason, ha="center", va="center")
     return figure
+
+
+def of_microbleeds(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Make a function that draws a table of microbleeds say so where the table has no row."""
+
+    @wraps(draw)
+    def drawn(table, *arguments, **options) -> Figure:
+        if len(table):
+            return draw(table, *arguments, **options)
+        return nothing_to_show("No microbleed in the scans of this run.")
+
+    return drawn
 
 
 def label_synthetic(figure: Figure) -> Figure:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pandas as pd
 
 from cmbkit.features.columns import TITLES, axis_label
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
     DATASET_COLOURS,
     DATASET_ORDER,
@@ -24,6 +26,7 @@ MOST_POINTS = 150
 QUARTILES = "Violins: median dashed, quartiles dotted"
 
 
+@of_microbleeds
 def radius_and_counts(features, scans):
     """Figure 4.2: radius and count per scan by dataset; boxes above, violins below.
 
@@ -77,6 +80,7 @@ def radius_and_counts_data(features, scans) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["quantity", "dataset", "uid", "value", "outlier"]]
 
 
+@of_microbleeds
 def shape_violins(features):
     """Figure 4.3: sphericity, maximum diameter, inverse flatness and elongation by dataset.
 
@@ -99,15 +103,15 @@ def shape_violins(features):
 
 
 def half_violins(scan_rows, models=("scratch", "tl")):
-    """Precision, recall and F1 of the scans: one model left, the other right (Figure 7.4).
+    """Precision, recall and F1 of the scans (Figure 7.4).
 
     Parameters
     ----------
     scan_rows : DataFrame
         One row per model and scan: dataset (group on the x axis), model, precision, recall, f1.
         NaN values are left out of a half, and its n says how many remain.
-    models : (str, str)
-        Left and right half.
+    models : sequence of str
+        Two are the left and the right half of a violin; one or more have whole ones.
 
     Notes
     -----
@@ -118,7 +122,8 @@ def half_violins(scan_rows, models=("scratch", "tl")):
 
     rows = scan_rows[scan_rows["model"].isin(models)]
     names = datasets_in(rows["dataset"], ("CRB", "DOU", "Valid"))
-    colours = [MODEL_COLOURS.get(m, c) for m, c in zip(models, SERIES, strict=False)]
+    colours = [MODEL_COLOURS.get(m, SERIES[i % len(SERIES)]) for i, m in enumerate(models)]
+    split = len(models) == 2
     figure = new_figure(10, 4.4)
     panels = figure.subplots(1, 3, sharey=True)
     for axes, metric in zip(panels, ("precision", "recall", "f1"), strict=True):
@@ -126,7 +131,7 @@ def half_violins(scan_rows, models=("scratch", "tl")):
             "data": rows, "x": "dataset", "y": metric, "hue": "model", "order": names,
             "hue_order": models, "palette": dict(zip(models, colours, strict=True)),
         }  # fmt: skip
-        _draw(axes, shared, split=True, gap=0.06)
+        _draw(axes, shared, split=split, gap=0.06)
         counts = rows.groupby(["dataset", "model"])[metric].count()
         sizes = [" | ".join(str(counts.get((n, m), 0)) for m in models) for n in names]
         _name_groups(axes, names, sizes)
@@ -137,8 +142,8 @@ def half_violins(scan_rows, models=("scratch", "tl")):
     panels[0].set_ylabel("Score of a scan (0 to 1)")
     keys = [
         Patch(facecolor=colour, edgecolor="black", alpha=0.65,
-              label=f"{MODEL_NAMES.get(model, model)} ({side} half)")
-        for model, colour, side in zip(models, colours, ("left", "right"), strict=True)
+              label=MODEL_NAMES.get(model, model) + (f" ({side} half)" if split else ""))
+        for model, colour, side in zip(models, colours, cycle(("left", "right")), strict=False)
     ]  # fmt: skip
     figure.legend(handles=keys, loc="outside upper center", ncols=2)
     add_note(figure, f"{QUARTILES}. Dots: scans.")

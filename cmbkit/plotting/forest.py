@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cmbkit.plotting.canvas import datasets_in, new_figure
+from cmbkit.plotting.canvas import datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, SERIES
 
 ORDER = ("CRB", "DOU", "Valid")
 MARKS = "os^Dv"
 
 
+@of_microbleeds
 def subgroup_forest(table):
     """F1 of each subgroup with its 95 % interval (Figure S11).
 

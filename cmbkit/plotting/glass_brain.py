@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pandas import DataFrame
 
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
     DATASET_COLOURS,
     DATASET_ORDER,
@@ -20,6 +20,7 @@ MATCHES = ("TP", "FN", "FP")
 ROW_INCHES = 3.1
 
 
+@of_microbleeds
 def microbleeds_by_dataset(points):
     """Places of all microbleeds, one colour per dataset.
 
@@ -34,6 +35,7 @@ def microbleeds_by_dataset(points):
     return _glass_brains({"": points}, "dataset", groups)
 
 
+@of_microbleeds
 def microbleeds_by_match(points):
     """Places of found and missed microbleeds and of false positives, a row for each model.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmbkit.plotting.canvas import add_note, new_figure
+from cmbkit.plotting.canvas import add_note, new_figure, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, ROLE_COLOURS
 from cmbkit.plotting.surfaces import render_mask, renderer_name, width_mm
 
@@ -28,6 +28,7 @@ def evenly_by_size(radii, n: int = 10) -> list[int]:
     return sorted(chosen, key=lambda i: (radii[i], i))
 
 
+@of_microbleeds
 def render_grid(rows, columns: int = 10):
     """One row of renders per dataset, by increasing radius (Figure 5.1).
 

@@ -17,6 +17,7 @@ from cmbkit.params.from_notebook import INPUT_PATH, notebook_parameters
 from cmbkit.running.cache import Cache
 from cmbkit.running.ledger import parameter_set
 from cmbkit.study.cohort import CohortStage
+from cmbkit.study.given_networks import with_given_networks
 from cmbkit.study.models import ModelStage
 from cmbkit.study.real_scan import RealScanStage
 from cmbkit.study.results import ResultStage
@@ -73,10 +74,10 @@ class Study:
     """
 
     def __init__(self, root=None, **values):
-        self.params = check_parameters(values)
         self.root = Path(root).resolve() if root else find_root()
+        self.params = with_given_networks(check_parameters(values), self.root)
         file = self.root / "params" / f"{self.params.profile}.yaml"
-        self.of_file = read_parameters(file) if file.is_file() else None
+        self.of_file = self._in_force(file) if file.is_file() else None
         data = self.root / self.params.data_dir
         user = parameter_set(self.params)
         self.cache = Cache(data / "derivatives" / self.params.profile, user)
@@ -112,8 +113,9 @@ class Study:
         >>> study.params.profile, study.params.inference.threshold
         ('demo', 0.9)
         """
-        study = cls(root or find_root(path), **read_parameters(path, parts).model_dump())
-        study.of_file = read_parameters(path)
+        params = read_parameters(path, parts)
+        study = cls(root or find_root(path), **params.model_dump(exclude_unset=True))
+        study.of_file = study._in_force(path)
         return study
 
     @classmethod
@@ -126,7 +128,12 @@ class Study:
             The notebook's ``globals()`` (see `cmbkit.params.from_notebook.notebook_parameters`).
         """
         root = find_root(namespace.get(INPUT_PATH))
-        return cls(root, **notebook_parameters(namespace, root / "params").model_dump())
+        params = notebook_parameters(namespace, root / "params")
+        return cls(root, **params.model_dump(exclude_unset=True))
+
+    def _in_force(self, path):
+        """Parameters of a file, those of networks that it names among them."""
+        return with_given_networks(read_parameters(path), self.root)
 
     @cached_property
     def slice_experiment(self):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.params import Phase
+from cmbkit.params import Network, Phase
 from cmbkit.study.frozen import frozen_folder
+from cmbkit.study.given_networks import describe_given
 
 PHASES = ("pretrain", "finetune")
+REPORT = ["tensor", "source_shape", "target_shape", "action", "parameters"]
+"""Columns of a transfer report (`cmbkit.detector.network.transfer.carry_weights`)."""
 
 
 class ModelStage:
-    """Trained networks of a study, each phase a folder in the cache or among the frozen ones."""
+    """Networks of a study: phases in the cache or frozen, or given ones in their own folders."""
 
     def __init__(self, study):
         self._study = study
@@ -24,6 +28,25 @@ class ModelStage:
     def _training(self):
         return self._study.params.training
 
+    @cached_property
+    def given(self) -> dict:
+        """Folder and description of each network that is only evaluated, by name."""
+        return describe_given(self._study.params, self._study.root)
+
+    @property
+    def names(self) -> list[str]:
+        """What the networks are called; the first is the one that is looked at closely."""
+        return list(self.given) or list(self._training.models)
+
+    @property
+    def phases(self) -> list[tuple[str, str]]:
+        """Model and phase of every training; none where networks are given."""
+        return [] if self.given else list(product(self._training.models, PHASES))
+
+    def network(self, model: str) -> Network:
+        """Parameters of one network."""
+        return self.given[model][1].network if self.given else self._study.params.network
+
     def phase(self, model: str, phase: str) -> Phase:
         """Parameters of one phase of one model (``"scratch"`` or ``"tl"``)."""
         name = phase if model == "scratch" else f"{phase}_tl"
@@ -31,8 +54,8 @@ class ModelStage:
 
     @cached_property
     def _frozen(self) -> Path | None:
-        """Folder of the frozen networks; None where networks are trained here."""
-        if self._training.networks == "train":
+        """Folder of the frozen networks; None where networks are trained here or given."""
+        if self._training.networks != "frozen":
             return None
         return frozen_folder(self._study.root, self._study.params)
 
@@ -155,7 +178,9 @@ class ModelStage:
             )
             if phase == "finetune":
                 kept = partial(training.load, folder, params.network, settings.keep)
-                keep(*self._kept(folder / training.weight_file(settings.keep), kept))
+                keep(
+                    *self._kept(folder / training.weight_file(settings.keep), kept, params.network)
+                )
 
         code = [training.train, ModelStage._initial]
         return study.cache.get("models", item, inputs, compute, code=code, resumable=True)
@@ -222,9 +247,12 @@ class ModelStage:
         return [(uid, id) for _, uid, id in sorted(found)[:count]]
 
     def load(self, model: str):
-        """The final network of ``"scratch"`` or ``"tl"`` (after fine-tuning)."""
+        """The network of a model; of one that is trained, after fine-tuning."""
+        from cmbkit.detector.network.weights import read_weights
         from cmbkit.detector.training import phase as training
 
+        if self.given:
+            return read_weights(self.given[model][0]).model
         keep = self.phase(model, "finetune").keep
         folder = self.folder(model, "finetune")
         return training.load(folder, self._study.params.network, keep)
@@ -238,20 +266,23 @@ class ModelStage:
         from cmbkit.detector.inference.engines import engine_for
         from cmbkit.detector.inference.tiled import Predictor
 
-        engine = engine_for(*self._kept(self.weights(model), lambda: self.load(model)))
+        kept = self._kept(self.weights(model), lambda: self.load(model), self.network(model))
+        engine = engine_for(*kept)
         return Predictor(engine, self._study.params.inference)
 
-    def _kept(self, weights: Path, build) -> tuple:
+    def _kept(self, weights: Path, build, network: Network) -> tuple:
         """Arguments of `engines.keep` for a weight file."""
         from cmbkit.running.file_hashes import file_hash
 
-        params = self._study.params
-        return file_hash(weights), params.network, params.inference, build
+        return file_hash(weights), network, self._study.params.inference, build
 
     def weights(self, model: str, phase: str = "finetune") -> Path:
-        """Weight file of a phase that its ``keep`` chose; what `load` reads."""
+        """Weight file that `load` reads: the given one, or what a phase's ``keep`` chose."""
+        from cmbkit.detector.network.weights import FILE
         from cmbkit.detector.training.phase import weight_file
 
+        if self.given:
+            return self.given[model][0] / FILE
         return self.folder(model, phase) / weight_file(self.phase(model, phase).keep)
 
     @cached_property
@@ -259,15 +290,23 @@ class ModelStage:
         """SHA-256 of each model's final weight file."""
         from cmbkit.running.file_hashes import sha256
 
-        return {model: sha256(self.weights(model)) for model in self._training.models}
+        return {model: sha256(self.weights(model)) for model in self.names}
 
     def history(self, model: str, phase: str) -> pd.DataFrame:
         """One row per epoch of a phase."""
         return pd.read_csv(self.folder(model, phase) / "history.csv")
 
     def transfer_report(self) -> pd.DataFrame:
-        """What became of each tensor of the source network."""
+        """What became of each tensor of the source network; no rows where none is carried."""
+        if ("tl", "pretrain") not in self.phases:
+            return pd.DataFrame(columns=REPORT)
         return pd.read_csv(self.folder("tl", "pretrain") / "transfer.csv")
+
+    def snapshots(self, model: str, phase: str) -> dict:
+        """Followed CMBs of a phase (`detector.training.snapshots`); none without such a phase."""
+        from cmbkit.detector.training.snapshots import read_snapshots
+
+        return read_snapshots(self.folder(model, phase)) if (model, phase) in self.phases else {}
 
     def false_alarms(self, model: str, phase: str) -> int:
         """Number of places that a phase drew patches from because a network was wrong there."""

@@ -40,8 +40,8 @@ class ResultStage:
 
     @property
     def models(self) -> list[str]:
-        """Trained models, then the untrained baseline."""
-        return [*self._params.training.models, BASELINE]
+        """The networks, then the untrained baseline."""
+        return [*self._study.models.names, BASELINE]
 
     @cached_property
     def scans(self) -> list[StandardScan]:
@@ -59,7 +59,7 @@ class ResultStage:
             "scan": standard.folder,
             "inference": self._params.inference.of_map(),
             "weights": self._study.models.weights(model),
-            "network": self._params.network,
+            "network": self._study.models.network(model),
         }
         return self._study.cache.get(
             f"maps/{model}",
@@ -196,7 +196,7 @@ class ResultStage:
             tables.append(pd.DataFrame(rows).assign(model=model))
         return self._with_group(pd.concat(tables, ignore_index=True))
 
-    def operating_points(self, model: str = "scratch") -> pd.DataFrame:
+    def operating_points(self, model: str) -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.
 
         Returns
@@ -208,9 +208,9 @@ class ResultStage:
 
         variants = pairs(self._params.inference)
         keys = pd.DataFrame(list(variants), columns=["threshold", "minimum_voxels"])
-        return keys.join(self._counted(model, list(variants.values()), ("valid",)))
+        return keys.join(self._counted(model, list(variants.values()), ("valid",)), how="inner")
 
-    def postprocessing_steps(self, model: str = "scratch") -> pd.DataFrame:
+    def postprocessing_steps(self, model: str) -> pd.DataFrame:
         """Detection on validation and test scans as each step of post-processing is added.
 
         Returns
@@ -226,7 +226,7 @@ class ResultStage:
         return keys.join(self._counted(model, list(variants.values()), ("valid", "test")))
 
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
-        """Summed counts of variants of post-processing and the rates from them, a row each."""
+        """Summed counts of variants and the rates from them, a row each; none without scans."""
         from cmbkit.evaluation.metrics import per_scan
         from cmbkit.study.operating import counts_cached, scan_counts, step_of
 
@@ -236,6 +236,9 @@ class ResultStage:
             for standard, folder in zip(self.scans, self.probability_maps(model), strict=True)
             if split[standard.scan.uid] in splits
         ]
+        if not items:
+            counts = pd.DataFrame(columns=["tp", "fp", "fn"], dtype=int)
+            return per_scan(counts).drop(columns="fp_cmb")
         counts = map_scans(
             partial(counts_cached, self._study.cache, variants, self._params.evaluation),
             items,

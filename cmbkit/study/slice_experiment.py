@@ -118,7 +118,7 @@ class SliceExperimentStage:
             "in_plane_mm": design.in_plane_mm,
             "preprocessing": params.preprocessing,
             "inference": [params.inference.of_map(), params.inference.of_candidates()],
-            "network": params.network,
+            "network": self._study.models.network(model),
             "weights": self._study.models.weights(model),
             "evaluation": params.evaluation.of_scans,
         }
@@ -201,12 +201,16 @@ class SliceExperimentStage:
         """Recall and false positives of each condition (`evaluation.slice_experiment`)."""
         from cmbkit.evaluation import slice_experiment
 
+        if not self.design.brains:
+            return pd.DataFrame(columns=slice_experiment.CONDITION)
         return slice_experiment.curves(*self.matches(model), **self._bootstrap)
 
     def changes(self, model: str = "scratch") -> pd.DataFrame:
         """CMBs lost and gained from thinner to thicker slices (`evaluation.slice_experiment`)."""
         from cmbkit.evaluation import slice_experiment
 
+        if not self.design.brains:
+            return pd.DataFrame(columns=slice_experiment.CONDITION)
         return slice_experiment.changes(self.matches(model)[0], **self._bootstrap)
 
     @property

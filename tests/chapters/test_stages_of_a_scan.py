@@ -48,7 +48,6 @@ def rows(request, tmp_path_factory):
             "pad_voxels": 80,
             "refinement_grid": request.param,
         },
-        training={"models": []},
     )
     cohort, params = study.cohort, study.params.preprocessing
     rows = story_rows(cohort.table, cohort.microbleeds, cohort.by_uid, params, size_mm=15.0)

@@ -8,6 +8,7 @@ import pytest
 
 from cmbkit.chapters import training as chapter
 from cmbkit.detector.training.snapshots import read_snapshots
+from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.tables import shown
 
 
@@ -49,7 +50,8 @@ def history():
 
 def test_a_run_is_summed_up_beside_the_thesis(history):
     kept = {("scratch", "pretrain"): "count_f1", ("tl", "finetune"): "loss"}
-    table = chapter.runs(dict.fromkeys(kept, history), kept, dict(zip(kept, (0, 7), strict=True)))
+    sought = dict(zip(kept, (0, 7), strict=True))
+    table = chapter.runs(dict.fromkeys(kept, history), kept, sought, {})
     scratch, tl = table.to_dict("records")
     assert (scratch["epochs"], scratch["epochs_thesis"], scratch["days_thesis"]) == (3, 197, 17)
     assert (scratch["gradient_steps"], scratch["minutes"], scratch["best_value"]) == (30, 2.0, 0.7)
@@ -59,9 +61,30 @@ def test_a_run_is_summed_up_beside_the_thesis(history):
 
 def test_runs_that_sought_no_false_alarms_do_not_speak_of_them(history):
     run = ("scratch", "finetune")
-    table = chapter.runs({run: history}, {run: "final"}, {run: 0})
+    table = chapter.runs({run: history}, {run: "final"}, {run: 0}, {})
     assert table["best_value"].item() == 0.5
     assert "False alarms sought" not in shown(table)[0]
+
+
+def test_what_was_not_trained_here_says_so_in_a_line(history):
+    table = chapter.runs({}, {}, {}, {"compact": "162 scans", "mine": "9 scans"})
+    assert table.empty and layout_of(table).note == (
+        "Nothing is trained in this run; its networks are given: compact (trained on 162 scans); "
+        "mine (trained on 9 scans)."
+    )
+    report = pd.DataFrame(columns=["tensor", "source_shape", "target_shape", "action"])
+    table = chapter.transferred(report.assign(parameters=[]))
+    assert table.empty and layout_of(table).note.startswith("TL. Not trained in this run")
+    figures = [
+        chapter.losses(None, "TL, fine-tuning"),
+        chapter.figure_7_3(None, "Scratch, pre-training"),
+        chapter.figure_7_2({}),
+        chapter.figure_a_5({}, 0.5),
+        chapter.simulated_slices([]),
+    ]
+    assert [figure.texts[0].get_text().partition(" ")[0] for figure in figures] == [
+        "TL,", "Scratch,", "No", "No", "No",
+    ]  # fmt: skip
 
 
 def test_carried_tensors_are_one_row():
@@ -105,7 +128,9 @@ def test_snapshots_come_by_microbleed_and_epoch(snapshots):
 
 
 def test_epochs_of_the_evolution_are_spread_from_the_first_to_the_last(snapshots):
-    titles = lambda name: [a.get_title() for a in chapter.figure_7_2(snapshots[name]).axes]  # noqa: E731
+    def titles(name):
+        return [a.get_title() for a in chapter.figure_7_2({name: snapshots[name]}).axes]
+
     assert [t for t in titles(("CRB-study001_T2S", 2)) if "Epoch" in t] == [
         f"Epoch {n}" for n in (1, 3, 5, 8, 10, 12)
     ]

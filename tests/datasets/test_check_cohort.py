@@ -229,7 +229,10 @@ def test_sums_beside_the_files(tmp_path):
 def test_the_embedded_cohort_is_not_made_to_be_looked_through(tmp_path, monkeypatch):
     monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
     file = tmp_path / "my.yaml"
-    file.write_text("profile: x\ncohort: {datasets: [CRB], phantom_scans: {CRB: 1}}\n")
+    file.write_text(
+        "profile: x\ncohort: {phantom_scans: {CRB: 1}}\ntraining: {networks: compact}\n"
+    )
+    monkeypatch.setattr("cmbkit.commands.plan.needs", lambda *_: [])
     result = CliRunner().invoke(app, ["check", str(file)])
     assert result.exit_code == 0 and list(tmp_path.iterdir()) == [file]
     assert result.stdout == "no problems in 0 scans of 0 datasets\n"

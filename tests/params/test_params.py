@@ -58,6 +58,12 @@ def minimal(**changes):
         ({"inference": {"weighting": "max"}}, ["inference.weighting", "'max'"]),
         ({"network": {"up_sampling": "nearest"}}, ["network.up_sampling", "'transposed'"]),
         ({"network": {"patch_size": [90, 96, 96]}}, ["patch_size", "multiples of 32"]),
+        (
+            {"training": {"finetune": {"epochs": 1, "steps_per_epoch": 5, "warmup_steps": 5}}},
+            ["training.finetune", "fewer than the phase's 5 steps, found 5"],
+        ),
+        ({"training": {"models": []}}, ["training.models", "at least 1 item"]),
+        ({"cohort": {}}, ["cohort", "expected a dataset in roots, phantom_scans or bids"]),
         ({"cohort": {"datasets": ["DOU"]}}, ["DOU", "roots", "phantom_scans"]),
         ({"profile": "a/b"}, ["profile"]),
         ({"cluster": {}}, ["cluster", "either address or slurm"]),
@@ -152,3 +158,10 @@ def test_momeni_and_its_derived_scans_may_go_to_one_side():
     splits = {"sMOMENI": "test", "MOMENI": "test"}
     cohort = {"phantom_scans": dict.fromkeys(get_args(DatasetName), 1), "splits": splits}
     assert check_parameters({"profile": "x", "cohort": cohort}).cohort.splits == splits
+
+
+def test_datasets_are_those_with_a_source():
+    """In the order of the published ones; scans of one's own need no empty list beside them."""
+    cohort = {"roots": {"VALDO": "v"}, "phantom_scans": {"DOU": 2}}
+    assert check_parameters(minimal(cohort=cohort)).cohort.datasets == ["DOU", "VALDO"]
+    assert check_parameters(minimal(cohort={"bids": {"MINE": "m"}})).cohort.datasets == []

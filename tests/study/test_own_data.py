@@ -33,8 +33,8 @@ def write_subject(root, name, annotation):
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """Both bleeds annotated; none; a scan that nobody has looked at."""
+def study(tmp_path_factory, write_untrained):
+    """Both bleeds annotated; none; a scan that nobody has looked at; an untrained network."""
     root = tmp_path_factory.mktemp("own")
     for name, annotation in (("01", "mask"), ("02", "no bleed"), ("03", None)):
         write_subject(root / "MINE", name, annotation)
@@ -42,9 +42,8 @@ def study(tmp_path_factory):
         root=root,
         profile="own",
         workers=1,
-        cohort={"datasets": [], "bids": {"MINE": "MINE"}},
-        preprocessing={"spacing_mm": 1.0, "pad_voxels": 120},
-        training={"models": []},
+        cohort={"bids": {"MINE": "MINE"}},
+        training={"networks": str(write_untrained(root / "blind", 1.0, 120, threshold=0.999999))},
         evaluation={"bootstrap_samples": 20},
     )
 
@@ -61,7 +60,7 @@ def test_splits_and_counts(study):
 
 def test_results_hold_the_annotated_scans_alone(study):
     """The balls are plain to see: found in both scans, right in one and false in the other."""
-    rows = study.results.scan_rows.set_index("uid")
+    rows = study.results.scan_rows.query("model == 'dark blobs'").set_index("uid")
     assert list(rows.index) == ["MINE-01_swi", "MINE-02_swi"]
     assert rows.loc["MINE-01_swi", ["tp", "fn"]].tolist() == [2, 0]
     assert rows.loc["MINE-02_swi", ["tp", "fp", "fn"]].tolist() == [0, 2, 0]
@@ -75,6 +74,14 @@ def test_on_the_scans_own_grid_the_same_balls_are_found(study):
     rows = native.set_index("uid")
     assert rows.loc["MINE-01_swi", ["tp", "fp", "fn"]].tolist() == [2, 0, 0]
     assert rows.loc["MINE-02_swi", ["tp", "fp", "fn"]].tolist() == [0, 2, 0]
-    table = table_s30(study.results.scan_rows, native, study.params.evaluation, seed=1)
+    standard = study.results.scan_rows.query("model == 'dark blobs'")
+    table = table_s30(standard, native, study.params.evaluation, seed=1)
     assert table["grid"].tolist() == ["standard", "native"]
     assert table["tp"].tolist() == [2, 2] and table["n_differ"].tolist() == [0, 0]
+
+
+def test_a_given_network_is_evaluated_beside_the_baseline(study):
+    rows = study.results.scan_rows.query("model == 'blind'").set_index("uid")
+    assert rows.loc["MINE-01_swi", "tp"] + rows.loc["MINE-01_swi", "fn"] == 2
+    assert study.results.operating_points("blind").empty  # no validation scans
+    assert len(study.results.postprocessing_steps("blind")) == 3

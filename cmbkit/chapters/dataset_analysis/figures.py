@@ -95,7 +95,7 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
                 place = Volume.read(scan.image).to_mm(mimic.voxel)
                 crop = axial_crop(raw_image(scan), place)
                 panels.append((f"{mimic.kind} on {scan.sequence}\n{scan.uid}", *crop))
-    return mimic_panels(panels)
+    return mimic_panels(panels) if panels else nothing_to_show("No microbleed in this run.")
 
 
 def figure_4_1(standard: Iterable[StandardScan]) -> Figure:
@@ -107,6 +107,8 @@ def figure_4_1(standard: Iterable[StandardScan]) -> Figure:
         All preprocessed scans; those without microbleeds are passed over.
     """
     scans = [s.scan for s in standard if len(s.microbleeds())]
+    if not scans:
+        return nothing_to_show("No annotated microbleed in the scans of this run.")
     scan = min(scans, key=lambda s: (s.annotation.kind != "scribbles", s.uid))
     image = Volume.read(scan.image)
     marks = raw_marks(scan.annotation, image)

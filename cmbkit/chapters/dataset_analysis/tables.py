@@ -92,6 +92,7 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
         n_scans=("dataset", "size"),
         **{f"{name}{end}": (name, how) for name in RANGES for end, how in ends.items()},
     ).reset_index()
+    own = own.astype({"site": object})  # text to be joined on, also where no site is known
     printed = thesis_table("4.1").rename(columns=PRINTED_4_1)
     printed["site"] = printed["site"].replace(SITES)
     printed = printed.groupby(["dataset", "site"], sort=False).agg(_each).reset_index()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,20 +22,22 @@ from cmbkit.volume import Volume
 
 
 def figure_7_4(scans: pd.DataFrame) -> Figure:
-    """Precision, recall and F1 of the scans, one half of a violin for each model."""
-    return half_violins(scans, MODELS)
+    """Precision, recall and F1 of the scans, one half of a violin for each of two models."""
+    return half_violins(scans, list(in_order(scans, model=MODELS)["model"].unique()))
 
 
-def largest_difference(matches: pd.DataFrame, models=MODELS) -> pd.DataFrame:
-    """The CMB that both models found with the largest difference in Dice: a row per model.
+def largest_difference(matches: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """The CMB that all models found with the largest difference in Dice: a row per model.
 
-    ``matches`` is the table of `evaluation.match_table`; no rows if both found none.
+    Of one model, the CMB with the lowest Dice. ``matches`` is the table of
+    `evaluation.match_table`; no rows if there is no such CMB.
     """
     found = matches[(matches["match"] == "TP") & matches["model"].isin(models)]
     wide = found.pivot_table(index=["uid", "gt_id"], columns="model", values="dice").dropna()
-    if len(wide) == 0 or len(wide.columns) < 2:
+    if len(wide) == 0 or len(wide.columns) < len(models):
         return found.iloc[:0]
-    uid, gt_id = (wide[models[0]] - wide[models[1]]).abs().idxmax()
+    spread = wide.max(axis=1) - wide.min(axis=1) if len(models) > 1 else -wide[models[0]]
+    uid, gt_id = spread.idxmax()
     return in_order(found[(found["uid"] == uid) & (found["gt_id"] == gt_id)], model=models)
 
 
@@ -55,7 +57,7 @@ def figure_7_5(
         Instance labels that a model found in a scan.
     """
     if rows.empty:
-        return nothing_to_show("No microbleed was found by both models in this run.")
+        return nothing_to_show("No microbleed was found by every model in this run.")
     found, standard = rows.iloc[0], scans[rows["uid"].iloc[0]]
     centre = centre_of_label(standard.lesions(), found["gt_id"])
     outlines = {model: candidates(model, standard) for model in rows["model"]}

@@ -91,7 +91,8 @@ def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
         *RATES,
         Column("chosen", "This study's", names={True: "yes", False: ""}),
     ]
-    return laid_out(table.reset_index(drop=True), columns)
+    note = "" if len(points) else "No validation scans in this run, on which to choose."
+    return laid_out(table.reset_index(drop=True), columns, note=note)
 
 
 def table_s34(steps: pd.DataFrame) -> pd.DataFrame:

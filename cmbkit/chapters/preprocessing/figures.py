@@ -177,12 +177,13 @@ def figure_s5(
     standard : mapping of str to StandardScan
         Preprocessed scans by uid.
     datasets : iterable of str
-        Those that are not in the table are left out.
+        Those that are not in the table are left out; without any of them, the first two.
     """
     first = table.groupby("dataset")["uid"].min()
     shown = [standard[first[name]] for name in datasets if name in first]
+    shown = shown or [standard[uid] for uid in first.iloc[:2]]
     if not shown:
-        return nothing_to_show(f"No scan of {' or '.join(datasets)} in this run.")
+        return nothing_to_show("No scan in this run.")
     return brain_mask_and_parcellation({_made_by(s): _on_raw_image(s) for s in shown})
 
 

@@ -90,7 +90,8 @@ def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
         native_radius_mm=("native_radius_mm", "mean"),
         radius_mm=("radius_mm", "mean"),
     )
-    return laid_out(rows.reset_index(), columns, note="Mean radii.")
+    note = "Mean radii." if len(rows) else "No point or scribble in this run, from which to grow."
+    return laid_out(rows.reset_index(), columns, note=note)
 
 
 def table_s3(census: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
-from cmbkit.chapters.subgroup_analysis.supplement import VARIED
+from cmbkit.chapters.subgroup_analysis.supplement import LEFT_OUT, VARIED
 from cmbkit.plotting import cuts
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import thickness_curves
@@ -98,7 +98,9 @@ def found_and_missed(
     ----------
     matches : DataFrame
         From `match_table.match_table`.
-    dataset, model : str
+    dataset : str
+        Preferred; where it has no CMB, all datasets are looked through.
+    model : str
     count : int
         At most so many in all; where there are too few of one kind, all of them and as many of
         the other.
@@ -108,8 +110,9 @@ def found_and_missed(
     DataFrame
         Rows of ``matches`` by increasing radius.
     """
-    own = matches[(matches["model"] == model) & (matches["dataset"] == dataset)]
-    own = own[own["gt_id"].notna()]
+    own = matches[(matches["model"] == model) & matches["gt_id"].notna()]
+    preferred = own[own["dataset"] == dataset]
+    own = preferred if len(preferred) else own
     return own.iloc[balanced(own["gt_radius_mm"], own["match"] == "TP", count)]
 
 
@@ -143,7 +146,7 @@ def figure_8_3(
     ``rows`` come from `found_and_missed`; other parameters as in `figure_8_1`.
     """
     if rows.empty:
-        return nothing_to_show("No annotated microbleed of this dataset in this run.")
+        return nothing_to_show("No annotated microbleed in this run.")
     pairs = [_pair(row, scans[row.uid], candidates) for row in rows.itertuples()]
     return render_pairs(pairs)
 
@@ -166,7 +169,7 @@ def figure_s11(table: pd.DataFrame) -> Figure:
 
 def figure_s31(curves: pd.DataFrame) -> Figure:
     """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
-    return thickness_curves(curves, VARIED)
+    return nothing_to_show(LEFT_OUT) if curves.empty else thickness_curves(curves, VARIED)
 
 
 def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:

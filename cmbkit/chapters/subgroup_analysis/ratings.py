@@ -45,7 +45,7 @@ def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
         Column("found", "Found"),
         Column("recall", "Recall", 3),
     ]
-    note = INTERVAL.format("CMBs")
+    note = INTERVAL.format("CMBs") if len(table) else "No rater of this run noted a certainty."
     return laid_out(with_share(table, "recall", "found", "n"), columns, note=note)
 
 
@@ -108,6 +108,7 @@ def table_s37(
         f"On a mimic: closer than {max_distance_mm:g} mm to its landmark. "
         f"{INTERVAL.format('mimics and FP')}"
     )
+    note = note if rows else "No rater of this run marked mimics."
     return laid_out(table, columns, note=note)
 
 

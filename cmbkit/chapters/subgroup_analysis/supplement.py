@@ -21,6 +21,7 @@ VARIED = {
     "count": "CMBs per brain",
 }
 """What the experiment varies, and how a figure or table calls it."""
+LEFT_OUT = "The experiment is left out of this run (evaluation: slice_experiment: brains: 0)."
 
 
 def table_s11(
@@ -161,11 +162,15 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         Column("change", "Change", 3),
         Column("p_value", "p", 4, shows="p"),
     ]
+    if not design.brains:
+        return laid_out(pd.DataFrame(columns=[c.key for c in columns]), columns, note=LEFT_OUT)
     return laid_out(changes, columns, note=note)
 
 
 def experiment_caption(design: SliceExperiment, n_scans: int) -> str:
     """Size of the slice experiment and what was left out, in a few sentences."""
+    if not design.brains:
+        return "left out of this run"
     where = "whole brains"
     if design.slab_mm is not None:
         where = f"an axial slab of {design.slab_mm:g} mm of each"

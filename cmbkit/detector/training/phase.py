@@ -91,8 +91,9 @@ def train(
     FloatingPointError
         If the training loss is not finite; the last checkpoint stays.
     """
-    if not valid_scans:
-        raise ValueError(f"{step}: expected at least one validation scan, found none")
+    for scans, kind in ((train_scans, "training"), (valid_scans, "validation")):
+        if not scans:
+            raise ValueError(f"{step}: expected at least one {kind} scan, found none")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
@@ -187,15 +188,9 @@ def learning_rate(phase: Phase):
     """Learning rate of a phase: a number, or a Keras schedule over its gradient steps."""
     if phase.schedule == "constant" and not phase.warmup_steps:
         return phase.learning_rate
-    falling = phase.epochs * phase.steps_per_epoch - phase.warmup_steps
-    if falling < 1:
-        raise ValueError(
-            f"warmup_steps: expected fewer than the phase's {falling + phase.warmup_steps} steps, "
-            f"found {phase.warmup_steps}"
-        )
     return use_keras().optimizers.schedules.CosineDecay(
         phase.learning_rate / (phase.warmup_steps + 1),
-        falling,
+        phase.epochs * phase.steps_per_epoch - phase.warmup_steps,
         alpha=FINAL_SHARE if phase.schedule == "cosine" else 1.0,
         warmup_target=phase.learning_rate if phase.warmup_steps else None,
         warmup_steps=phase.warmup_steps,
