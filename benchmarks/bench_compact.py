@@ -43,7 +43,8 @@ def predictor_of(name: str) -> Predictor:
     """The weights of this name or folder, set up as they describe themselves."""
     params = describe_weights(name)[1].inference
     predictor = Predictor(engine_with(name, params), params)
-    print(f"{name}: {predictor.engine.line}")
+    engine = predictor.engine
+    print(f"{name}: engine {engine.name}, precision {engine.precision}")
     return predictor
 
 

@@ -97,7 +97,7 @@ def seconds_per_step(profile, memory, steps, rounds=3):
     params = read_parameters(ROOT / f"params/{profile}.yaml")
     training, patch = params.training, params.network.patch_size
     model = build(params.network)
-    step = GradientSteps(model, training, 1e-3, combined_loss(training))
+    step = GradientSteps(model, 1e-3, combined_loss(training))
 
     def epochs():
         return chain.from_iterable(

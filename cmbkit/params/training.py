@@ -149,7 +149,7 @@ class Training(Section):
     (`cmbkit.detector.network.transfer`);
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
     ``validation_minimum_voxels`` stand for those of ``inference`` in validation, so that these
-    can change without another training. ``devices`` over 1 shares each batch among so many GPUs.
+    can change without another training.
     ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
     """
 
@@ -172,8 +172,6 @@ class Training(Section):
     validation_patches_per_scan: int | None = Field(None, gt=0)
     validation_threshold: float | None = Field(None, gt=0, lt=1)
     validation_minimum_voxels: int | None = Field(None, gt=0)
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    devices: int = Field(1, gt=0)
     tensorboard: bool = True
     cross_entropy_weights: list[float] = Field([0.1, 5.0], min_length=2)
     tversky_alpha: float = Field(0.5, ge=0)

@@ -19,8 +19,6 @@ def candidates(
 
     Parameters
     ----------
-    probability : ndarray (x, y, z)
-        In [0, 1].
     labels : ndarray (x, y, z) or None
         SynthSeg label numbers; None leaves the anatomical filter out.
     spacing : 3 float or float

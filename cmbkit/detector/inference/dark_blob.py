@@ -47,20 +47,10 @@ def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndar
 
 
 def curvatures(smooth: np.ndarray, places: np.ndarray, spacing) -> np.ndarray:
-    """Eigenvalues of the Hessian (1/mm^2, rising) at ``places``.
+    """Eigenvalues of the Hessian (1/mm^2, rising), shape (n, 3), at n voxels ``places``.
 
-    Parameters
-    ----------
-    smooth : ndarray (x, y, z)
-    places : ndarray of int (n, 3)
-        Voxels.
-    spacing : 3 float
-        Voxel size in mm.
-
-    Returns
-    -------
-    ndarray (n, 3)
-        All three are positive in a dark blob, two in a dark tube, one in a dark sheet.
+    All three are positive in a dark blob, two in a dark tube, one in a dark sheet. ``spacing`` is
+    the voxel size in mm.
     """
     limit = np.array(smooth.shape) - 1
 
@@ -146,7 +136,7 @@ def dark_blob_candidates(
 
 
 def predict_scan(scan: StandardScan, folder: Path) -> None:
-    """Find dark blobs in a standardised scan; writes the files of `files.predict_scan`."""
+    """Find dark blobs in a standardised scan; writes the files that `files` describes."""
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
     instances, table = dark_blob_candidates(sure, labels.data, image.spacing)

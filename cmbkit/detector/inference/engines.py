@@ -46,8 +46,6 @@ class Engine:
         Makes `run` from the weights that the network has now.
     name, precision : str
         What computes, in which number format.
-    reason, why_precision : str
-        Why these.
     run : callable
         See `Run`.
     """
@@ -57,8 +55,6 @@ class Engine:
     start: Callable[[], Run]
     name: str = "keras"
     precision: str = "float32"
-    reason: str = "given"
-    why_precision: str = "given"
     run: Run = field(init=False)
 
     def __post_init__(self):
@@ -68,21 +64,9 @@ class Engine:
         """Take over the network's weights after more training."""
         self.run = self.start()
 
-    @property
-    def line(self) -> str:
-        """One line for people: what computes, and why."""
-        return (
-            f"engine {self.name} ({self.reason}), precision {self.precision} ({self.why_precision})"
-        )
 
-
-def choose(wanted: str) -> tuple[str, str]:
-    """Name of the engine to use, and the reason in words.
-
-    Parameters
-    ----------
-    wanted : {"auto", "keras", "openvino"}
-        ``"auto"``: OpenVINO where it is installed and Keras sees no GPU, else Keras.
+def choose(wanted: str) -> str:
+    """Engine for "auto", "keras" or "openvino": auto is OpenVINO unless Keras sees a GPU.
 
     Raises
     ------
@@ -93,22 +77,15 @@ def choose(wanted: str) -> tuple[str, str]:
     if wanted == "openvino" and not installed:
         raise ModuleNotFoundError("engine openvino: expected the package openvino, found none")
     if wanted != "auto":
-        return wanted, "named in the parameters"
-    if not installed:
-        return "keras", "OpenVINO is not installed"
-    if can_have_gpu() and use_keras().distribution.list_devices("gpu"):
-        return "keras", "there is a GPU"
-    return "openvino", "there is no GPU"
+        return wanted
+    gpu = installed and can_have_gpu() and use_keras().distribution.list_devices("gpu")
+    return "openvino" if installed and not gpu else "keras"
 
 
-def choose_precision(wanted: str, engine: str) -> tuple[str, str]:
-    """Number format to compute in, and the reason in words.
+def choose_precision(wanted: str, engine: str) -> str:
+    """Number format for "auto", "float32" or "bfloat16".
 
-    Parameters
-    ----------
-    wanted : {"auto", "float32", "bfloat16"}
-        ``"auto"``: bfloat16 where OpenVINO runs and the processor computes in it.
-    engine : {"keras", "openvino"}
+    auto is bfloat16 where OpenVINO runs and the processor computes in it.
 
     Raises
     ------
@@ -116,17 +93,14 @@ def choose_precision(wanted: str, engine: str) -> tuple[str, str]:
         If bfloat16 is wanted by name and cannot be had.
     """
     if wanted == "float32":
-        return wanted, "named in the parameters"
-    if engine != "openvino":
-        able, why = False, f"engine {engine} computes in float32"
-    else:
+        return wanted
+    able, why = False, f"engine {engine} computes in float32"
+    if engine == "openvino":
         able = "BF16" in use_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        why = f"the processor {'computes' if able else 'does not compute'} in bfloat16"
-    if wanted == "bfloat16":
-        if not able:
-            raise ValueError(f"precision bfloat16: {why}; use auto or float32")
-        return wanted, "named in the parameters"
-    return ("bfloat16" if able else "float32"), why
+        why = "the processor does not compute in bfloat16"
+    if wanted == "bfloat16" and not able:
+        raise ValueError(f"precision bfloat16: {why}; use auto or float32")
+    return "bfloat16" if able else "float32"
 
 
 def can_have_gpu() -> bool:
@@ -153,9 +127,8 @@ def use_openvino():
 
 
 def _choices(inference: Inference) -> dict[str, str]:
-    name, reason = choose(inference.engine)
-    precision, why_precision = choose_precision(inference.precision, name)
-    return dict(name=name, reason=reason, precision=precision, why_precision=why_precision)
+    name = choose(inference.engine)
+    return dict(name=name, precision=choose_precision(inference.precision, name))
 
 
 def engine_of(model, inference: Inference) -> Engine:
@@ -270,7 +243,6 @@ def keep(
     ----------
     digest : str
         Content hash of its weight file.
-    network, inference : parameters
     build : callable
         Returns the Keras network with these weights; called if nothing is kept yet.
 
@@ -280,7 +252,7 @@ def keep(
         ``.xml`` of the network up to its logits, with the ``.bin`` beside it; None where another
         engine is asked for or the folder cannot be written.
     """
-    if choose(inference.engine)[0] != "openvino":
+    if choose(inference.engine) != "openvino":
         return None
     tile = inference.tile_size or network.patch_size
     target = stored_path(digest, tile)

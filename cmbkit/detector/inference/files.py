@@ -1,4 +1,10 @@
-"""Prediction for one standardised scan, written to files."""
+"""Prediction for one standardised scan, written to files.
+
+``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535) is the map,
+``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
+``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of mass
+``x_mm``, ``y_mm``, ``z_mm``) are what was found in it.
+"""
 
 from __future__ import annotations
 
@@ -18,77 +24,46 @@ PROBABILITY_FLOOR = 0.002
 """Stored as 0, so that files stay small."""
 
 
-def predict_scan(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
-    """Predict the microbleeds of ``scan`` and write them into ``folder`` as three files.
-
-    ``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535),
-    ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
-    ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of
-    mass ``x_mm``, ``y_mm``, ``z_mm``).
-    """
-    image, probability = predict_map(predictor, scan, folder)
-    _write_found(scan, image, probability, predictor.params, folder)
-
-
-def predict_map(
-    predictor: Predictor, scan: StandardScan, folder: Path
-) -> tuple[Volume, np.ndarray]:
-    """Predict the probability map of ``scan`` and write it alone; returns image and map.
-
-    The map is the one that `read_probability` reads back.
-    """
-    image, probability = predict_standard(predictor, scan)
-    return image, _from_steps(write_probability(folder, scan, image, probability))
+def predict_map(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
+    """Predict the probability map of ``scan`` and write it into ``folder``."""
+    write_probability(folder, scan, *predict_standard(predictor, scan))
 
 
 def find_in_map(scan: StandardScan, map_folder: Path, params: Inference, folder: Path) -> None:
     """Find candidates in a map that `predict_map` wrote into ``map_folder``; writes the others."""
-    probability = read_probability(_map_file(map_folder, scan))
-    _write_found(scan, probability, probability.data, params, folder)
+    grid, labels = read_probability(_map_file(map_folder, scan)), scan.labels()
+    grid.require_same_grid(labels)
+    found = candidates(grid.data, labels.data, grid.spacing, params)
+    write_candidates(folder, scan, grid, *found)
 
 
 def _map_file(folder: Path, scan: StandardScan) -> Path:
     return Path(folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
 
 
-def _write_found(
-    scan: StandardScan, grid: Volume, probability: np.ndarray, params: Inference, folder: Path
-) -> None:
-    labels = scan.labels()
-    grid.require_same_grid(labels)
-    write_candidates(
-        folder, scan, grid, *candidates(probability, labels.data, grid.spacing, params)
-    )
-
-
 def write_probability(
     folder: Path, scan: StandardScan, image: Volume, probability: np.ndarray
-) -> np.ndarray:
-    """Write a probability map on the grid of ``image``; returns it as stored, uint16."""
+) -> None:
+    """Write a probability map on the grid of ``image``."""
     stored = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype(np.uint16)
     stored[probability < PROBABILITY_FLOOR] = 0
     image.with_data(stored).write(_map_file(folder, scan))
-    return stored
 
 
 def write_candidates(
     folder: Path, scan: StandardScan, grid: Volume, instances: np.ndarray, table: pd.DataFrame
 ) -> None:
-    """Write candidates and their table, as `predict_scan` says."""
+    """Write candidates and their table (see the head of this module)."""
     stem = f"{scan.scan.bids_name}_desc-cmbpred"
     grid.with_data(instances).write(Path(folder) / f"{stem}_dseg.nii.gz")
     table = table.join(_centres(instances, table, grid))
     table.to_csv(Path(folder) / f"{stem}_table.tsv", sep="\t", index=False)
 
 
-def _from_steps(stored: np.ndarray) -> np.ndarray:
-    return stored.astype(np.float32) / np.float32(PROBABILITY_STEPS)
-
-
 def read_probability(path: Path) -> Volume:
     """Read a ``probseg`` file back as float32 probabilities in [0, 1]."""
     stored = Volume.read(path, "uint16")
-    return stored.with_data(_from_steps(stored.data))
+    return stored.with_data(stored.data.astype(np.float32) / np.float32(PROBABILITY_STEPS))
 
 
 def _centres(instances: np.ndarray, table: pd.DataFrame, image: Volume) -> pd.DataFrame:

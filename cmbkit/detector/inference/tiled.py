@@ -16,14 +16,7 @@ from cmbkit.volume import Volume
 
 
 class Predictor:
-    """A trained network set up for tiles of one size (made once, used for many scans).
-
-    Parameters
-    ----------
-    engine : Engine
-        Two classes.
-    params : Inference
-    """
+    """A trained network of two classes set up for tiles of one size, to be used for many scans."""
 
     def __init__(self, engine: Engine, params: Inference):
         self.engine = engine
@@ -83,7 +76,6 @@ def predict_probability(
 
     Parameters
     ----------
-    predictor : Predictor
     image : ndarray (x, y, z)
         z-scored, on the standard grid.
     brain : ndarray (x, y, z), optional

@@ -26,21 +26,12 @@ class SourceError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A source network: its tensors by "layer/tensor", and what its channels and outputs mean.
-
-    Attributes
-    ----------
-    tensors : dict of str to ndarray
-    sequences : tuple of str
-        Input channels, `KEPT_SEQUENCE` among them.
-    classes : tuple of str
-        Outputs, `KEPT_CLASSES` among them.
-    """
+class SourceNetwork:
+    """A source network: its tensors by "layer/tensor", and what its channels and outputs mean."""
 
     tensors: dict[str, np.ndarray] = field(repr=False)
-    sequences: tuple[str, ...] = SOURCE_SEQUENCES
-    classes: tuple[str, ...] = SOURCE_CLASSES
+    sequences: tuple[str, ...] = SOURCE_SEQUENCES  # input channels, `KEPT_SEQUENCE` among them
+    classes: tuple[str, ...] = SOURCE_CLASSES  # outputs, `KEPT_CLASSES` among them
 
     def __post_init__(self):
         for wanted, there in (((KEPT_SEQUENCE,), self.sequences), (KEPT_CLASSES, self.classes)):
@@ -51,12 +42,12 @@ class Source:
                 )
 
     @classmethod
-    def of(cls, model, **meaning) -> Source:
+    def of(cls, model, **meaning) -> SourceNetwork:
         """The tensors of a Keras model."""
         return cls({name: np.asarray(weight) for name, weight in _tensors(model)}, **meaning)
 
 
-def read_source(path, network: Network, rename: dict[str, str] | None = None) -> Source:
+def read_source(path, network: Network, rename: dict[str, str] | None = None) -> SourceNetwork:
     """Read a source network that somebody else has trained.
 
     Parameters
@@ -105,7 +96,7 @@ def read_source(path, network: Network, rename: dict[str, str] | None = None) ->
     for name, value in tensors.items():
         layer, _, tensor = name.partition("/")
         renamed[f"{(rename or {}).get(layer, layer)}/{tensor}"] = value
-    return Source(renamed, **meaning)
+    return SourceNetwork(renamed, **meaning)
 
 
 def _meaning(config: Path) -> dict[str, tuple[str, ...]]:
@@ -125,7 +116,7 @@ def _of_built(path: Path, network: Network, sequences=SOURCE_SEQUENCES, classes=
 
     model = build(network, n_channels=len(sequences), n_classes=len(classes))
     model.load_weights(path)
-    return Source.of(model, sequences=sequences, classes=classes).tensors
+    return SourceNetwork.of(model, sequences=sequences, classes=classes).tensors
 
 
 def _of_keras2(path: Path) -> dict[str, np.ndarray]:
@@ -144,7 +135,7 @@ def _of_keras2(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def carry_weights(source: Source, target) -> pd.DataFrame:
+def carry_weights(source: SourceNetwork, target) -> pd.DataFrame:
     """Copy ``source``'s weights into ``target`` wherever they fit.
 
     Of the first convolution's kernel only the SWI/T2S input channel is kept, of the last
@@ -153,7 +144,6 @@ def carry_weights(source: Source, target) -> pd.DataFrame:
 
     Parameters
     ----------
-    source : Source
     target : keras.Model
         One input channel, two classes; changed in place.
 
@@ -201,7 +191,7 @@ def _tensors(model):
             yield f"{layer.name}/{weight.name}", weight
 
 
-def _fit(name: str, value: np.ndarray, shape: tuple, source: Source) -> np.ndarray | None:
+def _fit(name: str, value: np.ndarray, shape: tuple, source: SourceNetwork) -> np.ndarray | None:
     """Return the part of a source tensor that has the target's shape, or None."""
     if name == f"{FIRST_CONVOLUTION}/kernel" and value.shape[3] == len(source.sequences):
         value = value[:, :, :, [source.sequences.index(KEPT_SEQUENCE)]]

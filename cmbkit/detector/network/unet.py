@@ -35,7 +35,6 @@ class _Builder:
             layer = self.layers.BatchNormalization(
                 momentum=BATCH_MOMENTUM,
                 epsilon=epsilon,
-                synchronized=self.keras.backend.backend() == "tensorflow",  # over devices
                 name=name,
             )
         else:
@@ -117,11 +116,8 @@ def build(
 
     Parameters
     ----------
-    params : Network
     n_channels, n_classes : int, optional
         Replace those of ``params`` (the source network of section 6.2.2 has 3 and 5).
-    seed : int
-        Of the initial weights.
 
     Returns
     -------

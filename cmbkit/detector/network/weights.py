@@ -32,46 +32,22 @@ class WeightsError(ValueError):
 
 
 class Description(Section):
-    """What ``network.json`` holds.
+    """What ``network.json`` holds."""
 
-    Attributes
-    ----------
-    format : int
-        Of the folder; this version reads 1.
-    name : str
-        For reports.
-    trained_on : str
-        The data in a few words; a report repeats it.
-    network, preprocessing, inference : sections of a parameter file
-    sha256 : str
-        Of the weight file.
-    parameters : int
-        How many weights the network has.
-    training : dict
-        Summary of the training, any JSON.
-    """
-
-    format: int
-    name: str = Field(min_length=1)
-    trained_on: str = Field(min_length=1)
+    format: int  # of the folder; this version reads 1
+    name: str = Field(min_length=1)  # for reports
+    trained_on: str = Field(min_length=1)  # the data in a few words; a report repeats it
     network: Network
     preprocessing: Preprocessing
     inference: Inference
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    parameters: int = Field(gt=0)
-    training: dict[str, Any] = Field(default_factory=dict)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the weight file
+    parameters: int = Field(gt=0)  # how many weights the network has
+    training: dict[str, Any] = Field(default_factory=dict)  # summary of the training, any JSON
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network ready to run.
-
-    Attributes
-    ----------
-    folder : Path
-    description : Description
-    model : keras.Model
-    """
+    """A network ready to run."""
 
     folder: Path
     description: Description
@@ -131,12 +107,7 @@ def describe_weights(name) -> tuple[Path, Description]:
 
 
 def read_weights(name="compact") -> Weights:
-    """Build the network of a folder and load its weights.
-
-    Parameters
-    ----------
-    name : path-like or str
-        Folder, or name of weights that the package carries.
+    """Build the network of a folder, or of the weights of this name, and load its weights.
 
     Raises
     ------
@@ -195,16 +166,10 @@ def write_weights(
         Made where missing; files of that name in it are replaced.
     weights : path-like or keras.Model
         A ``.weights.h5`` file that `cmbkit.detector.training.phase.train` wrote, or a network.
-    name, trained_on : str
-        See `Description`.
     network, preprocessing, inference : sections of the parameter file
         ``patch_size`` is the size of the tiles unless ``inference.tile_size`` says otherwise.
     training : dict, optional
         Summary: scans, seeds, epochs, metrics; JSON.
-
-    Returns
-    -------
-    Description
 
     Raises
     ------

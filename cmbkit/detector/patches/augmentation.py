@@ -109,8 +109,6 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
 
     Parameters
     ----------
-    image, mask : ndarray (x, y, z), floats and integers as in `augment`
-    shape : 3 int
     matrix : ndarray (3, 3)
         Takes offsets from the centre, in voxels, of the patch to those of the region.
     nodes : ndarray (3, m, m, m)
@@ -119,8 +117,7 @@ def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
     Returns
     -------
     image, mask : ndarrays of ``shape``
-        The image as float32, after quarter turns and flips alone in the type it had; the mask
-        as uint8.
+        As `augment`'s: float32 unless there are quarter turns and flips alone; uint8.
     """
     from cmbkit.detector.patches.warp_kernel import warp
 
@@ -156,20 +153,10 @@ def change_intensity(
     rng: np.random.Generator,
     intensity_range: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Gaussian noise, salt and pepper, gamma and contrast inversion, each if drawn.
+    """Gaussian noise, salt and pepper, gamma and contrast inversion, each if drawn; float32.
 
-    Parameters
-    ----------
-    image : ndarray (x, y, z) of floats
-    params : Augmentation
-    rng : numpy Generator
-    intensity_range : 2 float, optional
-        Lowest and highest value of the whole scan (default: of ``image``); where noise goes
-        beyond, those of the noisy image.
-
-    Returns
-    -------
-    ndarray (x, y, z), float32
+    ``intensity_range`` is the lowest and highest value of the whole scan (default: of ``image``);
+    where noise goes beyond, those of the noisy image count.
     """
     image = image.astype(np.float32)
     if rng.random() < params.noise:
@@ -221,7 +208,6 @@ def augment(
         Of the patch, in voxels.
     params : Augmentation or None
         None: only the central crop.
-    rng : numpy Generator
     spacing_mm : float
         Voxel size; the blur's standard deviation is in voxels of the thesis's 0.5 mm grid.
     intensity_range : 2 float, optional

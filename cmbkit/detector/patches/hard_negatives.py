@@ -34,13 +34,11 @@ class FalseAlarms:
 
     Attributes
     ----------
-    share : float
-        Of the patches without a CMB that hold one.
     places : dict of str to ndarray (n, 3)
         By the scan's uid, in voxels of the standard grid.
     """
 
-    share: float = 0.0
+    share: float = 0.0  # of the patches without a CMB that hold one
     places: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -72,7 +70,6 @@ def find_false_alarms(
     ----------
     predictor : Predictor
         With parameters from `searched`.
-    scans : list of StandardScan
     step : str
         Named in the progress display, which counts scans.
 

@@ -21,36 +21,16 @@ from cmbkit.records import StandardScan
 
 @dataclass(frozen=True)
 class SampledScan:
-    """What sampling needs of one scan.
+    """What sampling needs of one scan."""
 
-    Attributes
-    ----------
-    image : ndarray (x, y, z), float16
-        z-scored.
-    lesions : ndarray (x, y, z), uint16
-        One integer per CMB.
-    ids : ndarray (n,)
-        The integers in ``lesions``.
-    centres : ndarray (n, 3)
-        Centre of mass of each CMB, in voxels.
-    background : float
-        The z-score of voxels outside the brain; fills patches beyond the image.
-    spacing_mm : float
-        Of the isotropic grid.
-    dark : ndarray (m, 3)
-        Dark spots that are no CMB, in voxels (see `dark_spots`).
-    intensity_range : 2 float
-        Lowest and highest value of the image and its background.
-    """
-
-    image: np.ndarray
-    lesions: np.ndarray
-    ids: np.ndarray
-    centres: np.ndarray
-    background: float
-    spacing_mm: float
-    dark: np.ndarray
-    intensity_range: tuple[float, float]
+    image: np.ndarray  # (x, y, z), float16, z-scored
+    lesions: np.ndarray  # (x, y, z), uint16, one integer per CMB
+    ids: np.ndarray  # (n,), the integers in ``lesions``
+    centres: np.ndarray  # (n, 3), centre of mass of each CMB, in voxels
+    background: float  # the z-score of voxels outside the brain; fills patches beyond the image
+    spacing_mm: float  # of the isotropic grid
+    dark: np.ndarray  # (m, 3), dark spots that are no CMB, in voxels (see `dark_spots`)
+    intensity_range: tuple[float, float]  # lowest and highest value of the image and its background
 
     @classmethod
     def load(cls, scan: StandardScan, *, dark: bool = False) -> SampledScan:
@@ -108,7 +88,6 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
         Standard grid; brain is 0 or 1.
     centres : ndarray (n, 3)
         CMBs, in voxels; spots nearer than 5 mm to one are left out.
-    spacing_mm : float
     most : int
         Only the spots that are darkest against their surroundings (5 mm) are returned.
 
@@ -185,11 +164,8 @@ def patch_start(
 
     Parameters
     ----------
-    scan : SampledScan
-    patch : 3 int
     class_proportions : 2 float
         Background, CMB. A scan without CMB gives background.
-    rng : numpy Generator
     spots : sequence of (share, ndarray (m, 3))
         Of the patches anywhere, the share that holds one of these places (in voxels); of the
         rest, the share of the next pair. Pairs without a place are passed over.

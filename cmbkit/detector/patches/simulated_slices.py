@@ -23,20 +23,11 @@ SHOWN_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices across one axis of a patch.
-
-    Attributes
-    ----------
-    axis : int
-    thickness : float
-        In voxels of the patch, at least 1.
-    phase : float
-        Lower face of a slice, 0 to 1 in units of the thickness.
-    """
+    """Slices across one axis of a patch."""
 
     axis: int
-    thickness: float
-    phase: float
+    thickness: float  # in voxels of the patch, at least 1
+    phase: float  # lower face of a slice, 0 to 1 in units of the thickness
 
     @property
     def reach(self) -> int:

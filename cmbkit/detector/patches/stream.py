@@ -94,12 +94,8 @@ def epoch_batches(
 
     Parameters
     ----------
-    scans : list of StandardScan
-    training : Training
     patch : 3 int
         Voxels per axis.
-    batch_size, steps : int
-    seed : int
     epoch : int
         From 1. Epochs of equally many steps go on with the round of scans where the one before
         ended, so that every scan is visited equally often.

@@ -26,22 +26,16 @@ class Progress:
 
     Attributes
     ----------
-    keep : str
-        Metric of the phase; while it or a loss improves, the phase goes on.
-    history : list of dict
-        One row per finished epoch.
     best : dict
         Best rank of each metric: (value, tie break), higher is better.
-    waited : int
-        Epochs since the training loss, the validation loss or ``keep`` improved.
     improved : list of str
         Validation metrics that the last epoch improved.
     """
 
-    keep: str
-    history: list[dict] = field(default_factory=list)
+    keep: str  # metric of the phase; while it or a loss improves, the phase goes on
+    history: list[dict] = field(default_factory=list)  # one row per finished epoch
     best: dict[str, tuple[float, float]] = field(default_factory=dict)
-    waited: int = 0
+    waited: int = 0  # epochs since the training loss, the validation loss or ``keep`` improved
     improved: list[str] = field(default_factory=list)
 
     @property

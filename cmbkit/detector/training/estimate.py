@@ -23,19 +23,11 @@ COPIES = 4
 class Estimate:
     """What a phase will take if it is not stopped early.
 
-    Attributes
-    ----------
-    parameters : int
-    weights_gb : float
-        Weights, gradients and the optimizer's moments, on each device.
-    activations_gb : float
-        Layer outputs of one device's part of a batch, kept for the backward pass; twice that may
-        be in use at the peak.
-    step_seconds : float
-        Median of warm-up steps, which leave no trace in the weights.
-    training_hours, validation_hours : float
-        Over all epochs. A tile of validation is taken to cost a third of its share of a step, as
-        the backward pass costs twice the forward pass.
+    ``weights_gb`` is of weights, gradients and the optimizer's moments, ``activations_gb`` of a
+    batch's layer outputs, kept for the backward pass: twice that may be in use at the peak.
+    ``step_seconds`` is the median of warm-up steps. Hours are over all epochs; a tile of
+    validation is taken to cost a third of its share of a step, as the backward pass costs twice
+    the forward pass.
     """
 
     parameters: int
@@ -65,9 +57,8 @@ class Estimate:
 
     def record(self) -> dict:
         """For ``config.json``."""
-        return {name: float(f"{value:.3g}") for name, value in asdict(self).items()} | {
-            "parameters": self.parameters
-        }
+        rounded = {name: float(f"{value:.3g}") for name, value in asdict(self).items()}
+        return rounded | {"parameters": self.parameters}
 
 
 def _duration(hours: float) -> str:
@@ -78,12 +69,8 @@ def _duration(hours: float) -> str:
 
 
 def activation_bytes(model, patches: int) -> int:
-    """Bytes of all layer outputs of a batch of patches, inputs included."""
-    total = 0
-    for layer in model.layers:
-        voxels = int(np.prod(layer.output.shape[1:]))
-        total += voxels * patches * (2 if "16" in str(layer.compute_dtype) else 4)
-    return total
+    """Bytes of all layer outputs of a batch of patches in float32, inputs included."""
+    return 4 * patches * sum(int(np.prod(layer.output.shape[1:])) for layer in model.layers)
 
 
 def validation_tiles(scans: list[StandardScan], training: Training, inference: Inference, patch):
@@ -100,9 +87,7 @@ def validation_tiles(scans: list[StandardScan], training: Training, inference: I
     return round(float(np.mean(counts)) * chosen * np.prod(tile) / np.prod(patch))
 
 
-def estimate(
-    steps: GradientSteps, phase: Phase, training: Training, tiles: int, rng: np.random.Generator
-) -> Estimate:
+def estimate(steps: GradientSteps, phase: Phase, tiles: int, rng: np.random.Generator) -> Estimate:
     """Count memory, and time a few gradient steps on noise; network and optimizer stay as they are.
 
     ``tiles``: patches per epoch of validation.
@@ -119,11 +104,10 @@ def estimate(
     steps.restore(before)
     second = float(np.median(seconds[1:]))  # the first one builds the graph
     count = steps.model.count_params()
-    part = -(-phase.batch_size // training.devices)
     return Estimate(
         parameters=count,
         weights_gb=COPIES * 4 * count / 1e9,
-        activations_gb=activation_bytes(steps.worker, part) / 1e9,
+        activations_gb=activation_bytes(steps.model, phase.batch_size) / 1e9,
         step_seconds=second,
         training_hours=phase.epochs * phase.steps_per_epoch * second / 3600,
         validation_hours=phase.epochs * tiles * second / phase.batch_size / 3 / 3600,

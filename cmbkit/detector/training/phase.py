@@ -64,8 +64,6 @@ def train(
     ----------
     model : keras.Model
         From `cmbkit.detector.network.unet.build`; the patch size is its input size.
-    train_scans, valid_scans : list of StandardScan
-    phase, training, inference, evaluation : parameters
     folder : Path
         Receives ``history.csv`` (epoch, step, train_loss, val_loss, count_f1, count_precision,
         segmentation_f1, dice, learning_rate, seconds), ``best_<metric>.weights.h5`` for loss,
@@ -98,7 +96,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     make_deterministic(seed)
     loss = combined_loss(training)
-    steps = GradientSteps(model, training, learning_rate(phase), loss, phase.frozen)
+    steps = GradientSteps(model, learning_rate(phase), loss, phase.frozen)
     validation = depends_on(training, inference, evaluation)
     config = _config(model, train_scans, valid_scans, phase, training, validation, seed)
     patch = model.input_shape[1:4]
@@ -109,7 +107,7 @@ def train(
     if taken_up is None:
         progress = Progress(phase.keep)
         tiles = validation_tiles(valid_scans, training, predictor.params, patch)
-        expected = estimate(steps, phase, training, tiles, np.random.default_rng(seed))
+        expected = estimate(steps, phase, tiles, np.random.default_rng(seed))
         for line in expected.lines():
             report_line(f"{step}: {line}")
         _write_config(folder, config, inference, [*train_scans, *valid_scans], expected)
@@ -133,7 +131,6 @@ def train(
                     break
                 started = time.perf_counter()
                 train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
-                steps.hand_over()
                 predictor.engine.refresh()
                 rng = np.random.default_rng([seed, epoch])
                 subset = balanced_subset(valid_scans, training.validation_share, rng)
@@ -222,15 +219,12 @@ def kept_epoch(history: pd.DataFrame, keep: str) -> int:
 
 
 def load(folder: Path, params: Network, which: str = "final"):
-    """Build the network and read the weights that `train` wrote.
+    """Build the network and read the weights that `train` wrote; ``which`` as in `weight_file`.
 
-    Parameters
-    ----------
-    folder : Path
-    params : Network
-    which : str
-        ``"final"`` or a metric: ``"loss"``, ``"count_f1"``, ``"count_precision"``,
-        ``"segmentation_f1"``, ``"dice"``.
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
     """
     path = Path(folder) / weight_file(which)
     if not path.is_file():

@@ -152,17 +152,9 @@ def train_source(
 ) -> None:
     """Train the source network for ``training.source_steps`` gradient steps.
 
-    Writes ``source.weights.h5``, ``history.csv`` (step, train_loss) and ``config.json``.
-
-    Parameters
-    ----------
-    network, training : parameters
-        The batch size is that of ``training.pretrain_tl``. The loss is that of the study with
-        weight 0.1 for background and 1 for each lesion class.
-    folder : Path
-    seed : int
-    step : str
-        Named in the progress display.
+    Writes ``source.weights.h5``, ``history.csv`` (step, train_loss) and ``config.json``. The batch
+    size is that of ``training.pretrain_tl``; the loss that of the study, with weight 0.1 for
+    background and 1 for each lesion class. ``step`` is named in the progress display.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

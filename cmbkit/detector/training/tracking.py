@@ -16,11 +16,8 @@ GROUPS |= {"segmentation_f1": "segmentation", "dice": "segmentation"}
 def tensorboard(folder: Path, wanted: bool = True) -> Iterator[Callable[[dict], None]]:
     """Write ``<folder>/tensorboard`` anew; ``tensorboard --logdir`` shows it.
 
-    Yields
-    ------
-    callable
-        Enters one epoch: ``step`` (gradient steps) and values by name. Does nothing unless
-        ``wanted``.
+    Yields a function that enters one epoch: ``step`` (gradient steps) and values by name. It does
+    nothing unless ``wanted``.
     """
     if not wanted:
         yield lambda row: None

@@ -168,35 +168,17 @@ def validate(
     memory,
     seed: int,
 ) -> dict[str, float]:
-    """Metrics over ``scans``: whole scans, or a few patches of each where the parameters say so.
+    """Metrics over ``scans`` (see `Tally.metrics`).
 
-    Parameters
-    ----------
-    predictor : Predictor
-    scans : list of StandardScan
-    training : Training
-        ``validation_patches_per_scan``: None for whole scans (the thesis), else a number.
-    evaluation : Evaluation
-        How microbleeds are matched.
-    loss : callable
-        Of (y_true, y_pred), see `losses.combined_loss`.
-    memory : ScanMemory
-        Keeps scans between epochs (patches only).
-    seed : int
-        Places of the patches; the same from epoch to epoch.
-
-    Returns
-    -------
-    dict
-        See `Tally.metrics`.
+    Whole scans, as in the thesis, or ``training.validation_patches_per_scan`` patches of each at
+    the same places from epoch to epoch (``seed``); ``memory`` keeps their scans.
     """
     tally = Tally(evaluation)
     for scan in scans:
         if training.validation_patches_per_scan is None:
             add_scan(tally, predictor, scan, loss)
         else:
-            name = [seed, *scan.scan.uid.encode()]
-            rng = np.random.default_rng(name)
+            rng = np.random.default_rng([seed, *scan.scan.uid.encode()])
             n = training.validation_patches_per_scan
             add_patches(tally, predictor, memory.get(scan), n, loss, rng)
     return tally.metrics()

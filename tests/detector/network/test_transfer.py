@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cmbkit.detector.network.transfer import Source, SourceError, carry_weights, read_source
+from cmbkit.detector.network.transfer import SourceError, SourceNetwork, carry_weights, read_source
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.training import source_task
 from cmbkit.detector.training.source_task import (
@@ -24,7 +24,7 @@ def weights(model, layer):
 def test_only_the_susceptibility_channel_and_the_haemorrhage_output_are_kept(small_network):
     source, target = build_source(small_network, seed=1), build(small_network, seed=2)
     source.get_layer("logits").bias.assign([10, 11, 12, 13, 14])
-    report = carry_weights(Source.of(source), target)
+    report = carry_weights(SourceNetwork.of(source), target)
     first, bias = weights(source, "encoder0_conv0"), weights(source, "logits")[1]
     np.testing.assert_array_equal(weights(target, "encoder0_conv0")[0], first[0][:, :, :, 1:2])
     np.testing.assert_array_equal(weights(target, "logits")[1], [10, 13])
@@ -44,7 +44,9 @@ def test_what_does_not_fit_stays_as_initialised(small_network):
     wider = small_network.model_copy(update={"filters_out_bottom_conv": 20})
     target = build(wider, seed=2)
     before = weights(target, "bottom_conv0")[0]
-    report = carry_weights(Source.of(build_source(small_network)), target).set_index("tensor")
+    report = carry_weights(SourceNetwork.of(build_source(small_network)), target).set_index(
+        "tensor"
+    )
     assert report.loc["bottom_conv0/kernel", "action"] == "initialised"
     np.testing.assert_array_equal(weights(target, "bottom_conv0")[0], before)
 
