@@ -10,23 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmbkit.published.counts import (
-    LARGEST,
-    RATES,
-    AuditError,
-    Claim,
-    f1_range,
-    printed,
-    rate_of,
-    solutions,
-    solutions_by_scans,
-)
+from cmbkit.published.conflicts import conflicts, counts_text, hint, possible_counts
+from cmbkit.published.counts import RATES, AuditError, Claim, f1_range, printed
 from cmbkit.reporting.layout import Column, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
@@ -42,13 +32,6 @@ ALIASES = {
     "fp_cmb": "fpcmb fp_per_cmb fp_per_lesion glob_fp_cmb fps_cmb",
     "fp_scan": "fpscan fp_per_scan fppi fps fp_avg fpavg fp_per_image fps_scan",
     "averaging": "average averaged",
-}
-TITLES = {
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "fp_cmb": "FP per CMB",
-    "fp_scan": "FP per scan",
 }
 OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
 SHOWN_COUNTS = [
@@ -118,106 +101,19 @@ def claim_of(row: dict, columns: dict[str, str], decimals=None, cut=False) -> Cl
     return Claim(kept, **counts)
 
 
-def possible_counts(claim: Claim) -> list | None:
-    """Counts that fit, None where the claim says too little to tell."""
-    if claim.annotated is not None:
-        return solutions(claim)
-    enough = claim.n_scans and {"fp_scan", "precision", "recall"} <= set(claim.rates)
-    if enough and claim.rates["precision"].high < 1:
-        return solutions_by_scans(claim)
-    return None
-
-
-def _nearest(claim: Claim, name: str) -> str:
-    """Arithmetic of a rate that no count gives: the neighbours that counts do give."""
-    base = claim.annotated if name in ("recall", "fp_cmb") else claim.n_scans
-    rate = claim.rates[name]
-    if name not in ("recall", "fp_cmb", "fp_scan") or not base:
-        return f"{TITLES[name]} {rate.text} comes from no counts"
-    below = int(np.floor(rate.value * base))
-    unit = "CMBs" if name != "fp_scan" else "scans"
-    return (
-        f"{TITLES[name]} {rate.text} over {base} {unit}: {below}/{base} = {below / base:.4f}, "
-        f"{below + 1}/{base} = {(below + 1) / base:.4f}"
-    )
-
-
-def _implied(claim: Claim, name: str, others: tuple[str, ...]) -> str:
-    """What the other rates allow a rate to be."""
-    found = possible_counts(claim.only(others))
-    values = [rate_of(name, *counts, claim.n_scans) for counts in found or []]
-    values = [value for value in values if np.isfinite(value)]
-    given = ", ".join(f"{TITLES[n]} {claim.rates[n].text}" for n in others) or "the counts"
-    if not values or max(values) >= LARGEST / max(claim.n_scans or 1, 1):
-        return ""
-    low, high = min(values), max(values)
-    span = f"{low:.4f}" if high - low < 5e-5 else f"{low:.4f} to {high:.4f}"
-    return f"{given} need {TITLES[name]} {span}, printed {claim.rates[name].text}"
-
-
-def _conflicts(claim: Claim) -> str:
-    """Arithmetic of the smallest sets of rates that no counts give together."""
-    if None not in (claim.n_cmb, claim.tp, claim.fn) and claim.tp + claim.fn != claim.n_cmb:
-        return f"TP + FN = {claim.tp + claim.fn}, stated {claim.n_cmb} CMBs"
-    names = [name for name in RATES if name in claim.rates]
-    names = [name for name in names if name != "fp_scan" or claim.n_scans]
-    for size in range(1, len(names) + 1):
-        texts = []
-        for chosen in combinations(names, size):
-            if possible_counts(claim.only(chosen)) != []:
-                continue
-            fixed = claim.tp is not None and claim.fp is not None
-            if size == 1 and not fixed:
-                texts.append(_nearest(claim, chosen[0]))
-                continue
-            rest = tuple(name for name in names if name != chosen[-1])
-            others = rest if possible_counts(claim.only(rest)) else chosen[:-1]
-            texts.append(_implied(claim, chosen[-1], others))
-        texts = list(dict.fromkeys(filter(None, texts)))
-        if texts:
-            return "; ".join(texts)
-    return "no counts give all of these rates"
-
-
-def _hint(claim: Claim) -> str:
-    """Whether FP per scan is really FP per CMB, or another number of scans."""
-    rate = claim.rates.get("fp_scan")
-    if rate is None or claim.annotated is None or not claim.n_scans:
-        return ""
-    rest = claim.only([name for name in RATES if name != "fp_scan"])
-    if not solutions(rest):
-        return ""
-    if "fp_cmb" not in claim.rates:
-        moved = Claim({**rest.rates, "fp_cmb": rate}, claim.tp, claim.fp, claim.fn, claim.n_cmb)
-        if found := solutions(moved):
-            return f"; as FP per CMB {rate.text} fits ({counts_text(found)})"
-    others = [
-        n
-        for n in range(1, 2 * claim.n_scans + 1)
-        if solutions(Claim(claim.rates, claim.tp, claim.fp, claim.fn, claim.n_cmb, n))
-    ]
-    return f"; it would fit {', '.join(map(str, others))} scans" if 0 < len(others) <= 3 else ""
-
-
 @dataclass(frozen=True)
 class RowAudit:
     """What the audit says of one row.
 
     Attributes
     ----------
-    verdict : str
-        "fits", "fits only cut off", "cannot be" or "not checkable".
-    arithmetic : str
-        Why not.
-    counts : tuple of (tp, fp, fn)
-        All whole counts that print as the row does.
     bounded : bool
         Whether anything printed limits the false positives; where not, FP mean nothing.
     """
 
-    verdict: str
-    arithmetic: str = ""
-    counts: tuple[tuple[int, int, int], ...] = ()
+    verdict: str  # "fits", "fits only cut off", "cannot be" or "not checkable"
+    arithmetic: str = ""  # why not
+    counts: tuple[tuple[int, int, int], ...] = ()  # all whole counts that print as the row does
     bounded: bool = True
 
     def numbers(self) -> dict:
@@ -242,23 +138,11 @@ class RowAudit:
         return counts_text(self.counts, self.bounded)
 
 
-def counts_text(counts, bounded: bool = True) -> str:
-    """Counts such as "TP 51, FP 10, FN 23", or how many ways there are and their ranges."""
-    parts = []
-    for name, values in zip(("TP", "FP", "FN"), zip(*counts, strict=True), strict=False):
-        if name != "FP" or bounded:
-            low, high = min(values), max(values)
-            parts.append(f"{name} {low}" if low == high else f"{name} {low}-{high}")
-    ways = f"{len(counts)} ways: " if len(counts) > 1 and bounded else ""
-    return ways + ", ".join(parts)
-
-
 def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     """Check one row.
 
     Parameters
     ----------
-    claim : Claim
     cut : Claim, optional
         The same row read as if decimals were cut off.
     """
@@ -274,7 +158,7 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
     if found:
         return RowAudit(FITS, "", tuple(found), bounded)
-    text = _conflicts(claim) + _hint(claim)
+    text = conflicts(claim) + hint(claim)
     fitting = possible_counts(cut) if cut is not None else None
     return RowAudit(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
 
@@ -282,14 +166,9 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
 def audit_rows(
     table: pd.DataFrame, decimals: int | dict[str, int] | None = None
 ) -> list[tuple[str, RowAudit]]:
-    """Name and finding of every row of a table.
+    """Name and finding of every row of a table, its cells as printed.
 
-    Parameters
-    ----------
-    table : DataFrame of str
-        See the head of this module; cells as printed.
-    decimals : int or dict of rate to int, optional
-        Of all rates, or of some, where the table drops trailing zeros.
+    ``decimals`` are those of all rates, or of some, where the table drops trailing zeros.
 
     Raises
     ------

@@ -31,7 +31,6 @@ class Printed:
 
     Attributes
     ----------
-    text : str
     value, low, high : float
         A fraction where percent were printed.
     sd_low, sd_high : float
@@ -85,16 +84,9 @@ def printed(text, decimals: int | None = None, cut: bool = False) -> Printed | N
 
 @dataclass(frozen=True)
 class Claim:
-    """What is printed about one method on one set of scans.
+    """What is printed about one method on one set of scans."""
 
-    Attributes
-    ----------
-    rates : dict of name to Printed
-        Some of `RATES`, all from summed counts.
-    tp, fp, fn, n_cmb, n_scans : int or None
-    """
-
-    rates: dict[str, Printed]
+    rates: dict[str, Printed]  # some of `RATES`, all from summed counts
     tp: int | None = None
     fp: int | None = None
     fn: int | None = None

@@ -150,7 +150,6 @@ def beside_own(
     ----------
     own : iterable of (method, data, scans)
         Scans with their counts, as `evaluation.statistics.summary` takes them.
-    params : Evaluation
     seed : int
         Of the bootstrap.
 
