@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from cmbkit.features.columns import TITLES
 from cmbkit.plotting.canvas import datasets_in, new_figure, nothing_to_show, of_microbleeds
-from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
+from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
 
 RATIOS = ("inv_elongation", "inv_flatness")
 FLOOR = ("sphericity", "inv_flatness")
@@ -194,16 +194,12 @@ def _dots(axes, table, x: str, y: str, names) -> None:
     """A dot per CMB in its dataset's colour; the value runs from 0 to 1."""
     import seaborn as sns
 
-    sns.scatterplot(table, x=x, y=y, hue="dataset", hue_order=names, palette=_palette(names),
+    sns.scatterplot(table, x=x, y=y, hue="dataset", hue_order=names, palette=dataset_palette(names),
                     s=16, alpha=0.75, edgecolor="black", linewidth=0.3, legend=False, ax=axes,
                     zorder=3)  # fmt: skip
     axes.set_ylim(-0.04, 1.04)
     axes.set_ylabel("")
     axes.grid(axis="y")
-
-
-def _palette(names) -> dict[str, str]:
-    return {name: DATASET_COLOURS.get(name, DATASET_COLOURS["All"]) for name in names}
 
 
 def _legend(figure, names, values) -> None:
@@ -213,6 +209,6 @@ def _legend(figure, names, values) -> None:
     handles = [
         Line2D([], [], ls="", marker="o", mec="black", mew=0.3, ms=5, color=colour,
                label=f"{name} (n = {sizes[name]})")
-        for name, colour in _palette(names).items()
+        for name, colour in dataset_palette(names).items()
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=len(names))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
-from cmbkit.plotting.style import DATASET_COLOURS, DATASET_ORDER, SERIES
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds, panels
+from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
 
 BOMBS_REGIONS = (
     "Cortex / Grey-White Junction",
@@ -39,12 +39,11 @@ def location_counts(features) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns dataset ("All" last), region, n, percent (of the dataset).
+        dataset ("All" last), region, n, percent (of the dataset).
     """
-    truth = features[features["type"] == "GT"] if "type" in features.columns else features
     known = {name.casefold(): name for name in BOMBS_REGIONS}
-    named = truth["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
-    truth = truth.loc[named.index].assign(region=named)
+    named = features["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
+    truth = features.loc[named.index].assign(region=named)
     seen = set(named)
     places = [r for r in BOMBS_REGIONS if r in seen or r in TABLE_4_2]
     places += sorted(seen - set(BOMBS_REGIONS))
@@ -63,25 +62,21 @@ def location_counts(features) -> pd.DataFrame:
 def location_bars(features):
     """Figure 4.4: CMBs by BOMBS region, counts on the lower axis, percent on the upper.
 
-    Parameters
-    ----------
-    features : DataFrame
-        Columns dataset, region and (optional) type: only "GT" counts.
+    ``features`` has one row per CMB: dataset, region.
     """
     import seaborn as sns
 
     counts = location_counts(features)
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
-    rows = -(-len(names) // columns)
-    figure = new_figure(10, 0.4 + 2.6 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for index, (axes, dataset) in enumerate(zip(grid, names, strict=False)):
+    figure = new_figure(10, 0.4 + 2.6 * -(-len(names) // columns))
+    grid = panels(figure, len(names), columns, sharey=True)
+    palette = dataset_palette(names)
+    for index, (axes, dataset) in enumerate(zip(grid, names, strict=True)):
         part = counts[counts["dataset"] == dataset].replace({"region": SHORT})
         total = int(part["n"].sum())
-        colour = DATASET_COLOURS.get(dataset, DATASET_COLOURS["All"])
-        sns.barplot(part, x="n", y="region", color=colour, saturation=1, edgecolor="black",
-                    linewidth=0.5, ax=axes)  # fmt: skip
+        sns.barplot(part, x="n", y="region", color=palette[dataset], saturation=1,
+                    edgecolor="black", linewidth=0.5, ax=axes)  # fmt: skip
         axes.bar_label(axes.containers[0], fontsize=8, padding=2)
         right = max(1.0, 1.2 * part["n"].max())
         axes.set_xlim(0, right)
@@ -93,27 +88,20 @@ def location_bars(features):
         axes.set_title(f"{dataset} (n = {total})")
         axes.set_xlabel("CMBs" if index + columns >= len(names) else "")
         axes.set_ylabel("")
-    for axes in grid[len(names) :]:
-        axes.set_axis_off()
     return figure
 
 
-def split_bars(table, titles: dict[str, str], title: str = ""):
+def split_bars(table, titles: dict[str, str], title: str):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
     Parameters
     ----------
     table : DataFrame
         split ("train" or "valid"), column (what the strata are of), value (the stratum),
-        proportion_pct and proportion_pct_thesis: percent of the split's scans, NaN for none.
+        proportion_pct and proportion_pct_thesis (hatched): percent of the split's scans, NaN for
+        none.
     titles : dict of str
         A panel for each of these columns, in this order, with its title.
-    title : str
-        Of the figure.
-
-    Notes
-    -----
-    Bars of the thesis are hatched.
     """
     import seaborn as sns
 
@@ -127,8 +115,8 @@ def split_bars(table, titles: dict[str, str], title: str = ""):
     tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
     height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
     figure = new_figure(10, height)
-    grid = figure.subplots(len(tallest), 3, squeeze=False, height_ratios=tallest).ravel()
-    for axes, (name, words) in zip(grid, titles.items(), strict=False):
+    grid = panels(figure, len(titles), 3, height_ratios=tallest)
+    for axes, (name, words) in zip(grid, titles.items(), strict=True):
         part = long[long["column"] == name].astype({"value": str})
         sns.barplot(
             part, x="percent", y="value", hue="bar", hue_order=order, palette=palette,
@@ -144,8 +132,6 @@ def split_bars(table, titles: dict[str, str], title: str = ""):
         axes.set_xlabel("% of scans")
         axes.set_ylabel("")
         axes.grid(axis="x")
-    for axes in grid[len(titles) :]:
-        axes.set_axis_off()
     figure.suptitle(title, fontsize=10)
     figure.legend(handles, order, loc="outside lower center", ncols=4)
     return figure
@@ -157,19 +143,17 @@ def comparison_bars(table):
     Parameters
     ----------
     table : DataFrame
-        Columns method, precision, recall, f1, fp_per_scan (NaN: not reported), and optionally
-        own (bool: drawn in colour; others grey) and data (shown under the method).
+        method, data (shown beside it where there is any), own (bool: drawn in colour; others grey),
+        precision, recall, f1, fp_per_scan (NaN: not reported).
     """
     import seaborn as sns
 
-    own = table["own"] if "own" in table.columns else pd.Series(False, index=table.index)
-    data = table["data"] if "data" in table.columns else pd.Series(None, index=table.index)
-    named = table["method"] + (" (" + data.astype("string") + ")").fillna("")
-    rows = table.assign(row=[f"{i}" for i in range(len(table))], own=own.to_numpy(bool))
+    named = table["method"] + (" (" + table["data"].astype("string") + ")").fillna("")
+    rows = table.assign(row=[f"{i}" for i in range(len(table))], own=table["own"].to_numpy(bool))
     figure = new_figure(10, 1.1 + 0.32 * len(table))
-    panels = figure.subplots(1, 4, sharey=True)
+    grid = figure.subplots(1, 4, sharey=True)
     colours = {False: "#BBBBBB", True: SERIES[0]}
-    for axes, metric in zip(panels, METRIC_NAMES, strict=True):
+    for axes, metric in zip(grid, METRIC_NAMES, strict=True):
         sns.barplot(rows, x=metric, y="row", hue="own", palette=colours, saturation=1,
                     dodge=False, width=0.7, legend=False, ax=axes)  # fmt: skip
         values = table[metric].to_numpy(float)
@@ -186,7 +170,7 @@ def comparison_bars(table):
         axes.set_title(METRIC_NAMES[metric], fontsize=9)
         axes.set_xlabel("per scan" if metric == "fp_per_scan" else "0 to 1")
         axes.set_ylabel("")
-    panels[0].set_yticks(range(len(table)), named)
-    if own.any():
+    grid[0].set_yticks(range(len(table)), named)
+    if rows["own"].any():
         add_note(figure, "Colour: this run; grey: published.")
     return figure

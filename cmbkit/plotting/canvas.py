@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from functools import wraps
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -30,6 +31,14 @@ def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
     figure = Figure(figsize=(width, height), layout="compressed" if images else "constrained")
     figure.get_layout_engine().set(h_pad=0.07, w_pad=0.07)
     return figure
+
+
+def panels(figure: Figure, count: int, columns: int, **how) -> np.ndarray:
+    """``count`` subplots in rows of ``columns``; the places left over stay empty."""
+    grid = figure.subplots(-(-count // columns), columns, squeeze=False, **how).ravel()
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return grid[:count]
 
 
 def nothing_to_show(reason: str) -> Figure:

@@ -13,13 +13,7 @@ WIDE = 145
 
 
 def configuration_panel(config: dict):
-    """A configuration as text in two columns (Figure A.7).
-
-    Parameters
-    ----------
-    config : dict
-        Written as ``key = value``, nested ones indented.
-    """
+    """A configuration in two columns: ``key = value``, nested ones indented (Figure A.7)."""
     lines = [part for line in _lines_of(config) for part in _fold(line, 62)]
     half = -(-len(lines) // 2) if len(lines) > 12 else len(lines)
     figure = new_figure(9.5, 0.175 * half + 0.75)
@@ -33,13 +27,7 @@ def configuration_panel(config: dict):
 
 
 def data_configuration(table):
-    """A small table as a picture (Figure A.6).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Shown as it is; floats with 3 significant digits.
-    """
+    """A small table as a picture, as it is; floats with 3 significant digits (Figure A.6)."""
     if table.empty:
         raise ValueError("data_configuration: expected a table with rows, found none")
     names = [str(name) for name in table.columns]

@@ -19,25 +19,17 @@ FEW = 30
 def loss_curves(history, title: str):
     """Training and validation loss by epoch (Figures A.1 to A.4).
 
-    Parameters
-    ----------
-    history : DataFrame
-        Columns epoch, train_loss, val_loss and (optional) part: runs that carried on from one
-        another, each in its own colour.
+    ``history`` has a row per epoch: epoch, train_loss, val_loss.
     """
     import seaborn as sns
 
     figure = new_figure(8, 3.8)
     axes = figure.subplots()
-    parts = history["part"] if "part" in history.columns else 1
-    long = history.assign(part=parts).rename(columns=LOSSES)
-    long = long.melt(["epoch", "part"], list(LOSSES.values()), "loss", "value").dropna()
-    several = long["part"].nunique() > 1
+    names = list(LOSSES.values())
+    long = history.rename(columns=LOSSES).melt("epoch", names, "loss", "value").dropna()
     sns.lineplot(
-        long, x="epoch", y="value", hue="part" if several else None, style="loss", errorbar=None,
-        palette=SERIES[: long["part"].nunique()] if several else None,
-        style_order=list(LOSSES.values()), markers=["o", "o"], markersize=4, mew=0, ax=axes,
-        **({} if several else {"color": SERIES[0]}),
+        long, x="epoch", y="value", style="loss", errorbar=None, style_order=names,
+        markers=["o", "o"], markersize=4, mew=0, ax=axes, color=SERIES[0],
     )  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
     axes.get_legend().remove()
@@ -58,8 +50,8 @@ def training_record(history, title: str):
     Parameters
     ----------
     history : DataFrame
-        Columns epoch, train_loss, val_loss, count_f1, segmentation_f1, and as far as there are:
-        count_precision, dice, learning_rate, seconds (per epoch, validation included).
+        A row per epoch: epoch, train_loss, val_loss, count_f1, count_precision, segmentation_f1,
+        dice (a column of NaN is left out), learning_rate, seconds (validation included).
     """
     figure = new_figure(9, 6)
     figure.suptitle(title, fontsize=10)
@@ -90,10 +82,7 @@ def training_record(history, title: str):
 def froc_curves(curves):
     """Sensitivity against false positives per scan, up to `MOST_FP`.
 
-    Parameters
-    ----------
-    curves : dict of DataFrame
-        Label to columns fp_per_scan and sensitivity.
+    ``curves`` by label: DataFrames with columns fp_per_scan and sensitivity.
     """
     figure = new_figure(7.5, 4.6)
     axes = figure.subplots()
@@ -179,9 +168,9 @@ def _epochs(axes) -> None:
 
 def _lines(axes, history, names: dict):
     for index, (column, label) in enumerate(names.items()):
-        if column not in history.columns or history[column].notna().sum() == 0:
-            continue
         shown = history[["epoch", column]].dropna()
+        if shown.empty:
+            continue
         axes.plot(
             shown["epoch"], shown[column], color=SERIES[index], label=label,
             marker="o" if len(shown) < FEW else None, ms=3,
@@ -203,19 +192,16 @@ def _mark_best(axes, history, column: str, *, lowest: bool):
 
 def _speed(axes, history):
     """Seconds per epoch, validation included; the learning rate beside."""
-    axes.set_title("Time")
-    if "seconds" in history.columns:
-        axes.plot(history["epoch"], history["seconds"], color=SERIES[0])
-        axes.set_ylabel("Seconds per epoch, with validation", color=SERIES[0])
-        axes.set_ylim(bottom=0)
-    if "learning_rate" in history.columns:
-        axes.set_title("Time and learning rate")
-        rate = axes.twinx()
-        rate.plot(history["epoch"], history["learning_rate"], "--", color=SERIES[1])
-        rate.set_ylabel("Learning rate (dashed)", color=SERIES[1])
-        rate.spines["right"].set_visible(True)
-        rate.set_ylim(bottom=0)
-        rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    axes.set_title("Time and learning rate")
+    axes.plot(history["epoch"], history["seconds"], color=SERIES[0])
+    axes.set_ylabel("Seconds per epoch, with validation", color=SERIES[0])
+    axes.set_ylim(bottom=0)
+    rate = axes.twinx()
+    rate.plot(history["epoch"], history["learning_rate"], "--", color=SERIES[1])
+    rate.set_ylabel("Learning rate (dashed)", color=SERIES[1])
+    rate.spines["right"].set_visible(True)
+    rate.set_ylim(bottom=0)
+    rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
 
 
 def peak_loss_curves(table):

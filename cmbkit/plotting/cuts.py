@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cmbkit.boxes import cut_box
-from cmbkit.plotting.canvas import add_note, new_figure, nice_length
+from cmbkit.plotting.canvas import add_note, new_figure, nice_length, panels
 from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS
 from cmbkit.volume import Volume
 
@@ -124,13 +124,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     return shown
 
 
-def orthogonal_cuts(
-    rows,
-    spacing,
-    *,
-    centre=None,
-    title: str = "",
-):
+def orthogonal_cuts(rows, spacing, *, centre, title: str = ""):
     """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
 
     Parameters
@@ -139,8 +133,8 @@ def orthogonal_cuts(
         RAS arrays of one shape, and masks outlined on them, see `show_cut`.
     spacing : float or (3,)
         mm.
-    centre : (3,) int, optional
-        Voxel to cut through; default: the middle of the first mask that has voxels.
+    centre : (3,) int
+        Voxel to cut through.
     """
     return cut_examples([(title, rows, centre)], spacing, size=2.2)
 
@@ -148,21 +142,18 @@ def orthogonal_cuts(
 def cut_examples(examples, spacing, *, size: float = 1.55):
     """Several places side by side, each as in `orthogonal_cuts` (Figures 8.1, 8.2 and A.5).
 
-    Parameters
-    ----------
-    examples : list of (title, rows) or (title, rows, centre)
-        One window of grey holds for all rows of an example.
+    ``examples`` are (title, rows, centre); one window of grey holds for all rows of an example.
     """
-    deepest = max(len(example[1]) for example in examples)
-    lines = max(len(example[0].splitlines()) for example in examples)
+    deepest = max(len(rows) for _, rows, _ in examples)
+    lines = max(len(title.splitlines()) for title, _, _ in examples)
     width = max(7.0, len(examples) * (3 * size + 0.35))
     height = deepest * size + 0.4 + 0.18 * lines
     figure = new_figure(width, height)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     outer = figure.add_gridspec(1, len(examples), wspace=0.06)
-    for part, (title, rows, *centre) in zip(outer, examples, strict=True):
+    for part, (title, rows, centre) in zip(outer, examples, strict=True):
         grid = part.subgridspec(deepest, 3).subplots(squeeze=False)
-        _fill(grid, rows, spacing, centre[0] if centre else None)
+        _fill(grid, rows, spacing, centre)
         for axes in grid[len(rows) :].ravel():
             axes.set_axis_off()
         middle = grid[0, 1]
@@ -172,23 +163,16 @@ def cut_examples(examples, spacing, *, size: float = 1.55):
     return figure
 
 
-def prediction_evolution(image, truth, snapshots, spacing, *, size: float = 1.3):
+def prediction_evolution(image, truth, snapshots, spacing):
     """How a prediction changes during training (Figure 7.2).
 
-    Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one
-    per snapshot.
-
-    Parameters
-    ----------
-    image, truth : ndarray, shape (i, j, k)
-    snapshots : dict or list of (epoch, prediction)
-        Predicted masks, or probabilities between 0 and 1 (outlined at 0.5).
+    Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one per
+    snapshot: (epoch, probability between 0 and 1, outlined at 0.5). Arrays of one shape (i, j, k).
     """
-    snapshots = list(snapshots.items()) if isinstance(snapshots, dict) else list(snapshots)
     columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
     columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
     centre = centre_of(truth, np.shape(image))
-    figure = new_figure(len(columns) * size + 0.4, 3 * size + 0.4, images=True)
+    figure = new_figure(1.3 * len(columns) + 0.4, 4.3, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)
     scan = _volume(image, spacing)
     for line, cut in zip(grid, CUTS, strict=True):
@@ -201,30 +185,26 @@ def prediction_evolution(image, truth, snapshots, spacing, *, size: float = 1.3)
     return figure
 
 
-def axial_panels(panels, window, note: str = ""):
+def axial_panels(shown, window, note: str):
     """Axial slices of one scan side by side with outlines (Figure S10).
 
     Parameters
     ----------
-    panels : list of (title, Volume, dict of role to ndarray, (3,) int)
+    shown : list of (title, Volume, dict of role to ndarray, (3,) int)
         Scan, masks and voxel of each slice, see `show_cut`.
     window : (float, float)
         Intensities that become black and white in all of them.
     note : str
         On how to read the figure.
     """
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = new_figure(9, 3.2 * rows, images=True)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (title, scan, outlines, centre) in zip(grid, panels, strict=False):
+    columns = min(3, len(shown))
+    figure = new_figure(9, 3.2 * -(-len(shown) // columns), images=True)
+    grid = panels(figure, len(shown), columns)
+    for axes, (title, scan, outlines, centre) in zip(grid, shown, strict=True):
         bar = nice_length(_width(scan)) if axes is grid[0] else None
         show_cut(axes, scan, outlines, "axial", centre, window=window, bar_mm=bar)
         axes.set_title(title, fontsize=9)
-    for axes in grid[len(panels) :]:
-        axes.set_axis_off()
-    if note:
-        add_note(figure, note)
+    add_note(figure, note)
     return figure
 
 
@@ -237,9 +217,6 @@ def window_of(*images) -> tuple[float, float]:
 
 
 def _fill(grid, rows, spacing, centre) -> None:
-    masks = (mask for _, _, outlines in rows for mask in outlines.values() if np.any(mask))
-    if centre is None:
-        centre = centre_of(next(masks, None), np.shape(rows[0][1]))
     window = window_of(*(image for _, image, _ in rows))
     for line, (label, image, outlines) in zip(grid, rows, strict=False):
         scan = _volume(image, spacing)

@@ -18,17 +18,11 @@ SIDE_COLOURS = {
 }
 
 
-def network_diagram(levels, parameters: int | None = None):
+def network_diagram(levels, parameters: int):
     """The network as a U, drawn from its own description (Figure 6.1).
 
-    Parameters
-    ----------
-    levels : list of dict
-        From input to output: side ("encoder", "bottom", "decoder", "head"), depth (0 = full
-        resolution), size (voxels along each axis), filters (output channels, one number per
-        convolution), strides (one per convolution). The width of a box follows its channels.
-    parameters : int, optional
-        Number of trained weights, for the title.
+    ``levels`` are those of `cmbkit.detector.network.levels`; the width of a box follows its
+    channels. ``parameters`` is the number of trained weights, for the title.
     """
     deepest = max(level["depth"] for level in levels)
     figure = new_figure(10, 1.05 * (deepest + 1) + 1.1)
@@ -63,14 +57,14 @@ def network_diagram(levels, parameters: int | None = None):
         axes.plot([x, x + 0.5], [-deepest - 0.1] * 2, color=colour, lw=1.6)
         axes.text(x + 0.6, -deepest - 0.1, words, fontsize=8, va="center")
     convolutions = sum(len(level["filters"]) for level in levels)
-    counted = f", {parameters:,} parameters" if parameters else ""
-    axes.set_title(f"3D U-Net: {deepest} levels, {convolutions} convolutions{counted}")
+    counted = f"{convolutions} convolutions, {parameters:,} parameters"
+    axes.set_title(f"3D U-Net: {deepest} levels, {counted}")
     axes.set_xlim(first[0] - 2.9, last[0] + 2.7)
     axes.set_ylim(-deepest - 0.75, 0.75)
     return figure
 
 
-def patch_sampling(shape, patch, train_boxes, tile_starts, background=None, lesions=()):
+def patch_sampling(shape, patch, train_boxes, tile_starts, background, lesions):
     """Patches during training and tiles during inference, seen from above (Figure 6.2).
 
     Parameters
@@ -79,14 +73,14 @@ def patch_sampling(shape, patch, train_boxes, tile_starts, background=None, lesi
         Volume and patch in voxels.
     train_boxes : list of (start, holds_cmb)
         First voxel of each random patch and whether it was placed on a CMB.
-    tile_starts : array-like, shape (n, 3)
+    tile_starts : ndarray of int, shape (n, 3)
         First voxel of each tile.
-    background : ndarray, shape (i, j), optional
+    background : ndarray, shape (i, j)
         An axial slice to draw below.
     lesions : array-like, shape (m, 3)
         CMB centres in voxels.
     """
-    tiles = np.asarray(tile_starts, int).reshape(-1, 3)
+    tiles = np.asarray(tile_starts)
     figure = new_figure(10, 5.2)
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
@@ -231,10 +225,9 @@ def _cube(size):
 
 
 def _frame(axes, shape, background):
-    if background is not None:
-        low, high = np.percentile(background, [1, 99])
-        axes.imshow(np.asarray(background).T, cmap="gray", origin="lower", vmin=low, vmax=high,
-                    alpha=0.45, extent=(0, shape[0], 0, shape[1]))  # fmt: skip
+    low, high = np.percentile(background, [1, 99])
+    axes.imshow(np.asarray(background).T, cmap="gray", origin="lower", vmin=low, vmax=high,
+                alpha=0.45, extent=(0, shape[0], 0, shape[1]))  # fmt: skip
     axes.add_patch(Rectangle((0, 0), shape[0], shape[1], fill=False, ec="black", lw=1.5))
     pad = 0.04 * max(shape[:2])
     axes.set_xlim(-pad, shape[0] + pad)

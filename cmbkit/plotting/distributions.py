@@ -9,11 +9,11 @@ import pandas as pd
 from cmbkit.features.columns import TITLES, axis_label
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
-    DATASET_COLOURS,
     DATASET_ORDER,
     MODEL_COLOURS,
     MODEL_NAMES,
     SERIES,
+    dataset_palette,
 )
 
 SHAPE_FEATURES = ("sphericity", "max_diameter_mm", "inv_flatness", "inv_elongation")
@@ -33,9 +33,9 @@ def radius_and_counts(features, scans):
     Parameters
     ----------
     features : DataFrame
-        One row per CMB, columns dataset, radius_mm and (optional) type: only "GT" counts.
+        One row per CMB: dataset, radius_mm.
     scans : DataFrame
-        One row per scan, columns dataset, n_cmb; scans without CMB are left out.
+        One row per scan: dataset, n_cmb; scans without CMB are left out.
 
     Notes
     -----
@@ -44,7 +44,7 @@ def radius_and_counts(features, scans):
     figure = new_figure(9, 7)
     grid = figure.subplots(2, 2)
     columns = (
-        (_truth(features), "radius_mm", TITLES["radius_mm"], "CMBs"),
+        (features, "radius_mm", TITLES["radius_mm"], "CMBs"),
         (scans[scans["n_cmb"] > 0], "n_cmb", "CMBs per scan", "scans"),
     )
     for (above, below), (table, name, label, unit) in zip(grid.T, columns, strict=True):
@@ -73,7 +73,7 @@ def radius_and_counts_data(features, scans) -> pd.DataFrame:
         interquartile ranges of its dataset, so not in the violin).
     """
     parts = []
-    for table, name in ((_truth(features), "radius_mm"), (scans[scans["n_cmb"] > 0], "n_cmb")):
+    for table, name in ((features, "radius_mm"), (scans[scans["n_cmb"] > 0], "n_cmb")):
         part = table[["dataset", "uid", name]].rename(columns={name: "value"}).dropna()
         inside = part.groupby("dataset")["value"].transform(_is_inside)
         parts.append(part.assign(quantity=name, outlier=~inside.astype(bool)))
@@ -84,19 +84,15 @@ def radius_and_counts_data(features, scans) -> pd.DataFrame:
 def shape_violins(features):
     """Figure 4.3: sphericity, maximum diameter, inverse flatness and elongation by dataset.
 
-    Parameters
-    ----------
-    features : DataFrame
-        Columns dataset, sphericity, max_diameter_mm, inv_flatness, inv_elongation, and
-        (optional) type: only "GT" counts.
+    ``features`` has a row per CMB: dataset, sphericity, max_diameter_mm, inv_flatness,
+    inv_elongation.
     """
-    truth = _truth(features)
     figure = new_figure(9, 6.8)
     panels = figure.subplots(2, 2).ravel()
     for axes, feature in zip(panels, SHAPE_FEATURES, strict=True):
-        _violins(axes, truth, feature)
+        _violins(axes, features, feature)
         axes.set_ylabel(axis_label(feature))
-        lowest = min(0.4, truth[feature].min()) if feature == "sphericity" else 0
+        lowest = min(0.4, features[feature].min()) if feature == "sphericity" else 0
         axes.set_ylim(lowest - 0.02, None if feature == "max_diameter_mm" else 1.03)
     add_note(figure, f"{QUARTILES}. Dots: CMBs.")
     return figure
@@ -174,18 +170,13 @@ def _is_inside(values: pd.Series) -> pd.Series:
     return values.between(first - 1.5 * (third - first), third + 1.5 * (third - first))
 
 
-def _truth(features):
-    return features[features["type"] == "GT"] if "type" in features.columns else features
-
-
 def _by_dataset(table, column: str, order=None) -> tuple[dict, list[str], list[int]]:
     """Keywords that seaborn's categorical plots share, names of the groups and their n."""
     names = order or datasets_in(table["dataset"], DATASET_ORDER)
     sizes = table.groupby("dataset")[column].count()
-    palette = {name: DATASET_COLOURS.get(name, DATASET_COLOURS["All"]) for name in names}
     shared = {
         "data": table, "x": "dataset", "y": column, "hue": "dataset", "order": names,
-        "hue_order": names, "legend": False, "palette": palette,
+        "hue_order": names, "legend": False, "palette": dataset_palette(names),
     }  # fmt: skip
     return shared, names, [sizes.get(name, 0) for name in names]
 

@@ -8,11 +8,11 @@ from pandas import DataFrame
 
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
-    DATASET_COLOURS,
     DATASET_ORDER,
     MODEL_NAMES,
     ROLE_COLOURS,
     ROLE_NAMES,
+    dataset_palette,
 )
 
 MNI = ["x_mni", "y_mni", "z_mni"]
@@ -31,7 +31,7 @@ def microbleeds_by_dataset(points):
         (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
     """
     names = datasets_in(points["dataset"], DATASET_ORDER)
-    groups = {name: (name, DATASET_COLOURS.get(name, DATASET_COLOURS["All"])) for name in names}
+    groups = {name: (name, colour) for name, colour in dataset_palette(names).items()}
     return _glass_brains({"": points}, "dataset", groups)
 
 

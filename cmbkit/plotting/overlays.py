@@ -70,15 +70,10 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
     figure.text(0.006, foot + 0.985 * height, title, ha="left", va="top", fontsize=9)
 
 
-def interactive_view(image: Volume, mask: Volume | None = None):
-    """A scan to page through in a notebook, a mask over it in colour.
+def interactive_view(image: Volume, mask: Volume):
+    """A scan to page through in a notebook, the voxels > 0 of a mask over it in colour.
 
-    Parameters
-    ----------
-    image : Volume
-        Cropped or coarse grids keep the page small: it holds all voxels.
-    mask : Volume, optional
-        Same grid; voxels > 0 are coloured.
+    Cropped or coarse grids keep the page small: it holds all voxels.
 
     Returns
     -------
@@ -87,13 +82,12 @@ def interactive_view(image: Volume, mask: Volume | None = None):
     """
     from nilearn import plotting
 
-    shown = image if mask is None else image.with_data((mask.data > 0).astype(np.float32))
+    shown = image.with_data((mask.data > 0).astype(np.float32))
     low, high = window_of(image.data)
     return plotting.view_img(
         shown.to_nifti(), bg_img=image.with_data(np.clip(image.data, low, high)).to_nifti(),
-        threshold=None if mask is None else 0.5, cmap="gray" if mask is None else "autumn",
-        symmetric_cmap=False, resampling_interpolation="nearest", black_bg=True, colorbar=False,
-        dim=0, opacity=0.6 if mask is not None else 1,
+        threshold=0.5, cmap="autumn", symmetric_cmap=False, resampling_interpolation="nearest",
+        black_bg=True, colorbar=False, dim=0, opacity=0.6,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cmbkit.plotting.canvas import add_note, new_figure, of_microbleeds
-from cmbkit.plotting.style import DATASET_COLOURS, ROLE_COLOURS
+from cmbkit.plotting.style import ROLE_COLOURS, dataset_palette
 from cmbkit.plotting.surfaces import render_mask, renderer_name, width_mm
 
 
@@ -45,8 +45,8 @@ def render_grid(rows, columns: int = 10):
         view = max((width_mm(mask, spacing) for mask, spacing, _ in items), default=1.0)
         for axes in line:
             _blank(axes)
+        (colour,) = dataset_palette([label]).values()
         for axes, (mask, spacing, radius) in zip(line, items, strict=False):
-            colour = DATASET_COLOURS.get(label, DATASET_COLOURS["All"])
             _show(axes, render_mask(mask, spacing, colour, view_mm=view), view)
             axes.set_title(f"{radius:.2f} mm", fontsize=8, pad=2)
         line[0].set_ylabel(label, fontsize=9)

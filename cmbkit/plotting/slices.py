@@ -7,7 +7,7 @@ from textwrap import wrap
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from cmbkit.plotting.canvas import new_figure, nice_length
+from cmbkit.plotting.canvas import new_figure, nice_length, panels
 from cmbkit.plotting.cuts import show_cut
 from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
@@ -47,42 +47,32 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
     )  # fmt: skip
 
 
-def contact_sheet(panels):
+def contact_sheet(shown):
     """Raw slices side by side.
 
-    Parameters
-    ----------
-    panels : list of (title, slice2d, extent_mm)
-        See `show_slice`; the title may have several lines.
+    ``shown`` are (title, slice2d, extent_mm), see `show_slice`; titles may have several lines.
     """
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
     figure = new_figure(9, 2.75 * rows * 4 / max(columns, 3), images=True)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (title, slice2d, extent_mm) in zip(grid, panels, strict=False):
+    grid = panels(figure, len(shown), columns)
+    for axes, (title, slice2d, extent_mm) in zip(grid, shown, strict=True):
         show_slice(axes, slice2d, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), 34)), fontsize=8)
-    for axes in grid[len(panels) :]:
-        axes.set_axis_off()
     return figure
 
 
-def mimic_panels(panels):
+def mimic_panels(crops):
     """Figure 2.1: a microbleed and its mimics; an arrow points at the middle of each crop.
 
-    Parameters
-    ----------
-    panels : list of (title, crop2d, extent_mm)
-        Crops centred on the finding; the title names finding and sequence.
+    ``crops`` are (title, crop2d, extent_mm), centred on the finding.
     """
-    rows = 1 if len(panels) <= 4 else 2
-    columns = -(-len(panels) // rows)
+    rows = 1 if len(crops) <= 4 else 2
+    columns = -(-len(crops) // rows)
     side = 8.8 / max(columns, 3)
     figure = new_figure(9, rows * (side + 0.55) + 0.2, images=True)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(panels) :]:
-        axes.set_axis_off()
-    for axes, (title, crop, extent_mm) in zip(grid, panels, strict=False):
+    grid = panels(figure, len(crops), columns)
+    for axes, (title, crop, extent_mm) in zip(grid, crops, strict=True):
         shown = show_slice(axes, crop, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), int(14 * side))), fontsize=8)
         middle, side_mm = np.asarray(extent_mm) / 2, min(extent_mm)

@@ -21,32 +21,22 @@ class StoryRow:
 
     Attributes
     ----------
-    title : str
-        Written to the left; may have several lines.
     raw, marks, refined : ndarray, shape (i, j)
         One slice of the image as delivered, RAS; raters' marks and refined microbleeds on it.
-    pixel_mm : (float, float)
-        Pixel size of these.
-    centre_mm : (float, float)
-        Middle of the close views, in mm from the slice's corner.
     standard, lesions : ndarray, shape (i, j, k)
         Part of the standard grid around the same place; the cuts go through its middle.
-    spacing_mm : float
-        Voxel size of these.
-    window : (float, float)
-        Intensities of the standard grid that become black and white.
     """
 
-    title: str
+    title: str  # written to the left; may have several lines
     raw: np.ndarray
     marks: np.ndarray
     refined: np.ndarray
-    pixel_mm: tuple[float, float]
-    centre_mm: tuple[float, float]
+    pixel_mm: tuple[float, float]  # pixel size of these
+    centre_mm: tuple[float, float]  # middle of the close views, in mm from the slice's corner
     standard: np.ndarray
     lesions: np.ndarray
-    spacing_mm: float
-    window: tuple[float, float]
+    spacing_mm: float  # voxel size of these
+    window: tuple[float, float]  # intensities of the standard grid that become black and white
 
 
 def story_figure(rows: list[StoryRow]):

@@ -53,6 +53,11 @@ ROLE_NAMES = {
 }
 
 
+def dataset_palette(names) -> dict[str, str]:
+    """Colour of each dataset; that of "All" for one that is none of the seven."""
+    return {name: DATASET_COLOURS.get(name, DATASET_COLOURS["All"]) for name in names}
+
+
 def apply() -> None:
     """Set seaborn's theme: fonts of 8 points and more, thin frames, light grid."""
     import seaborn as sns

@@ -27,8 +27,8 @@ def test_location_counts_follow_the_form_and_sum_to_the_total():
 def features():
     rows = []
     for dataset, n in (("VALDO", 12), ("CRB", 8), ("sMOMENI", 5)):
-        rows += [(dataset, "GT", ("Thalamus", "Subcortical White Matter")[i % 2]) for i in range(n)]
-    return pd.DataFrame([*rows, ("DOU", "Pred", "Thalamus")], columns=["dataset", "type", "region"])
+        rows += [(dataset, ("Thalamus", "Subcortical White Matter")[i % 2]) for i in range(n)]
+    return pd.DataFrame(rows, columns=["dataset", "region"])
 
 
 def test_percent_axis_agrees_with_the_counts_axis(features, readable):

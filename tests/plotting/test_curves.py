@@ -36,12 +36,6 @@ def test_loss_curves_mark_the_lowest_validation_loss(history, readable, words):
     assert star.get_xydata().tolist() == [[3, 0.4]]
 
 
-def test_parts_have_their_own_colours(history):
-    axes = loss_curves(history.assign(part=[1, 1, 1, 2, 2, 2]), "Pre-training").axes[0]
-    colours = [line.get_color() for line in axes.lines if len(line.get_xdata())][:4]
-    assert colours[0] == colours[1] != colours[2] == colours[3]
-
-
 def test_record_has_four_panels_and_a_learning_rate(history, readable, words):
     figure = readable(training_record(history, "Scratch"))
     assert len(figure.axes) == 5

@@ -86,7 +86,7 @@ def test_orthogonal_cuts_go_through_the_lesion_and_outline_it_by_role(
         ("Annotated", volume, {"annotated": mask}),
         ("scratch", volume, {"predicted": mask}),
     ]
-    figure = readable(cuts.orthogonal_cuts(rows, (0.5, 0.5, 2.0), title="A\nB"))
+    figure = readable(cuts.orthogonal_cuts(rows, (0.5, 0.5, 2.0), centre=(6, 11, 15), title="A\nB"))
     above = np.array(hosts(figure)).reshape(3, 3)
     assert [axes.get_title() for axes in above[0]] == ["Axial", "A\nB\nCoronal", "Sagittal"]
     assert [axes.get_ylabel() for axes in above[:, 0]] == ["Raw", "Annotated", "Scratch"]
@@ -109,8 +109,8 @@ def test_evolution_has_a_column_per_snapshot_and_thresholds_probabilities(
     lesion, readable, hosts, drawn, outlines
 ):
     volume, mask = lesion
-    snapshots = {1: mask * 0.4, 13: mask * 0.9}
-    figure = readable(cuts.prediction_evolution(volume, mask, snapshots, 0.5, size=2.0))
+    snapshots = [(1, mask * 0.4), (13, mask * 0.9)]
+    figure = readable(cuts.prediction_evolution(volume, mask, snapshots, 0.5))
     titles = [axes.get_title() for axes in hosts(figure)[:4]]
     assert titles == ["Raw", "Annotated", "Epoch 1", "Epoch 13"]
     assert [len(outlines(axes)) for axes in drawn(figure)] == [0, 1, 0, 1] * 3
@@ -119,7 +119,9 @@ def test_evolution_has_a_column_per_snapshot_and_thresholds_probabilities(
 def test_examples_stand_side_by_side_with_their_titles(lesion, readable, words, drawn, outlines):
     volume, mask = lesion
     rows = [("Raw", volume, {}), ("Annotated", volume, {"annotated": mask})]
-    figure = readable(cuts.cut_examples([("one", rows), ("two", rows, (0, 0, 0))], 0.5))
+    figure = readable(
+        cuts.cut_examples([("one", rows, (6, 11, 15)), ("two", rows, (0, 0, 0))], 0.5)
+    )
     assert "one" in words(figure) and "two" in words(figure)
     assert [len(outlines(axes)) for axes in drawn(figure)] == [0] * 3 + [1] * 3 + [0] * 6
 

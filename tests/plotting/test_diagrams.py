@@ -34,7 +34,9 @@ def test_tiles_of_the_thesis(readable, words):
     tiles = np.array(np.meshgrid(starts, starts, starts)).reshape(3, -1).T
     boxes = [((10, 20, 30), True), ((100, 120, 130), False), ((5, 5, 5), False)]
     figure = readable(
-        diagrams.patch_sampling((400,) * 3, (96,) * 3, boxes, tiles, lesions=[(50, 60, 70)])
+        diagrams.patch_sampling(
+            (400,) * 3, (96,) * 3, boxes, tiles, np.zeros((400, 400)), lesions=[(50, 60, 70)]
+        )
     )
     assert "343 tiles of 96³" in words(figure)
     assert "1 placed on a CMB, 2 anywhere" in words(figure)

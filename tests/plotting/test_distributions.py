@@ -18,7 +18,6 @@ def features():
             rows.append(
                 {
                     "dataset": dataset,
-                    "type": "GT",
                     "radius_mm": 1.41 if dataset == "sMOMENI" else rng.uniform(0.8, 3),
                     "sphericity": rng.uniform(0.4, 0.9),
                     "max_diameter_mm": rng.uniform(2, 8),
@@ -27,8 +26,7 @@ def features():
                     "region": rng.choice(["Thalamus", "Subcortical White Matter"]),
                 }
             )
-    predicted = {**rows[0], "type": "Pred", "dataset": "DOU"}
-    return pd.DataFrame([*rows, predicted])
+    return pd.DataFrame(rows)
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def test_radius_and_counts_names_groups_with_their_n(features, scans, readable):
     assert radius.get_ylabel() == "Radius (mm), log scale"
 
 
-def test_shape_violins_use_annotated_microbleeds_only(features, readable):
+def test_shape_violins_have_a_body_per_dataset_and_a_dot_per_microbleed(features, readable):
     figure = readable(distributions.shape_violins(features))
     assert len(figure.axes) == 4
     for axes in figure.axes:
