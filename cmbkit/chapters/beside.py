@@ -21,7 +21,6 @@ def beside(
 
     Parameters
     ----------
-    own : DataFrame
     printed : DataFrame
         A table of the thesis (`cmbkit.published.numbers`).
     keys : list of str

@@ -18,7 +18,6 @@ def rows_around(
 
     Parameters
     ----------
-    standard : StandardScan
     centre : (3,) int
         Voxel of the standard grid.
     predicted : mapping of model to Volume

@@ -23,12 +23,8 @@ POOLED = "From summed counts [95 % interval, patients resampled]"
 def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     """Sort rows by columns whose values have an order of their own.
 
-    Parameters
-    ----------
-    table : DataFrame
-    **first : column=sequence of values
-        Values in the order wanted; others follow as they come. Rows that agree in all columns
-        keep their order.
+    ``**first`` (column=sequence of values): values in the order wanted; others follow as they
+    come. Rows that agree in all columns keep their order.
 
     Examples
     --------

@@ -29,8 +29,6 @@ def table_8_4(
         Names the test datasets and the matching rule, which each row states.
     synthetic : bool
         Whether the scans come from the embedded cohort: the data column then says so.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------

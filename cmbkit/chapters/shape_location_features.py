@@ -91,10 +91,7 @@ def pooled(sizes, means, sds) -> tuple[float, float]:
 def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
     """How many CMBs lack a value on either grid, by the reason given (Table S26).
 
-    Parameters
-    ----------
-    standard, native : DataFrame
-        Features of the same CMBs on the two grids.
+    ``standard``, ``native``: features of the same CMBs on the two grids.
     """
     grids = {"n_standard": standard, "n_native": native}
     counts = {name: table["reason"].value_counts() for name, table in grids.items()}
@@ -141,12 +138,7 @@ def analytic_shapes() -> pd.DataFrame:
 def floor_data(features: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
     """The values behind Figure S22: CMBs, then bands of perfect balls (dataset "perfect balls").
 
-    Parameters
-    ----------
-    features : DataFrame
-        One row per CMB.
-    floor : DataFrame
-        From `cmbkit.features.analytic.ball_floor`.
+    ``floor``: from `cmbkit.features.analytic.ball_floor`.
     """
     points = features[["uid", "dataset", "id", "n_voxels", *FLOOR]]
     bands = floor_bands(floor).assign(dataset="perfect balls")
@@ -165,14 +157,7 @@ def with_slice_thickness(features: pd.DataFrame, scans: pd.DataFrame) -> pd.Data
 
 
 def thickness_trends(points: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Line and band of each ratio over slice thickness; none where all slices are as thick.
-
-    Parameters
-    ----------
-    points : DataFrame
-        From `with_slice_thickness`.
-    seed : int
-    """
+    """Line and band of each ratio over slice thickness; none where all slices are as thick."""
     x = points["slice_thickness_mm"]
     if not x.max() > x.min():
         return {}
@@ -251,11 +236,8 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
 def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     """Where the rater and where the parcellation puts the same CMBs (Table S27).
 
-    Parameters
-    ----------
-    features, microbleeds : DataFrame
-        One row per annotated CMB: uid, id; region (the parcellation's) in features,
-        rater_location (missing where nobody rated it) in microbleeds.
+    ``features``, ``microbleeds``: one row per annotated CMB: uid, id; region (the
+    parcellation's) in features, rater_location (missing where nobody rated it) in microbleeds.
 
     Returns
     -------

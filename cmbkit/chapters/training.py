@@ -201,11 +201,8 @@ def figure_7_3(history: pd.DataFrame | None, title: str) -> Figure:
 def transferred(report: pd.DataFrame) -> pd.DataFrame:
     """Tensors of the source network that changed, and how many were carried whole (Table S8).
 
-    Parameters
-    ----------
-    report : DataFrame
-        tensor, source_shape, target_shape, action, parameters
-        (`cmbkit.detector.network.transfer.carry_weights`); empty where no weights are carried.
+    ``report``: tensor, source_shape, target_shape, action, parameters
+    (`cmbkit.detector.network.transfer.carry_weights`); empty where no weights are carried.
     """
     carried = report["action"] == "carried"
     whole = {
@@ -231,12 +228,7 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
 def figure_7_2(snapshots: Mapping[tuple[str, int], list[dict]], columns: int = 6) -> Figure:
     """The first followed CMB, predicted after epochs spread over a phase.
 
-    Parameters
-    ----------
-    snapshots : mapping of (uid, CMB) to list of dict
-        From `cmbkit.detector.training.snapshots.read_snapshots`.
-    columns : int
-        Epochs shown at most.
+    ``snapshots``: by uid and CMB, from `cmbkit.detector.training.snapshots.read_snapshots`.
     """
     series = next(iter(snapshots.values()), None)
     if series is None:

@@ -17,10 +17,7 @@ FLOOR = ("sphericity", "inv_flatness")
 def correlation_matrix(table):
     """Rank correlations as a coloured lower triangle with the numbers in it (Figure S20).
 
-    Parameters
-    ----------
-    table : DataFrame
-        first, second, rho, n (`cmbkit.features.trends.correlations`).
+    ``table`` (DataFrame): first, second, rho, n (`cmbkit.features.trends.correlations`).
     """
     import seaborn as sns
 

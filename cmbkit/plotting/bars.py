@@ -140,11 +140,8 @@ def split_bars(table, titles: dict[str, str], title: str):
 def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 
-    Parameters
-    ----------
-    table : DataFrame
-        method, data (shown beside it where there is any), own (bool: drawn in colour; others grey),
-        precision, recall, f1, fp_per_scan (NaN: not reported).
+    ``table`` (DataFrame): method, data (shown beside it where there is any), own (bool: drawn
+    in colour; others grey), precision, recall, f1, fp_per_scan (NaN: not reported).
     """
     import seaborn as sns
 

@@ -47,11 +47,9 @@ def loss_curves(history, title: str):
 def training_record(history, title: str):
     """Four panels that were watched during training (Figure 7.3).
 
-    Parameters
-    ----------
-    history : DataFrame
-        A row per epoch: epoch, train_loss, val_loss, count_f1, count_precision, segmentation_f1,
-        dice (a column of NaN is left out), learning_rate, seconds (validation included).
+    ``history`` (DataFrame): a row per epoch: epoch, train_loss, val_loss, count_f1,
+    count_precision, segmentation_f1, dice (a column of NaN is left out), learning_rate, seconds
+    (validation included).
     """
     figure = new_figure(9, 6)
     figure.suptitle(title, fontsize=10)

@@ -149,10 +149,8 @@ def half_violins(scan_rows, models=("scratch", "tl")):
 def scan_scores(scans):
     """Precision, recall, F1 and Dice of the scans, one violin per dataset.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        dataset, precision, recall, f1, dice_tp; NaN values are left out, n says how many remain.
+    ``scans`` (DataFrame): dataset, precision, recall, f1, dice_tp; NaN values are left out, n
+    says how many remain.
     """
     shown = [key for key in SCORES if key in scans and scans[key].notna().any()]
     figure = new_figure(10, 3.9)

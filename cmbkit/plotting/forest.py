@@ -13,11 +13,9 @@ MARKS = "os^Dv"
 def subgroup_forest(table):
     """F1 of each subgroup with its 95 % interval (Figure S11).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs), f1, f1_low, f1_high,
-        and dataset: one colour and one dot per value. Optional f1_thesis: a hollow mark.
+    ``table`` (DataFrame): columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs),
+    f1, f1_low, f1_high, and dataset: one colour and one dot per value. Optional f1_thesis: a
+    hollow mark.
     """
     import seaborn.objects as so
 

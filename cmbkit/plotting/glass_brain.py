@@ -24,11 +24,8 @@ ROW_INCHES = 3.1
 def microbleeds_by_dataset(points):
     """Places of all microbleeds, one colour per dataset.
 
-    Parameters
-    ----------
-    points : DataFrame
-        One row per microbleed: dataset; x_mni, y_mni, z_mni in mm
-        (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
+    ``points`` (DataFrame): one row per microbleed: dataset; x_mni, y_mni, z_mni in mm
+    (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
     """
     names = datasets_in(points["dataset"], DATASET_ORDER)
     groups = {name: (name, colour) for name, colour in dataset_palette(names).items()}
@@ -39,11 +36,8 @@ def microbleeds_by_dataset(points):
 def microbleeds_by_match(points):
     """Places of found and missed microbleeds and of false positives, a row for each model.
 
-    Parameters
-    ----------
-    points : DataFrame
-        As in `microbleeds_by_dataset`, with model, and match ("TP", "FN" or "FP") for dataset:
-        of a TP and an FN the annotated place, of an FP the predicted one.
+    ``points`` (DataFrame): as in `microbleeds_by_dataset`, with model, and match ("TP", "FN" or
+    "FP") for dataset: of a TP and an FN the annotated place, of an FP the predicted one.
     """
     groups = {
         m: (ROLE_NAMES[m.lower()].capitalize(), ROLE_COLOURS[m.lower()])

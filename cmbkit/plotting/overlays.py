@@ -20,12 +20,9 @@ MASK_COLOUR = "#66CCEE"
 def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume]]):
     """Two rows of cuts through each scan: the brain mask's outline, and the regions in colour.
 
-    Parameters
-    ----------
-    scans : mapping of str to (image, mask, labels)
-        By what is written over a scan. The three volumes are on one grid; mask > 0 is brain;
-        labels are SynthSeg's numbers (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right
-        in one colour.
+    ``scans``, mapping of str to (image, mask, labels): by what is written over a scan. The
+    three volumes are on one grid; mask > 0 is brain; labels are SynthSeg's numbers
+    (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right in one colour.
     """
     from matplotlib.patches import Patch
 

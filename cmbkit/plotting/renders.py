@@ -32,11 +32,8 @@ def evenly_by_size(radii, n: int = 10) -> list[int]:
 def render_grid(rows, columns: int = 10):
     """One row of renders per dataset, by increasing radius (Figure 5.1).
 
-    Parameters
-    ----------
-    rows : dict of list of (mask, spacing_mm, radius_mm)
-        By dataset; more than ``columns`` are thinned with `evenly_by_size`. All renders of a
-        row share one scale, given by a bar.
+    ``rows``, dict of list of (mask, spacing_mm, radius_mm): by dataset; more than ``columns``
+    are thinned with `evenly_by_size`. All renders of a row share one scale, given by a bar.
     """
     figure = new_figure(10, 1.15 * len(rows) + 0.3)
     grid = figure.subplots(len(rows), columns, squeeze=False)
@@ -58,11 +55,9 @@ def render_grid(rows, columns: int = 10):
 def render_pairs(pairs):
     """Annotated microbleeds above the predicted ones, by increasing size (Figure 8.3).
 
-    Parameters
-    ----------
-    pairs : list of (truth_mask, predicted_mask or None, spacing_mm, radius_mm)
-        Both masks on one grid; None where the microbleed was missed: a blank.
-        The smallest are in the top pair of rows. All share one scale.
+    ``pairs``, list of (truth_mask, predicted_mask or None, spacing_mm, radius_mm): both masks
+    on one grid; None where the microbleed was missed: a blank. The smallest are in the top pair
+    of rows. All share one scale.
     """
     if not pairs:
         raise ValueError("render_pairs: expected at least one microbleed, found none")

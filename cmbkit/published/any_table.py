@@ -141,10 +141,7 @@ class RowAudit:
 def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     """Check one row.
 
-    Parameters
-    ----------
-    cut : Claim, optional
-        The same row read as if decimals were cut off.
+    ``cut``: the same row read as if decimals were cut off.
     """
     if {"precision", "recall", "f1"} <= set(claim.rates):
         low, high = f1_range(claim.rates["precision"], claim.rates["recall"])

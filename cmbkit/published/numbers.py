@@ -40,10 +40,7 @@ def _read(name: str, dtype=None) -> pd.DataFrame:
 def thesis_table(number: str) -> pd.DataFrame:
     """Return a table of the thesis as printed, every cell as text.
 
-    Parameters
-    ----------
-    number : str
-        ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``.
+    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``.
 
     Returns
     -------

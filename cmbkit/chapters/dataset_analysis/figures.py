@@ -46,15 +46,7 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:
-    """One raw axial slice per dataset, through the largest CMB of its fullest scan (Figure S1).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table.
-    standard : mapping of str to StandardScan
-        Preprocessed scans by uid.
-    """
+    """One raw axial slice per dataset, through the largest CMB of its fullest scan (Figure S1)."""
     panels = []
     fullest = table.sort_values(["n_cmb", "uid"], ascending=[False, True])
     for dataset, uid in fullest.groupby("dataset")["uid"].first().items():
@@ -101,10 +93,7 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
 def figure_4_1(standard: Iterable[StandardScan]) -> Figure:
     """An annotation as delivered: a scribble of CRB, else that of any annotated scan (Figure 4.1).
 
-    Parameters
-    ----------
-    standard : iterable of StandardScan
-        All preprocessed scans; those without microbleeds are passed over.
+    ``standard``: all preprocessed scans; those without microbleeds are passed over.
     """
     scans = [s.scan for s in standard if len(s.microbleeds())]
     if not scans:

@@ -207,11 +207,6 @@ def _split_name(splits: pd.Series) -> str | None:
 def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     """Scans in every combination of the groups used for stratification (Table B.1).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table.
-
     Returns
     -------
     DataFrame

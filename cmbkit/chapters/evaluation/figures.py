@@ -46,16 +46,7 @@ def figure_7_5(
     scans: Mapping[str, StandardScan],
     candidates: Callable[[str, StandardScan], Volume],
 ) -> Figure:
-    """One annotated CMB and what each model outlined, with Dice and acquisition.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        From `largest_difference`.
-    scans : mapping of uid to StandardScan
-    candidates : callable
-        Instance labels that a model found in a scan.
-    """
+    """One annotated CMB and what each model outlined, with Dice and acquisition."""
     if rows.empty:
         return nothing_to_show("No microbleed was found by every model in this run.")
     found, standard = rows.iloc[0], scans[rows["uid"].iloc[0]]
@@ -85,8 +76,6 @@ def figure_s10(
         Instance labels of what a model found in it.
     implanted : DataFrame
         radius_mm of the implants in the order of their labels.
-    slices : int
-        At most so many.
     """
     image, truth = standard.image(), standard.lesions().data
     lesions = standard.microbleeds().sort_values("id").head(slices)

@@ -26,12 +26,8 @@ def table_s30(
 ) -> pd.DataFrame:
     """Detection and Dice on the standard and on the scans' own grids (section 9.4).
 
-    Parameters
-    ----------
-    standard, native : DataFrame
-        Scan rows of the same scans and models: uid, dataset, patient, model, tp, fp, fn, dice_tp.
-    params : Evaluation
-    seed : int
+    ``standard``, ``native``: scan rows of the same scans and models: uid, dataset, patient,
+    model, tp, fp, fn, dice_tp.
 
     Returns
     -------
@@ -98,10 +94,8 @@ def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
 def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
     """Detection as each step of post-processing is added.
 
-    Parameters
-    ----------
-    steps : DataFrame
-        step, value (of the step's parameter; NaN if none), tp, fp, fn, precision, recall, f1.
+    ``steps``: step, value (of the step's parameter; NaN if none), tp, fp, fn, precision,
+    recall, f1.
     """
     sayings = {
         "components": "components of the threshold",
@@ -129,10 +123,7 @@ def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFr
 def table_s10(rows: pd.DataFrame) -> pd.DataFrame:
     """Candidates on the real scan, as it stands and with implanted CMBs.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        model, variant ("asis", "implanted"), n_pred, n_gt, tp, fn, fp.
+    ``rows``: model, variant ("asis", "implanted"), n_pred, n_gt, tp, fn, fp.
     """
     variants = {"asis": "as it stands", "implanted": "with implanted CMBs"}
     titles = {

@@ -31,15 +31,8 @@ NO_WIDTH = "Where both limits are the same, one patient has a value, or all agre
 def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
     """Detection averaged over scans.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows of all models: dataset, patient, model, tp, fp, fn, ... (source where dataset
-        is a group).
-    params : Evaluation
-        NaN rule and bootstrap samples.
-    seed : int
-        Of the bootstrap.
+    ``scans``: scan rows of all models: dataset, patient, model, tp, fp, fn, ... (source where
+    dataset is a group).
 
     Returns
     -------
@@ -119,10 +112,6 @@ def table_7_5(
     ----------
     scans : DataFrame
         Scan rows: dataset, patient, model, n_gt, n_pred.
-    params : Evaluation
-        Thresholds and bootstrap samples.
-    seed : int
-        Of the bootstrap.
     positive : {"fewer_than", "at_least"}
         The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
         `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its

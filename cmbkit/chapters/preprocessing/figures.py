@@ -73,13 +73,7 @@ def figure_s3(
 ) -> Figure:
     """From the raw slice to the standard grid, one row per dataset (Figure S3).
 
-    Parameters
-    ----------
-    table, microbleeds : DataFrame
-        Scan table; one row per annotated CMB.
-    standard : mapping of str to StandardScan
-        Preprocessed scans by uid.
-    params : Preprocessing
+    ``table``, ``microbleeds``: scan table; one row per annotated CMB.
     """
     return story_figure(story_rows(table, microbleeds, standard, params))
 
@@ -174,8 +168,6 @@ def figure_s5(
     ----------
     table : DataFrame
         Scan table: uid, dataset. Shown is a dataset's first scan by uid.
-    standard : mapping of str to StandardScan
-        Preprocessed scans by uid.
     datasets : iterable of str
         Those that are not in the table are left out; without any of them, the first two.
     """
@@ -206,15 +198,8 @@ def figure_5_1(
 ) -> Figure:
     """Annotated CMBs in 3D, by dataset, spread evenly over size (Figure 5.1).
 
-    Parameters
-    ----------
-    microbleeds : DataFrame
-        One row per annotated CMB: uid, id, dataset, radius_mm; those painted in (sMOMENI) are
-        left out.
-    standard : mapping of str to StandardScan
-        Preprocessed scans by uid.
-    columns : int
-        CMBs per dataset.
+    ``microbleeds``: one row per annotated CMB: uid, id, dataset, radius_mm; those painted in
+    (sMOMENI) are left out.
     """
     rows = {}
     for dataset, lesions in microbleeds[microbleeds["dataset"] != "sMOMENI"].groupby("dataset"):

@@ -66,10 +66,7 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
 def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
     """One row per dataset and winning setting of region growing, with the mean radii it gave.
 
-    Parameters
-    ----------
-    microbleeds : DataFrame
-        One row per annotated CMB as preprocessing writes it, with uid and dataset.
+    ``microbleeds``: one row per annotated CMB as preprocessing writes it, with uid and dataset.
     """
     columns = [
         DATASET,
@@ -101,10 +98,8 @@ def table_s3(census: pd.DataFrame) -> pd.DataFrame:
     between voxels and marked again; ``collapsed`` are the 6-connected components that remain
     when all labels become one binary mask, as the thesis counted.
 
-    Parameters
-    ----------
-    census : DataFrame
-        One row per scan: dataset, annotated, refined, resampled, pruned, final, collapsed.
+    ``census``: one row per scan: dataset, annotated, refined, resampled, pruned, final,
+    collapsed.
     """
     table = census.assign(recovered=census["final"] - census["resampled"])
     table = table.groupby("dataset")[list(COUNTS)].sum().reset_index()
@@ -114,10 +109,8 @@ def table_s3(census: pd.DataFrame) -> pd.DataFrame:
 def table_s4(changes: pd.DataFrame) -> pd.DataFrame:
     """Scans and CMBs by dataset, step and kind of change (Table S4).
 
-    Parameters
-    ----------
-    changes : DataFrame
-        One row per change: uid, dataset and the columns of `cmbkit.preprocessing.changes`.
+    ``changes``: one row per change: uid, dataset and the columns of
+    `cmbkit.preprocessing.changes`.
     """
     columns = [
         DATASET,

@@ -31,14 +31,9 @@ def examples(
 
     Parameters
     ----------
-    matches : DataFrame
-        From `match_table.match_table`.
     match : {"FP", "FN", "TP"}
     dataset : str
         Preferred; where it has none of the kind, all datasets are looked through.
-    model : str
-    count : int
-        At most so many.
     """
     chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
@@ -50,16 +45,7 @@ def examples(
 def figure_8_1(
     rows: pd.DataFrame, scans: Mapping[str, StandardScan], candidates: Candidates
 ) -> Figure:
-    """False positives with what is around them.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        From `examples`.
-    scans : mapping of uid to StandardScan
-    candidates : callable
-        Instance labels that a model found in a scan.
-    """
+    """False positives with what is around them."""
     return _cuts(rows, scans, candidates, "No false positive in this run.")
 
 
@@ -94,16 +80,8 @@ def found_and_missed(
 ) -> pd.DataFrame:
     """As many found as missed CMBs of a dataset, each half spread over size.
 
-    Parameters
-    ----------
-    matches : DataFrame
-        From `match_table.match_table`.
-    dataset : str
-        Preferred; where it has no CMB, all datasets are looked through.
-    model : str
-    count : int
-        At most so many in all; where there are too few of one kind, all of them and as many of
-        the other.
+    ``dataset``: preferred; where it has no CMB, all are looked through. ``count``: at most so many
+    in all; where there are too few of one kind, all of them and as many of the other.
 
     Returns
     -------
@@ -174,11 +152,6 @@ def figure_s31(curves: pd.DataFrame) -> Figure:
 
 def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:
     """Where each TP, FN and FP lies in MNI space: the annotated CMB, of an FP the candidate.
-
-    Parameters
-    ----------
-    matches : DataFrame
-        From `match_table.match_table`.
 
     Returns
     -------

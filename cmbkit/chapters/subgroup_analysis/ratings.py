@@ -17,13 +17,8 @@ PLACE = ["x_mm", "y_mm", "z_mm"]
 def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     """Detection of CMBs that the rater was certain of and of uncertain ones, per model.
 
-    Parameters
-    ----------
-    matches : DataFrame
-        From `match_table.match_table`.
-    microbleeds : DataFrame
-        One row per annotated CMB: uid, id, certainty (missing where it was not rated; such CMBs
-        are left out).
+    ``microbleeds``: one row per annotated CMB: uid, id, certainty (missing where it was not
+    rated; such CMBs are left out).
 
     Returns
     -------
@@ -59,8 +54,6 @@ def table_s37(
     scans : DataFrame
         Scan rows of all models: uid, dataset, source, model; those of datasets in which nobody
         marked mimics are left out.
-    matches : DataFrame
-        From `match_table.match_table`.
     mimics : DataFrame
         One row per marked mimic: uid, dataset, kind, x_mm, y_mm, z_mm.
     max_distance_mm : float

@@ -29,15 +29,8 @@ def table_s11(
 ) -> pd.DataFrame:
     """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
-        in_plane_mm, n_gt, tp, fp, fn.
-    params : Evaluation
-    seed : int
-        Of the bootstrap.
-    model : str
+    ``scans``: scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
+    in_plane_mm, n_gt, tp, fp, fn.
 
     Returns
     -------
@@ -132,14 +125,7 @@ def _stated_without(dataset: str) -> dict:
 
 
 def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
-    """The same CMBs in thinner and thicker slices: lost and gained.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        From `slice_experiment.changes`.
-    design : SliceExperiment
-    """
+    """The same CMBs in thinner and thicker slices: lost and gained."""
     brains = "change: of recall, 95 % interval from resampling brains"
     if design.brains < FEWEST_BRAINS:
         brains = f"change: of recall, without an interval: {_too_few(design)}"

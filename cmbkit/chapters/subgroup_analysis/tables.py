@@ -35,15 +35,7 @@ def table_8_1(
 ) -> pd.DataFrame:
     """Detection by sequence and number of CMBs, for one model.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
-    params : Evaluation
-        NaN rule and bootstrap samples.
-    seed : int
-        Of the bootstrap.
-    model : str
+    ``scans``: scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
 
     Returns
     -------
@@ -79,10 +71,6 @@ def table_8_2(
     ----------
     scans : DataFrame
         As for `table_8_1`: which scans there are, those without matches too.
-    matches : DataFrame
-        From `match_table.match_table`.
-    params, seed, model
-        As for `table_8_1`.
     pairs : {"reference", "each"}
         Where a TP belongs whose two halves lie apart (see `subgroups.at_location`).
 
@@ -113,12 +101,6 @@ def _by_subgroup(scans, printed, orders, columns, params, model, seed) -> pd.Dat
 
 def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
     """Shape of annotated and predicted CMBs that were found, missed and invented, for one model.
-
-    Parameters
-    ----------
-    matches : DataFrame
-        From `match_table.match_table`.
-    model : str
 
     Returns
     -------

@@ -142,10 +142,7 @@ def carry_weights(source: SourceNetwork, target) -> pd.DataFrame:
     convolution only the outputs for background and haemorrhage. Tensors that are missing in the
     source or have another shape stay as initialised.
 
-    Parameters
-    ----------
-    target : keras.Model
-        One input channel, two classes; changed in place.
+    ``target`` (keras.Model): one input channel, two classes; changed in place.
 
     Returns
     -------

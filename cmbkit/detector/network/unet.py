@@ -114,10 +114,8 @@ def build(
 ):
     """Build UNetApollo3D.
 
-    Parameters
-    ----------
-    n_channels, n_classes : int, optional
-        Replace those of ``params`` (the source network of section 6.2.2 has 3 and 5).
+    ``n_channels``, ``n_classes``: replace those of ``params`` (the source network of section
+    6.2.2 has 3 and 5).
 
     Returns
     -------

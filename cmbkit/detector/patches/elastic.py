@@ -40,10 +40,8 @@ def displacements(params: Augmentation, shape, rng: np.random.Generator) -> np.n
 def integrated(velocity: np.ndarray) -> np.ndarray:
     """Where a stationary velocity field takes each point in unit time, by scaling and squaring.
 
-    Parameters
-    ----------
-    velocity : ndarray (3, x, y, z)
-        In voxels of its own grid; beyond the border it is that of the border.
+    ``velocity``, ndarray (3, x, y, z): in voxels of its own grid; beyond the border it is that
+    of the border.
 
     Returns
     -------
