@@ -1,4 +1,4 @@
-"""The nouns of the project: Scan, Annotation, Acquisition, Microbleed, StandardScan."""
+"""The nouns of the project: Scan, Annotation, Acquisition, StandardScan."""
 
 from __future__ import annotations
 
@@ -119,18 +119,6 @@ class Scan:
     def bids_name(self) -> str:
         """BIDS-like stem: ``sub-DOU07`` (letters and digits only)."""
         return "sub-" + "".join(c for c in f"{self.dataset}{self.scan}" if c.isalnum())
-
-
-@dataclass(frozen=True)
-class Microbleed:
-    """One microbleed on one grid: instance label, size and place."""
-
-    id: int
-    n_voxels: int
-    volume_mm3: float
-    radius_mm: float
-    centre_voxel: tuple[float, float, float]
-    centre_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True)

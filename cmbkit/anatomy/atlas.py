@@ -95,16 +95,12 @@ class Templates:
     ----------
     grey, white : ndarray, shape (197, 233, 189), float32
         Tissue probabilities, 0 to 1.
-    brain : ndarray of bool, same shape
-        Brain mask, fluid spaces included.
-    affine : ndarray, shape (4, 4)
-        Voxel to MNI mm.
     """
 
     grey: np.ndarray
     white: np.ndarray
-    brain: np.ndarray
-    affine: np.ndarray
+    brain: np.ndarray  # bool, same shape, brain mask, fluid spaces included
+    affine: np.ndarray  # (4, 4), voxel to MNI mm
 
 
 @lru_cache(maxsize=1)

@@ -52,8 +52,6 @@ def brain_mask(
     tool : cmbkit.params.Tool, optional
         Where SynthStrip is: a program, a docker image, or a folder with masks made beforehand
         (``<uid>.nii.gz``, voxels > 0, on the image's grid). Named there, it must be there.
-    uid : str, optional
-        The scan's name in that folder.
 
     Returns
     -------

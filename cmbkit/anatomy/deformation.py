@@ -92,7 +92,6 @@ def look_up_moved(atlas: Volume, grid: Volume, to_atlas, moved, factors) -> np.n
 
     Parameters
     ----------
-    atlas, grid : Volume
     to_atlas : ndarray, shape (4, 4)
         Grid voxels to atlas voxels.
     moved, factors

@@ -51,7 +51,6 @@ def parcellate(
 
     Parameters
     ----------
-    image : Volume
     brain : Volume of uint8
         Same grid, axes along the scanner's, RAS.
     method : {"auto", "synthseg", "stand-in"}
@@ -59,12 +58,8 @@ def parcellate(
     tool : cmbkit.params.Tool, optional
         Where SynthSeg is: a program, a docker image, or a folder with labels made beforehand
         (``<uid>.nii.gz``, any grid in the scan's mm). Named there, it must be there.
-    uid : str, optional
-        The scan's name in that folder.
     registration : {"elastic", "affine"}
         Of the stand-in's atlas, see `register_atlas`.
-    scan_to_mni : ndarray, shape (4, 4), optional
-        From `fit_to_mni`, where it is known already.
 
     Returns
     -------
@@ -123,8 +118,6 @@ def register_atlas(
     brain : Volume of uint8
         Same grid, RAS axes.
     registration : {"elastic", "affine"}
-    scan_to_mni : ndarray, shape (4, 4), optional
-        From `fit_to_mni`, where it is known already.
 
     Returns
     -------
@@ -148,10 +141,7 @@ def fit_to_mni(brain: Volume) -> np.ndarray:
     a 5 mm grid (Levenberg-Marquardt on 12 parameters). What lies inside is not looked at, so
     deep structures may be a few millimetres off.
 
-    Parameters
-    ----------
-    brain : Volume of uint8
-        RAS axes.
+    ``brain``: RAS axes.
 
     Returns
     -------
@@ -223,10 +213,7 @@ def _coarse(mask: Volume) -> Volume:
 def fit_affine(scan: Volume, atlas: Volume) -> np.ndarray:
     """Affine that carries a scan's brain outline onto the atlas's.
 
-    Parameters
-    ----------
-    scan, atlas : Volume
-        Signed distances to the outline in mm, positive inside.
+    ``scan``, ``atlas``: signed distances to the outline in mm, positive inside.
 
     Returns
     -------
@@ -268,7 +255,6 @@ def look_up(labels: Volume, grid: Volume, grid_to_labels_mm: np.ndarray) -> Volu
 
     Parameters
     ----------
-    labels : Volume
     grid : Volume
         Its shape and affine are used.
     grid_to_labels_mm : ndarray, shape (4, 4)

@@ -139,12 +139,7 @@ def mars_region_of(label: int) -> str:
 
 
 def group_of(region: str, grouping: str = "thesis") -> str:
-    """High-level group of a BOMBS region; `OUTSIDE` stays as it is.
-
-    Parameters
-    ----------
-    grouping : {"thesis", "bombs"}
-    """
+    """High-level group of a BOMBS region; `OUTSIDE` stays as it is."""
     if grouping not in GROUPINGS:
         raise ValueError(f"grouping: expected one of {sorted(GROUPINGS)}, found {grouping!r}")
     for group, regions in GROUPINGS[grouping].items():

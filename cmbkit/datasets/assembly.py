@@ -103,7 +103,6 @@ def make_scan(
     annotate : callable
         Reads the annotation; may raise DatasetError, whose ``readable`` may hold an Annotation
         without what was at fault.
-    published : Published
     fields : callable, optional
         Reads what `acquisition` takes as fields; may raise DatasetError.
     **identity

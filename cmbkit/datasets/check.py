@@ -18,10 +18,7 @@ NAN_OUTSIDE_BRAIN = ("VALDO",)
 def check_scan(scan: Scan) -> list[str]:
     """List what is wrong with a scan's image and annotation.
 
-    Parameters
-    ----------
-    scan : Scan
-        As a reader returned it; image and mask are read in full.
+    ``scan``: as a reader returned it; image and mask are read in full.
 
     Returns
     -------

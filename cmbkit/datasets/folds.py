@@ -21,12 +21,8 @@ def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     random, those with a CMB first: fold sizes differ by at most one patient, also among patients
     with and among those without CMBs, and of every stratum by at most one patient.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scans to deal out, in the columns that `cmbkit.datasets.splits.assign_splits` needs.
-    folds : int
-    seed : int
+    ``table``: scans to deal out, in the columns that `cmbkit.datasets.splits.assign_splits`
+    needs.
 
     Returns
     -------

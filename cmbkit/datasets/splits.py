@@ -39,10 +39,7 @@ def strata(table: pd.DataFrame) -> pd.DataFrame:
     scans are the "False" ones of Figure A.8. ``CMB_level`` is "Unspecified" for these healthy
     patients; all scans of the others are "low" (fewer than 3 CMBs, also 0) or "high".
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table.
+    ``table``: scan table.
 
     Returns
     -------
@@ -128,7 +125,6 @@ def assign_splits(
         annotated all scans count as annotated.
     validation_fraction : float
         Share of patients, over 0 and below 1.
-    seed : int
     own : dict of str to {"train", "valid", "test", "train-valid"}, optional
         Split of further datasets, or another one for those above; of "train-valid" patients
         are drawn.
@@ -171,11 +167,8 @@ def without_leaks(table: pd.DataFrame) -> pd.DataFrame:
     it knows the brain that it is tested on. Whatever brought the patient there (a random draw, a
     fold, the parameter file), the scan is left out.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table with columns dataset, patient and split; ``patient`` of a derived scan is the
-        patient of the dataset in `DERIVED_FROM` that it was made from.
+    ``table``: scan table with columns dataset, patient and split; ``patient`` of a derived scan
+    is the patient of the dataset in `DERIVED_FROM` that it was made from.
     """
     sides = table[table["split"] != "excluded"].groupby(["dataset", "patient"])["split"]
     sides = sides.agg(set).to_dict()
@@ -193,10 +186,7 @@ def stratification_log(table: pd.DataFrame) -> pd.DataFrame:
 
     As there, of MOMENI, RODEJA and VALDO only (without sMOMENI and CRBneg).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table with column split.
+    ``table``: scan table with column split.
 
     Returns
     -------

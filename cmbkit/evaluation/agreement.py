@@ -33,7 +33,6 @@ def kappa(first, second, n_levels: int, weighting: str = "none", weights=None) -
     ----------
     first, second : array-like of int, shape (scans,)
         Levels 0 to ``n_levels`` - 1.
-    n_levels : int
     weighting : {"none", "linear", "quadratic"}
         How a disagreement grows with the distance of the two levels; "none" counts all alike.
     weights : ndarray, shape (samples, scans), optional
@@ -164,8 +163,6 @@ def count_agreement(
         Scan rows of one model: dataset, patient, n_gt, n_pred, tp, fp, fn.
     thresholds : sequence of int
         Lower ends of the bands of counts; the first band is below the first.
-    samples, seed : int
-        Of the bootstrap.
 
     Returns
     -------

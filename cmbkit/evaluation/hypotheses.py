@@ -20,10 +20,7 @@ COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f
 def holm(p_values) -> np.ndarray:
     """Correct p values for their number after Holm (1979).
 
-    Parameters
-    ----------
-    p_values : array-like, shape (n,)
-        NaN (no test possible) stays NaN and does not count.
+    ``p_values``, array-like, shape (n,): NaN (no test possible) stays NaN and does not count.
     """
     p_values = np.asarray(p_values, float)
     corrected = np.full(p_values.shape, np.nan)

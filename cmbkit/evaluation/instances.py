@@ -27,26 +27,16 @@ class Instances:
 
     Attributes
     ----------
-    ids : ndarray of int, shape (n,)
-        Ascending; at least 1.
-    centres_mm : ndarray, shape (n, 3)
-        Centres of mass in the millimetres of the affine.
-    sizes : ndarray of int, shape (n,)
-        Voxels of each.
-    voxels : ndarray of int, shape (m,)
-        Flat C-order indices of all their voxels, ascending.
     owner : ndarray of int, shape (m,)
         Position in ``ids`` of the microbleed that each voxel belongs to.
-    shape : tuple of int or None
-        Of the grid; None for points, which have no voxels.
     """
 
-    ids: np.ndarray
-    centres_mm: np.ndarray
-    sizes: np.ndarray
-    voxels: np.ndarray
+    ids: np.ndarray  # int, shape (n,), ascending; at least 1
+    centres_mm: np.ndarray  # (n, 3), centres of mass in the millimetres of the affine
+    sizes: np.ndarray  # int, shape (n,), voxels of each
+    voxels: np.ndarray  # int, shape (m,), flat C-order indices of all their voxels, ascending
     owner: np.ndarray
-    shape: tuple[int, int, int] | None
+    shape: tuple[int, int, int] | None  # of the grid; None for points, which have no voxels
 
     def __len__(self) -> int:
         return self.ids.size

@@ -26,9 +26,7 @@ SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval of a proportion, 95 %.
 
-    Parameters
-    ----------
-    successes, trials : array-like of int, of the same shape
+    ``successes``, ``trials`` (array-like of int, of the same shape).
 
     Returns
     -------
@@ -66,21 +64,10 @@ def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:
     return divide(low, exposure), divide(high, exposure)
 
 
-def percentile_interval(resampled, confidence: float = 0.95) -> tuple[float, float]:
-    """Ends of the middle share of resampled values; what is not finite is left out.
-
-    Parameters
-    ----------
-    resampled : ndarray, shape (samples,)
-    confidence : float
-
-    Returns
-    -------
-    low, high : float
-        NaN if no value is finite.
-    """
+def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:
+    """Ends of the middle 95 % of resampled values; NaN if none is finite, others are left out."""
     known = resampled[np.isfinite(resampled)]
-    tail = (1 - confidence) / 2
+    tail = (1 - 0.95) / 2
     low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
     return float(low), float(high)
 
@@ -98,11 +85,8 @@ def patient_codes(scans: pd.DataFrame) -> np.ndarray:
 def bootstrap_weights(patients, samples: int, seed: int) -> np.ndarray:
     """How often each scan is in each bootstrap sample of patients.
 
-    Parameters
-    ----------
-    patients : array-like of int, shape (scans,)
-        0 to number of patients - 1; all scans of a drawn patient are in.
-    samples, seed : int
+    ``patients``, array-like of int, shape (scans,): 0 to number of patients - 1; all scans of a
+    drawn patient are in.
 
     Returns
     -------
@@ -121,15 +105,7 @@ def classification_summary(
 ) -> dict:
     """Scans sorted by their number of CMBs, with intervals.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        One group of scans of one model: dataset, patient, n_gt, n_pred.
-    threshold, positive
-        See `metrics.scan_classification`.
-    params : Evaluation
-        Number of bootstrap samples.
-    seed : int
+    ``scans``: one group of scans of one model: dataset, patient, n_gt, n_pred.
 
     Returns
     -------
@@ -162,14 +138,7 @@ def _f1_interval(scans, threshold, positive, samples, seed) -> tuple[float, floa
 def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
     """All numbers of one group of scans: counts, averages, standard deviations, intervals.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scans of one model: dataset, patient, tp, fp, fn (and dice_tp, dice_scan).
-    params : Evaluation
-        NaN rule and number of bootstrap samples.
-    seed : int
-        Of the bootstrap.
+    ``scans``: scans of one model: dataset, patient, tp, fp, fn (and dice_tp, dice_scan).
 
     Returns
     -------
@@ -193,10 +162,8 @@ def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
 def summary_by(scans: pd.DataFrame, keys: list[str], params: Evaluation, seed: int) -> pd.DataFrame:
     """`summary` of every group of scans: one row each, in the order in which groups come.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Also the columns ``keys``, which tell the groups apart and come first in the result.
+    ``scans``: also the columns ``keys``, which tell the groups apart and come first in the
+    result.
     """
     rows = []
     for values, group in scans.groupby(keys, sort=False):
@@ -273,7 +240,6 @@ def paired_permutation(
         (and dice_tp).
     metrics : tuple of str
         Names from `metrics.aggregate`.
-    samples, seed : int
     nan_rule : {"text", "code"}
 
     Returns

@@ -78,7 +78,6 @@ def with_features(matches: pd.DataFrame, features: pd.DataFrame, names: list[str
     features : DataFrame
         uid, type ("GT" or "Pred"), id, ``names`` and, on rows of type "Pred", model where matches
         has one.
-    names : list of str
 
     Returns
     -------
@@ -119,7 +118,6 @@ def at_location(matches: pd.DataFrame, location: str, pairs: str = "reference") 
     ----------
     matches : DataFrame
         gt_location and pred_location, from `match_table.match_table` or `with_features`.
-    location : str
     pairs : {"reference", "each"}
         Where a TP belongs whose two halves lie in different locations. ``reference``: where
         the annotated CMB is. ``each``: annotated and predicted CMBs are filtered apart, so it
@@ -174,10 +172,7 @@ def recounted_by_location(
 def by_factor(scans: pd.DataFrame, factors: dict[str, pd.Series]) -> pd.DataFrame:
     """Scan rows once for each factor, with columns factor and subgroup, sorted by both.
 
-    Parameters
-    ----------
-    factors : dict of name to Series
-        Subgroup of every scan; those without one are left out.
+    ``factors``: subgroup of every scan; those without one are left out.
     """
     parts = [
         scans.assign(factor=factor, subgroup=values.to_numpy())
@@ -192,11 +187,8 @@ def by_factor(scans: pd.DataFrame, factors: dict[str, pd.Series]) -> pd.DataFram
 def shapes_by_match(matches: pd.DataFrame) -> pd.DataFrame:
     """Return one row per annotated CMB and per candidate, with the match each took part in.
 
-    Parameters
-    ----------
-    matches : DataFrame
-        From `match_table.match_table`, or `with_features`: match and columns gt_<name> and
-        pred_<name>.
+    ``matches``: from `match_table.match_table`, or `with_features`: match and columns gt_<name>
+    and pred_<name>.
 
     Returns
     -------

@@ -168,7 +168,6 @@ def ball_floor(n_voxels, *, draws: int = 40, seed: int = 0) -> pd.DataFrame:
         Sizes wanted: the ball's volume over the voxel's.
     draws : int
         Balls per size, their centres anywhere within a voxel.
-    seed : int
 
     Returns
     -------

@@ -17,7 +17,6 @@ def clearest_microbleed(image: Volume, lesions: Volume, brain: Volume) -> tuple[
 
     Parameters
     ----------
-    image : Volume
     lesions : Volume of int
         One integer per CMB, on the image's grid.
     brain : Volume of int

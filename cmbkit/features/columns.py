@@ -62,7 +62,6 @@ def mean_shapes(outlines: pd.DataFrame, keys: list[str], rows: list[tuple]) -> p
     ----------
     outlines : DataFrame
         One row per outline: ``keys`` and `SHAPES`.
-    keys : list of str
     rows : list of tuple
         Values of ``keys``, in the order wanted; a group may be empty.
 

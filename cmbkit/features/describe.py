@@ -42,14 +42,11 @@ def describe_lesions(
 
     Parameters
     ----------
-    image : Volume
     lesions : Volume of int
         One integer per lesion, on the image's grid.
     labels : Volume of int or None
         SynthSeg-style parcellation on the same grid; without it region, group, side and MARS
         region are empty.
-    uid, dataset : str
-        Carried into the table.
     type : {"GT", "Pred"}
     grouping : {"thesis", "bombs"}
         High-level groups, see `cmbkit.anatomy.rating_scales`.

@@ -41,10 +41,7 @@ class BrainEdge:
     def depth_mm(self, mm) -> np.ndarray:
         """Distance to the nearest face in mm, negative outside the brain.
 
-        Parameters
-        ----------
-        mm : array-like, shape (n, 3)
-            Places in RAS mm.
+        ``mm``, array-like, shape (n, 3): places in RAS mm.
 
         Returns
         -------

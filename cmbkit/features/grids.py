@@ -25,7 +25,6 @@ def describe_scan(
 
     Parameters
     ----------
-    standard : StandardScan
     lesions : Volume of int, optional
         On the standard grid; the annotated microbleeds by default. Predicted ones go in here.
     grid : {"standard", "native"}

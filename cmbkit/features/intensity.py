@@ -99,8 +99,6 @@ def intensity_features(image: np.ndarray, mask: np.ndarray, others: np.ndarray, 
     ----------
     image : ndarray, shape (i, j, k)
         Crop of the image with room for the shell.
-    mask : ndarray of bool, shape (i, j, k)
-        The lesion.
     others : ndarray of bool, shape (i, j, k)
         Voxels that do not count as surroundings (other lesions, outside the brain).
     spacing : (3,) float

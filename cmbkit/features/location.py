@@ -25,10 +25,7 @@ def assign_label(values) -> int:
     is taken (of the same side if both are). Ties go to the smaller number. Cortical areas
     (option ``--parc``) count together as the cortex of their side.
 
-    Parameters
-    ----------
-    values : array-like of int
-        Parcellation labels of the lesion's voxels.
+    ``values`` (array-like of int): parcellation labels of the lesion's voxels.
 
     Returns
     -------

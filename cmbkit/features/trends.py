@@ -49,7 +49,6 @@ def linear_trend(x, y, groups, at, *, draws: int = 1000, seed: int = 0) -> pd.Da
         of one scan share its acquisition.
     at : array-like, shape (m,)
         Where the line is wanted.
-    draws, seed : int
 
     Returns
     -------

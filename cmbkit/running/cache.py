@@ -82,7 +82,6 @@ class Cache:
 
         Parameters
         ----------
-        step, item : str
         inputs : dict
             Plain values and parameter models. A file among them, and the folder of a result of
             a cache, counts by its content.
@@ -111,13 +110,6 @@ class Cache:
         raises or is killed, and the next call with the same key hands it to ``compute`` again; a
         second process that asks for the same result meanwhile waits. Where there is an older
         result of the item, what has changed since is said before it is made anew.
-
-        Parameters
-        ----------
-        step, item, inputs, code
-            See `asked`.
-        compute : callable
-        resumable : bool
         """
         asked = self.asked(step, item, inputs, code)
         target = self.root / step / item / asked.key[:DIGITS]

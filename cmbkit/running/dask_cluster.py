@@ -31,13 +31,7 @@ def run_on_cluster(
     lives (Dask's ``allowed-failures``, 3) counts as failed. When no worker has been there for
     ``cluster.patience_s``, the scans that are left fail instead of waiting for ever.
 
-    Parameters
-    ----------
-    function : callable
-    items : list
-    cluster : cmbkit.params.Cluster
-    workers : int
-        SLURM jobs.
+    ``workers``: SLURM jobs.
 
     Yields
     ------
@@ -106,10 +100,7 @@ def _connect(cluster, workers: int, stack: ExitStack):
 def slurm_cluster(slurm, workers: int):
     """Start ``workers`` SLURM jobs of one thread each (package dask-jobqueue).
 
-    Parameters
-    ----------
-    slurm : cmbkit.params.Slurm
-    workers : int
+    ``slurm`` (cmbkit.params.Slurm).
 
     Returns
     -------

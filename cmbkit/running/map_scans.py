@@ -75,8 +75,6 @@ def map_scans(
         Takes one item.
     items : sequence
         Usually scans. Results come back in the same order.
-    step : str
-        Named in the progress display.
     workers : int
         Processes; 1 means here. On SLURM, the number of jobs.
     name : callable

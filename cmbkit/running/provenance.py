@@ -39,19 +39,14 @@ class Asked:
 
     Attributes
     ----------
-    step, item : str
-    inputs : dict
-        Plain values; of files and of other results the hash of their content.
-    code : dict of str to str
-        From `cmbkit.running.source.definitions`.
     software : dict of str to str
         From `software_versions`. The version of cmbkit does not count, its code does.
     """
 
     step: str
     item: str
-    inputs: dict
-    code: dict[str, str]
+    inputs: dict  # plain values; of files and of other results the hash of their content
+    code: dict[str, str]  # from `cmbkit.running.source.definitions`
     software: dict[str, str | None]
 
     @cached_property

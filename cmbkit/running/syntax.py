@@ -23,7 +23,6 @@ class Definition:
 
     Parameters
     ----------
-    node : ast.stmt
     package : str
         That relative imports start from.
     """
@@ -48,7 +47,6 @@ class SourceFile:
 
     Parameters
     ----------
-    text : str
     module : str
         Its full name.
     package : bool
