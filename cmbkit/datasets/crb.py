@@ -183,11 +183,8 @@ def _finding(segment: str, entry: dict | None, tasks: Path) -> Finding:
     words = {
         name: _text(attributes.get(name)) for name in ("certainty", "cause", "size", "location")
     }
-    return Finding(number, _flag(attributes.get("multiple")), **words)
-
-
-def _flag(value) -> bool:
-    return str(value).strip().lower() in ("true", "yes", "1")
+    multiple = str(attributes.get("multiple")).strip().lower() in ("true", "yes", "1")
+    return Finding(number, multiple, **words)
 
 
 def _text(value) -> str | None:

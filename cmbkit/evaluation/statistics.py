@@ -1,8 +1,7 @@
-"""Uncertainty: exact and resampled intervals, and a paired test."""
+"""Uncertainty: exact and resampled intervals."""
 
 from __future__ import annotations
 
-from itertools import product
 from statistics import NormalDist
 
 import numpy as np
@@ -19,8 +18,6 @@ from cmbkit.evaluation.metrics import (
     sensitivity_at,
 )
 from cmbkit.params import Evaluation
-
-SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 
 
 def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
@@ -216,67 +213,3 @@ def froc_intervals(
     return pd.DataFrame({"sensitivity": value}).assign(
         low=[low for low, _ in rows], high=[high for _, high in rows]
     )
-
-
-def paired_permutation(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    *,
-    metrics: tuple[str, ...] = ("pooled_f1", "pooled_recall", "fp_scan", "scan_f1_star"),
-    samples: int = 10000,
-    seed: int = 0,
-    nan_rule: str = "text",
-) -> pd.DataFrame:
-    """Test whether two models differ, by exchanging their results patient by patient.
-
-    Under the null hypothesis the two models' results of a patient could be swapped. All
-    2^patients exchanges are tried when they are no more than ``samples``, else that many
-    random ones.
-
-    Parameters
-    ----------
-    first, second : DataFrame
-        Scan rows of two models on the same scans: uid, dataset, patient, tp, fp, fn
-        (and dice_tp).
-    metrics : tuple of str
-        Names from `metrics.aggregate`.
-    nan_rule : {"text", "code"}
-
-    Returns
-    -------
-    DataFrame
-        Index: metric; columns first, second, difference (first - second), p_value
-        (two-sided), n_patients, exact.
-    """
-    if sorted(first["uid"]) != sorted(second["uid"]):
-        odd = sorted(set(first["uid"]) ^ set(second["uid"]))
-        raise ValueError(f"paired test: expected the same scans once each, found {odd} unpaired")
-    second = second.set_index("uid").loc[first["uid"]].reset_index()
-    columns = [name for name in SCORE_COLUMNS if name in first and name in second]
-    both = pd.concat([first[columns], second[columns]], ignore_index=True)
-    patients = patient_codes(first)
-    n = int(patients.max()) + 1
-    exact = 2**n <= samples
-    if exact:
-        swap = np.array(list(product([0, 1], repeat=n)), float)
-    else:
-        swap = np.random.default_rng(seed).integers(0, 2, (samples, n)).astype(float)
-        swap[0] = 0  # the observed arrangement is one of them
-    swap = swap[:, patients]
-    ours = aggregate(both, np.hstack([1 - swap, swap]), nan_rule)
-    theirs = aggregate(both, np.hstack([swap, 1 - swap]), nan_rule)
-    rows = {}
-    for name in metrics:
-        differences = ours[name] - theirs[name]
-        as_extreme = np.abs(differences) >= np.abs(differences[0]) - 1e-12
-        known = np.isfinite(differences)
-        p_value = as_extreme[known].mean() if known[0] else np.nan
-        rows[name] = {
-            "first": ours[name][0],
-            "second": theirs[name][0],
-            "difference": differences[0],
-            "p_value": p_value,
-            "n_patients": n,
-            "exact": exact,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")

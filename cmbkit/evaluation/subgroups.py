@@ -7,6 +7,7 @@ in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), matches those of `match
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -49,13 +50,8 @@ def cmb_count(scans: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(scans["n_gt"] > 10, ">10 CMBs", "<=10 CMBs"), index=scans.index)
 
 
-def sequence(scans: pd.DataFrame) -> pd.Series:
-    """Sequence type: "SWI" or "T2S"."""
-    return scans["sequence"]
-
-
 SCAN_SUBGROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "sequence": sequence,
+    "sequence": itemgetter("sequence"),
     "number of CMBs": number_of_cmbs,
     "many CMBs": cmb_count,
     "in-plane resolution": in_plane,
@@ -97,18 +93,14 @@ def with_features(matches: pd.DataFrame, features: pd.DataFrame, names: list[str
         own = [*keys, f"{prefix}_id"]
         matches = matches.merge(side, on=own, how="left", validate="many_to_one", indicator="found")
         lost = matches[matches[f"{prefix}_id"].notna() & (matches["found"] == "left_only")]
-        _require_none(lost.rename(columns={f"{prefix}_id": "id"}), kind)
+        if len(lost):
+            first = lost.iloc[0]
+            raise ValueError(
+                f"features: expected a row for every CMB of the matches, found none for "
+                f"{len(lost)}, first {kind} {first[f'{prefix}_id']:g} of {first['uid']}"
+            )
         matches = matches.drop(columns="found")
     return matches
-
-
-def _require_none(lost: pd.DataFrame, kind: str) -> None:
-    if len(lost):
-        first = lost.iloc[0]
-        raise ValueError(
-            f"features: expected a row for every CMB of the matches, found none for {len(lost)}, "
-            f"first {kind} {first['id']:g} of {first['uid']}"
-        )
 
 
 def at_location(matches: pd.DataFrame, location: str, pairs: str = "reference") -> pd.DataFrame:

@@ -19,7 +19,6 @@ def describe_scan(
     *,
     grid: str = "standard",
     type: str = "GT",
-    grouping: str = "thesis",
 ) -> pd.DataFrame:
     """Describe annotated or predicted microbleeds of one scan (chapter 4.9).
 
@@ -31,7 +30,6 @@ def describe_scan(
         ``standard``: the isotropic grid, z-scored image. ``native``: microbleeds, brain and
         parcellation are brought back to the raw image's grid; intensities are in its units.
     type : {"GT", "Pred"}
-    grouping : {"thesis", "bombs"}
 
     Returns
     -------
@@ -56,7 +54,6 @@ def describe_scan(
         uid=standard.scan.uid,
         dataset=standard.scan.dataset,
         type=type,
-        grouping=grouping,
         grid=grid,
         scan_to_mni=record.get("scan_to_mni"),
     )

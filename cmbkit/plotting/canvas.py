@@ -116,11 +116,6 @@ def datasets_in(values, order) -> list[str]:
     return [n for n in order if n in present] + sorted(str(n) for n in present - set(order))
 
 
-def text_plate(colour: str) -> dict:
-    """Half-transparent plate that keeps small text readable on an image."""
-    return {"facecolor": colour, "edgecolor": "none", "alpha": 0.55, "pad": 0.8}
-
-
 def nice_length(extent_mm: float) -> float:
     """Return 1, 2, 5, 10, 20 or 50 mm: the longest that is at most a third of ``extent_mm``."""
     return max((n for n in (1, 2, 5, 10, 20, 50) if n <= extent_mm / 3), default=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from cmbkit.plotting.canvas import add_note, new_figure, nice_length, text_plate
+from cmbkit.plotting.canvas import add_note, new_figure, nice_length
 from cmbkit.plotting.cuts import CUTS, show_cut
 from cmbkit.plotting.slices import show_slice
 from cmbkit.volume import Volume
@@ -73,8 +73,9 @@ def _close(axes, row, side, role, mask):
     view = [(middle - side / 2, middle + side / 2) for middle in row.centre_mm]
     shown = show_slice(axes, row.raw, extent, {role: mask}, view=view)
     if not np.any(mask):
+        plate = {"facecolor": "black", "edgecolor": "none", "alpha": 0.55, "pad": 0.8}
         shown.text(0.5, 0.8, "none", transform=shown.transAxes, ha="center", va="center",
-                   color="white", fontsize=8, bbox=text_plate("black"))  # fmt: skip
+                   color="white", fontsize=8, bbox=plate)  # fmt: skip
 
 
 def _cuts(line, row):

@@ -22,7 +22,7 @@ from cmbkit.published.any_table import (
     claim_of,
 )
 from cmbkit.published.counts import RATES, Claim, rate_of
-from cmbkit.published.numbers import literature_text
+from cmbkit.published.numbers import literature
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.made_with import rule_text
 
@@ -96,9 +96,8 @@ def published_results() -> pd.DataFrame:
         scan); ``_low`` and ``_high`` of each rate; fp_cmb where the counts are the only ones;
         note with why there are no counts, or what else follows from them.
     """
-    return pd.DataFrame(
-        [_with_counts(row) for row in literature_text().fillna("").to_dict("records")]
-    )
+    printed = literature("str").fillna("").to_dict("records")
+    return pd.DataFrame(map(_with_counts, printed))
 
 
 def _with_counts(row: dict) -> dict:

@@ -95,8 +95,10 @@ def stated(where: str, subject: str, quantity: str) -> str:
     return table[where, subject, quantity]
 
 
-def literature() -> pd.DataFrame:
+def literature(dtype=None) -> pd.DataFrame:
     """Return published results with what is needed to judge whether they can be compared.
+
+    ``dtype`` "str" gives every cell as printed.
 
     Returns
     -------
@@ -104,9 +106,4 @@ def literature() -> pd.DataFrame:
         method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
         median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
     """
-    return _read("literature.csv")
-
-
-def literature_text() -> pd.DataFrame:
-    """Return `literature` with every cell as printed."""
-    return _read("literature.csv", dtype="str")
+    return _read("literature.csv", dtype)

@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from cmbkit.evaluation import statistics
+from cmbkit.evaluation.hypotheses import compare_models
 from cmbkit.evaluation.metrics import froc, sensitivity_at
 from cmbkit.params import Evaluation
 
@@ -96,7 +97,7 @@ def test_every_group_has_a_row_in_the_order_in_which_it_comes():
 def test_exact_permutation_by_hand():
     """Three patients, the first model always has one FP more: 2 of 8 swaps are as extreme."""
     one, other = scans([1, 1, 1], [1, 1, 1], [0, 0, 0]), scans([1, 1, 1], [0, 0, 0], [0, 0, 0])
-    found = statistics.paired_permutation(one, other, metrics=("fp_scan",)).loc["fp_scan"]
+    found = compare_models(one, other, metrics=("fp_scan",)).loc["fp_scan"]
     assert found["difference"] == 1
     assert found["p_value"] == 2 / 8
     assert found["exact"]
@@ -104,7 +105,7 @@ def test_exact_permutation_by_hand():
 
 def test_a_model_against_itself_has_p_1_and_order_does_not_matter():
     table = scans([2, 0, 1, 3] * 5, [0, 1, 2, 0] * 5, [1, 1, 0, 0] * 5)
-    found = statistics.paired_permutation(table, table.iloc[::-1], samples=300)
+    found = compare_models(table, table.iloc[::-1], samples=300)
     assert (found["p_value"] == 1).all()
     assert not found["exact"].any()
 
@@ -112,7 +113,7 @@ def test_a_model_against_itself_has_p_1_and_order_does_not_matter():
 def test_unpaired_scans_are_named():
     table = scans([1, 1], [0, 0], [0, 0])
     with pytest.raises(ValueError, match=r"found \['s1'\] unpaired"):
-        statistics.paired_permutation(table, table.iloc[:1])
+        compare_models(table, table.iloc[:1])
 
 
 def test_froc_interval_resamples_patients_with_their_candidates():

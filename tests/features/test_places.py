@@ -181,7 +181,7 @@ def test_predicted_lesions_are_described_alike_and_other_grids_refused(tmp_path)
     scan = saved_scan(tmp_path / "scan")
     predicted = scan.lesions()
     predicted = predicted.with_data((predicted.data == 1).astype(np.uint16) * 9)
-    table = describe_scan(scan, predicted, grid="native", type="Pred", grouping="bombs")
+    table = describe_scan(scan, predicted, grid="native", type="Pred")
     assert table[["id", "type", "n_voxels"]].to_numpy().tolist() == [[9, "Pred", 128]]
     with pytest.raises(ValueError, match="expected one of"):
         describe_scan(scan, grid="world")

@@ -14,17 +14,12 @@ def logits_model(model):
     return logits
 
 
-def sampling_factor(model) -> int:
-    """How much smaller the bottom level is than the patch; tile sizes are multiples of it."""
-    return model.input_shape[1] // model.get_layer("bottom_conv0").input.shape[1]
-
-
 def resized(model, patch_size):
     """Return the same network, with a copy of the weights, for patches of another size."""
     patch_size = tuple(patch_size)
     if tuple(model.input_shape[1:4]) == patch_size:
         return model
-    factor = sampling_factor(model)
+    factor = model.input_shape[1] // model.get_layer("bottom_conv0").input.shape[1]
     if any(n % factor for n in patch_size):
         raise ValueError(f"tile size {list(patch_size)}: expected multiples of {factor}")
     keras = use_keras()

@@ -129,7 +129,8 @@ class ScanMemory:
         key = str(scan.folder)
         if key not in self._kept:
             loaded = SampledScan.load(scan, dark=self.dark)
-            while self._kept and self._bytes() + loaded.nbytes > self.maximum_bytes:
+            room = self.maximum_bytes - loaded.nbytes
+            while self._kept and sum(kept.nbytes for kept in self._kept.values()) > room:
                 self._kept.popitem(last=False)
             self._kept[key] = loaded
         self._kept.move_to_end(key)
@@ -138,9 +139,6 @@ class ScanMemory:
     def holds(self, scan: SampledScan) -> bool:
         """Whether this very object is still kept."""
         return any(kept is scan for kept in self._kept.values())
-
-    def _bytes(self) -> int:
-        return sum(scan.nbytes for scan in self._kept.values())
 
 
 def random_start(shape, patch, rng: np.random.Generator) -> np.ndarray:
