@@ -119,10 +119,7 @@ def discretisation_floor(features, floor):
 def floor_bands(floor) -> pd.DataFrame:
     """Median, 5 and 95 % of digitised balls, in bins from one power of 2 to the next.
 
-    Returns
-    -------
-    DataFrame
-        feature, n_voxels (geometric mean of a bin), median, low, high, balls.
+    Columns: feature, n_voxels (geometric mean of a bin), median, low, high, balls.
     """
     binned = floor.assign(step=np.round(np.log2(floor["n_voxels"].astype(float))))
     rows = []

@@ -36,10 +36,7 @@ METRIC_NAMES = {
 def location_counts(features) -> pd.DataFrame:
     """Count CMBs by region and dataset.
 
-    Returns
-    -------
-    DataFrame
-        dataset ("All" last), region, n, percent (of the dataset).
+    Columns: dataset ("All" last), region, n, percent (of the dataset).
     """
     known = {name.casefold(): name for name in BOMBS_REGIONS}
     named = features["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))

@@ -66,11 +66,8 @@ def radius_and_counts(features, scans):
 def radius_and_counts_data(features, scans) -> pd.DataFrame:
     """The values behind Figure 4.2.
 
-    Returns
-    -------
-    DataFrame
-        quantity ("radius_mm" or "n_cmb"), dataset, uid, value, outlier (beyond 1.5
-        interquartile ranges of its dataset, so not in the violin).
+    Columns: quantity ("radius_mm" or "n_cmb"), dataset, uid, value, outlier (beyond 1.5
+    interquartile ranges of its dataset, so not in the violin).
     """
     parts = []
     for table, name in ((features, "radius_mm"), (scans[scans["n_cmb"] > 0], "n_cmb")):

@@ -200,11 +200,8 @@ def audit_rows(
 def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = None) -> pd.DataFrame:
     """Check every row of a table (parameters and errors as in `audit_rows`).
 
-    Returns
-    -------
-    DataFrame
-        row (its names), verdict, n_ways, tp, fp, fn with their _low and _high (see
-        `RowAudit.numbers`) and arithmetic (why not).
+    Columns: row (its names), verdict, n_ways, tp, fp, fn with their _low and _high (see
+    `RowAudit.numbers`) and arithmetic (why not).
     """
     rows = [
         {"row": label, "verdict": finding.verdict, **finding.numbers()}

@@ -100,10 +100,7 @@ def literature(dtype=None) -> pd.DataFrame:
 
     ``dtype`` "str" gives every cell as printed.
 
-    Returns
-    -------
-    DataFrame
-        method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
-        median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
+    Columns: method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
+    median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
     """
     return _read("literature.csv", dtype)

@@ -43,10 +43,7 @@ def call_counts() -> pd.DataFrame:
     CRB and DOU are the sums of Table 8.1. For Valid, Table 8.1 leaves out the scans without
     CMBs, so its FP come from Table 8.3.
 
-    Returns
-    -------
-    DataFrame
-        dataset, tp, fp, fn, n_scans.
+    Columns: dataset, tp, fp, fn, n_scans.
     """
     counts = numbers("8.1").groupby("dataset")[["tp", "fp", "fn"]].sum()
     shape = numbers("8.3").query("call == 'FP'").set_index("dataset")["n"]
@@ -282,11 +279,8 @@ CHECKS = (
 def audit(only_differences: bool = False) -> pd.DataFrame:
     """Every check of this module and of its neighbours.
 
-    Returns
-    -------
-    DataFrame
-        where (in the thesis), finding, printed, recomputed, arithmetic, verdict ("agrees" or
-        "differs").
+    Columns: where (in the thesis), finding, printed, recomputed, arithmetic, verdict ("agrees" or
+    "differs").
     """
     table = pd.DataFrame([row for check in CHECKS for row in check()], columns=COLUMNS)
     if only_differences:

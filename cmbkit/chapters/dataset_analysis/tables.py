@@ -76,12 +76,9 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
 
     Values come from headers, sidecars and what a dataset's publication states.
 
-    Returns
-    -------
-    DataFrame
-        dataset, site, sequence, field_strength (tesla as text, "1.5/3" where both occur); median
-        of tr_ms, te_ms, flip_deg (degrees) and slice_thickness_mm over the scans that give them,
-        with the smallest and largest (``_low``, ``_high``); n_scans; the thesis's columns.
+    Columns: dataset, site, sequence, field_strength (tesla as text, "1.5/3" where both occur);
+    median of tr_ms, te_ms, flip_deg (degrees) and slice_thickness_mm over the scans that give them,
+    with the smallest and largest (``_low``, ``_high``); n_scans; the thesis's columns.
     """
     told = [{"dataset": s.dataset, "sequence": s.sequence, **asdict(s.acquisition)} for s in scans]
     keys = ["dataset", "site", "sequence"]
@@ -207,12 +204,9 @@ def _split_name(splits: pd.Series) -> str | None:
 def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     """Scans in every combination of the groups used for stratification (Table B.1).
 
-    Returns
-    -------
-    DataFrame
-        dataset, sequence, resolution_level, healthy (no CMB in the scan), healthy_all (in no
-        scan of the patient), field_strength (tesla as text), cmb_level, n_scans; combinations
-        without a scan are left out.
+    Columns: dataset, sequence, resolution_level, healthy (no CMB in the scan), healthy_all (in no
+    scan of the patient), field_strength (tesla as text), cmb_level, n_scans; combinations without a
+    scan are left out.
     """
     most = table.groupby(["dataset", "patient"])["n_cmb"].transform("max")
     groups = table.assign(healthy=table["n_cmb"] == 0, healthy_all=most == 0)

@@ -29,12 +29,9 @@ def table_s30(
     ``standard``, ``native``: scan rows of the same scans and models: uid, dataset, patient,
     model, tp, fp, fn, dice_tp.
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, grid ("standard", "native"), n_scans, tp, fp, fn, pooled_precision,
-        pooled_recall, pooled_f1, pooled_dice_tp and n_differ, the scans whose TP, FP or FN are
-        not the same on both.
+    Columns: dataset, model, grid ("standard", "native"), n_scans, tp, fp, fn, pooled_precision,
+    pooled_recall, pooled_f1, pooled_dice_tp and n_differ, the scans whose TP, FP or FN are not the
+    same on both.
     """
     counts = ["tp", "fp", "fn"]
     both = standard.merge(native, on=["uid", "model"], suffixes=("", "_native"))

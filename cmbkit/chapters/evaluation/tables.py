@@ -34,11 +34,8 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
     ``scans``: scan rows of all models: dataset, patient, model, tp, fp, fn, ... (source where
     dataset is a group).
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, n_scans, scan_precision, scan_recall, scan_f1, scan_f1_star, scan_fp_cmb,
-        fp_scan, each with _low, _high, _thesis and (means over scans) _sd, _thesis_sd.
+    Columns: dataset, model, n_scans, scan_precision, scan_recall, scan_f1, scan_f1_star,
+    scan_fp_cmb, fp_scan, each with _low, _high, _thesis and (means over scans) _sd, _thesis_sd.
     """
     printed = {
         "scan_precision": "precision",
@@ -65,11 +62,8 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
 def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
     """Detection from summed counts (parameters as in `table_7_2`).
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, n_scans, tp, fp, fn, pooled_precision, pooled_recall, pooled_f1,
-        pooled_fp_cmb, each rate with _low, _high and _thesis.
+    Columns: dataset, model, n_scans, tp, fp, fn, pooled_precision, pooled_recall, pooled_f1,
+    pooled_fp_cmb, each rate with _low, _high and _thesis.
     """
     printed = {f"pooled_{name}": name for name in ("precision", "recall", "f1", "fp_cmb")}
     table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
@@ -87,10 +81,7 @@ def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
 def table_7_4(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
     """Dice of the true positives; needs dice_tp (parameters as in `table_7_2`).
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, n_scans, scan_dice_tp, pooled_dice_tp with their parts.
+    Columns: dataset, model, n_scans, scan_dice_tp, pooled_dice_tp with their parts.
     """
     printed = {"scan_dice_tp": "scan_dsc_tp", "pooled_dice_tp": "glob_dsc_tp"}
     table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)

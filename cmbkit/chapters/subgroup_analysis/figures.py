@@ -153,11 +153,8 @@ def figure_s31(curves: pd.DataFrame) -> Figure:
 def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:
     """Where each TP, FN and FP lies in MNI space: the annotated CMB, of an FP the candidate.
 
-    Returns
-    -------
-    DataFrame
-        model, dataset, uid, match, gt_id, pred_id; x_mni, y_mni, z_mni in mm, NaN where no
-        registration is stored.
+    Columns: model, dataset, uid, match, gt_id, pred_id; x_mni, y_mni, z_mni in mm, NaN where no
+    registration is stored.
     """
     places = matches[["model", "dataset", "uid", "match", "gt_id", "pred_id"]].copy()
     for name in MNI:

@@ -20,11 +20,8 @@ def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     ``microbleeds``: one row per annotated CMB: uid, id, certainty (missing where it was not
     rated; such CMBs are left out).
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, certainty, n (annotated CMBs), found (of these, TP), recall with _low
-        and _high.
+    Columns: dataset, model, certainty, n (annotated CMBs), found (of these, TP), recall with _low
+    and _high.
     """
     rated = microbleeds.dropna(subset="certainty")[["uid", "id", "certainty"]]
     rated = rated.rename(columns={"id": "gt_id"}).astype({"gt_id": float})

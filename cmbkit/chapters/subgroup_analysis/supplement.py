@@ -32,11 +32,8 @@ def table_s11(
     ``scans``: scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
     in_plane_mm, n_gt, tp, fp, fn.
 
-    Returns
-    -------
-    DataFrame
-        factor, subgroup, dataset, n_scans, n (annotated CMBs; groups without are left out), tp,
-        fp, fn, f1, f1_low, f1_high, f1_thesis (what sections 8.1.1 and 8.1.3 state).
+    Columns: factor, subgroup, dataset, n_scans, n (annotated CMBs; groups without are left out),
+    tp, fp, fn, f1, f1_low, f1_high, f1_thesis (what sections 8.1.1 and 8.1.3 state).
     """
     scans = scans[scans["model"] == model]
     groups = by_factor(scans, {factor: SCAN_SUBGROUPS[factor](scans) for factor in FACTORS})
@@ -78,12 +75,9 @@ def table_s31(
 
     Parameters are those of `table_s11`.
 
-    Returns
-    -------
-    DataFrame
-        dataset, n_scans, n_left_out, f1_star (of all scans), f1_star_without, each with _low and
-        _high, change (without - all); n_left_out, f1_star_without and change with _thesis (the
-        last from the thesis's own two values).
+    Columns: dataset, n_scans, n_left_out, f1_star (of all scans), f1_star_without, each with _low
+    and _high, change (without - all); n_left_out, f1_star_without and change with _thesis (the last
+    from the thesis's own two values).
     """
     scans, rows = scans[scans["model"] == model], []
     for dataset, group in in_order(scans, dataset=DATASETS).groupby("dataset", sort=False):

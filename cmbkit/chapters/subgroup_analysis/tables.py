@@ -37,12 +37,9 @@ def table_8_1(
 
     ``scans``: scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
 
-    Returns
-    -------
-    DataFrame
-        dataset, sequence, cmb_level, n_scans, tp, fp, fn, scan_precision, scan_recall, scan_f1,
-        scan_f1_star, pooled_f1 with their parts. Scans without CMBs, which the thesis leaves
-        out, have rows of their own (level "none"), so that the counts add up.
+    Columns: dataset, sequence, cmb_level, n_scans, tp, fp, fn, scan_precision, scan_recall,
+    scan_f1, scan_f1_star, pooled_f1 with their parts. Scans without CMBs, which the thesis leaves
+    out, have rows of their own (level "none"), so that the counts add up.
     """
     groups = scans.assign(cmb_level=subgroups.number_of_cmbs(scans))
     levels = {text: level for level, text in PRINTED_LEVELS.items()}
@@ -102,11 +99,8 @@ def _by_subgroup(scans, printed, orders, columns, params, model, seed) -> pd.Dat
 def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
     """Shape of annotated and predicted CMBs that were found, missed and invented, for one model.
 
-    Returns
-    -------
-    DataFrame
-        match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of
-        `features.columns.SHAPES` with its _sd, beside the thesis's.
+    Columns: match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of
+    `features.columns.SHAPES` with its _sd, beside the thesis's.
     """
     shapes = subgroups.shapes_by_match(matches[matches["model"] == model])
     datasets = in_order(shapes[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"]
