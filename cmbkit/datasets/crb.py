@@ -43,11 +43,7 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     root = sources.require_folder(Path(root))
     synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("*/images/*") if path.is_dir())
-    if not folders:
-        raise DatasetError(
-            f"{root}: expected <study>/images/<sequence>, found none; "
-            "place them as data/README.md shows"
-        )
+    sources.require_some(folders, root, "<study>/images/<sequence>")
     tasks = root / "tasks.json"
     described, problems = {}, []
     if dataset == "CRB" or tasks.is_file():

@@ -68,11 +68,7 @@ def read(root: Path) -> list[Scan]:
     synthetic = sources.is_synthetic(root)
     images = sources.images_in(sources.require_folder(root / "nii"))
     truth = root / "ground_truth"
-    if not images:
-        raise DatasetError(
-            f"{root / 'nii'}: expected images NN.nii, found none; "
-            "place them as data/README.md shows"
-        )
+    sources.require_some(images, root / "nii", "images NN.nii")
     alone = sorted(
         {path.stem for path in truth.glob("*.mat")} - {sources.stem(path) for path in images}
     )

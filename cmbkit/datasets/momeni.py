@@ -161,11 +161,7 @@ def read(root: Path) -> list[Scan]:
         sources.images_in(folder / WITH_CMB),
         sources.images_in(folder / WITHOUT_CMB),
     )
-    if not annotated and not healthy:
-        raise DatasetError(
-            f"{folder}: expected images in {WITH_CMB} or {WITHOUT_CMB}, found none; "
-            "place them as data/README.md shows"
-        )
+    sources.require_some(annotated + healthy, folder, f"images in {WITH_CMB} or {WITHOUT_CMB}")
     workbook = folder / WORKBOOK
     centres = Centres(workbook, annotated) if annotated or workbook.is_file() else None
 

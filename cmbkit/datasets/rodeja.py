@@ -34,11 +34,7 @@ def read(root: Path) -> list[Scan]:
     base = sources.require_folder(root / "cmb_annotations")
     synthetic = sources.is_synthetic(root)
     images = [path for name in SUBFOLDERS for path in sources.images_in(base / name / "images")]
-    if not images:
-        raise DatasetError(
-            f"{base}: expected images in {' or '.join(SUBFOLDERS)}, found none; "
-            "place them as data/README.md shows"
-        )
+    sources.require_some(images, base, f"images in {' or '.join(SUBFOLDERS)}")
     masks = {name: sources.images_in(base / "Annotations" / name) for name in SUBFOLDERS}
     problems = [
         f"{mask}: expected an image, found none; add it, or remove the mask"

@@ -72,11 +72,7 @@ def read(root: Path) -> list[Scan]:
     synthetic = sources.is_synthetic(Path(root))
     folder = share_folder(root)
     groups = [folder / name for name in WORKBOOKS if (folder / name).is_dir()]
-    if not groups:
-        raise DatasetError(
-            f"{folder}: expected {' or '.join(WORKBOOKS)}, found neither; "
-            "place them as data/README.md shows"
-        )
+    sources.require_some(groups, folder, f"folders {' or '.join(WORKBOOKS)}")
     listed, problems = [], []
     for group in groups:
         images = sources.images_in(group)

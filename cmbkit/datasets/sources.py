@@ -77,6 +77,14 @@ def require_folder(path: Path) -> Path:
     return path
 
 
+def require_some(found, place: Path, what: str) -> None:
+    """Raise DatasetError unless ``found`` holds something."""
+    if not found:
+        raise DatasetError(
+            f"{place}: expected {what}, found none; place them as data/README.md shows"
+        )
+
+
 def require_file(path: Path) -> Path:
     """Return the path if it is a file, else raise DatasetError."""
     if not path.is_file():

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
-from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import Scan
 
 ROTTERDAM = Published("1.5", 31.0, 45.0, 13.0, "Netherlands")
@@ -35,10 +34,7 @@ def read(root: Path) -> list[Scan]:
     root = sources.require_folder(Path(root))
     synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("sub-*") if path.is_dir())
-    if not folders:
-        raise DatasetError(
-            f"{root}: expected folders sub-XXX, found none; place them as data/README.md shows"
-        )
+    sources.require_some(folders, root, "folders sub-XXX")
     return sources.read_each(lambda folder: _read_subject(folder, synthetic), folders)
 
 

@@ -10,13 +10,11 @@ from cmbkit.evaluation.instances import (
     Instances,
     MatchingError,
     from_labels,
-    label_instances,
     on_grid,
     on_its_grid,
 )
 from cmbkit.volume import is_image
 
-__all__ = ["COLUMNS", "MatchingError", "label_instances", "match", "match_instances"]
 COLUMNS = ["match", "gt_id", "pred_id", "distance_mm", "overlap_voxels", "dice"]
 
 

@@ -23,7 +23,7 @@ SIX = ndimage.generate_binary_structure(3, 1)
 
 
 @dataclass(frozen=True)
-class Setting:
+class Criterion:
     """What "similar" means while growing.
 
     ``connectivity`` is 6 or 26; ``reference`` is ``"parent"`` (the voxel grown from) or
@@ -47,7 +47,7 @@ class Growth:
     seeds.
     """
 
-    setting: Setting
+    setting: Criterion
     tolerance: float
     elbow: bool
     n_voxels: int
@@ -121,7 +121,7 @@ def pick_tolerance(tolerances: np.ndarray, sizes: np.ndarray) -> tuple[float, bo
     return (float(tolerances[-2]) if len(sizes) > 1 else 0.0), False
 
 
-def _grow_to_elbow(box, setting: Setting, max_voxels: int) -> Growth:
+def _grow_to_elbow(box, setting: Criterion, max_voxels: int) -> Growth:
     from cmbkit.preprocessing import growing_kernels as kernels
 
     values, allowed, seeds, origin = box
@@ -162,10 +162,10 @@ def largest_component(region: np.ndarray) -> np.ndarray:
     return largest
 
 
-def settings(params: Preprocessing) -> list[Setting]:
+def settings(params: Preprocessing) -> list[Criterion]:
     """Return every combination of connectivity, reference and difference to be tried."""
     return [
-        Setting(*combination)
+        Criterion(*combination)
         for combination in itertools.product(
             params.growing_connectivities,
             params.growing_references,

@@ -9,8 +9,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cmbkit.evaluation.instances import from_mask
-from cmbkit.evaluation.matching import MatchingError, label_instances, match
+from cmbkit.evaluation.instances import MatchingError, from_mask, label_instances
+from cmbkit.evaluation.matching import match
 from cmbkit.volume import Volume, VolumeError
 
 NAN = float("nan")
