@@ -21,7 +21,7 @@ from timing import machine, ms, table
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.patches.sampling import SampledScan, ScanMemory
-from cmbkit.detector.patches.stream import Prefetched, epoch_batches
+from cmbkit.detector.patches.stream import epoch_batches, prefetched
 from cmbkit.detector.training.steps import GradientSteps
 from cmbkit.params import Augmentation, Training, read_parameters
 
@@ -116,7 +116,7 @@ def seconds_per_step(profile, memory, steps, rounds=3):
         next(source)
     found = {"loader": (time.process_time() - start) / steps}
     alone, fed, waits = [], [], []
-    with Prefetched(epochs()) as stream:
+    with prefetched(epochs()) as stream:
         for _ in range(rounds):
             start = time.perf_counter()
             for _ in range(steps):

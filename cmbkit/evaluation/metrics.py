@@ -108,43 +108,6 @@ def aggregate(
     return found
 
 
-def scan_averages(scans: pd.DataFrame, nan_rule: str = "text") -> pd.Series:
-    """Mean over scans (Tables 7.2 and 8.1), with sample standard deviations.
-
-    Returns
-    -------
-    Series
-        precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp and dice (of all voxels),
-        each with ``_sd`` (n - 1 in the denominator, NaN for one scan) and ``_n`` (scans that are
-        not NaN); f1_star; n_scans.
-    """
-    table = per_scan(scans, nan_rule).assign(fp_scan=scans["fp"].astype(float))
-    names = ["precision", "recall", "f1", "fp_cmb", "fp_scan"]
-    names += ["dice_tp"] if "dice_tp" in table else []
-    if "dice_scan" in table:
-        table, names = table.assign(dice=table["dice_scan"]), [*names, "dice"]
-    result: dict[str, float] = {"n_scans": len(table)}
-    for name in names:
-        values = table[name].astype(float)
-        result |= {name: values.mean(), f"{name}_sd": values.std(), f"{name}_n": values.count()}
-    result["f1_star"] = float(harmonic_mean(result["precision"], result["recall"]))
-    return pd.Series(result)
-
-
-def pooled_averages(scans: pd.DataFrame) -> pd.Series:
-    """Rates of the summed counts (Table 7.3).
-
-    Returns
-    -------
-    Series
-        n_scans, tp, fp, fn, precision, recall, f1, fp_cmb, fp_scan and (where known) dice_tp.
-    """
-    found = {name: float(values[0]) for name, values in aggregate(scans).items()}
-    counts = {name: int(scans[name].sum()) for name in ("tp", "fp", "fn")}
-    rates = {k.removeprefix("pooled_"): v for k, v in found.items() if k.startswith("pooled_")}
-    return pd.Series({"n_scans": len(scans), **counts, **rates, "fp_scan": found["fp_scan"]})
-
-
 def scan_classification(n_gt, n_pred, threshold: int, positive: str = "at_least") -> dict:
     """Sort scans by their number of CMBs (section 6.7.3, Table 7.5).
 

@@ -13,11 +13,15 @@ from cmbkit.evaluation.metrics import (
     aggregate,
     divide,
     froc,
-    scan_averages,
+    per_scan,
     scan_classification,
     sensitivity_at,
 )
 from cmbkit.params import Evaluation
+
+MEANS = {name: f"scan_{name}" for name in ("precision", "recall", "f1", "fp_cmb")}
+MEANS |= {"fp_scan": "fp_scan", "dice_tp": "scan_dice_tp", "dice_scan": "scan_dice"}
+"""Columns of single scans, and the names of their means in `metrics.aggregate`."""
 
 
 def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
@@ -150,9 +154,10 @@ def summary(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict:
     for name, value in aggregate(scans, None, params.nan_rule).items():
         low, high = percentile_interval(resampled[name])
         found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
-    spread = scan_averages(scans, params.nan_rule)
-    for name in spread.index[spread.index.str.endswith("_sd")]:
-        found[name if name == "fp_scan_sd" else f"scan_{name}"] = spread[name]
+    scored = per_scan(scans, params.nan_rule).assign(fp_scan=scans["fp"])
+    for name, mean in MEANS.items():
+        if name in scored:
+            found[f"{mean}_sd"] = scored[name].astype(float).std()
     return found
 
 

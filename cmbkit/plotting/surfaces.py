@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from concurrent.futures import BrokenExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -13,28 +12,6 @@ from cmbkit.boxes import bounding_box
 
 WINDOW_CLASSES = ("vtkEGLRenderWindow", None, "vtkOSOpenGLRenderWindow")
 _VARIABLE = "VTK_DEFAULT_OPENGL_WINDOW"
-_PROBE = """
-import vtkmodules.vtkRenderingOpenGL2
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkFiltersSources import vtkSphereSource
-from vtkmodules.vtkRenderingCore import (
-    vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
-)
-source, mapper, actor = vtkSphereSource(), vtkPolyDataMapper(), vtkActor()
-mapper.SetInputConnection(source.GetOutputPort())
-actor.SetMapper(mapper)
-scene, screen, grab = vtkRenderer(), vtkRenderWindow(), vtkWindowToImageFilter()
-scene.AddActor(actor)
-screen.SetOffScreenRendering(1)
-screen.SetSize(32, 32)
-screen.AddRenderer(scene)
-screen.Render()
-grab.SetInput(screen)
-grab.ReadFrontBufferOff()
-grab.Update()
-pixels = vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())
-raise SystemExit(0 if pixels.max() > 100 else 3)
-"""
 _VIEW = (25.0, -60.0)  # elevation and azimuth in degrees
 _MARGIN = 1.15
 PASS_BAND = 0.1
@@ -44,33 +21,29 @@ THIN, FINE_PARTS = 2, 3
 
 
 @lru_cache(maxsize=1)
-def working_window() -> str | None:
-    """Find a VTK window class that draws, in processes of their own (a bad one crashes).
+def _vtk_process():
+    """Process in which VTK draws, with the first window class that draws a ball; None without.
 
-    Returns
-    -------
-    str or None
-        ``"default"``, a class name, or None where no class draws anything.
+    A bad class crashes, and so does drawing beside TensorFlow's libraries.
     """
-    chosen = os.environ.get(_VARIABLE)
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    chosen, ball = os.environ.get(_VARIABLE), mesh(np.ones((3, 3, 3)), 1.0)
     for name in dict.fromkeys((*filter(None, [chosen]), *WINDOW_CLASSES)):
-        environment = {key: value for key, value in os.environ.items() if key != _VARIABLE}
-        if name:
-            environment[_VARIABLE] = name
+        pool = ProcessPoolExecutor(1, env={_VARIABLE: name} if name else {})
         try:
-            probe = subprocess.run(
-                [sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60
-            )
-        except subprocess.TimeoutExpired:
+            picture = pool.submit(_draw_vtk, *ball, (0, 0, 0), 16, 8.0).result(timeout=60)
+        except (BrokenExecutor, TimeoutError):
+            pool.shutdown(kill_workers=True)
             continue
-        if probe.returncode == 0:
-            return name or "default"
+        if picture.min() < 100:
+            return pool
     return None
 
 
 def renderer_name() -> str:
     """``"VTK"`` or ``"matplotlib"``: what `render_mask` draws with here; for captions."""
-    return "VTK" if working_window() else "matplotlib"
+    return "VTK" if _vtk_process() else "matplotlib"
 
 
 def mesh(mask, spacing, smoothing: int = 20):
@@ -158,16 +131,6 @@ def render_mask(mask, spacing, colour="#D55E00", size_px: int = 160, view_mm=Non
     if renderer == "VTK":
         return _vtk_process().submit(_draw_vtk, *request).result()
     return _draw_matplotlib(*request)
-
-
-@lru_cache(maxsize=1)
-def _vtk_process():
-    """Process in which VTK draws: beside TensorFlow's libraries its drawing crashes."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    window = working_window()
-    environment = {_VARIABLE: window} if window and window != "default" else {}
-    return ProcessPoolExecutor(1, env=environment)
 
 
 def _direction():

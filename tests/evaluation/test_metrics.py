@@ -19,39 +19,37 @@ SCANS = pd.DataFrame(
 
 def test_scan_averages_skip_nan():
     """P: 2/3, 1, 0, 0; R: 2/3, 1, -, 0; F1: 2/3, 1, -, 0; FPcmb: 1/3, 0, -, 1."""
-    found = metrics.scan_averages(SCANS)
-    assert found["precision"] == pytest.approx(5 / 12)
-    assert found["recall"] == pytest.approx(5 / 9)
-    assert found["f1"] == pytest.approx(5 / 9)
-    assert found["f1_n"] == 3
-    assert found["fp_cmb"] == pytest.approx(4 / 9)
+    found = metrics.aggregate(SCANS)
+    assert found["scan_precision"] == pytest.approx(5 / 12)
+    assert found["scan_recall"] == pytest.approx(5 / 9)
+    assert found["scan_f1"] == pytest.approx(5 / 9)
+    assert found["scan_fp_cmb"] == pytest.approx(4 / 9)
     assert found["fp_scan"] == 1.0
-    assert found["fp_scan_sd"] == pytest.approx(np.sqrt(2 / 3))
-    assert found["f1_star"] == pytest.approx(2 * (5 / 12) * (5 / 9) / (5 / 12 + 5 / 9))
-    assert found["dice_tp"] == pytest.approx(0.65)
+    assert found["scan_f1_star"] == pytest.approx(2 * (5 / 12) * (5 / 9) / (5 / 12 + 5 / 9))
+    assert found["scan_dice_tp"] == pytest.approx(0.65)
 
 
 def test_the_codes_rule_leaves_out_scans_where_everything_is_wrong():
-    assert metrics.scan_averages(SCANS, "code")["f1"] == pytest.approx(5 / 6)
+    assert metrics.aggregate(SCANS, None, "code")["scan_f1"] == pytest.approx(5 / 6)
     with pytest.raises(ValueError, match="nan_rule: expected 'text' or 'code', found 'paper'"):
-        metrics.scan_averages(SCANS, "paper")
+        metrics.aggregate(SCANS, None, "paper")
 
 
 def test_glob_averages_sum_first():
     """3 TP, 4 FP, 3 FN; Dice over the TPs (0.5 + 0.5 + 0.8) / 3."""
-    found = metrics.pooled_averages(SCANS)
-    assert found[["tp", "fp", "fn"]].tolist() == [3, 4, 3]
-    assert found["precision"] == pytest.approx(3 / 7)
-    assert found["f1"] == pytest.approx(6 / 13)
-    assert found["fp_cmb"] == pytest.approx(4 / 6)
-    assert found["dice_tp"] == pytest.approx(0.6)
+    found = metrics.aggregate(SCANS)
+    assert found["pooled_precision"] == pytest.approx(3 / 7)
+    assert found["pooled_f1"] == pytest.approx(6 / 13)
+    assert found["pooled_fp_cmb"] == pytest.approx(4 / 6)
+    assert found["pooled_dice_tp"] == pytest.approx(0.6)
 
 
 def test_the_two_ways_of_averaging_differ_on_one_dominant_scan():
     """Nine scans of 1 CMB found; one scan of 11 missed: scanRecall 0.9, globRecall 0.45."""
     scans = pd.DataFrame({"tp": [1] * 9 + [0], "fp": 0, "fn": [0] * 9 + [11]})
-    assert metrics.scan_averages(scans)["recall"] == pytest.approx(0.9)
-    assert metrics.pooled_averages(scans)["recall"] == pytest.approx(0.45)
+    found = metrics.aggregate(scans)
+    assert found["scan_recall"] == pytest.approx(0.9)
+    assert found["pooled_recall"] == pytest.approx(0.45)
 
 
 def test_weights_repeat_scans():

@@ -1,7 +1,10 @@
 """Meshes against the volume and width of the solid; pictures against its projection."""
 
+from concurrent.futures import BrokenExecutor
+
 import numpy as np
 import pytest
+from joblib.externals import loky
 
 from cmbkit.plotting import surfaces
 
@@ -69,13 +72,18 @@ def test_both_renderers_look_from_the_same_side():
 
 
 def test_no_working_window_means_matplotlib(monkeypatch):
-    class Crash:
-        returncode = -11
+    class Crashes:
+        def __init__(self, *_, **__): ...
 
-    surfaces.working_window.cache_clear()
-    monkeypatch.setattr(surfaces.subprocess, "run", lambda *a, **k: Crash())
+        def submit(self, *_):
+            raise BrokenExecutor("the process died")
+
+        def shutdown(self, **_): ...
+
+    surfaces._vtk_process.cache_clear()
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", Crashes)
     try:
         assert surfaces.renderer_name() == "matplotlib"
         assert surfaces.render_mask(ball(1.0), 0.5, size_px=20).shape == (20, 20, 3)
     finally:
-        surfaces.working_window.cache_clear()
+        surfaces._vtk_process.cache_clear()

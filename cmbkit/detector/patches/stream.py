@@ -9,9 +9,10 @@ turn comes, or when its scan leaves the memory, which bounds both.
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -123,50 +124,22 @@ def epoch_batches(
         yield np.stack(images).astype(np.float32)[..., None], np.stack(masks).astype(np.int32)
 
 
-class Prefetched:
-    """Prepare an iterator's items ahead in a background thread; the order stays.
+@contextmanager
+def prefetched(source: Iterator, ahead: int = 4) -> Iterator[Iterator]:
+    """An iterator's items, prepared ahead in a background thread; the order stays.
 
-    Use as a context manager; leaving it ends the thread. An error in the thread is raised
-    where the item would have come.
+    An error in the thread is raised where the item would have come.
     """
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, source, end) for _ in range(ahead))
 
-    def __init__(self, source: Iterator, ahead: int = 4):
-        self._source = source
-        self._items: queue.Queue = queue.Queue(ahead)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        def items() -> Iterator:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(thread.submit(next, source, end))
+                yield item
 
-    def _work(self):
         try:
-            for item in self._source:
-                if not self._put((item, None)):
-                    return
-            self._put((None, StopIteration()))
-        except Exception as error:
-            self._put((None, error))
-
-    def _put(self, pair) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._items.put(pair, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        item, error = self._items.get()
-        if error is not None:
-            raise error
-        return item
+            yield items()
+        finally:
+            thread.shutdown(cancel_futures=True)

@@ -22,7 +22,7 @@ from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.unet import build, save_weights
 from cmbkit.detector.patches.hard_negatives import NO_ALARMS, FalseAlarms
 from cmbkit.detector.patches.sampling import ScanMemory
-from cmbkit.detector.patches.stream import Prefetched, epoch_batches
+from cmbkit.detector.patches.stream import epoch_batches, prefetched
 from cmbkit.detector.training.checkpoints import FILE, Progress, read_checkpoint, write_checkpoint
 from cmbkit.detector.training.estimate import estimate, validation_tiles
 from cmbkit.detector.training.snapshots import snapshot_patches, write_snapshots
@@ -125,7 +125,7 @@ def train(
         memory = memory or ScanMemory.of(training)
         first = progress.epoch + 1
         source = _batches(model, train_scans, training, phase, seed, first, memory, alarms)
-        with Prefetched(source) as stream:
+        with prefetched(source) as stream:
             for epoch in range(progress.epoch + 1, phase.epochs + 1):
                 if progress.waited >= phase.patience_epochs:
                     break

@@ -24,7 +24,7 @@ from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.transfer import CONFIG, SOURCE_CLASSES, SOURCE_SEQUENCES, WEIGHTS
 from cmbkit.detector.network.unet import build, compile_for_training, save_weights
 from cmbkit.detector.patches.sampling import random_start
-from cmbkit.detector.patches.stream import Prefetched
+from cmbkit.detector.patches.stream import prefetched
 from cmbkit.params import Network, Training
 from cmbkit.running.map_scans import report_progress
 from cmbkit.volume import Volume
@@ -167,7 +167,7 @@ def train_source(
     total, history = training.source_steps, []
     report_progress(step, 0, total)
     source = source_batches(brain, network.patch_size, training.pretrain_tl.batch_size, seed)
-    with Prefetched(source) as stream:
+    with prefetched(source) as stream:
         for i in range(1, total + 1):
             images, classes = next(stream)
             history.append({"step": i, "train_loss": float(model.train_on_batch(images, classes))})

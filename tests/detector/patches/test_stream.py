@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmbkit.detector.patches.sampling import SampledScan, ScanMemory
-from cmbkit.detector.patches.stream import Prefetched, epoch_batches, scan_of_visit
+from cmbkit.detector.patches.stream import epoch_batches, prefetched, scan_of_visit
 
 PATCH, BATCH, STEPS = (16, 16, 16), 2, 12
 
@@ -78,7 +78,7 @@ def test_epochs_follow_each_other_through_the_background_thread(epoch, scans, sm
     source = chain.from_iterable(
         epoch_batches(scans, small_training, PATCH, BATCH, STEPS, seed=1, epoch=n) for n in (1, 2)
     )
-    with Prefetched(source) as stream:
+    with prefetched(source) as stream:
         images = np.stack([image for image, _ in stream])
     np.testing.assert_array_equal(images, np.concatenate([epoch(epoch=n)[0] for n in (1, 2)]))
 
@@ -88,7 +88,7 @@ def test_an_error_in_the_background_thread_reaches_the_caller():
         yield 1
         raise OSError("disk gone")
 
-    with Prefetched(broken()) as stream:
+    with prefetched(broken()) as stream:
         assert next(stream) == 1
         with pytest.raises(OSError, match="disk gone"):
             next(stream)
