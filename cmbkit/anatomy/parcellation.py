@@ -108,16 +108,9 @@ def register_atlas(
 ) -> Volume:
     """Labels of the MNI atlas after affine and, if asked, elastic registration to a scan.
 
-    Affine: see `fit_to_mni`. Then the tissue inside is matched (`cmbkit.anatomy.deformation`),
-    unless the image is constant within the brain. The same input gives the same labels.
-
-    Parameters
-    ----------
-    image : Volume
-        Of any contrast.
-    brain : Volume of uint8
-        Same grid, RAS axes.
-    registration : {"elastic", "affine"}
+    Affine: see `fit_to_mni`, whose result may be given. Then the tissue inside is matched
+    (`cmbkit.anatomy.deformation`), whatever the contrast, unless the image is constant within the
+    brain. The same input gives the same labels.
 
     Returns
     -------
@@ -154,20 +147,10 @@ def fit_to_mni(brain: Volume) -> np.ndarray:
 
 
 def to_mni(points_mm, scan_to_mni) -> np.ndarray:
-    """Places of a scan in MNI space.
+    """Places of a scan, shape (n, 3), RAS mm of either grid, in MNI mm.
 
-    Parameters
-    ----------
-    points_mm : array-like, shape (n, 3)
-        RAS mm of the scan, native or standard grid alike.
-    scan_to_mni : array-like, shape (4, 4), or None
-        From `fit_to_mni`; the record of a preprocessed scan holds it (``scan_to_mni``). None
-        where no registration is stored.
-
-    Returns
-    -------
-    ndarray, shape (n, 3)
-        MNI mm; NaN without a registration.
+    ``scan_to_mni`` is from `fit_to_mni`; the record of a preprocessed scan holds it. NaN where it
+    is None, no registration being stored.
     """
     points = np.asarray(points_mm, float).reshape(-1, 3)
     if scan_to_mni is None:

@@ -15,27 +15,15 @@ class ProgramError(RuntimeError):
 
 
 def command_for(tool: Tool, name: str, folder: Path, required: bool) -> list[str] | None:
-    """Start of the command line that runs a program on files in ``folder``.
+    """Start of the command line that runs a program on files in ``folder``; None: not installed.
 
-    Parameters
-    ----------
-    tool : cmbkit.params.Tool
-        Where the parameter file says it is.
-    name : str
-        The program's usual name.
-    folder : Path
-        Visible in the docker image under the same path.
-    required : bool
-        Whether not finding it on the PATH is an error; it is also one if ``tool`` names it.
-
-    Returns
-    -------
-    list of str or None
-        None: not installed.
+    ``tool`` is where the parameter file says it is, ``name`` its usual name; the folder is visible
+    in the docker image under the same path.
 
     Raises
     ------
     ProgramError
+        If it is not on the PATH, and ``required`` or named by ``tool``.
     """
     program = tool.program or name
     if tool.docker_image:

@@ -78,12 +78,8 @@ _LEFT, _RIGHT = "Left ", "Right "
 def structure_of(label: int) -> str:
     """Name of a SynthSeg label without its side, e.g. ``"Thalamus"`` for 10 and 49.
 
-    Cortical areas (1001 to 2035, option ``--parc``) are cerebral cortex.
-
-    Raises
-    ------
-    ValueError
-        If SynthSeg has no such label.
+    Cortical areas (1001 to 2035, option ``--parc``) are cerebral cortex. ValueError if SynthSeg has
+    no such label.
     """
     return _name(label).removeprefix(_LEFT).removeprefix(_RIGHT)
 

@@ -25,15 +25,8 @@ def table_8_4(
     scans : DataFrame
         Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
         datasets are used.
-    params : Evaluation
-        Names the test datasets and the matching rule, which each row states.
     synthetic : bool
         Whether the scans come from the embedded cohort: the data column then says so.
-
-    Returns
-    -------
-    DataFrame
-        One row per method and data (see `published.literature.beside_own`).
     """
     tested = scans[scans["dataset"].isin(params.test_datasets)]
     tested = in_order(tested, dataset=DATASETS, model=MODELS)

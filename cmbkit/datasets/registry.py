@@ -32,14 +32,7 @@ COLUMNS = [
 
 
 def read_dataset(name: str, root) -> list[Scan]:
-    """Read one dataset from its raw layout.
-
-    Parameters
-    ----------
-    name : str
-        A key of `READERS`.
-    root : path-like
-        The dataset's folder, real or synthetic.
+    """Read one dataset, a key of `READERS`, from its raw layout, real or synthetic.
 
     Returns
     -------
@@ -49,8 +42,8 @@ def read_dataset(name: str, root) -> list[Scan]:
     Raises
     ------
     DatasetError
-        One line per problem: file, expected, found, what to do. Its ``readable`` holds the
-        scans that can be read all the same.
+        One line per problem: file, expected, found, what to do. Its ``readable`` holds the scans
+        that can be read all the same.
     """
     if name not in READERS:
         raise DatasetError(

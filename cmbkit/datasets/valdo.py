@@ -19,12 +19,9 @@ LONDON_OR_BARCELONA = Published("3", site="UK or Spain")
 
 
 def read(root: Path) -> list[Scan]:
-    """Read all subjects below ``root``, which holds the ``sub-XXX`` folders.
+    """Read all subjects below ``root``, which holds the ``sub-XXX`` folders, one scan each.
 
-    Returns
-    -------
-    list of Scan
-        One per subject; kind "mask", or "none" where the mask is empty.
+    Kind is "mask", or "none" where the mask is empty.
 
     Raises
     ------

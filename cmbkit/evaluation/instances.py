@@ -181,16 +181,9 @@ def from_labels(labels, affine_or_spacing=None, name: str = "labels") -> Instanc
 
 
 def from_mask(mask, affine_or_spacing=None, connectivity: int = 6) -> Instances:
-    """Microbleeds of a mask: its connected components.
+    """Microbleeds of a mask: its connected components; parameters as in `from_labels`.
 
-    Parameters
-    ----------
-    mask : ndarray, shape (i, j, k); path-like; nibabel image or Volume
-        Non-zero is microbleed.
-    affine_or_spacing : array-like, shape (4, 4), (3,) or ()
-        As in `from_labels`.
-    connectivity : {6, 18, 26}
-        Neighbours of a voxel; 6 in the thesis.
+    ``connectivity``: neighbours of a voxel, 6 (the thesis), 18 or 26.
     """
     volume = on_its_grid(mask, affine_or_spacing)
     voxels, number = components(volume.data, connectivity)

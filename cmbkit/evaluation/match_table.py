@@ -71,7 +71,7 @@ COLUMNS = {
 
 
 def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Put matches, scans and features together.
+    """Put matches, scans and features together; `COLUMNS`, in the order of ``matches``.
 
     Parameters
     ----------
@@ -83,11 +83,6 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     features : DataFrame
         One row per annotated CMB (type "GT") and candidate ("Pred", with ``model``), from
         `cmbkit.features.describe`.
-
-    Returns
-    -------
-    DataFrame
-        `COLUMNS`, in the order of ``matches``.
 
     Raises
     ------

@@ -45,14 +45,7 @@ def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
 
 
 def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Exact interval of a rate, 95 % (Garwood 1936).
-
-    Parameters
-    ----------
-    count : array-like of int
-        Events.
-    exposure : array-like of float, of the same shape
-        What they are counted over, for instance scans; 1 for the interval of the count itself.
+    """Exact 95 % interval of a rate: ``count`` events over an exposure, e.g. scans (Garwood 1936).
 
     Returns
     -------

@@ -13,14 +13,7 @@ from cmbkit.volume import Volume
 
 
 def clearest_microbleed(image: Volume, lesions: Volume, brain: Volume) -> tuple[int, float] | None:
-    """The CMB that stands out most from its surroundings.
-
-    Parameters
-    ----------
-    lesions : Volume of int
-        One integer per CMB, on the image's grid.
-    brain : Volume of int
-        Voxels of 0 do not count as surroundings.
+    """The CMB that stands out most from its surroundings, which voxels outside the brain are not.
 
     Returns
     -------

@@ -30,16 +30,7 @@ def axis_label(column: str) -> str:
 
 
 def mean_sd(table: pd.DataFrame, by, columns) -> pd.DataFrame:
-    """Mean, standard deviation and number of values of columns, by group.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per CMB, scan, ...
-    by : str or list of str
-        Columns that tell the groups.
-    columns : iterable of str
-        Values; a NaN does not count.
+    """Mean, standard deviation and number of values of columns, by group; a NaN does not count.
 
     Returns
     -------
@@ -58,17 +49,8 @@ def mean_sd(table: pd.DataFrame, by, columns) -> pd.DataFrame:
 def mean_shapes(outlines: pd.DataFrame, keys: list[str], rows: list[tuple]) -> pd.DataFrame:
     """Shape of groups of outlined CMBs, as Table 8.3 tells it.
 
-    Parameters
-    ----------
-    outlines : DataFrame
-        One row per outline: ``keys`` and `SHAPES`.
-    rows : list of tuple
-        Values of ``keys``, in the order wanted; a group may be empty.
-
-    Returns
-    -------
-    DataFrame
-        ``keys``, n, and of each of `SHAPES` the mean and _sd.
+    ``outlines`` has ``keys`` and `SHAPES`; ``rows`` are values of the keys in the order wanted, a
+    group may be empty. Columns: ``keys``, n, and of each of `SHAPES` the mean and _sd.
     """
     table = mean_sd(outlines, keys, SHAPES).drop(columns=[f"{name}_n" for name in SHAPES])
     table.insert(0, "n", outlines.groupby(keys).size())

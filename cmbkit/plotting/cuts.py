@@ -16,19 +16,13 @@ FINE = 8
 
 
 def outline_segments(mask2d, spacing) -> np.ndarray:
-    """Edges between pixels inside and outside a mask.
-
-    Parameters
-    ----------
-    mask2d : ndarray of bool, shape (i, j)
-    spacing : (float, float)
-        Pixel size in mm along i and j.
+    """Edges between pixels inside and outside a mask, shape (i, j), of ``spacing`` mm per pixel.
 
     Returns
     -------
     ndarray, shape (n, 2, 2)
-        n straight pieces, each from (x, y) to (x, y) in mm; pixel (0, 0) covers
-        0..spacing[0] by 0..spacing[1].
+        n straight pieces, each from (x, y) to (x, y) in mm; pixel (0, 0) covers 0..spacing[0] by
+        0..spacing[1].
     """
     mask = np.pad(np.asarray(mask2d) > 0, 1)
     pieces = []
@@ -125,16 +119,10 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
 
 
 def orthogonal_cuts(rows, spacing, *, centre, title: str = ""):
-    """Cuts of one place: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
+    """Cuts through a voxel: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
 
-    Parameters
-    ----------
-    rows : list of (label, ndarray, dict of role to ndarray)
-        RAS arrays of one shape, and masks outlined on them, see `show_cut`.
-    spacing : float or (3,)
-        mm.
-    centre : (3,) int
-        Voxel to cut through.
+    ``rows`` are (label, RAS array, masks by role, see `show_cut`), all of one shape and of
+    ``spacing`` mm, a number or three.
     """
     return cut_examples([(title, rows, centre)], spacing, size=2.2)
 
@@ -188,14 +176,8 @@ def prediction_evolution(image, truth, snapshots, spacing):
 def axial_panels(shown, window, note: str):
     """Axial slices of one scan side by side with outlines (Figure S10).
 
-    Parameters
-    ----------
-    shown : list of (title, Volume, dict of role to ndarray, (3,) int)
-        Scan, masks and voxel of each slice, see `show_cut`.
-    window : (float, float)
-        Intensities that become black and white in all of them.
-    note : str
-        On how to read the figure.
+    ``shown`` are (title, Volume, masks by role, voxel) of each slice, see `show_cut`; ``window``
+    the intensities that become black and white in all; ``note`` says how to read the figure.
     """
     columns = min(3, len(shown))
     figure = new_figure(9, 3.2 * -(-len(shown) // columns), images=True)

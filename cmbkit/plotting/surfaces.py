@@ -109,13 +109,8 @@ def render_mask(mask, spacing, colour="#D55E00", size_px: int = 160, view_mm=Non
     mask : ndarray, shape (i, j, k)
     spacing : float or (3,)
         mm.
-    colour : matplotlib colour
-    size_px : int
-        Width and height of the picture.
     view_mm : float, optional
         Width of the view in mm (default: the mask fits). Give the same to compare sizes.
-    renderer : {"VTK", "matplotlib"}, optional
-        Default: `renderer_name`.
 
     Returns
     -------

@@ -92,18 +92,10 @@ def figure_s10(
 
 
 def real_scan_view(standard: StandardScan, spacing_mm: float = 2.0):
-    """The real scan to page through, its implants in colour.
+    """The real scan, whose annotation is the implants, to page through, its implants in colour.
 
-    Parameters
-    ----------
-    standard : StandardScan
-        With the implants as its annotation.
-    spacing_mm : float
-        Voxels shown, of the brain's box alone: the page holds all of them (0.4 MB at 2 mm).
-
-    Returns
-    -------
-    nilearn.plotting.html_stat_map.StatMapView
+    Shown are voxels of ``spacing_mm`` of the brain's box alone: the page holds all of them (0.4 MB
+    at 2 mm).
     """
     box = bounding_box(standard.brain().data)
     image, lesions = crop(standard.image(), box), crop(standard.lesions(), box)

@@ -164,12 +164,8 @@ def figure_s5(
 ) -> Figure:
     """Brain mask and parcellation over the raw image of one scan per dataset (Figure S5).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table: uid, dataset. Shown is a dataset's first scan by uid.
-    datasets : iterable of str
-        Those that are not in the table are left out; without any of them, the first two.
+    Shown is a dataset's first scan by uid; ``datasets`` that are not in the table are left out;
+    without any of them, the first two.
     """
     first = table.groupby("dataset")["uid"].min()
     shown = [standard[first[name]] for name in datasets if name in first]

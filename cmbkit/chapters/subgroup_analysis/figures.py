@@ -95,19 +95,9 @@ def found_and_missed(
 
 
 def balanced(radii, found, count: int) -> list[int]:
-    """Positions of equally many found and missed CMBs, each half spread over size.
+    """Positions, by radius, of equally many found and missed CMBs, each half spread over size.
 
-    Parameters
-    ----------
-    radii : array-like of float, shape (n,)
-    found : array-like of bool, shape (n,)
-    count : int
-        At most so many in all. Where no CMB is of one kind, all are of the other.
-
-    Returns
-    -------
-    list of int
-        By increasing radius.
+    At most ``count`` in all. Where no CMB is of one kind, all are of the other.
     """
     radii, found = np.asarray(radii, float), np.asarray(found, bool)
     kinds = [where for where in (np.flatnonzero(found), np.flatnonzero(~found)) if len(where)]

@@ -22,16 +22,9 @@ def axis_starts(size: int, tile: int, overlap: float) -> list[int]:
 
 
 def tile_starts(shape, tile, overlap: float) -> np.ndarray:
-    """Starts of all tiles, shape (n, 3), in voxels.
+    """Starts of all tiles, shape (n, 3), in voxels; neighbours share the fraction ``overlap``.
 
     A 400^3 image and 96^3 tiles give 343 tiles at overlap 0.4 and 125 at overlap 0.
-
-    Parameters
-    ----------
-    shape, tile : 3 int
-        Voxels per axis.
-    overlap : float
-        Fraction of a tile shared with the next along each axis.
     """
     axes = [axis_starts(n, t, overlap) for n, t in zip(shape, tile, strict=True)]
     return np.array(list(product(*axes)), int)

@@ -64,21 +64,14 @@ def searched(inference: Inference) -> Inference:
 def find_false_alarms(
     predictor: Predictor, scans: list[StandardScan], *, step: str
 ) -> pd.DataFrame:
-    """Candidates of a network in annotated scans that are no microbleed.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        With parameters from `searched`.
-    step : str
-        Named in the progress display, which counts scans.
+    """Candidates of a network, set up as `searched`, in annotated scans that are no microbleed.
 
     Returns
     -------
     DataFrame
-        The at most 50 largest of each scan: ``uid``, centre of mass ``x``, ``y``, ``z`` in
-        voxels, ``n_voxels``, ``score`` (greatest probability). None overlaps a microbleed or
-        has its centre within 5 mm of one's.
+        The at most 50 largest of each scan: ``uid``, centre of mass ``x``, ``y``, ``z`` in voxels,
+        ``n_voxels``, ``score`` (greatest probability). None overlaps a microbleed or has its centre
+        within 5 mm of one's.
     """
     found = []
     for number, scan in enumerate(scans):
