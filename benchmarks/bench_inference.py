@@ -36,7 +36,7 @@ OWN_REFERENCE = "own, one pass"
 
 def variants(own: Inference, compact: bool) -> dict[str, Inference]:
     """Settings that the gate looks at; float32 reference by OpenVINO, same inside the brain."""
-    kept = own.model_dump(include={*POSTPROCESSING, "batch_size", "tile_size"})
+    kept = own.model_dump(include={*POSTPROCESSING, "batch_size"})
     found = {
         "skip": Inference(**kept, precision="float32"),
         "skip bfloat16": Inference(**kept),

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from monai.inferers import sliding_window_inference
 
-from cmbkit.detector.inference.logits import logits_model
-from cmbkit.detector.network.unet import build
+from cmbkit.detector.network.unet import build, logits_model
 from cmbkit.params import Network
 
 TILES_OF_400 = 343  # as cmbkit has them at overlap 0.4: MONAI's interval is int(96 * 0.6) as well

@@ -61,13 +61,12 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
         else:
             start = random_start(scan.image.shape, patch, rng)
         boxes.append((tuple(int(v) for v in start), holds))
-    tile = params.inference.tile_size or patch
     middle = round(scan.centres[:, 2].mean()) if len(scan.ids) else scan.image.shape[2] // 2
     return patch_sampling(
         scan.image.shape,
         patch,
         boxes,
-        tile_starts(scan.image.shape, tile, params.inference.overlap),
+        tile_starts(scan.image.shape, patch, params.inference.overlap),
         background=scan.image[:, :, middle].astype(np.float32),
         lesions=scan.centres,
     )

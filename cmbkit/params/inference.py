@@ -23,7 +23,6 @@ class Inference(Section):
     of ``screen_threshold`` or more.
     """
 
-    tile_size: list[int] | None = Field(None, min_length=3, max_length=3)
     engine: Literal["auto", "keras", "openvino"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     overlap: float = Field(0.4, ge=0, lt=1)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from cmbkit.atomic import part_beside
-from cmbkit.detector.inference.logits import logits_model, resized
 from cmbkit.detector.network.backend import muted, use_keras
+from cmbkit.detector.network.unet import logits_model
 from cmbkit.params import Inference, Network
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -132,17 +132,10 @@ def _choices(inference: Inference) -> dict[str, str]:
 
 
 def engine_of(model, inference: Inference) -> Engine:
-    """Engine of a Keras network, for tiles of ``inference.tile_size`` or its own patch size.
-
-    Where Keras computes at the patch size, it follows changes of the weights by itself.
-    """
-    chosen = _choices(inference)
-    sized = resized(model, inference.tile_size or model.input_shape[1:4])
-    logits = logits_model(sized)
+    """Engine of a Keras network; Keras itself follows changes of the weights without a refresh."""
+    chosen, logits = _choices(inference), logits_model(model)
 
     def start() -> Run:
-        if sized is not model:
-            sized.set_weights(model.get_weights())
         if chosen["name"] == "keras":
             return lambda patches: np.asarray(logits.predict_on_batch(patches), np.float32)
         with tempfile.TemporaryDirectory(prefix="cmbkit-openvino-") as folder:
@@ -254,11 +247,10 @@ def keep(
     """
     if choose(inference.engine) != "openvino":
         return None
-    tile = inference.tile_size or network.patch_size
-    target = stored_path(digest, tile)
+    target = stored_path(digest, network.patch_size)
     if target.is_file() and target.with_suffix(".bin").is_file():
         return target
-    logits = logits_model(resized(build(), tile))
+    logits = logits_model(build())
     try:
         with part_beside(target) as part:
             made = _export(logits, part)

@@ -121,7 +121,7 @@ def build(
     -------
     keras.Model
         Input (batch, x, y, z, channels), output softmax probabilities (batch, x, y, z, classes).
-        `cmbkit.detector.inference.logits.logits_model` gives the same network without softmax.
+        `logits_model` gives the same network without softmax.
     """
     changes = {"n_channels": n_channels, "n_classes": n_classes}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -146,6 +146,13 @@ def build(
         _set_prior(model, params)
     model.jit_compile = False
     return model
+
+
+def logits_model(model):
+    """Return the network up to the layer before softmax; weights are shared with ``model``."""
+    logits = use_keras().Model(model.input, model.get_layer(LOGITS).output, name="logits")
+    logits.jit_compile = False
+    return logits
 
 
 def compile_for_training(model, learning_rate, loss) -> None:

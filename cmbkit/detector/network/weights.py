@@ -167,7 +167,7 @@ def write_weights(
     weights : path-like or keras.Model
         A ``.weights.h5`` file that `cmbkit.detector.training.phase.train` wrote, or a network.
     network, preprocessing, inference : sections of the parameter file
-        ``patch_size`` is the size of the tiles unless ``inference.tile_size`` says otherwise.
+        ``patch_size`` is the size of the tiles.
     training : dict, optional
         Summary: scans, seeds, epochs, metrics; JSON.
 

@@ -78,13 +78,11 @@ def validation_tiles(scans: list[StandardScan], training: Training, inference: I
     chosen = len(scans) * training.validation_share
     if training.validation_patches_per_scan is not None:
         return round(chosen * training.validation_patches_per_scan)
-    tile = inference.tile_size or patch
     counts = []
     for scan in scans:
-        shape = nib.load(scan.image_path).shape
-        padded = [max(n, t) for n, t in zip(shape, tile, strict=True)]
-        counts.append(len(tile_starts(padded, tile, inference.overlap)))
-    return round(float(np.mean(counts)) * chosen * np.prod(tile) / np.prod(patch))
+        padded = np.maximum(nib.load(scan.image_path).shape, patch).tolist()
+        counts.append(len(tile_starts(padded, patch, inference.overlap)))
+    return round(float(np.mean(counts)) * chosen)
 
 
 def estimate(steps: GradientSteps, phase: Phase, tiles: int, rng: np.random.Generator) -> Estimate:

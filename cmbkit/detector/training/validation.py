@@ -25,8 +25,8 @@ def inference_for(training: Training, inference: Inference) -> Inference:
     """Inference settings that validation goes by.
 
     Threshold and smallest size are those of ``training`` where it names them. Patches are
-    predicted at the training patch size and by Keras (for a few of them per epoch, converting
-    the network to another engine would not pay), scans as at inference.
+    predicted by Keras (for a few of them per epoch, converting the network to another engine
+    would not pay), scans as at inference.
     """
     named = {
         "threshold": training.validation_threshold,
@@ -34,7 +34,7 @@ def inference_for(training: Training, inference: Inference) -> Inference:
     }
     changes = {name: value for name, value in named.items() if value is not None}
     if training.validation_patches_per_scan is not None:
-        changes |= {"tile_size": None, "engine": "keras", "precision": "float32"}
+        changes |= {"engine": "keras", "precision": "float32"}
     return inference.model_copy(update=changes)
 
 

@@ -48,13 +48,12 @@ def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
     assert (skipping[32:] == 0).all() and everywhere[32:].any()
 
 
-@pytest.mark.parametrize("tile", [16, 24])
-def test_engines_give_the_same_probabilities(model, tile):
-    """OpenVINO against Keras, also on tiles of another size than the network was built for."""
-    patches = np.random.default_rng(0).normal(size=(3, tile, tile, tile)).astype(np.float32)
+def test_engines_give_the_same_probabilities(model):
+    """OpenVINO against Keras."""
+    patches = np.random.default_rng(0).normal(size=(3, 16, 16, 16)).astype(np.float32)
     found = {}
     for engine in ("keras", "openvino"):
-        settings = Inference(tile_size=[tile] * 3, batch_size=2, engine=engine, precision="float32")
+        settings = Inference(batch_size=2, engine=engine, precision="float32")
         predictor = Predictor.of(model, settings)
         predictor.engine.refresh()
         found[engine] = predictor.evidence(patches)
@@ -119,7 +118,7 @@ def test_openvino_does_not_report_its_use(model):
 def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
     model, small_network, tmp_path, monkeypatch
 ):
-    """Converted files depend on weights and tile; another engine needs none."""
+    """Another engine needs no converted file."""
     settings = Inference(engine="openvino", precision="float32")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built = []
@@ -137,9 +136,6 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(built) == 1 and len(list(cache_folder().iterdir())) == 2
     assert keep("b" * 64, small_network, Inference(engine="keras"), build_it) is None
-    larger = settings.model_copy(update={"tile_size": [24, 24, 24]})
-    assert engine_for("a" * 64, small_network, larger, build_it).input_shape[0] == 24
-    assert len(built) == 2
 
 
 def test_where_nothing_can_be_kept_keras_builds_the_network(

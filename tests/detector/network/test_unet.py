@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
 
-from cmbkit.detector.inference.logits import logits_model, resized
 from cmbkit.detector.inference.tiled import Predictor
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.normalization import instance_normalization
-from cmbkit.detector.network.unet import build, compile_for_training, levels, save_weights
+from cmbkit.detector.network.unet import (
+    build,
+    compile_for_training,
+    levels,
+    logits_model,
+    save_weights,
+)
 from cmbkit.params import Inference, Network, Training
 
 
@@ -73,16 +78,6 @@ def test_a_saved_model_gives_the_same_answer(small_network, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict_on_batch(x), model.predict_on_batch(x), atol=1e-6)
-
-
-def test_another_tile_size_keeps_the_weights_and_must_fit(small_network):
-    model = build(small_network.model_copy(update={"lesion_prior": 0.1}), seed=1)
-    larger = resized(model, [24, 16, 32])
-    assert larger.input_shape == (None, 24, 16, 32, 1)
-    for a, b in zip(model.get_weights(), larger.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="multiples of 4"):
-        resized(model, [18, 16, 16])
 
 
 def test_an_untrained_network_starts_at_the_lesion_prior(small_network):
@@ -172,7 +167,8 @@ def test_with_batch_normalization_a_voxel_is_the_same_in_every_tile_around_it(sm
     middle = slice(21, 27)
 
     def difference(params):
-        model = resized(trained(params), [48, 48, 48])
+        model = build(params.model_copy(update={"patch_size": [48, 48, 48]}))
+        model.set_weights(trained(params).get_weights())
         tiles = scan[:, :48], scan[:, 8:]
         first, second = (logits_model(model).predict_on_batch(tile) for tile in tiles)
         a = first[:, 25:31, middle, middle]
