@@ -308,7 +308,6 @@ def reads(*files: str):
 TOOLS = reads("anatomy/programs.py")
 PHASES = reads("detector/training/phase.py", "study/models.py")
 ENGINES = reads("detector/inference/engines.py")
-STEPS = reads("detector/training/steps.py")
 STREAM = reads("detector/patches/stream.py")
 TAKES_EFFECT = {
     **dict.fromkeys(("profile", "data_dir", "figures_dir"), places),
@@ -327,14 +326,11 @@ TAKES_EFFECT = {
     **dict.fromkeys(("training.memory_gb", "training.dark_background"), memory),
     "training.validation_": validation,
     **dict.fromkeys(("training.validation_share", "training.tensorboard"), PHASES),
-    **dict.fromkeys(("training.precision", "training.devices"), STEPS),
     **dict.fromkeys(("training.cross_", "training.tversky_", "training.loss_weights"), loss),
     "training.augmentation": augmented,
     "inference": probability,
     **dict.fromkeys((f"inference.{name}" for name in POSTPROCESSING), found),
-    **dict.fromkeys(
-        (f"inference.{name}" for name in ("tile_size", "engine", "precision")), ENGINES
-    ),
+    **dict.fromkeys(("inference.engine", "inference.precision"), ENGINES),
     "evaluation": matched,
     "evaluation.scan_thresholds": reads("chapters/evaluation/tables.py"),
     "evaluation.bootstrap_samples": reads("evaluation/statistics.py"),
