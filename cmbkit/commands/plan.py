@@ -193,7 +193,7 @@ def _tiles(params: Parameters, megavoxels: float) -> float:
     """Patches of a scan that the network looks at; few are in a second pass."""
     inference = params.inference
     overlap = 0.0 if inference.two_passes else inference.overlap
-    tile = np.array(inference.tile_size or params.network.patch_size) * (1 - overlap)
+    tile = np.array(params.network.patch_size) * (1 - overlap)
     again = 8 if inference.flips and not inference.two_passes else 1
     brain = min(BRAIN_MM3 / params.preprocessing.spacing_mm**3, megavoxels * 1e6)
     return brain / float(np.prod(tile)) * again

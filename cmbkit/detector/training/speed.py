@@ -30,12 +30,12 @@ def seconds_per_patch(
         Folder of weights: they predict. Without it, gradient steps of a fresh network are timed
         and divided by `BACKWARD`.
     """
-    tile = (inference.tile_size if given else None) or network.patch_size
-    count = max(1, min(12, MOST_VOXELS // int(np.prod(tile))))
-    patches = np.random.default_rng(0).normal(size=(count, *tile, 1)).astype(np.float32)
+    patch = network.patch_size
+    count = max(1, min(12, MOST_VOXELS // int(np.prod(patch))))
+    patches = np.random.default_rng(0).normal(size=(count, *patch, 1)).astype(np.float32)
     if given is None:
         rate, loss = training.pretrain.learning_rate, combined_loss(training)
-        steps = GradientSteps(build(network), training, rate, loss)
+        steps = GradientSteps(build(network), rate, loss)
         masks = np.zeros(patches.shape[:-1], np.int32)
         return _median_time(lambda: steps(patches, masks)) / count / BACKWARD, count
     engine = _engine(given, network, inference)
