@@ -23,7 +23,7 @@ def _voxel_samples(spacing: float) -> np.ndarray:
 
 
 def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.ndarray:
-    """Mean of an ellipsoidal Gaussian of peak 1 over each voxel of a small box, values 0 to 1.
+    """Mean of an ellipsoidal Gaussian of peak 1 over each voxel of a small box.
 
     Parameters
     ----------
@@ -37,6 +37,10 @@ def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.nda
         Distance at which the Gaussian is half its peak, along its own axes.
     rotation : ndarray, shape (3, 3)
         Turns scanner axes into the Gaussian's own.
+
+    Returns
+    -------
+    ndarray, shape ``2 * half_voxels + 1``, values 0 to 1
     """
     fine, counts = [], []
     for a in range(3):
