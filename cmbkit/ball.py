@@ -1,7 +1,5 @@
 """The ball that has a microbleed's volume: its radius tells size in mm."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """Boxes of voxels: around a mask, and cut out of an array."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """The nouns of the project: Scan, Annotation, Acquisition, StandardScan."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

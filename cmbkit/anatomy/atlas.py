@@ -7,8 +7,6 @@ told apart by ellipsoids and planes in MNI millimetres, given below. That is goo
 place and to name a microbleed by region; it is not a segmentation to publish volumes from.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Down to means over blocks of voxels, and back by linear interpolation."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -4,8 +4,6 @@ The thesis strips the skull with SynthStrip (section 5.2, step 3). `brain_mask` 
 mask which way it was made, and the name goes into the scan's record.
 """
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -5,8 +5,6 @@ right; the lobes follow FreeSurfer's list. The cingulate areas go to frontal (fr
 parietal (back half).
 """
 
-from __future__ import annotations
-
 _AREAS = {
     "Frontal": (2, 3, 12, 14, 17, 18, 19, 20, 24, 26, 27, 28, 32),
     "Parietal": (8, 10, 22, 23, 25, 29, 31),

@@ -6,8 +6,6 @@ picture painted with these means is then registered to the scan by SimpleITK's d
 the second painting starts from the first registration. All on a grid of about 3 mm.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage

@@ -4,8 +4,6 @@ The thesis reads the location of a microbleed from SynthSeg's labels (section 4.
 `parcellate` says with each result which way it was made.
 """
 
-from __future__ import annotations
-
 import tempfile
 from functools import lru_cache
 from pathlib import Path

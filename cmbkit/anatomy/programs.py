@@ -1,7 +1,5 @@
 """Calling SynthStrip and SynthSeg: from the PATH, in a docker image, or done beforehand."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

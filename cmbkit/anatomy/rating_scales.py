@@ -3,8 +3,6 @@
 Sources: Cordonnier et al. 2009 (BOMBS), Gregoire et al. 2009 (MARS); thesis Tables 2.1 and 4.2.
 """
 
-from __future__ import annotations
-
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas
 

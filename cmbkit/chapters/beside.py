@@ -1,7 +1,5 @@
 """Own numbers beside the thesis's: the printed columns under names that end in ``_thesis``."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Pieces of scans around a microbleed, on the standard grid, for Figures 7.5, 8.1 and 8.2."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

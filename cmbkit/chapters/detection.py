@@ -1,7 +1,5 @@
 """What the tables of detection share: order of rows and columns shown."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.evaluation.metrics import divide

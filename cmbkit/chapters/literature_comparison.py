@@ -1,7 +1,5 @@
 """Notebook 07: published results beside one's own (Table 8.4), and the audit of printed numbers."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

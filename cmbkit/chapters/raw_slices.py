@@ -1,7 +1,5 @@
 """Slices of scans as delivered, and the microbleeds to show in them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

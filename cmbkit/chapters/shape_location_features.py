@@ -1,7 +1,5 @@
 """Tables and figures of notebook 03: features of annotated CMBs beside the thesis's values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

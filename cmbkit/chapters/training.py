@@ -1,7 +1,5 @@
 """Tables and figures of notebook 04: the network, its patches, the runs, what it sees."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A scan put together: what its header, its sidecar and the dataset's papers say of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

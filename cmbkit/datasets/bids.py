@@ -18,8 +18,6 @@ the two images of a session. An empty mask, or a table with its header only, say
 found no CMB; without a file nobody has looked (kind "unknown").
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

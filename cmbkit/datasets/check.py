@@ -1,7 +1,5 @@
 """Look into a scan's files before work begins: everything that is wrong, in one list."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from pathlib import Path

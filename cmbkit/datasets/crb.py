@@ -8,8 +8,6 @@ Layout: ``<study>/images/<sequence>/*.nii.gz`` (sequence SWI or T2S), scribbles 
 ``items`` do not matter. CRBneg has no segmentations and may come without ``tasks.json``.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -5,8 +5,6 @@ CMB: 1-based voxel indices in the image file's own array order. Orientations dif
 files (LPS, RAS, LAS), so coordinates are never flipped.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Patient-wise k-fold cross-validation, which the thesis could not afford (section 9.4)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

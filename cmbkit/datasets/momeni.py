@@ -7,8 +7,6 @@ triplets x, y, z of 1-based voxel indices, as many as there are CMBs; empty cell
 space, and columns ``LocationCirclewholeReal_*`` at the end are not used.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

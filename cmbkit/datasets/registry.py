@@ -1,7 +1,5 @@
 """The seven datasets by name, people's own in BIDS, and one table of all scans."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from functools import partial

@@ -4,8 +4,6 @@ Layout: ``cmb_annotations/<sub>/images/NNNNN.nii.gz`` with ``<sub>`` one of ``cp
 ``cph_annotated_mip``; masks ``cmb_annotations/Annotations/<sub>/*NNNNNmask.nii``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cmbkit.datasets import sources

@@ -7,8 +7,6 @@ workbooks look like MOMENI's. A centre that is listed twice, or one voxel beside
 (L1 distance 1), is one microbleed.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

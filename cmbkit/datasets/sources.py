@@ -1,7 +1,5 @@
 """What every reader needs: one error, files, image headers, label masks, the synthetic flag."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

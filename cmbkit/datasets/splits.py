@@ -1,7 +1,5 @@
 """Training, validation and test split: by patient, stratified, seeded (section 7.1.2)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

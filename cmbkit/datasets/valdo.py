@@ -6,8 +6,6 @@ Acquisition by slice thickness: 0.8 mm is the Rotterdam cohort (1.5 T); 3 mm is 
 Barcelona (both 3 T, TE 21 or 23 ms), which the files do not tell apart.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cmbkit.datasets import sources

@@ -5,8 +5,6 @@ Bland-Altman's limits on the counts, and Dice's index over microbleeds instead o
 (Kuijf et al. 2012), which looks at which microbleeds are meant and not only at how many.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

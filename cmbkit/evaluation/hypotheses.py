@@ -1,7 +1,5 @@
 """Tests of many hypotheses: two models, many subgroups, corrected after Holm."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

@@ -4,8 +4,6 @@ Microbleeds fill a millionth of a scan, so everything here works on the few voxe
 not background; the grid is gone through once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cc3d

@@ -4,8 +4,6 @@ One row per annotated CMB and candidate; a matched pair shares its row. Scans wi
 no row: averages over scans need the scan rows beside it.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.evaluation import subgroups

@@ -1,7 +1,5 @@
 """Pairing predicted with annotated microbleeds: who is a TP, an FP, an FN (section 6.7.1)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment

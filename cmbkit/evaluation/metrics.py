@@ -4,8 +4,6 @@ A scan table has one row per scan with tp, fp and fn (and dice_tp where masks we
 ``scan_`` metrics are means over scans that skip NaN; ``pooled_`` metrics come from summed counts.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """From annotated and predicted microbleeds to matches and one row of metrics (section 6.7.5)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ thicknesses are compared microbleed by microbleed. Microbleeds of one brain are 
 from `FEWEST_BRAINS` on, intervals come from resampling brains.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Uncertainty: exact and resampled intervals."""
 
-from __future__ import annotations
-
 from statistics import NormalDist
 
 import numpy as np

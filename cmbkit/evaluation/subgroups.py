@@ -4,8 +4,6 @@ Scan rows are those of `scan.evaluate_scan` joined with the scan table (sequence
 in_plane_mm, slice_thickness_mm, cmb_level, n_cmb, ...), matches those of `match_table`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from operator import itemgetter
 

@@ -1,7 +1,5 @@
 """Shapes whose features are known in closed form, digitised: what is shape and what is grid."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.special import ellipeinc, ellipkinc

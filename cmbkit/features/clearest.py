@@ -1,7 +1,5 @@
 """Which microbleed of a scan stands out most: the one to look at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Columns of a features table under the titles that tables and figures give them."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 SHAPES = {

@@ -1,7 +1,5 @@
 """One microbleed, one row: size, shape, intensity and place."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

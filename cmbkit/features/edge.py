@@ -1,7 +1,5 @@
 """How deep a place lies in the brain."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.boxes import bounding_box

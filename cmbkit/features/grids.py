@@ -1,7 +1,5 @@
 """The microbleeds of a preprocessed scan described on the standard or on the scan's own grid."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.features.describe import describe_lesions

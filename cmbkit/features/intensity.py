@@ -1,7 +1,5 @@
 """Intensity of one microbleed, and against its surroundings."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 from functools import lru_cache

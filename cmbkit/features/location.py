@@ -1,7 +1,5 @@
 """Where in the brain a microbleed is: the rule of section 4.9.3."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas

@@ -1,7 +1,5 @@
 """Shape of one microbleed: pyradiomics on the lesion's crop."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.boxes import bounding_box

@@ -1,7 +1,5 @@
 """How features go together, and how they change with the acquisition."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy import stats

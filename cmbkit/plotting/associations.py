@@ -1,7 +1,5 @@
 """One quantity against another: correlations, slice thickness, the grid's floor, counts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter

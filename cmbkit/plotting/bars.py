@@ -1,7 +1,5 @@
 """Bars: microbleeds by place, strata of a split, and methods beside each other (seaborn)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """A blank figure in the house style, and what stands in its foot and below it."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Callable
 from functools import wraps

@@ -1,7 +1,5 @@
 """Configurations and logs as pictures: text in columns (A.7), a small table (A.6)."""
 
-from __future__ import annotations
-
 import textwrap
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Curves: losses and scores over epochs, FROC, and detection against slice thickness."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.plotting.canvas import new_figure

@@ -1,7 +1,5 @@
 """Axial, coronal and sagittal cuts through a scan with outlines, drawn by nilearn."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.boxes import cut_box

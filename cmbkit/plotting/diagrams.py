@@ -1,7 +1,5 @@
 """Drawings of the method: network (6.1), patch sampling (6.2) and workflow (7.1)."""
 
-from __future__ import annotations
-
 import textwrap
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Boxes and violins of samples: sizes and shapes of microbleeds, scores of scans (seaborn)."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import pandas as pd

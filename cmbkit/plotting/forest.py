@@ -1,7 +1,5 @@
 """A forest: one line per subgroup with its value and its interval (seaborn.objects)."""
 
-from __future__ import annotations
-
 from cmbkit.plotting.canvas import datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, SERIES
 

@@ -1,7 +1,5 @@
 """Microbleeds of many scans in one glass brain in MNI space, drawn by nilearn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pandas import DataFrame

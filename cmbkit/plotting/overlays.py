@@ -1,7 +1,5 @@
 """The brain mask and the parcellation laid over a scan, and a scan to turn pages in (nilearn)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

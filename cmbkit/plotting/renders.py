@@ -1,7 +1,5 @@
 """Panels of 3D renders: microbleeds of each dataset (5.1), annotated beside predicted (8.3)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.plotting.canvas import add_note, new_figure, of_microbleeds

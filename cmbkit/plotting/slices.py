@@ -1,7 +1,5 @@
 """Figures of single slices: the datasets at a glance, mimics, and an annotated microbleed."""
 
-from __future__ import annotations
-
 from textwrap import wrap
 
 import numpy as np

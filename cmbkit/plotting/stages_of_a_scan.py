@@ -1,7 +1,5 @@
 """Figure S3: from the raw slice to the standard grid, one row per dataset."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

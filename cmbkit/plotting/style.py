@@ -4,8 +4,6 @@ What is drawn on a scan has Okabe and Ito's colours, datasets have Paul Tol's mu
 series his bright ones, and the models are a dark grey, an orange and a brown.
 """
 
-from __future__ import annotations
-
 OKABE_ITO = {
     "black": "#000000",
     "orange": "#E69F00",

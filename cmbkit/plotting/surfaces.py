@@ -1,7 +1,5 @@
 """3D renders of masks: VTK off screen where it works, else the same mesh drawn by matplotlib."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import BrokenExecutor
 from functools import lru_cache

@@ -6,8 +6,6 @@ averaging. Rates are taken as computed from summed counts; where ``averaging`` s
 only false positives per scan are checked. All other columns name the row.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Why no counts give the rates of a row: the arithmetic, in words."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

@@ -3,8 +3,6 @@
 Where several counts print as published, an interval spans those of all of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

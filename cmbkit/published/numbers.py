@@ -1,7 +1,5 @@
 """Published numbers as data: the thesis's tables as printed, and the literature."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

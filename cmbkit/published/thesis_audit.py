@@ -1,7 +1,5 @@
 """Recomputing what the thesis's printed numbers allow: what agrees, and what cannot be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 

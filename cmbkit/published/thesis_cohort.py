@@ -1,7 +1,5 @@
 """The audit's checks of cohort sizes, and what all checks share (see `audit`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 

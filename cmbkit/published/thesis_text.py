@@ -1,7 +1,5 @@
 """The audit's checks of what the text says against the tables, figures and code (see `audit`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -5,8 +5,6 @@ several parameter values lie side by side. The record of what it depends on stan
 files (see `cmbkit.running.provenance`).
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator

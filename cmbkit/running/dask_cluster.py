@@ -4,8 +4,6 @@ The workers need this package and the data under the same paths as here. Each ha
 so that it holds one scan at a time.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

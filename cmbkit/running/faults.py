@@ -1,7 +1,5 @@
 """What stopped something, in words that a reader can act on."""
 
-from __future__ import annotations
-
 import builtins
 import traceback
 

@@ -1,7 +1,5 @@
 """Content hashes of files, remembered while size and modification time stay."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from functools import lru_cache

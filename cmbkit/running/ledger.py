@@ -4,8 +4,6 @@ Each item's folder has a file per parameter set in ``.used``, which names the re
 given last. Results that no parameter set in use was given can be removed.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

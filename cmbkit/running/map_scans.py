@@ -1,7 +1,5 @@
 """Mapping a function over scans, and telling whoever watches how far it is."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

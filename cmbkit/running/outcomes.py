@@ -1,7 +1,5 @@
 """What came of an item, in whichever process it ran."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a result depends on, its key, the record that stands beside it, and how two differ."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

@@ -9,8 +9,6 @@ A process goes by the code that it has loaded: a file that was edited since is r
 its module has been loaded again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

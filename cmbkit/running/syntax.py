@@ -1,7 +1,5 @@
 """What one source file defines at its top level, and which names each definition uses."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Figures 2.1, 4.1, A.8 and S1."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np

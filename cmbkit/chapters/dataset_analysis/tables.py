@@ -1,7 +1,5 @@
 """Tables 2.1, 4.1, 7.1 and B.1, and the numbers of Figure A.8."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 

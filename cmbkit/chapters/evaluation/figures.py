@@ -1,7 +1,5 @@
 """Figures 7.4 and 7.5, and the real scan with implanted microbleeds (Figure S10, a view)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables beyond the thesis: other grid, operating points, baseline, the real scan."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.chapters.detection import (

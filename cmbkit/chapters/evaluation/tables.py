@@ -1,7 +1,5 @@
 """Tables 7.2 to 7.5: detection, Dice and counting by dataset and model, the thesis's beside."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.chapters.beside import beside

@@ -1,7 +1,5 @@
 """Figures 5.1, S2, S3 and S5."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables 5.1 and S2 to S5."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figures S11, S31, S38."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What CRB's rater noted beside the CMBs: certainty (S36) and mimics (S37); section 7.1.2.2."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

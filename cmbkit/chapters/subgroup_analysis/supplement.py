@@ -1,7 +1,5 @@
 """What sections 8.1.1 to 8.1.3 say in their text (S11, S31), and thick slices alone (S32)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

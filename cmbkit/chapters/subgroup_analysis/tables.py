@@ -1,7 +1,5 @@
 """Tables 8.1 to 8.3: detection by sequence, number and location of CMBs, and their shape."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from cmbkit.chapters.beside import beside

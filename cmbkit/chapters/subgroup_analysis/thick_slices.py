@@ -1,7 +1,5 @@
 """What thick slices do to one bleed, and what a simulator that averages magnitudes makes of it."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """From a probability map to microbleeds: threshold, components, anatomy (section 6.6)."""
 
-from __future__ import annotations
-
 import cc3d
 import numpy as np
 import pandas as pd

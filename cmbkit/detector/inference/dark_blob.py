@@ -4,8 +4,6 @@ It is the yardstick of the cohort: where it does well, the cohort is trivial and
 network reaches there says little.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

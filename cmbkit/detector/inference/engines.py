@@ -6,8 +6,6 @@ To import TensorFlow and to convert a network takes longer than to run a compact
 converted networks are kept in the user's cache.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -6,8 +6,6 @@
 ``x_mm``, ``y_mm``, ``z_mm``) are what was found in it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where tiles start at inference (section 6.4.2): they cover the volume with a set overlap."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

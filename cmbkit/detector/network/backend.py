@@ -1,7 +1,5 @@
 """Keras, imported once, quietly and with the settings that training needs."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

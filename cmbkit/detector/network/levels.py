@@ -1,7 +1,5 @@
 """UNetApollo3D level by level, in plain numbers: what is built, and what Figure 6.1 draws."""
 
-from __future__ import annotations
-
 from cmbkit.params import Network
 
 

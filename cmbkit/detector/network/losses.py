@@ -4,8 +4,6 @@ All functions take ``y_true`` as integers (batch, x, y, z) or one-hot (batch, x,
 and ``y_pred`` as probabilities (batch, x, y, z, classes), compute in float32 and return a scalar.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from cmbkit.detector.network.backend import use_keras

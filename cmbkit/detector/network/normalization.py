@@ -1,7 +1,5 @@
 """Instance normalisation as Figure A.7 configures it (``axis = null``), or per channel."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from cmbkit.detector.network.backend import use_keras

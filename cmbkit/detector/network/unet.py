@@ -7,8 +7,6 @@ activation; the 33rd normalisation is on the input patch; ``residual_conv_index`
 convolution of each block whose input is added to its output (where both have one shape).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.detector.network.backend import use_keras

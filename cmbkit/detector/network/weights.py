@@ -5,8 +5,6 @@ training in words and numbers), ``network.weights.h5`` (arrays in HDF5, which ca
 and, for people, ``MODEL_CARD.md``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

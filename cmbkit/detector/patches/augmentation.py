@@ -8,8 +8,6 @@ z-scoring of the whole scan before and after augmentation. What depends on the l
 value (salt and pepper, gamma, inversion) takes those of the whole scan.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

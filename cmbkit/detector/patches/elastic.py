@@ -7,8 +7,6 @@ resolution and integrated there by scaling and squaring in 7 steps, so that noth
 class deforms the whole image; here each patch is deformed, with the same distance of nodes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

@@ -9,8 +9,6 @@ as in the slice that it fills most. So labels become blocks as high as slices, a
 scans with thick slices, and none is lost.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

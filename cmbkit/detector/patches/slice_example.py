@@ -1,7 +1,5 @@
 """One microbleed as simulated thick slices show it, thicker and thicker."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.boxes import cut_box

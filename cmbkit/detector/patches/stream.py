@@ -7,8 +7,6 @@ number alone, not on when it is made. So only tickets wait in the queue: a patch
 turn comes, or when its scan leaves the memory, which bounds both.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

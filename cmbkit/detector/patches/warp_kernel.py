@@ -1,7 +1,5 @@
 """Compiled loop of the spatial augmentation; `augmentation` is the module to read and to call."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

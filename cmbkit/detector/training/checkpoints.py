@@ -1,7 +1,5 @@
 """The state of an unfinished training phase on disk, and what its metrics reached so far."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Memory and time that a training phase will take, told before it starts."""
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import asdict, dataclass

@@ -5,8 +5,6 @@ published (best weights, history, TensorBoard). A phase that was killed is taken
 checkpoint, publishes its last epoch again and ends with the weights of an uninterrupted run.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import logging

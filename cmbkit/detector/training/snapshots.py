@@ -1,7 +1,5 @@
 """Predictions of chosen microbleeds after every epoch (Figure 7.2)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

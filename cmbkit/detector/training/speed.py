@@ -1,7 +1,5 @@
 """How fast this machine is with a network, before anything is trained."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

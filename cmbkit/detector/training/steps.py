@@ -1,7 +1,5 @@
 """Gradient steps of a network, and the sides of it that are held fast."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cmbkit.detector.network.unet import compile_for_training

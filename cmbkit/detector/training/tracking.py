@@ -1,7 +1,5 @@
 """The history of a training as TensorBoard shows it, beside its CSV file."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

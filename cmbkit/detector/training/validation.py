@@ -3,8 +3,6 @@
 The counts here serve model selection only; who matches whom is `cmbkit.evaluation.matching`'s.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np
