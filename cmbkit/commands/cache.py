@@ -104,6 +104,7 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
     params = read_parameters(root / "params" / f"{profile}.yaml")
     study = Study(root, **{**params.model_dump(), "workers": 1, "cluster": None})
     study.cache.not_made = study.raw.not_made = missing = []
+    study.cache.user = study.raw.user = ""
     try:
         _ask(study, step, item)
     except RuntimeError:
@@ -139,7 +140,7 @@ def _ask(study: Study, step: str, item: str) -> None:
         study.results.operating_points(model.partition("/")[0])
         study.results.postprocessing_steps(model.partition("/")[0])
     elif kind == "experiments":
-        study.slice_experiment.matches(model.removeprefix("slices-"))
+        study.slice_experiment.matches(model.partition("-")[2])
     else:
         _ask_scan(study, step, item)
 

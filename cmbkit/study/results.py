@@ -9,7 +9,7 @@ import pandas as pd
 
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
-from cmbkit.running.map_scans import map_scans
+from cmbkit.running.map_cached import map_cached
 from cmbkit.study.cohort import concatenated
 from cmbkit.study.models import PREDICTOR
 from cmbkit.study.scan_results import (
@@ -81,44 +81,40 @@ class ResultStage:
         folder = self.candidate_folder(model, standard)
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
-    def _workers(self, step: str, code) -> int:
-        return self._study.workers_for(step, [standard.scan for standard in self.scans], code)
-
     def probability_maps(self, model: str) -> list[Path]:
         """Folders of the probability maps of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
-        return map_scans(
+        return map_cached(
+            self._study.cache,
             partial(self.probability_map, model),
             self.scans,
             step=f"prediction {model}",
-            workers=1,
             name=lambda standard: standard.scan.uid,
         )
 
     def candidate_folders(self, model: str) -> list[Path]:
         """Folders of the candidates of one model, in the order of `scans`."""
-        from cmbkit.detector.inference.dark_blob import predict_scan
-        from cmbkit.detector.inference.files import find_in_map
-
-        cache, step = self._study.cache, f"predictions/{model}"
+        cache, workers = self._study.cache, self._params.workers
         if model == BASELINE:
-            return map_scans(
+            return map_cached(
+                cache,
                 partial(baseline_cached, cache),
                 self.scans,
                 step=f"prediction {model}",
-                workers=self._workers(step, [predict_scan]),
+                workers=workers,
                 name=lambda standard: standard.scan.uid,
             )
         items = [
             (model, *pair) for pair in zip(self.scans, self.probability_maps(model), strict=True)
         ]
-        return map_scans(
+        return map_cached(
+            cache,
             partial(found_cached, cache, self._params.inference),
             items,
             step=f"candidates {model}",
-            workers=self._workers(step, [find_in_map]),
+            workers=workers,
             name=lambda item: item[1].scan.uid,
         )
 
@@ -128,11 +124,12 @@ class ResultStage:
         tables = {"matches": [], "scans": [], "features": []}
         for model in self.models:
             folders = self.candidate_folders(model)
-            results = map_scans(
+            results = map_cached(
+                self._study.cache,
                 partial(evaluate_cached, self._study.cache, self._params.evaluation),
                 [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
                 step=f"evaluation {model}",
-                workers=self._workers(f"evaluation/{model}", [evaluate_cached]),
+                workers=self._params.workers,
                 name=lambda item: item[1].scan.uid,
                 cluster=self._params.cluster,
             )
@@ -183,13 +180,13 @@ class ResultStage:
         """As `scan_rows` for some models, compared on the scans' own grids (section 9.4)."""
         tables = []
         for model in models:
-            step = f"evaluation-native/{model}"
             folders = self.candidate_folders(model)
-            rows = map_scans(
+            rows = map_cached(
+                self._study.cache,
                 partial(evaluate_native, self._study.cache, self._params.evaluation),
                 [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
                 step=f"native grid {model}",
-                workers=self._workers(step, [evaluate_native]),
+                workers=self._params.workers,
                 name=lambda item: item[1].scan.uid,
                 cluster=self._params.cluster,
             )
@@ -228,7 +225,7 @@ class ResultStage:
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
         """Summed counts of variants of post-processing and the rates from them, a row each."""
         from cmbkit.evaluation.metrics import per_scan
-        from cmbkit.study.operating import counts_cached, scan_counts, step_of
+        from cmbkit.study.operating import counts_cached
 
         split = self._study.cohort.table.set_index("uid")["split"]
         items = [
@@ -236,13 +233,12 @@ class ResultStage:
             for standard, folder in zip(self.scans, self.probability_maps(model), strict=True)
             if split[standard.scan.uid] in splits
         ]
-        counts = map_scans(
+        counts = map_cached(
+            self._study.cache,
             partial(counts_cached, self._study.cache, variants, self._params.evaluation),
             items,
             step=f"operating points {model}",
-            workers=self._study.workers_for(
-                step_of(model, variants), [item[1].scan for item in items], [scan_counts]
-            ),
+            workers=self._params.workers,
             name=lambda item: item[1].scan.uid,
         )
         return per_scan(sum(counts)).drop(columns="fp_cmb")
