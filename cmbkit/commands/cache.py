@@ -13,7 +13,7 @@ from cmbkit.running.ledger import entries, newest, parameter_set
 from cmbkit.running.provenance import Asked, read_record
 from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
-from cmbkit.study.scan_results import evaluate_cached, evaluate_native
+from cmbkit.study.scan_results import candidate_features, evaluate_cached, evaluate_native
 
 KINDS = ("raw", "derivatives")
 
@@ -166,6 +166,7 @@ def _ask_scan(study: Study, step: str, uid: str) -> None:
         "preproc": lambda: None,
         "features": lambda: describe_cached(cache, "standard", (standard, None, step)),
         "features-native": lambda: describe_cached(cache, "native", (standard, None, step)),
+        "features-found": lambda: candidate_features(cache, item()),
         "maps": lambda: results.probability_map(model, standard),
         "predictions": lambda: results.candidate_folder(model, standard),
         "evaluation": lambda: evaluate_cached(cache, params.evaluation, item()),

@@ -15,6 +15,7 @@ from cmbkit.study.models import PREDICTOR
 from cmbkit.study.scan_results import (
     BASELINE,
     baseline_cached,
+    candidate_features,
     evaluate_cached,
     evaluate_native,
     found_cached,
@@ -29,6 +30,8 @@ class ResultStage:
     def __init__(self, study):
         self._study = study
         self._predictor = lru_cache(maxsize=1)(study.models.predictor)
+        self._maps = lru_cache(self.probability_maps)
+        self._folders = lru_cache(self.candidate_folders)
 
     def predictor(self, model: str):
         """The network of a model ready to predict; the last one used is kept."""
@@ -106,9 +109,7 @@ class ResultStage:
                 workers=workers,
                 name=lambda standard: standard.scan.uid,
             )
-        items = [
-            (model, *pair) for pair in zip(self.scans, self.probability_maps(model), strict=True)
-        ]
+        items = [(model, *pair) for pair in zip(self.scans, self._maps(model), strict=True)]
         return map_cached(
             cache,
             partial(found_cached, cache, self._params.inference),
@@ -119,31 +120,31 @@ class ResultStage:
         )
 
     @cached_property
-    def _evaluated(self) -> dict[str, pd.DataFrame]:
-        """Tables "matches", "scans" and "features" (of candidates) of all models."""
-        tables = {"matches": [], "scans": [], "features": []}
-        for model in self.models:
-            folders = self.candidate_folders(model)
-            results = map_cached(
-                self._study.cache,
-                partial(evaluate_cached, self._study.cache, self._params.evaluation),
-                [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
-                step=f"evaluation {model}",
-                workers=self._params.workers,
-                name=lambda item: item[1].scan.uid,
-                cluster=self._params.cluster,
-            )
-            matches, rows, features = map(list, zip(*results, strict=True))
-            made = (concatenated(matches), pd.DataFrame(rows), concatenated(features))
-            for parts, table in zip(tables.values(), made, strict=True):
-                parts.append(table.assign(model=model))
-        return {
-            name: self._with_group(pd.concat(parts, ignore_index=True))
-            for name, parts in tables.items()
-        }
+    def _evaluated(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Matches and scan rows of all models."""
+        function = partial(evaluate_cached, self._study.cache, self._params.evaluation)
+        found = {m: self._of_candidates(f"evaluation {m}", m, function) for m in self.models}
+        matches = {m: concatenated([pair[0] for pair in pairs]) for m, pairs in found.items()}
+        rows = {m: pd.DataFrame([pair[1] for pair in pairs]) for m, pairs in found.items()}
+        return self._together(matches), self._together(rows)
 
-    def _with_group(self, table: pd.DataFrame) -> pd.DataFrame:
-        """As the thesis groups them: validation scans of any dataset count as Valid."""
+    def _of_candidates(self, step: str, model: str, function) -> list:
+        """What a function makes of (model, scan, folder of the candidates), scan by scan."""
+        folders = self._folders(model)
+        return map_cached(
+            self._study.cache,
+            function,
+            [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
+            step=step,
+            workers=self._params.workers,
+            name=lambda item: item[1].scan.uid,
+            cluster=self._params.cluster,
+        )
+
+    def _together(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        """One table of those of the models; as in the thesis, all validation scans are Valid."""
+        named = [table.assign(model=model) for model, table in tables.items()]
+        table = pd.concat(named, ignore_index=True)
         split = self._study.cohort.table.set_index("uid")["split"]
         valid = table["uid"].map(split) == "valid"
         return table.assign(source=table["dataset"], dataset=table["dataset"].mask(valid, "Valid"))
@@ -156,12 +157,12 @@ class ResultStage:
         """
         from cmbkit.evaluation.match_table import match_table
 
-        return match_table(self._evaluated["matches"], self._study.cohort.table, self.features)
+        return match_table(self._evaluated[0], self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
         """One row per model and scan: counts and rates, with the scan's acquisition."""
-        rows = self._evaluated["scans"]
+        rows = self._evaluated[1]
         columns = ["uid", "sequence", "slice_thickness_mm", "in_plane_mm", "resolution_level"]
         scans = self._study.cohort.table[[*columns, "cmb_level", "n_cmb"]]
         return rows.merge(scans, on="uid", how="left", validate="many_to_one")
@@ -169,7 +170,9 @@ class ResultStage:
     @cached_property
     def predicted_features(self) -> pd.DataFrame:
         """One row per candidate of every model."""
-        return self._evaluated["features"]
+        function = partial(candidate_features, self._study.cache)
+        found = {m: self._of_candidates(f"features {m}", m, function) for m in self.models}
+        return self._together({m: concatenated(tables) for m, tables in found.items()})
 
     @cached_property
     def features(self) -> pd.DataFrame:
@@ -178,20 +181,9 @@ class ResultStage:
 
     def native_scan_rows(self, models: list[str]) -> pd.DataFrame:
         """As `scan_rows` for some models, compared on the scans' own grids (section 9.4)."""
-        tables = []
-        for model in models:
-            folders = self.candidate_folders(model)
-            rows = map_cached(
-                self._study.cache,
-                partial(evaluate_native, self._study.cache, self._params.evaluation),
-                [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
-                step=f"native grid {model}",
-                workers=self._params.workers,
-                name=lambda item: item[1].scan.uid,
-                cluster=self._params.cluster,
-            )
-            tables.append(pd.DataFrame(rows).assign(model=model))
-        return self._with_group(pd.concat(tables, ignore_index=True))
+        function = partial(evaluate_native, self._study.cache, self._params.evaluation)
+        found = {m: self._of_candidates(f"native grid {m}", m, function) for m in models}
+        return self._together({m: pd.DataFrame(rows) for m, rows in found.items()})
 
     def operating_points(self, model: str = "scratch") -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.
@@ -230,7 +222,7 @@ class ResultStage:
         split = self._study.cohort.table.set_index("uid")["split"]
         items = [
             (model, standard, folder)
-            for standard, folder in zip(self.scans, self.probability_maps(model), strict=True)
+            for standard, folder in zip(self.scans, self._maps(model), strict=True)
             if split[standard.scan.uid] in splits
         ]
         counts = map_cached(
