@@ -34,7 +34,7 @@ def map_cached(
     cache : Cache
         Which ``function`` asks for its result.
     function, items, step, workers, cluster, **options
-        See `map_scans`. A single item that is not in the cache is made here.
+        See `map_scans`. Nothing is sent to the cluster unless a result is missing.
     """
     items = list(items)
     results, missing, lacking = [None] * len(items), [], {}
@@ -55,7 +55,7 @@ def map_cached(
         [items[index] for index in missing],
         step=step,
         workers=workers,
-        cluster=cluster if len(missing) > 1 else None,
+        cluster=cluster,
         **options,
     )
     for index, result in zip(missing, made, strict=True):

@@ -221,13 +221,13 @@ class SliceExperimentStage:
             The columns of `conditions` and brain.
         """
         items, params, cache = self._scans(), self._study.params, self._study.cache
-        step = f"slice experiment {model}"
-        folders = map_cached(cache, partial(self._map, model), items, step=step, name=_named)
+        maps = partial(self._map, model)
+        folders = map_cached(cache, maps, items, step=f"slices {model}", name=_named)
         found = map_cached(
             cache,
             partial(matches_cached, cache, params.inference, params.evaluation, model),
             list(zip(items, folders, strict=True)),
-            step=f"{step}: matches",
+            step=f"slices {model}, matches",
             workers=params.workers,
             name=lambda pair: _named(pair[0]),
         )
