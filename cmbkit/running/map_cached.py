@@ -26,8 +26,8 @@ def map_cached(
 ) -> list[Any]:
     """As `map_scans`, but what is in the cache is read here, and the rest alone is mapped.
 
-    Before that, unless it is known to take less than a minute, what is made is told, why, and how
-    long it will take.
+    Before that, where it takes more than a minute, what is made is told, why, and how long it
+    will take; where nobody knows yet how long, the beginning of the step says why.
 
     Parameters
     ----------
@@ -47,15 +47,14 @@ def map_cached(
         lacking |= {(asked.step, asked.item): asked for asked in lacks}
     if not missing:
         return results
-    if lacking and cache.not_made is None:
-        count = f"{len(missing)} of {len(items)}"
-        _announce(cache, f"{step}: {count} to make", list(lacking.values()), workers)
+    why = _why(cache, list(lacking.values()), step, f"{len(missing)} of {len(items)}", workers)
     made = map_scans(
         function,
         [items[index] for index in missing],
         step=step,
         workers=workers,
         cluster=cluster,
+        stage=why,
         **options,
     )
     for index, result in zip(missing, made, strict=True):
@@ -63,16 +62,17 @@ def map_cached(
     return results
 
 
-def _announce(cache: Cache, what: str, lacking: list[Asked], workers: int) -> None:
-    """Say why results are made, and how long that takes by what such have taken so far."""
-    steps = [asked.step for asked in lacking]
-    each = {step: cache.seconds(step) for step in set(steps)}
-    first, long = lacking[0], "how long is not known yet"
+def _why(cache: Cache, lacking: list[Asked], step: str, count: str, workers: int) -> str:
+    """Why results are made; told at once where such have taken long so far."""
+    if not lacking or cache.not_made is not None:
+        return ""
+    first, steps = lacking[0], [asked.step for asked in lacking]
+    since = cache.why(first)
+    why = f"{first.step} {first.item} " + (f"has changed {since}" if since else "was never made")
+    each = {name: cache.seconds(name) for name in set(steps)}
     if None not in each.values():
-        seconds = sum(each[step] for step in steps) / min(workers, len(steps))
-        if seconds < LONG_S:
-            return
-        long = f"about {duration(seconds)}"
-    why = cache.why(first)
-    why = f"has changed {why}" if why else "has never been made"
-    report_line(f"{what}, {long}; {first.step} {first.item} {why}")
+        seconds = sum(each[name] for name in steps) / min(workers, len(steps))
+        if seconds >= LONG_S:
+            report_line(f"{step}: {count} to make, about {duration(seconds)}; {why}")
+        return ""
+    return why

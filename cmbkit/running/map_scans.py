@@ -10,7 +10,7 @@ from typing import Any
 
 from cmbkit.running.faults import explained
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
-from cmbkit.running.report import report_progress
+from cmbkit.running.report import report_progress, report_stage
 
 
 class ScanFailures(RuntimeError):
@@ -35,6 +35,7 @@ def map_scans(
     workers: int = 1,
     name: Callable[[Any], str] = str,
     cluster: Any = None,
+    stage: str = "",
 ) -> list[Any]:
     """Call ``function`` on every item: in this process, in processes, or on a Dask cluster.
 
@@ -55,6 +56,8 @@ def map_scans(
         An item's name in the list of failures.
     cluster : cmbkit.params.Cluster, optional
         Where to run instead (see `cmbkit.running.dask_cluster`).
+    stage : str
+        What is told of the step until its first item is done.
 
     Raises
     ------
@@ -67,6 +70,7 @@ def map_scans(
     results: list[Any] = [None] * len(items)
     failures: list[tuple[str, Exception]] = []
     report_progress(step, 0, len(items))
+    report_stage(step, stage)
 
     def settle(done: Outcomes) -> None:
         for count, (index, outcome) in enumerate(done, 1):

@@ -9,6 +9,7 @@ from functools import partial
 import cloudpickle
 import pytest
 
+from cmbkit.running import report
 from cmbkit.running.cache import Cache
 from cmbkit.running.map_cached import map_cached
 from cmbkit.running.map_scans import ScanFailures
@@ -61,13 +62,13 @@ def test_a_failure_is_one_whatever_is_in_the_cache(tmp_path):
         ask(cache, 0.5, [1, -2])
 
 
-def test_it_says_what_is_made_why_and_how_long(tmp_path, capsys):
+def test_it_says_what_is_made_why_and_how_long(tmp_path, capsys, monkeypatch):
     cache = Cache(tmp_path)
+    monkeypatch.setattr(report, "DELAY_S", 0.1)
     ask(cache, 0.5, [1, 2])
-    said = capsys.readouterr().err
-    assert said.startswith(
-        "tenths: 2 of 2 to make, how long is not known yet; tenth n1 has never been made"
-    )
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "tenths: 0 of 2, tenth n1 was never made"
+    assert last.startswith("tenths: 2 of 2 in ")
     for record in tmp_path.glob(f"tenth/*/*/{RECORD}"):
         known = json.loads(record.read_text())
         assert 0.2 <= known["seconds"] < 5
