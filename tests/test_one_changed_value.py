@@ -1,6 +1,5 @@
 """Notebook 06 with one value changed, by papermill and in JupyterLab in a real browser."""
 
-import functools
 import importlib.util
 import json
 import os
@@ -19,6 +18,7 @@ import websocket
 import yaml
 from nbformat.v4 import new_code_cell
 
+from cmbkit.params import read_parameters
 from cmbkit.reporting.displayed import NUMBERS
 from cmbkit.study import Study
 
@@ -34,10 +34,10 @@ CELLS = ("profile: str", "Study.from_notebook", "table_8_1")
 def root(tmp_path_factory):
     """A study of one scan with a bright and a less bright ball, and its results in the cache.
 
-    The network is made by hand and takes the place of a trained one.
+    The network is made by hand, and frozen.
     """
     from cmbkit.detector.network.unet import save_weights
-    from cmbkit.detector.training import phase
+    from cmbkit.detector.training.phase import weight_file
 
     root = tmp_path_factory.mktemp("one value")
     image, mask = by_hand.ellipsoid_scan()
@@ -51,22 +51,23 @@ def root(tmp_path_factory):
         "cohort": {"datasets": [], "bids": {"MINE": "MINE"}},
         "preprocessing": {"spacing_mm": 1.0, "pad_voxels": 120, "atlas_registration": "affine"},
         "network": by_hand.NETWORK.model_dump(mode="json"),
-        "training": {"models": ["scratch"]},
+        "training": {"models": ["scratch"], "networks": "frozen"},
         "inference": {"overlap": 0.0, "threshold": 0.5, "minimum_voxels": 5},
         "evaluation": {"bootstrap_samples": 20},
     }
     (root / "params").mkdir()
     (root / "params/own.yaml").write_text(yaml.safe_dump(values))
 
-    @functools.wraps(phase.train)
-    def train(network, train_scans, valid_scans, settings, *others, **_):
-        model = by_hand.bright_network()
-        kernel, bias = model.get_layer("logits").get_weights()  # less steep: 0.5 at 3 sd
-        model.get_layer("logits").set_weights([kernel / 15, bias / 40])
-        save_weights(model, others[-1] / phase.weight_file(settings.keep))
-
+    params = read_parameters(root / "params/own.yaml")
+    model = by_hand.bright_network()
+    kernel, bias = model.get_layer("logits").get_weights()  # less steep: 0.5 at 3 sd
+    model.get_layer("logits").set_weights([kernel / 15, bias / 40])
+    folder = root / "weights/own/scratch-finetune"
+    folder.mkdir(parents=True)
+    save_weights(model, folder / weight_file(params.training.finetune.keep))
+    manifest = {"parameters": params.model_dump(mode="json"), "files": {}}
+    (folder.parent / "manifest.json").write_text(json.dumps(manifest))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phase, "train", train)
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         patch.setenv("CMBKIT_ROOT", str(root))
         patch.setenv("PYTHONPATH", str(ROOT))
