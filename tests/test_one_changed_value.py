@@ -208,7 +208,7 @@ OPEN = """
 
 
 @pytest.fixture
-def page(root, notebook):
+def page(root, notebook, tmp_path):
     """JupyterLab in a browser, with its own settings and without a password."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -223,7 +223,7 @@ def page(root, notebook):
     opened = None
     try:
         wait_for(lambda: read_json(f"http://127.0.0.1:{port}/api/status"))
-        opened = Page(root / "browser", f"http://127.0.0.1:{port}/lab")
+        opened = Page(tmp_path / "browser", f"http://127.0.0.1:{port}/lab")
         wait_for(lambda: opened.run("return Boolean(window.jupyterapp)"))
         opened.run(OPEN)
         yield opened
