@@ -14,7 +14,7 @@ from cmbkit.running.provenance import Asked, read_record
 from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
 from cmbkit.study.given_networks import with_given_networks
-from cmbkit.study.scan_results import evaluate_cached, evaluate_native
+from cmbkit.study.scan_results import candidate_features, evaluate_cached, evaluate_native
 
 KINDS = ("raw", "derivatives")
 
@@ -105,6 +105,7 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
     params = read_parameters(root / "params" / f"{profile}.yaml")
     study = Study(root, **{**params.model_dump(exclude_unset=True), "workers": 1, "cluster": None})
     study.cache.not_made = study.raw.not_made = missing = []
+    study.cache.user = study.raw.user = ""
     try:
         _ask(study, step, item)
     except RuntimeError:
@@ -140,7 +141,7 @@ def _ask(study: Study, step: str, item: str) -> None:
         study.results.operating_points(model.partition("/")[0])
         study.results.postprocessing_steps(model.partition("/")[0])
     elif kind == "experiments":
-        study.slice_experiment.matches(model.removeprefix("slices-"))
+        study.slice_experiment.matches(model.partition("-")[2])
     else:
         _ask_scan(study, step, item)
 
@@ -166,6 +167,7 @@ def _ask_scan(study: Study, step: str, uid: str) -> None:
         "preproc": lambda: None,
         "features": lambda: describe_cached(cache, "standard", (standard, None, step)),
         "features-native": lambda: describe_cached(cache, "native", (standard, None, step)),
+        "features-found": lambda: candidate_features(cache, item()),
         "maps": lambda: results.probability_map(model, standard),
         "predictions": lambda: results.candidate_folder(model, standard),
         "evaluation": lambda: evaluate_cached(cache, params.evaluation, item()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.atomic import OutputError, require_free
+from cmbkit.prediction.one_scan import STEP, detect
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.running.faults import explained
 from cmbkit.running.map_scans import ScanFailures, map_scans
+from cmbkit.running.report import report_stage
 from cmbkit.running.source import definitions
 
 SUMMARY = "scans.tsv"
@@ -45,7 +47,7 @@ class Outcome:
     problem: str = ""
 
 
-def predict_into(source: Source, settings: Settings, out: Path, force: bool, tell=None) -> Outcome:
+def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> Outcome:
     """Predict one scan into ``out/<name>``; a failure becomes an outcome, not an exception."""
     began = time.perf_counter()
 
@@ -61,11 +63,8 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool, tel
         if earlier is not None:
             return end(KEPT, earlier)
         require_free(folder, ours=OURS, force=force)
-        from cmbkit.prediction.one_scan import detect
-
-        found = detect(source, settings, tell or (lambda stage: None))
-        if tell:
-            tell("writing")
+        found = detect(source, settings)
+        report_stage(STEP, f"{source.name}: writing")
         found.write(folder, force=force)
         return end(DONE, len(found))
     except Exception as error:
@@ -74,8 +73,6 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool, tel
 
 def _earlier(folder: Path, source: Source, settings: Settings) -> int | None:
     """Microbleeds of a finished result of the same scan, weights and parameters."""
-    from cmbkit.prediction.one_scan import detect
-
     try:
         record = json.loads((folder / OURS).read_text(encoding="utf-8"))
         same = record["key"] == settings.key(list(source.files), definitions(detect))
@@ -91,8 +88,6 @@ def predict_many(
     *,
     jobs: int = 1,
     force: bool = False,
-    watch: Callable[[int, int], None] | None = None,
-    tell: Callable[[Source, str], None] | None = None,
 ) -> list[Outcome]:
     """Predict scans, each into a folder of its name; one that fails does not stop the others.
 
@@ -106,10 +101,6 @@ def predict_many(
         Processes.
     force : bool
         Do again what is there, and replace results made otherwise.
-    watch : callable, optional
-        Gets how many are done, of how many.
-    tell : callable, optional
-        Gets scan and stage, where ``jobs`` is 1.
 
     Returns
     -------
@@ -125,18 +116,9 @@ def predict_many(
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: expected a folder, found a file")
     out.mkdir(parents=True, exist_ok=True)
-    if jobs > 1 and len(sources) > 1:
-        function = partial(predict_into, settings=settings, out=out, force=force)
-    else:
-
-        def function(source: Source) -> Outcome:
-            stages = None if tell is None else partial(tell, source)
-            return predict_into(source, settings, out, force, stages)
-
+    function = partial(predict_into, settings=settings, out=out, force=force)
     try:
-        outcomes = map_scans(
-            function, sources, step="predict", workers=jobs, name=lambda s: s.name, watch=watch
-        )
+        outcomes = map_scans(function, sources, step=STEP, workers=jobs, name=lambda s: s.name)
     except ScanFailures as error:  # a worker died; what the others did is on disk
         outcomes = [_after_loss(source, settings, out, error) for source in sources]
     table = pd.DataFrame([vars(outcome) for outcome in outcomes])
@@ -160,7 +142,7 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
 
 
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
-    """Run ``cmbkit predict``: a progress bar, one line per scan at the end, an exit code.
+    """Run ``cmbkit predict``: progress, one line per scan at the end, an exit code.
 
     Parameters
     ----------
@@ -184,24 +166,9 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
     WeightsError, ParameterError, OutputError
         Before any scan is looked at.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     settings = make_settings(**options)
     sources = find_sources(scans, leave_out=Path(out))
-    text = TextColumn("{task.description}")
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scans", total=len(sources))
-        outcomes = predict_many(
-            sources,
-            settings,
-            out,
-            jobs=jobs,
-            force=force,
-            watch=lambda done, total: bar.update(task, completed=done),
-            tell=lambda source, stage: bar.update(task, description=f"{source.name}: {stage}"),
-        )
+    outcomes = predict_many(sources, settings, out, jobs=jobs, force=force)
     for outcome in outcomes:
         say(_said(outcome, Path(out)))
     failed = sum(outcome.status == FAILED for outcome in outcomes)

@@ -15,8 +15,8 @@ from rich.console import Console
 from cmbkit.commands import reproduction
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.running.faults import explained_cell
-from cmbkit.running.map_scans import PROGRESS_FILE
 from cmbkit.running.progress import Watch
+from cmbkit.running.report import PROGRESS_FILE
 from cmbkit.study import find_root
 from cmbkit.study.frozen import frozen_folder
 from cmbkit.study.given_networks import with_given_networks
@@ -249,6 +249,7 @@ def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool)
 def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     os.environ[PROGRESS_FILE] = str(progress)
@@ -260,6 +261,7 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
             kernel_name=KERNEL,
             cwd=str(source.parent),
             progress_bar=False,
+            config=Config(KernelManager={"transport_encryption": "auto"}),
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(

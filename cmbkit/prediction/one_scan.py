@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,17 +20,28 @@ from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
+from cmbkit.running.report import report_progress, report_stage
 from cmbkit.running.source import definitions
 from cmbkit.volume import Volume
 
-Tell = Callable[[str], None]
+STEP = "predict"
+"""Named in the progress display."""
 
 
 def predict(scan, **options):
     """Find the microbleeds of one scan; see `cmbkit.predict`."""
     settings = make_settings(**options)
+    source = _one_source(scan)
+    report_progress(STEP, 0, 1)
+    try:
+        return detect(source, settings)
+    finally:
+        report_progress(STEP, 1, 1)
+
+
+def _one_source(scan) -> Source:
     if not isinstance(scan, str | os.PathLike):
-        return detect(source_in_memory(scan), settings)
+        return source_in_memory(scan)
     sources = find_sources([scan])
     if len(sources) > 1:
         names = ", ".join(source.name for source in sources[:5])
@@ -41,10 +51,10 @@ def predict(scan, **options):
         )
     if sources[0].problem:
         raise ValueError(sources[0].problem)
-    return detect(sources[0], settings)
+    return sources[0]
 
 
-def detect(source: Source, settings: Settings, tell: Tell = lambda stage: None) -> Prediction:
+def detect(source: Source, settings: Settings) -> Prediction:
     """Find the microbleeds of one scan.
 
     Parameters
@@ -52,15 +62,13 @@ def detect(source: Source, settings: Settings, tell: Tell = lambda stage: None) 
     source : Source
         Without a problem.
     settings : Settings
-    tell : callable
-        Gets the name of each stage as it begins.
 
     Raises
     ------
     ValueError, RuntimeError
         With one line that names the file.
     """
-    clock = Clock(tell)
+    clock = Clock(source.name)
     with tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder:
         image = source.path
         if source.volume is not None:
@@ -74,17 +82,17 @@ def detect(source: Source, settings: Settings, tell: Tell = lambda stage: None) 
 
 
 class Clock:
-    """Seconds of each stage, wall clock and processor."""
+    """Seconds of each stage of a scan, wall clock and processor; says which one has begun."""
 
-    def __init__(self, tell: Tell):
-        self._tell = tell
+    def __init__(self, name: str):
+        self._name = name
         self._open: tuple[str, float, float] | None = None
         self.stages: dict[str, dict[str, float]] = {}
 
     def start(self, stage: str) -> None:
         """End the stage before, if any, and begin another."""
         self.stop()
-        self._tell(stage)
+        report_stage(STEP, f"{self._name}: {stage}")
         self._open = (stage, time.perf_counter(), time.process_time())
 
     def stop(self) -> None:

@@ -7,9 +7,12 @@ files (see `cmbkit.running.provenance`).
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from statistics import median
 
 from pydantic import BaseModel
 
@@ -17,7 +20,6 @@ from cmbkit.atomic import part_beside
 from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
-from cmbkit.running.map_scans import report_line
 from cmbkit.running.provenance import (
     DIGITS,
     RECORD,
@@ -25,6 +27,7 @@ from cmbkit.running.provenance import (
     read_record,
     software_versions,
 )
+from cmbkit.running.report import report_line
 
 MEMORY = ".code.json"
 TOLD = 4  # differences, of a result that takes long to make
@@ -109,23 +112,25 @@ class Cache:
         second process that asks for the same result meanwhile waits. Where there is an older
         result of the item, what has changed since is said before it is made anew.
         """
+        if self.not_made is not None and newest(self.root / step / item) is None:
+            self._lack(Asked(step, item, {}, {}, {}))  # whose inputs need not be read
         asked = self.asked(step, item, inputs, code)
         target = self.root / step / item / asked.key[:DIGITS]
         if self._there(target, asked):
             self._note(target)
             return target
         if self.not_made is not None:
-            self.not_made.append(asked)
-            raise NotMade(f"{step} {item}: not in the cache")
+            self._lack(asked)
         target.parent.mkdir(parents=True, exist_ok=True)
         self._note(target)
-        if resumable:
-            _say_why(asked, target.parent)
+        if resumable and (why := self.why(asked)):
+            report_line(f"{step} {item} is made anew, {why}")
         with _unfinished(target) if resumable else part_beside(target) as partial:
             if resumable and self._there(target, asked):  # made by another process meanwhile
                 return target
+            began = time.monotonic()
             compute(partial)
-            asked.write(partial)
+            asked.write(partial, time.monotonic() - began)
             partial.chmod(0o755)
             if self._there(target, asked):  # another process was quicker; it may be read already
                 return target
@@ -134,26 +139,40 @@ class Cache:
             partial.rename(target)
         return target
 
-    def absent(self, step: str, items: Iterable[str], *, code: Iterable, **inputs) -> int:
-        """How many of the items have no result of this code, with these of its inputs."""
-        wanted, given = self.asked(step, "", inputs, code), self._plain(inputs)
+    @contextmanager
+    def making_nothing(self) -> Iterator[list[Asked]]:
+        """What is not there is added to the list that this gives, and `NotMade` raised."""
+        before, self.not_made = self.not_made, []
+        try:
+            yield self.not_made
+        finally:
+            self.not_made = before
 
-        def fits(record: dict) -> bool:
-            same = all(record["inputs"].get(name) == value for name, value in given.items())
-            return same and record["code"] == wanted.code and record["software"] == wanted.software
+    def why(self, asked: Asked) -> str | None:
+        """What differs from the newest result of an item; None if it has never been made."""
+        before = newest(self.root / asked.step / asked.item)
+        if before is None:
+            return None
+        found = asked.differences(read_record(before))
+        more = [f"{len(found) - TOLD} more"] if len(found) > TOLD else []
+        return f"since {before.name}: {'; '.join([*found[:TOLD], *more])}"
 
-        folders = [self.root / step / item for item in items]
-        return sum(
-            not any(fits(read_record(path.parent)) for path in folder.glob(f"*/{RECORD}"))
-            for folder in folders
-        )
+    def seconds(self, step: str) -> float | None:
+        """What a result of a step has taken so far, the median of some; None without any."""
+        found = islice((self.root / step).glob(f"*/*/{RECORD}"), 50)
+        taken = [read_record(path.parent).get("seconds") for path in found]
+        return median(known) if (known := [t for t in taken if t is not None]) else None
+
+    def _lack(self, asked: Asked):
+        self.not_made.append(asked)
+        raise NotMade(f"{asked.step} {asked.item}: not in the cache")
 
     @staticmethod
     def _there(target: Path, asked: Asked) -> bool:
         return (target / RECORD).is_file() and read_record(target)["key"] == asked.key
 
     def _note(self, target: Path) -> None:
-        if self.user and self.not_made is None:
+        if self.user:
             mark(target, self.user)
 
     def _plain(self, value):
@@ -177,14 +196,3 @@ class Cache:
             "GeneratedBy": [{"Name": "cmbkit", "Version": generated_by}],
         }
         (self.root / "dataset_description.json").write_text(json.dumps(description, indent=1))
-
-
-def _say_why(asked: Asked, item: Path) -> None:
-    """One line about what differs from the newest result of an item, if there is one."""
-    before = newest(item)
-    if before is None:
-        return
-    found = asked.differences(read_record(before))
-    more = f"; {len(found) - TOLD} more" if len(found) > TOLD else ""
-    what = "; ".join(found[:TOLD]) + more
-    report_line(f"{asked.step} {asked.item} is made anew, since {before.name}: {what}")

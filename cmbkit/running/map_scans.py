@@ -1,9 +1,5 @@
-"""Mapping a function over scans, and telling whoever watches how far it is."""
+"""Mapping a function over scans."""
 
-import json
-import logging
-import os
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
@@ -12,9 +8,7 @@ from typing import Any
 
 from cmbkit.running.faults import explained
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
-
-PROGRESS_FILE = "CMBKIT_PROGRESS"
-_log = logging.getLogger(__name__)
+from cmbkit.running.report import report_progress, report_stage
 
 
 class ScanFailures(RuntimeError):
@@ -31,27 +25,6 @@ class ScanFailures(RuntimeError):
         self.failures = dict(failures)
 
 
-def report_progress(step: str, done: int, total: int) -> None:
-    """Append one line of progress for the process that watches (``cmbkit reproduce``)."""
-    path = os.environ.get(PROGRESS_FILE)
-    if path:
-        _append(path, {"step": step, "done": done, "total": total, "time": time.time()})
-
-
-def report_line(text: str) -> None:
-    """Tell whoever watches something; where nobody does, the log."""
-    path = os.environ.get(PROGRESS_FILE)
-    if path:
-        _append(path, {"line": text})
-    else:
-        _log.warning("%s", text)
-
-
-def _append(path: str, event: dict) -> None:
-    with open(path, "a") as stream:
-        stream.write(json.dumps(event) + "\n")
-
-
 def map_scans(
     function: Callable[[Any], Any],
     items: Sequence[Any],
@@ -60,7 +33,7 @@ def map_scans(
     workers: int = 1,
     name: Callable[[Any], str] = str,
     cluster: Any = None,
-    watch: Callable[[int, int], None] | None = None,
+    stage: str = "",
 ) -> list[Any]:
     """Call ``function`` on every item: in this process, in processes, or on a Dask cluster.
 
@@ -79,8 +52,8 @@ def map_scans(
         An item's name in the list of failures.
     cluster : cmbkit.params.Cluster, optional
         Where to run instead (see `cmbkit.running.dask_cluster`).
-    watch : callable, optional
-        Gets the number of items done and of all items, whenever one more is done.
+    stage : str
+        What is told of the step until its first item is done.
 
     Raises
     ------
@@ -93,6 +66,7 @@ def map_scans(
     results: list[Any] = [None] * len(items)
     failures: list[tuple[str, Exception]] = []
     report_progress(step, 0, len(items))
+    report_stage(step, stage)
 
     def settle(done: Outcomes) -> None:
         for count, (index, outcome) in enumerate(done, 1):
@@ -101,8 +75,6 @@ def map_scans(
             except Exception as error:
                 failures.append((name(items[index]), error))
             report_progress(step, count, len(items))
-            if watch:
-                watch(count, len(items))
 
     if cluster is not None and items:
         from cmbkit.running.dask_cluster import run_on_cluster

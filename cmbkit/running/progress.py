@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cmbkit.running.steps import Log, Step
+
 LOOK_EVERY = 0.5  # seconds
 
 
@@ -24,7 +26,7 @@ class Watch:
     """One bar for the notebooks done, and one per running notebook for the step it is at.
 
     A kernel appends its steps to the file of its notebook (see `file` and
-    `cmbkit.running.map_scans.report_progress`). Use as a context manager.
+    `cmbkit.running.report.report_progress`). Use as a context manager.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ class Watch:
         self.file(name).touch()
         task = self._progress.add_task(name, total=None)
         self._say(f"{name} ({self._names.index(name) + 1} of {len(self._names)})")
-        self._running[name] = _Steps(self.file(name), task)
+        log = Log(lambda text: self._say(f"  {name[:2]} {text}"))
+        self._running[name] = _Steps(self.file(name), task, log)
 
     def finish(self, name: str) -> None:
         """One notebook more is done."""
@@ -95,21 +98,22 @@ class Watch:
             if "line" in event:
                 self._console.print(f"  {name[:2]} {event['line']}", highlight=False)
                 continue
-            step, done, total = event["step"], event["done"], event["total"]
-            if step != steps.current:
-                steps.current = step
-                self._progress.reset(steps.task, description=f"  {name[:2]} {step}", total=total)
-            self._progress.update(steps.task, completed=done, total=total)
-            if total and (done == total or done % max(1, total // 4) == 0):
-                self._say(f"  {name[:2]} {step}: {done} of {total}")
+            step = steps.at(**event)
+            if step is not steps.shown:
+                steps.shown = step
+                description = f"  {name[:2]} {step.name}"
+                self._progress.reset(steps.task, description=description, total=step.total)
+            self._progress.update(steps.task, completed=step.done, total=step.total)
+            steps.log.show(step)
 
 
 class _Steps:
     """What one notebook has reported; read on from where the last look ended."""
 
-    def __init__(self, file: Path, task):
-        self.task = task
-        self.current = ""
+    def __init__(self, file: Path, task, log: Log):
+        self.task, self.log = task, log
+        self.shown: Step | None = None
+        self._steps: dict[str, Step] = {}
         self._file = file
         self._position = 0
         self._lock = threading.Lock()
@@ -123,3 +127,11 @@ class _Steps:
                 lines.pop()
             self._position += sum(map(len, lines))
         return [json.loads(line) for line in lines]
+
+    def at(self, step: str, done: int, total: int) -> Step:
+        """The step that an event is of, as far as it is then."""
+        known = self._steps.get(step)
+        if known is None or done <= known.first:
+            known = self._steps[step] = Step(step, done, total)
+        known.done = done
+        return known

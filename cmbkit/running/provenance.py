@@ -54,9 +54,10 @@ class Asked:
         text = json.dumps([self.step, self.inputs, self.code, packages], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def write(self, folder: Path) -> None:
-        """Write the record of a result whose other files are in ``folder``."""
-        record = {"key": self.key, "content": _content(folder), **asdict(self)}
+    def write(self, folder: Path, seconds: float) -> None:
+        """Write the record of a result whose other files are in ``folder``, and what it took."""
+        record = {"key": self.key, "content": _content(folder), "seconds": round(seconds, 3)}
+        record |= asdict(self)
         (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
 
     def differences(self, record: dict) -> list[str]:
@@ -65,7 +66,7 @@ class Asked:
 
 
 def read_record(folder: Path) -> dict:
-    """Record of a finished result: ``key``, ``content`` and the attributes of `Asked`.
+    """Record of a finished result: ``key``, ``content``, ``seconds`` and the attributes of `Asked`.
 
     Raises
     ------

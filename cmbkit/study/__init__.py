@@ -147,11 +147,6 @@ class Study:
         """Whether any scan comes from the embedded synthetic cohort."""
         return self.params.cohort.synthetic
 
-    def workers_for(self, step: str, scans, code) -> int:
-        """Processes for a step over scans: one where all but one have a result of the code."""
-        absent = self.cache.absent(step, [scan.uid for scan in scans], code=code)
-        return self.params.workers if absent > 1 else 1
-
     @property
     def note(self) -> str:
         """What every table and figure of this run must say about itself."""

@@ -15,7 +15,7 @@ from nibabel.affines import apply_affine
 from cmbkit.params import Preprocessing
 from cmbkit.records import Scan, StandardScan, cmb_level
 from cmbkit.running.cache import Cache
-from cmbkit.running.map_scans import map_scans
+from cmbkit.running.map_cached import map_cached
 from cmbkit.volume import Volume
 
 
@@ -187,23 +187,16 @@ class CohortStage:
     def standard(self) -> list[StandardScan]:
         """All scans on the standard grid, in the order of `scans`."""
         function = partial(preprocess_cached, self._study.cache, self._params.preprocessing)
-        missing = self._missing()
-        folders = map_scans(
+        folders = map_cached(
+            self._study.cache,
             function,
             self.scans,
             step="preprocessing",
-            workers=self._params.workers if missing > 1 else 1,
+            workers=self._params.workers,
             name=lambda scan: scan.uid,
-            cluster=self._params.cluster if missing else None,
+            cluster=self._params.cluster,
         )
         return [StandardScan(s, f) for s, f in zip(self.scans, folders, strict=True)]
-
-    def _missing(self) -> int:
-        """Scans whose result is not there or was made otherwise; images are not read for it."""
-        from cmbkit.preprocessing.pipeline import preprocess
-
-        uids, wanted = [scan.uid for scan in self.scans], self._params.preprocessing
-        return self._study.cache.absent("preproc", uids, code=[preprocess], preprocessing=wanted)
 
     @cached_property
     def by_uid(self) -> dict[str, StandardScan]:
@@ -228,11 +221,12 @@ class CohortStage:
         return self._features("native", "features-native")
 
     def _features(self, grid: str, step: str) -> pd.DataFrame:
-        tables = map_scans(
+        tables = map_cached(
+            self._study.cache,
             partial(describe_cached, self._study.cache, grid),
             [(standard, None, step) for standard in self.standard],
             step=step,
-            workers=self._study.workers_for(step, self.scans, [describe_cached]),
+            workers=self._params.workers,
             name=lambda item: item[0].scan.uid,
             cluster=self._params.cluster,
         )

@@ -43,11 +43,6 @@ def _changed(params: Inference, **changes) -> Inference:
     return Inference.model_validate({**params.model_dump(), **changes})
 
 
-def step_of(model: str, variants: list[Inference]) -> str:
-    """Folder in the cache of the counts of these variants."""
-    return f"operating/{model}/{len(variants)} variants"
-
-
 def counts_cached(
     cache: Cache,
     variants: list[Inference],
@@ -63,7 +58,7 @@ def counts_cached(
         "matching": evaluation.of_matching,
     }
     folder = cache.get(
-        step_of(model, variants),
+        f"operating/{model}/{len(variants)} variants",
         standard.scan.uid,
         inputs,
         lambda folder: scan_counts(standard, map_folder, variants, evaluation).to_csv(

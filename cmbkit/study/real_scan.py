@@ -105,7 +105,7 @@ class RealScanStage:
         return StandardScan(scan, folder)
 
     def result(self, model: str, variant: str):
-        """Matches, scan row and candidate features of one model on one variant."""
+        """Matches and scan row of one model on one variant."""
         from cmbkit.study.scan_results import evaluate_cached
 
         standard = self.standard(variant)

@@ -9,12 +9,13 @@ import pandas as pd
 
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
-from cmbkit.running.map_scans import map_scans
+from cmbkit.running.map_cached import map_cached
 from cmbkit.study.cohort import concatenated
 from cmbkit.study.models import PREDICTOR
 from cmbkit.study.scan_results import (
     BASELINE,
     baseline_cached,
+    candidate_features,
     evaluate_cached,
     evaluate_native,
     found_cached,
@@ -29,6 +30,8 @@ class ResultStage:
     def __init__(self, study):
         self._study = study
         self._predictor = lru_cache(maxsize=1)(study.models.predictor)
+        self._maps = lru_cache(self.probability_maps)
+        self._folders = lru_cache(self.candidate_folders)
 
     def predictor(self, model: str):
         """The network of a model ready to predict; the last one used is kept."""
@@ -81,72 +84,67 @@ class ResultStage:
         folder = self.candidate_folder(model, standard)
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
-    def _workers(self, step: str, code) -> int:
-        return self._study.workers_for(step, [standard.scan for standard in self.scans], code)
-
     def probability_maps(self, model: str) -> list[Path]:
         """Folders of the probability maps of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
-        return map_scans(
+        return map_cached(
+            self._study.cache,
             partial(self.probability_map, model),
             self.scans,
             step=f"prediction {model}",
-            workers=1,
             name=lambda standard: standard.scan.uid,
         )
 
     def candidate_folders(self, model: str) -> list[Path]:
         """Folders of the candidates of one model, in the order of `scans`."""
-        from cmbkit.detector.inference.dark_blob import predict_scan
-        from cmbkit.detector.inference.files import find_in_map
-
-        cache, step = self._study.cache, f"predictions/{model}"
+        cache, workers = self._study.cache, self._params.workers
         if model == BASELINE:
-            return map_scans(
+            return map_cached(
+                cache,
                 partial(baseline_cached, cache),
                 self.scans,
                 step=f"prediction {model}",
-                workers=self._workers(step, [predict_scan]),
+                workers=workers,
                 name=lambda standard: standard.scan.uid,
             )
-        items = [
-            (model, *pair) for pair in zip(self.scans, self.probability_maps(model), strict=True)
-        ]
-        return map_scans(
+        items = [(model, *pair) for pair in zip(self.scans, self._maps(model), strict=True)]
+        return map_cached(
+            cache,
             partial(found_cached, cache, self._params.inference),
             items,
             step=f"candidates {model}",
-            workers=self._workers(step, [find_in_map]),
+            workers=workers,
             name=lambda item: item[1].scan.uid,
         )
 
     @cached_property
-    def _evaluated(self) -> dict[str, pd.DataFrame]:
-        """Tables "matches", "scans" and "features" (of candidates) of all models."""
-        tables = {"matches": [], "scans": [], "features": []}
-        for model in self.models:
-            folders = self.candidate_folders(model)
-            results = map_scans(
-                partial(evaluate_cached, self._study.cache, self._params.evaluation),
-                [(model, s, f) for s, f in zip(self.scans, folders, strict=True)],
-                step=f"evaluation {model}",
-                workers=self._workers(f"evaluation/{model}", [evaluate_cached]),
-                name=lambda item: item[1].scan.uid,
-                cluster=self._params.cluster,
-            )
-            matches, rows, features = map(list, zip(*results, strict=True))
-            made = (concatenated(matches), pd.DataFrame(rows), concatenated(features))
-            for parts, table in zip(tables.values(), made, strict=True):
-                parts.append(table.assign(model=model))
-        return {
-            name: self._with_group(pd.concat(parts, ignore_index=True))
-            for name, parts in tables.items()
-        }
+    def _evaluated(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Matches and scan rows of all models."""
+        function = partial(evaluate_cached, self._study.cache, self._params.evaluation)
+        found = {m: self._of_candidates(f"evaluation {m}", m, function) for m in self.models}
+        matches = {m: concatenated([pair[0] for pair in pairs]) for m, pairs in found.items()}
+        rows = {m: pd.DataFrame([pair[1] for pair in pairs]) for m, pairs in found.items()}
+        return self._together(matches), self._together(rows)
 
-    def _with_group(self, table: pd.DataFrame) -> pd.DataFrame:
-        """As the thesis groups them: validation scans of any dataset count as Valid."""
+    def _of_candidates(self, step: str, model: str, function) -> list:
+        """What a function makes of (model, scan, folder of the candidates), scan by scan."""
+        folders = self._folders(model)
+        return map_cached(
+            self._study.cache,
+            function,
+            [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
+            step=step,
+            workers=self._params.workers,
+            name=lambda item: item[1].scan.uid,
+            cluster=self._params.cluster,
+        )
+
+    def _together(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        """One table of those of the models; as in the thesis, all validation scans are Valid."""
+        named = [table.assign(model=model) for model, table in tables.items()]
+        table = pd.concat(named, ignore_index=True)
         split = self._study.cohort.table.set_index("uid")["split"]
         valid = table["uid"].map(split) == "valid"
         return table.assign(source=table["dataset"], dataset=table["dataset"].mask(valid, "Valid"))
@@ -159,12 +157,12 @@ class ResultStage:
         """
         from cmbkit.evaluation.match_table import match_table
 
-        return match_table(self._evaluated["matches"], self._study.cohort.table, self.features)
+        return match_table(self._evaluated[0], self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
         """One row per model and scan: counts and rates, with the scan's acquisition."""
-        rows = self._evaluated["scans"]
+        rows = self._evaluated[1]
         columns = ["uid", "sequence", "slice_thickness_mm", "in_plane_mm", "resolution_level"]
         scans = self._study.cohort.table[[*columns, "cmb_level", "n_cmb"]]
         return rows.merge(scans, on="uid", how="left", validate="many_to_one")
@@ -172,7 +170,9 @@ class ResultStage:
     @cached_property
     def predicted_features(self) -> pd.DataFrame:
         """One row per candidate of every model."""
-        return self._evaluated["features"]
+        function = partial(candidate_features, self._study.cache)
+        found = {m: self._of_candidates(f"features {m}", m, function) for m in self.models}
+        return self._together({m: concatenated(tables) for m, tables in found.items()})
 
     @cached_property
     def features(self) -> pd.DataFrame:
@@ -181,20 +181,9 @@ class ResultStage:
 
     def native_scan_rows(self, models: list[str]) -> pd.DataFrame:
         """As `scan_rows` for some models, compared on the scans' own grids (section 9.4)."""
-        tables = []
-        for model in models:
-            step = f"evaluation-native/{model}"
-            folders = self.candidate_folders(model)
-            rows = map_scans(
-                partial(evaluate_native, self._study.cache, self._params.evaluation),
-                [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
-                step=f"native grid {model}",
-                workers=self._workers(step, [evaluate_native]),
-                name=lambda item: item[1].scan.uid,
-                cluster=self._params.cluster,
-            )
-            tables.append(pd.DataFrame(rows).assign(model=model))
-        return self._with_group(pd.concat(tables, ignore_index=True))
+        function = partial(evaluate_native, self._study.cache, self._params.evaluation)
+        found = {m: self._of_candidates(f"native grid {m}", m, function) for m in models}
+        return self._together({m: pd.DataFrame(rows) for m, rows in found.items()})
 
     def operating_points(self, model: str) -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.
@@ -228,24 +217,23 @@ class ResultStage:
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
         """Summed counts of variants and the rates from them, a row each; none without scans."""
         from cmbkit.evaluation.metrics import per_scan
-        from cmbkit.study.operating import counts_cached, scan_counts, step_of
+        from cmbkit.study.operating import counts_cached
 
         split = self._study.cohort.table.set_index("uid")["split"]
         items = [
             (model, standard, folder)
-            for standard, folder in zip(self.scans, self.probability_maps(model), strict=True)
+            for standard, folder in zip(self.scans, self._maps(model), strict=True)
             if split[standard.scan.uid] in splits
         ]
         if not items:
             counts = pd.DataFrame(columns=["tp", "fp", "fn"], dtype=int)
             return per_scan(counts).drop(columns="fp_cmb")
-        counts = map_scans(
+        counts = map_cached(
+            self._study.cache,
             partial(counts_cached, self._study.cache, variants, self._params.evaluation),
             items,
             step=f"operating points {model}",
-            workers=self._study.workers_for(
-                step_of(model, variants), [item[1].scan for item in items], [scan_counts]
-            ),
+            workers=self._params.workers,
             name=lambda item: item[1].scan.uid,
         )
         return per_scan(sum(counts)).drop(columns="fp_cmb")

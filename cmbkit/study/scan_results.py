@@ -10,7 +10,7 @@ import pandas as pd
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
-from cmbkit.study.cohort import read_features
+from cmbkit.study.cohort import describe_cached
 from cmbkit.volume import Volume
 
 BASELINE = "dark blobs"
@@ -23,10 +23,9 @@ def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
 
 def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
-) -> tuple[pd.DataFrame, dict, pd.DataFrame]:
-    """Matches, scan row and features of the candidates of one predicted scan."""
+) -> tuple[pd.DataFrame, dict]:
+    """Matches and scan row of one predicted scan."""
     from cmbkit.evaluation.scan import evaluate_scan
-    from cmbkit.features.grids import describe_scan
 
     model, standard, prediction = item
     scan = standard.scan
@@ -50,15 +49,19 @@ def evaluate_cached(
         )
         matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
         (folder / "scan.json").write_text(json.dumps(row))
-        features = describe_scan(standard, predicted, type="Pred")
-        features.to_csv(folder / "features.tsv", sep="\t", index=False)
 
     step = f"evaluation/{model}"
     inputs = _inputs(params, standard, prediction)
     folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_cached])
     row = json.loads((folder / "scan.json").read_text())
-    matches = pd.read_csv(folder / "matches.tsv", sep="\t")
-    return matches, row, read_features(folder / "features.tsv")
+    return pd.read_csv(folder / "matches.tsv", sep="\t"), row
+
+
+def candidate_features(cache: Cache, item: tuple[str, StandardScan, Path]) -> pd.DataFrame:
+    """Features of the candidates of one predicted scan; they do not depend on the matching."""
+    model, standard, prediction = item
+    file = predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
+    return describe_cached(cache, "standard", (standard, file, f"features-found/{model}"))
 
 
 def _inputs(params: Evaluation, standard: StandardScan, prediction: Path) -> dict:

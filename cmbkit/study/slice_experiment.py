@@ -9,22 +9,24 @@ number of the CMBs are varied one at a time.
 from __future__ import annotations
 
 import tempfile
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmbkit.params import Preprocessing, SliceExperiment, Tool
+from cmbkit.params import Evaluation, Inference, Preprocessing, SliceExperiment, Tool
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
-from cmbkit.running.map_scans import map_scans
+from cmbkit.running.cache import Cache
+from cmbkit.running.map_cached import map_cached
 from cmbkit.study.models import PREDICTOR
 from cmbkit.volume import Volume
 
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
+MAP, CENTRES = "probseg.nii.gz", "centres.npy"
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
 
 
@@ -85,6 +87,55 @@ def standardise(
     return *parts, float(done.record["background_value"])
 
 
+def _named(item: tuple[int, Setting]) -> str:
+    """Name of a brain in one condition."""
+    number, setting = item
+    values = (f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())
+    return "_".join([f"brain-{number}", *values])
+
+
+def matches_cached(
+    cache: Cache,
+    inference: Inference,
+    evaluation: Evaluation,
+    model: str,
+    item: tuple[tuple[int, Setting], Path],
+) -> pd.DataFrame:
+    """Candidates in the map of one brain in one condition, matched with where the CMBs were put."""
+    from cmbkit.detector.inference.candidates import candidates
+    from cmbkit.evaluation.instances import from_labels, from_points
+    from cmbkit.evaluation.scan import evaluate_scan
+
+    (number, setting), map_folder = item
+    inputs = {
+        "map": map_folder,
+        "brain": number,
+        "inference": inference.of_candidates(),
+        "evaluation": evaluation.of_scans,
+    }
+
+    def compute(folder: Path) -> None:
+        probability = Volume.read(map_folder / MAP, "float32")
+        # the parcellation is not made: its filter of candidates is left out
+        labels, table = candidates(probability.data, None, probability.spacing, inference)
+        scores = dict(zip(table["id"], table["score"], strict=True))
+        who = {"uid": f"brain-{number}", "dataset": "PHANTOM", "patient": str(number)}
+        matches, _ = evaluate_scan(
+            from_points(np.load(map_folder / CENTRES)),
+            from_labels(labels, probability.affine),
+            **who,
+            scores=scores,
+            params=evaluation,
+            affine=probability.affine,
+        )
+        kept = ["match", "gt_id", "pred_id", "distance_mm", "score"]
+        matches[kept].to_csv(folder / "matches.tsv", sep="\t", index=False)
+
+    step = f"experiments/slices-{model}"
+    folder = cache.get(step, _named((number, setting)), inputs, compute, code=[matches_cached])
+    return pd.read_csv(folder / "matches.tsv", sep="\t")
+
+
 class SliceExperimentStage:
     """The experiment with the study's trained networks."""
 
@@ -107,8 +158,8 @@ class SliceExperimentStage:
         design = self.design
         return ControlledBrain(seed, max(design.count), max(design.radius_mm), design.slab_mm)
 
-    def _cell(self, model: str, item: tuple[int, Setting]) -> pd.DataFrame:
-        """Matches of one model on one brain in one condition; from the cache if they are there."""
+    def _map(self, model: str, item: tuple[int, Setting]) -> Path:
+        """Folder of the probability map of one brain in one condition; predicts unless there."""
         number, setting = item
         params, design = self._study.params, self.design
         inputs = {
@@ -117,46 +168,35 @@ class SliceExperimentStage:
             "brains": [max(design.count), max(design.radius_mm), design.slab_mm],
             "in_plane_mm": design.in_plane_mm,
             "preprocessing": params.preprocessing,
-            "inference": [params.inference.of_map(), params.inference.of_candidates()],
+            "inference": params.inference.of_map(),
             "network": self._study.models.network(model),
             "weights": self._study.models.weights(model),
-            "evaluation": params.evaluation.of_scans,
         }
-        name = "_".join(f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())
+        return self._study.cache.get(
+            f"experiments/maps-{model}",
+            _named(item),
+            inputs,
+            lambda folder: self._predict(model, item, folder),
+            code=[SliceExperimentStage._predict, SliceExperimentStage._make_brain, *PREDICTOR],
+        )
 
-        def compute(folder: Path) -> None:
-            matches = self._matches(model, number, setting)
-            matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
-
-        step = f"experiments/slices-{model}"
-        code = [SliceExperimentStage._matches, SliceExperimentStage._make_brain, *PREDICTOR]
-        folder = self._study.cache.get(step, f"brain-{number}_{name}", inputs, compute, code=code)
-        return pd.read_csv(folder / "matches.tsv", sep="\t")
-
-    def _matches(self, model: str, number: int, setting: Setting) -> pd.DataFrame:
-        """Render, standardise, predict, and match with where the CMBs were put."""
-        from cmbkit.detector.inference.candidates import candidates
+    def _predict(self, model: str, item: tuple[int, Setting], folder: Path) -> None:
+        """Render, standardise and predict; write the map and where the CMBs were put (mm)."""
+        from cmbkit.detector.inference.files import PROBABILITY_FLOOR
         from cmbkit.detector.inference.tiled import predict_probability
-        from cmbkit.evaluation.instances import from_labels, from_points
-        from cmbkit.evaluation.scan import evaluate_scan
 
-        params, brain = self._study.params, self._brain(number)
-        raw, centres = brain.scan(setting, self.design.in_plane_mm)
-        slab = None if self.design.slab_mm is None else brain.slab
-        image, inside, background = standardise(raw, params.preprocessing, slab)
+        number, setting = item
+        brain, design = self._brain(number), self.design
+        raw, centres = brain.scan(setting, design.in_plane_mm)
+        slab = None if design.slab_mm is None else brain.slab
+        image, inside, background = standardise(raw, self._study.params.preprocessing, slab)
         predictor = self._study.results.predictor(model)
         probability = predict_probability(
             predictor, image.data, brain=inside.data, background=background
         )
-        # the parcellation is not made: its filter of candidates is left out
-        labels, table = candidates(probability, None, image.spacing, params.inference)
-        scores = dict(zip(table["id"], table["score"], strict=True))
-        who = {"uid": f"brain-{number}", "dataset": "PHANTOM", "patient": str(number)}
-        matches, _ = evaluate_scan(
-            from_points(centres), from_labels(labels, image.affine), **who, scores=scores,
-            params=params.evaluation, affine=image.affine,
-        )  # fmt: skip
-        return matches[["match", "gt_id", "pred_id", "distance_mm", "score"]]
+        probability[probability < PROBABILITY_FLOOR] = 0  # so that files stay small
+        image.with_data(probability).write(folder / MAP)
+        np.save(folder / CENTRES, centres)
 
     @property
     def n_scans(self) -> int:
@@ -180,12 +220,16 @@ class SliceExperimentStage:
         scans : DataFrame
             The columns of `conditions` and brain.
         """
-        items = self._scans()
-        found = map_scans(
-            lambda item: self._cell(model, item),
-            items,
-            step=f"slice experiment {model}",
-            name=lambda item: f"brain {item[0]}, {item[1]}",
+        items, params, cache = self._scans(), self._study.params, self._study.cache
+        maps = partial(self._map, model)
+        folders = map_cached(cache, maps, items, step=f"slices {model}", name=_named)
+        found = map_cached(
+            cache,
+            partial(matches_cached, cache, params.inference, params.evaluation, model),
+            list(zip(items, folders, strict=True)),
+            step=f"slices {model}, matches",
+            workers=params.workers,
+            name=lambda pair: _named(pair[0]),
         )
         scans = pd.DataFrame([{"brain": number, **vars(setting)} for number, setting in items])
         keys = list(Setting.__dataclass_fields__)

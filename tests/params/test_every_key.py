@@ -176,8 +176,11 @@ def places(params: Parameters):
 
 
 def processes(params: Parameters):
-    scans = [SimpleNamespace(uid="a"), SimpleNamespace(uid="b")]
-    return Study("root", **params.model_dump()).workers_for("none", scans, [evaluate_scan])
+    study = Study("root", **params.model_dump())
+    study.results.__dict__["scans"] = []
+    with patch("cmbkit.study.results.map_cached") as mapped:
+        study.results.candidate_folders("dark blobs")
+    return mapped.call_args.kwargs["workers"]
 
 
 def cluster(params: Parameters):

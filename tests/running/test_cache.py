@@ -1,7 +1,6 @@
 """A result is whole or absent, and found again by its key: inputs, code and packages."""
 
 import json
-import logging
 import multiprocessing
 import shutil
 import time
@@ -13,7 +12,7 @@ from cmbkit.running import cache as module
 from cmbkit.running import source
 from cmbkit.running.cache import Cache, NotMade
 from cmbkit.running.file_hashes import FileHashes, file_hash
-from cmbkit.running.map_scans import PROGRESS_FILE
+from cmbkit.running.report import PROGRESS_FILE
 
 
 def writer(text, calls):
@@ -114,35 +113,26 @@ def test_the_record_names_inputs_code_and_software(tmp_path):
     assert record["key"].startswith(folder.name) and len(record["key"]) == 32
 
 
-def test_absent_counts_items_without_a_result_of_this_code_and_inputs(tmp_path):
-    cache = Cache(tmp_path)
-    for item in "ab":
-        cache.get("step", item, {"x": 1, "y": item}, writer(item, []), code=[cleaning.prune])
-    assert cache.absent("step", "abc", code=[cleaning.prune], x=1) == 1
-    assert cache.absent("step", "abc", code=[cleaning.prune], x=2) == 3
-    assert cache.absent("step", "abc", code=[cleaning.close], x=1) == 3
-
-
 def test_a_cache_told_to_make_nothing_says_what_it_lacks(tmp_path):
     cache, calls = Cache(tmp_path, "someone"), []
     there = ask(cache, {"a": 1}, "made", calls)
-    cache.not_made = []
-    assert ask(cache, {"a": 1}) == there
-    with pytest.raises(NotMade, match="step item: not in the cache"):
-        ask(cache, {"a": 2}, "never", calls)
-    (lacking,) = cache.not_made
+    with cache.making_nothing() as lacks:
+        assert ask(cache, {"a": 1}) == there
+        with pytest.raises(NotMade, match="step item: not in the cache"):
+            ask(cache, {"a": 2}, "never", calls)
+    (lacking,) = lacks
     assert lacking.inputs == {"a": 2} and calls == ["made"]
     assert lacking.differences(cache.record(there)) == ["input a: 1 -> 2"]
 
 
-def test_before_a_long_computation_the_changes_are_told(tmp_path, monkeypatch, caplog):
+def test_before_a_long_computation_the_changes_are_told(tmp_path, monkeypatch, capsys):
     cache, watched = Cache(tmp_path), tmp_path / "progress"
     ask(cache, {"phase": {"epochs": 2}, "seed": 1}, resumable=True)
-    assert not caplog.records, "there was none before"
-    with caplog.at_level(logging.WARNING):
-        older = ask(cache, {"phase": {"epochs": 3}, "seed": 1}, resumable=True)
-    assert "step item is made anew, since" in caplog.text
-    assert "input phase.epochs: 2 -> 3" in caplog.text and "seed" not in caplog.text
+    assert capsys.readouterr().err == "", "there was none before"
+    older = ask(cache, {"phase": {"epochs": 3}, "seed": 1}, resumable=True)
+    said = capsys.readouterr().err
+    assert "step item is made anew, since" in said
+    assert "input phase.epochs: 2 -> 3" in said and "seed" not in said
     monkeypatch.setenv(PROGRESS_FILE, str(watched))
     time.sleep(0.02)
     ask(cache, {"phase": {"epochs": 3}, "seed": 2}, resumable=True)

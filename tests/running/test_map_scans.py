@@ -10,7 +10,8 @@ from functools import partial
 import cloudpickle
 import pytest
 
-from cmbkit.running.map_scans import PROGRESS_FILE, ScanFailures, map_scans
+from cmbkit.running.map_scans import ScanFailures, map_scans
+from cmbkit.running.report import PROGRESS_FILE
 
 invert = partial(operator.truediv, 1)
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests

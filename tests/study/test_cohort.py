@@ -31,7 +31,7 @@ def stage(tmp_path):
         record["methods"] = {"brain_mask": "SynthStrip", "parcellation": "SynthSeg"}
         standard[-1].record_path.write_text(json.dumps(record))
     params = SimpleNamespace(workers=3, cluster=None)
-    study = SimpleNamespace(params=params, cache=None, workers_for=lambda step, scans, code: 3)
+    study = SimpleNamespace(params=params, cache=None)
     stage = cohort.CohortStage(study)
     stage.__dict__ |= {"standard": standard, "scans": [s.scan for s in standard]}
     return stage
@@ -66,9 +66,9 @@ def test_mimics_have_their_place_in_mm(stage):
 def test_features_are_computed_by_as_many_processes_as_asked_for(stage, monkeypatch):
     asked = {}
 
-    def map_scans(function, items, **options):
+    def map_cached(cache, function, items, **options):
         asked.update(options)
         return [pd.DataFrame({"id": [1]}) for _ in items]
 
-    monkeypatch.setattr(cohort, "map_scans", map_scans)
+    monkeypatch.setattr(cohort, "map_cached", map_cached)
     assert len(stage.features) == 2 and asked["workers"] == 3

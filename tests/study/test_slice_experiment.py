@@ -51,16 +51,20 @@ class DarkSpots:
         return np.where(patches < near - 0.3 * (near - self.background), 9.0, -9.0)
 
 
-def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_path, monkeypatch):
-    (tmp_path / "weights").write_text("none")
-    study = Study(
-        root=tmp_path,
+def small_study(root, **inference):
+    return Study(
+        root=root,
         profile="thick",
         cohort={"datasets": ["DOU"], "phantom_scans": {"DOU": 1}},
         preprocessing={"spacing_mm": 1.5, "pad_voxels": 136},
-        inference={"threshold": 0.5, "minimum_voxels": 3},
+        inference={"threshold": 0.5, "minimum_voxels": 3, **inference},
         evaluation={"slice_experiment": DESIGN},
     )
+
+
+def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "weights").write_text("none")
+    study = small_study(tmp_path)
     monkeypatch.setattr(study.results, "predictor", lambda model: DarkSpots(-0.5))
     monkeypatch.setattr(study.models, "weights", lambda model: tmp_path / "weights")
     matches, scans = study.slice_experiment.matches()
@@ -76,3 +80,7 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     monkeypatch.setattr(study.results, "predictor", None)
     again, _ = study.slice_experiment.matches()  # from the cache: no predictor is asked
     assert again.equals(matches)
+    other = small_study(tmp_path, minimum_voxels=1_000_000)  # another value finds in the same maps
+    monkeypatch.setattr(other.results, "predictor", None)
+    monkeypatch.setattr(other.models, "weights", lambda model: tmp_path / "weights")
+    assert set(other.slice_experiment.matches()[0]["match"]) == {"FN"}

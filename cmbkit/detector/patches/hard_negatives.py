@@ -18,7 +18,7 @@ from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.tiled import Predictor, predict_standard
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
-from cmbkit.running.map_scans import report_progress
+from cmbkit.running.report import report_progress
 
 FILE = "false_alarms.csv"
 SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False}

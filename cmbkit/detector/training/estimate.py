@@ -11,6 +11,7 @@ from cmbkit.detector.inference.tiles import tile_starts
 from cmbkit.detector.training.steps import GradientSteps
 from cmbkit.params import Inference, Phase, Training
 from cmbkit.records import StandardScan
+from cmbkit.running.steps import duration
 
 WARM_UP = 2
 COPIES = 4
@@ -41,9 +42,9 @@ class Estimate:
         told = [
             f"{self.parameters:,} parameters; at least {memory:.2g} GB of memory "
             f"(weights, gradients, Adam {self.weights_gb:.2g}, activations "
-            f"{self.activations_gb:.2g}); at most {_duration(self.training_hours)} of gradient "
-            f"steps at {self.step_seconds:.2g} s and {_duration(self.validation_hours)} of "
-            "validation"
+            f"{self.activations_gb:.2g}); at most {duration(3600 * self.training_hours)} of "
+            f"gradient steps at {self.step_seconds:.2g} s and "
+            f"{duration(3600 * self.validation_hours)} of validation"
         ]
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
         if memory > there:
@@ -57,13 +58,6 @@ class Estimate:
         """For ``config.json``."""
         rounded = {name: float(f"{value:.3g}") for name, value in asdict(self).items()}
         return rounded | {"parameters": self.parameters}
-
-
-def _duration(hours: float) -> str:
-    for unit, size in (("days", 24.0), ("h", 1.0), ("min", 1 / 60)):
-        if hours >= 2 * size:
-            return f"{hours / size:.0f} {unit}"
-    return f"{hours * 3600:.0f} s"
 
 
 def activation_bytes(model, patches: int) -> int:

@@ -29,7 +29,7 @@ from cmbkit.detector.training.tracking import tensorboard
 from cmbkit.detector.training.validation import balanced_subset, depends_on, inference_for, validate
 from cmbkit.params import Evaluation, Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
-from cmbkit.running.map_scans import report_line, report_progress
+from cmbkit.running.report import report_line, report_progress
 
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine

@@ -26,7 +26,7 @@ from cmbkit.detector.network.unet import build, compile_for_training, save_weigh
 from cmbkit.detector.patches.sampling import random_start
 from cmbkit.detector.patches.stream import prefetched
 from cmbkit.params import Network, Training
-from cmbkit.running.map_scans import report_progress
+from cmbkit.running.report import report_progress
 from cmbkit.volume import Volume
 
 NAME = "synthetic source task"
