@@ -173,7 +173,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
             "sha256": settings.description.sha256,
             "parameters": settings.description.parameters,
         },
-        "engine": {"name": predictor.engine.name, "reason": predictor.engine.reason},
+        "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
         "native": done.record["native"],
