@@ -131,10 +131,10 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     """Bring one scan and its annotation to the standard grid (steps 0 to 6).
 
     Values that are not finite become background; label refinement on the native grid; brain
-    mask, everything outside set to 0 (`tissue`); crop to the brain (and to microbleeds that reach beyond
-    it); RAS and isotropic resampling (with ``refinement_grid`` "standard", points and scribbles
-    are grown and drawn now, on the image with its skull); pruning and closing of the
-    microbleeds; z-score.
+    mask, everything outside set to 0 (`tissue`); crop to the brain (and to microbleeds that
+    reach beyond it); RAS and isotropic resampling (with ``refinement_grid`` "standard", points
+    and scribbles are grown and drawn now, on the image with its skull); pruning and closing of
+    the microbleeds; z-score.
 
     Raises
     ------
