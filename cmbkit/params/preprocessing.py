@@ -62,7 +62,7 @@ class Preprocessing(Section):
     padding: Literal["image", "moments"] = "moments"
     zscore: Literal["padded", "brain"] = "padded"
     brain_share: float = Field(0.25, gt=0, le=1)
-    brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
+    brain_mask: Literal["auto", "synthstrip", "stand-in", "deepbet"] = "auto"
     parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"
     synthstrip: Tool = Tool()
     synthseg: Tool = Tool()
@@ -82,6 +82,7 @@ class Preprocessing(Section):
     def _tools_are_used(self):
         pairs = {"brain_mask": "synthstrip", "parcellation": "synthseg"}
         for method, tool in pairs.items():
-            if getattr(self, tool).named and getattr(self, method) == "stand-in":
-                raise ValueError(f"{method} is stand-in, but {tool} says where to find it")
+            name = getattr(self, method)
+            if getattr(self, tool).named and name in ("stand-in", "deepbet"):
+                raise ValueError(f"{method} is {name}, but {tool} says where to find it")
         return self
