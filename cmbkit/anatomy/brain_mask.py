@@ -143,8 +143,11 @@ def _by_intensity(image: Volume) -> tuple[Volume, str]:
     """Mask of an image in RAS order: its own background, unless a skull lies within, or found."""
     factors = np.maximum(1, np.round(WORKING_MM / image.spacing)).astype(int)
     spacing = image.spacing * factors
-    own = _own_background(image)
-    found = _stand_in(image, factors, spacing)
+    own, data = _own_background(image), image.data
+    if own is not None:
+        inside = own.data > 0
+        data = np.where(inside, data, np.percentile(data[inside], 0.1).astype(np.float32))
+    found = _stand_in(image.with_data(data), factors, spacing)
     if own is not None:
         whole = block_mean(own.data.astype(np.float32), factors) > 0.5
         if not found.any() or _reaches_surface(found, whole, spacing):

@@ -17,7 +17,7 @@ def fill_nan(image: Volume) -> tuple[Volume, int]:
     """Replace values that are not finite by the median of the corner patches (step 0).
 
     Returns the image and how many voxels were replaced. Corner patches have 10 voxels along
-    each axis; where they hold no finite value the median of the image's lowest percent serves.
+    each axis; where they hold no finite value the image's lowest serves.
     """
     bad = ~np.isfinite(image.data)
     count = int(bad.sum())
@@ -30,8 +30,7 @@ def fill_nan(image: Volume) -> tuple[Volume, int]:
     corners = np.concatenate(corners)
     corners = corners[np.isfinite(corners)]
     if not len(corners):
-        finite = image.data[~bad]
-        corners = finite[finite <= np.percentile(finite, 1)]
+        corners = image.data[~bad].min()
     data = image.data.copy()
     data[bad] = np.median(corners)
     return image.with_data(data), count
