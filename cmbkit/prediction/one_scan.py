@@ -108,6 +108,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_probability
+    from cmbkit.prediction.crops import overview
     from cmbkit.preprocessing.grid import to_native
     from cmbkit.preprocessing.pipeline import prepare
 
@@ -116,6 +117,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     scan = _scan(source, image)
     preprocessing = _with_files(settings, scan.uid, source.name, folder)
     done = prepare(scan, preprocessing)
+    whole, brain = overview(Volume.read(image), done.brain)
     clock.start("brain regions")
     labels, method = parcellate(
         done.image,
@@ -197,6 +199,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         record=record,
         standard=done.image,
         standard_mask=instances,
+        whole=whole,
+        brain=brain,
         source=source,
     )
 

@@ -65,7 +65,7 @@ def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brai
         if method.startswith("stand-in"):
             remarks.append(
                 f"The {what} came from a {method}; {better} is not installed or was not asked for. "
-                + ("Regions are approximate." if key == "parcellation" else "Look at its edges.")
+                + ("Regions are approximate." if key == "parcellation" else "Look at its outline.")
             )
     low, high = BRAIN_ML
     if not low <= brain_ml <= high:
