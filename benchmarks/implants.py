@@ -4,7 +4,7 @@
 
 A Gaussian of full width d takes away the share c of the signal at its centre, at 20 places per scan
 drawn anywhere in the brain mask but its darkest tenth, 5 mm or more from its edge and 13 mm apart.
-Found: a microbleed whose centre lies within max(3 mm, 0.75 d). All scans need one image of three axes.
+Found: a microbleed whose centre lies within max(3 mm, 0.75 d). A scan is one image of three axes.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ class Prediction:
         """Filled-in rating form, "bombs" or "mars" (see `cmbkit.reporting.rating_form`)."""
         from cmbkit.reporting.rating_form import rating_form
 
-        return rating_form(self.features.assign(uid=self.name), self.name, scale)
+        not_seen = self.record["not_seen"]
+        rows = self.features.assign(uid=self.name)
+        return rating_form(rows, self.name, scale, not_seen=not_seen)
 
     def report(self) -> str:
         """Self-contained HTML page with the interactive viewer."""

@@ -29,7 +29,7 @@ def thresholds_reached(count: int) -> list[tuple[int, bool, str]]:
 
 
 def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brain_ml: float,
-                 trained: Preprocessing, used: Preprocessing) -> list[str]:  # fmt: skip
+                 trained: Preprocessing, used: Preprocessing, not_seen=()):  # fmt: skip
     """Warnings about one scan, in the order in which they matter.
 
     Parameters
@@ -46,6 +46,9 @@ def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brai
         Volume of the brain mask.
     trained, used : Preprocessing
         What the network was trained with, and what was done here.
+    not_seen : list of str
+        Lines of the rating forms outside the field of view, or all where a stand-in of the
+        regions saw but a part of a brain.
     """
     remarks = []
     in_plane, thickness = sorted(spacing)[1], max(spacing)
@@ -72,6 +75,11 @@ def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brai
         remarks.append(
             f"The brain mask holds {brain_ml:.0f} ml (expected {low:.0f} to {high:.0f}): part of "
             "the brain may be missing, or the mask be wrong."
+        )
+    if not_seen:
+        remarks.append(
+            "Not seen, or not told apart in part of a brain: " + ", ".join(not_seen) + ". "
+            "No microbleed there does not mean none."
         )
     replaced = changes.loc[changes["kind"] == "replaced", "before"].sum()
     if replaced:
