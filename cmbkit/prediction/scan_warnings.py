@@ -28,8 +28,16 @@ def thresholds_reached(count: int) -> list[tuple[int, bool, str]]:
     return [(limit, count >= limit, text) for limit, text in THRESHOLDS.items()]
 
 
-def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brain_ml: float,
-                 trained: Preprocessing, used: Preprocessing, not_seen=()):  # fmt: skip
+def scan_remarks(
+    methods: dict,
+    changes: pd.DataFrame,
+    spacing,
+    count: int,
+    brain_ml: float,
+    trained: Preprocessing,
+    used: Preprocessing,
+    not_seen=(),
+) -> list[str]:
     """Warnings about one scan, in the order in which they matter.
 
     Parameters
