@@ -179,7 +179,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
             "sha256": settings.description.sha256,
             "parameters": settings.description.parameters,
         },
-        "engine": {"name": predictor.engine.name, "reason": predictor.engine.reason},
+        "engine": {"name": predictor.engine.name},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
         "not_seen": not_seen,
