@@ -333,7 +333,7 @@ def predict(
     ] = None,
     brain_mask: Annotated[
         str,
-        typer.Option(help="auto, synthstrip, stand-in; a mask; a folder with SCAN.nii.gz."),
+        typer.Option(help="auto, synthstrip, stand-in, deepbet; mask; folder with SCAN.nii.gz."),
     ] = "auto",
     labels: Annotated[
         str,

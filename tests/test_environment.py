@@ -42,8 +42,9 @@ def test_conda_environment_is_in_step_with_the_lock():
     *lines, package = by_pip()
     assert package == "-e ."
     pinned = {line.name.lower(): str(line.specifier) for line in map(Requirement, lines)}
-    extras = project()["optional-dependencies"].values()
-    wanted = map(Requirement, sum(extras, project()["dependencies"]))
+    extras = project()["optional-dependencies"]
+    locked_extras = (names for extra, names in extras.items() if extra != "deepbet")  # torch
+    wanted = map(Requirement, sum(locked_extras, project()["dependencies"]))
     assert pinned.keys() == {line.name.lower() for line in wanted}
     assert pinned == {name: locked()[name] for name in pinned}
 

@@ -1,5 +1,8 @@
 """Brain masks: SynthStrip where it is installed, the image's own background, or a stand-in.
 
+The stand-in's settings were chosen on four people's heads and judged on four others' (T2*-like,
+with bone, scalp and coils of many kinds; benchmarks/brain_masks.md).
+
 The thesis strips the skull with SynthStrip (section 5.2, step 3). `brain_mask` says with each
 mask which way it was made, and the name goes into the scan's record.
 """
@@ -16,16 +19,25 @@ from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
+METHODS = ("auto", "synthstrip", "stand-in", "deepbet")
 SYNTHSTRIP = "SynthStrip"
+DEEPBET = "deepbet"
 BEFOREHAND = "made beforehand"
 ZERO_BACKGROUND = "zero background"
 STAND_IN = "stand-in (intensity, not SynthStrip)"
 
 STRIPPED_SHARE = 0.3
 LARGEST_BRAIN_ML = 2500.0
+USUAL_BRAIN_L = 1.9
+SLAB_L = 0.6
+SLAB_DEPTH_MM = 5.0
+SKULL_MM = 5.0
 WORKING_MM = 3.0
-BRIDGE_MM = 7.0
-SIX = ndimage.generate_binary_structure(3, 1)
+AROUND_MM = 12.0
+BRIGHT = 0.75
+DEPTHS_MM = (8.0, 9.5, 11.0, 13.0)
+CLOSING_MM = 7.0
+INWARD_MM = 1.0
 
 
 class BrainMaskError(ProgramError):
@@ -41,12 +53,13 @@ def brain_mask(
     ----------
     image : Volume
         Finite values, any orientation.
-    method : {"auto", "synthstrip", "stand-in"}
+    method : {"auto", "synthstrip", "stand-in", "deepbet"}
         ``auto`` takes SynthStrip where ``mri_synthstrip`` is on the PATH, and gives it a
-        z-scored copy as the thesis did. Without it, an image
-        that was stripped already (at least 30% of its voxels are one constant, and what is
-        left is no larger than a brain, 2.5 l) is masked by its own background; any other image
-        gets the stand-in. ``stand-in`` is ``auto`` without SynthStrip.
+        z-scored copy as the thesis did. Without it, an image that was stripped already (at least
+        30% of its voxels are one constant, and what is left is no larger than a brain, 2.5 l,
+        and has no skull in it) is masked by its own background; any other image gets the
+        stand-in. ``stand-in`` is ``auto`` without SynthStrip. ``deepbet`` needs that package
+        (``pip install deepbet``, with torch).
     tool : cmbkit.params.Tool, optional
         Where SynthStrip is: a program, a docker image, or a folder with masks made beforehand
         (``<uid>.nii.gz``, voxels > 0, on the image's grid). Named there, it must be there.
@@ -58,22 +71,22 @@ def brain_mask(
     name : str
         How the mask was made.
     """
-    if method not in ("auto", "synthstrip", "stand-in"):
-        raise ValueError(f"method: expected auto, synthstrip or stand-in, found {method}")
+    if method not in METHODS:
+        raise ValueError(f"method: expected {', '.join(METHODS)}, found {method}")
     tool = tool or Tool()
     if tool.folder:
         found = Volume.read(finished_file(tool, uid, "the brain mask"))
         return _checked(image, found), BEFOREHAND
+    if method == "deepbet":
+        return _deepbet(image), DEEPBET
     if method != "stand-in":
         with tempfile.TemporaryDirectory() as folder:
             required = method == "synthstrip"
             command = command_for(tool, "mri_synthstrip", Path(folder), required)
             if command:
                 return _synthstrip(image, command, Path(folder)), SYNTHSTRIP
-    own = _own_background(image)
-    if own is not None:
-        return own, ZERO_BACKGROUND
-    return _stand_in(image), STAND_IN
+    mask, name = _by_intensity(image.reoriented("RAS"))
+    return image.with_data(mask.reoriented(image.orientation).data), name
 
 
 def _synthstrip(image: Volume, command: list[str], folder: Path) -> Volume:
@@ -85,6 +98,19 @@ def _synthstrip(image: Volume, command: list[str], folder: Path) -> Volume:
     return _checked(image, Volume.read(mask))
 
 
+def _deepbet(image: Volume) -> Volume:
+    try:
+        from deepbet import run_bet
+    except ImportError:
+        found = "deepbet: expected the package (pip install deepbet), found none"
+        raise ProgramError(found) from None
+    with tempfile.TemporaryDirectory() as folder:
+        source, mask = Path(folder) / "image.nii.gz", Path(folder) / "mask.nii.gz"
+        image.with_data(image.data.astype(np.float32)).write(source)
+        run_bet([str(source)], None, [str(mask)], None, no_gpu=True)
+        return _checked(image, Volume.read(mask))
+
+
 def _checked(image: Volume, mask: Volume) -> Volume:
     image.require_same_grid(mask)
     inside = mask.data > 0.5
@@ -94,55 +120,118 @@ def _checked(image: Volume, mask: Volume) -> Volume:
 
 
 def _own_background(image: Volume) -> Volume | None:
-    background = image.data[0, 0, 0]
-    tissue = image.data != background
-    share = np.count_nonzero(tissue) / tissue.size
-    if share > 1 - STRIPPED_SHARE or not tissue.any():
+    """What differs from the value in most corners, holes filled, if that can be a brain."""
+    background = np.median(image.data[np.ix_(*[(0, -1)] * 3)])
+    different = image.data != background
+    share = np.count_nonzero(different) / different.size
+    if share > 1 - STRIPPED_SHARE or not different.any():
         return None
-    if share * tissue.size * image.voxel_volume_mm3 / 1000 > LARGEST_BRAIN_ML:
+    if share * different.size * image.voxel_volume_mm3 / 1000 > LARGEST_BRAIN_ML:
         return None
     import cc3d
 
-    box = bounding_box(tissue)
-    brain = cc3d.largest_k(tissue[box], k=1, connectivity=6) > 0
+    box = bounding_box(different)
+    brain = cc3d.largest_k(different[box], k=1, connectivity=6) > 0
     outside = np.pad(~brain, 1, constant_values=True)
     outside = cc3d.connected_components(outside, connectivity=6, out_dtype=np.uint32)
-    mask = np.zeros_like(tissue, np.uint8)
+    mask = np.zeros_like(different, np.uint8)
     mask[box] = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
     return image.with_data(mask)
 
 
-def _largest(mask: np.ndarray) -> np.ndarray:
-    labels, count = ndimage.label(mask, SIX)
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else mask
+def _by_intensity(image: Volume) -> tuple[Volume, str]:
+    """Mask of an image in RAS order: its own background, unless a skull lies within, or found."""
+    factors = np.maximum(1, np.round(WORKING_MM / image.spacing)).astype(int)
+    spacing = image.spacing * factors
+    own, data = _own_background(image), image.data
+    if own is not None:
+        inside = own.data > 0
+        data = np.where(inside, data, np.percentile(data[inside], 0.1).astype(np.float32))
+    found = _stand_in(image.with_data(data), factors, spacing)
+    if own is not None:
+        whole = block_mean(own.data.astype(np.float32), factors) > 0.5
+        if not found.any() or _reaches_surface(found, whole, spacing):
+            return own, ZERO_BACKGROUND
+    if not found.any():
+        thick = 2 * SLAB_DEPTH_MM
+        raise BrainMaskError(f"{image.path}: expected a brain, found no tissue {thick:g} mm thick")
+    soft = ndimage.gaussian_filter(found.astype(np.float32), 0.7)
+    mask = refine(soft, factors, image.shape) > 0.5
+    return image.with_data(mask.astype(np.uint8)), STAND_IN
 
 
-def _within(mask: np.ndarray, spacing, distance_mm: float) -> np.ndarray:
-    return ndimage.distance_transform_edt(~mask, sampling=spacing) <= distance_mm
+def _reaches_surface(brain: np.ndarray, whole: np.ndarray, spacing) -> bool:
+    """Whether a quarter of the brain's surface lies less than a scalp and skull below another."""
+    rim = brain & (_depth(brain, spacing) <= spacing.max())
+    return bool(np.quantile(_depth(whole, spacing)[rim], 0.25) < SKULL_MM)
 
 
-def _stand_in(image: Volume) -> Volume:
-    """Bright tissue, cut loose from the scalp: coarse grid, threshold, opening, largest part."""
+def _parts(mask: np.ndarray, share: float) -> np.ndarray:
+    """Connected parts of at least ``share`` of the largest one's voxels."""
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=2)
+    sizes[0] = 0
+    return (sizes >= share * sizes.max())[labels] if count else mask
+
+
+def _depth(mask: np.ndarray, spacing) -> np.ndarray:
+    """Distance in mm to what is outside; the mask goes on beyond the field of view."""
+    if mask.all():
+        return np.full(mask.shape, np.inf)
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"), sampling=spacing)
+    return depth[1:-1, 1:-1, 1:-1]
+
+
+def _stand_in(image: Volume, factors, spacing) -> np.ndarray:
+    """Voxels bright for their surroundings, cut loose from scalp and neck, smoothed.
+
+    On blocks of about 3 mm: voxels over `BRIGHT` of the mean of the foreground around them
+    (Gaussian, `AROUND_MM`), which follows a coil's sensitivity; the largest part deeper than some
+    millimetres (`_cut_loose`), grown back by as much; closed, and moved in by a millimetre.
+    """
+    coarse = block_mean(image.data, factors)
+    low, high = np.percentile(coarse, [0.1, 99.9])
+    if high <= low:
+        raise BrainMaskError(f"{image.path}: expected a brain, found a constant image")
+    tissue = _bright(np.clip(coarse, low, high) - low, spacing)
+    return _closed(_cut_loose(tissue, spacing), spacing)
+
+
+def _cut_loose(tissue: np.ndarray, spacing) -> np.ndarray:
+    """Largest part deeper than the first of `DEPTHS_MM` that leaves a brain, grown back.
+
+    Where that is a small part of a brain, the halves of its top may lie apart: then all parts
+    deeper than `SLAB_DEPTH_MM` and no smaller than a fifth of the largest.
+    """
+    depth, litre = _depth(tissue, spacing), 1e6 / np.prod(spacing)
+    brain = np.zeros_like(tissue)
+    for bridge in DEPTHS_MM:
+        core = _parts(depth > bridge, 1.0)
+        if not core.any():
+            break
+        brain = (_depth(~core, spacing) <= bridge + 1) & tissue
+        if brain.sum() <= USUAL_BRAIN_L * litre:
+            break
+    if brain.sum() < SLAB_L * litre:
+        core = _parts(depth > SLAB_DEPTH_MM, 0.2)
+        if core.any():
+            brain = (_depth(~core, spacing) <= SLAB_DEPTH_MM + 1) & tissue
+    return brain
+
+
+def _bright(coarse: np.ndarray, spacing) -> np.ndarray:
     from skimage.filters import threshold_otsu
 
-    factors = np.maximum(1, np.round(WORKING_MM / image.spacing)).astype(int)
-    coarse = block_mean(image.data, factors)
-    spacing = image.spacing * factors
-    smooth = ndimage.gaussian_filter(coarse, 2.0 / spacing)
-    if smooth.max() <= smooth.min():
-        raise BrainMaskError(f"{image.path}: expected a brain, found a constant image")
-    tissue = smooth > 0.8 * threshold_otsu(smooth)
-    padded = np.pad(tissue, 1)
-    depth = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
-    core = _largest(depth > BRIDGE_MM)
-    if not core.any():
-        raise BrainMaskError(f"{image.path}: expected a brain, found no tissue 14 mm thick")
-    brain = _within(core, spacing, BRIDGE_MM + 1.0) & tissue
-    margin = np.ceil(12 / spacing).astype(int)
-    brain = np.pad(_largest(brain), [(m, m) for m in margin])
-    closed = _within(brain, spacing, 8.0)
-    closed = ndimage.distance_transform_edt(closed, sampling=spacing) > 8.0
-    inner = tuple(slice(m, -m) for m in margin)
-    brain = ndimage.binary_fill_holes(brain | closed)[inner]
-    soft = ndimage.gaussian_filter(brain.astype(np.float32), 0.7)
-    return image.with_data((refine(soft, factors, image.shape) > 0.5).astype(np.uint8))
+    smooth = ndimage.gaussian_filter(coarse, 1.0 / spacing)
+    foreground = smooth > 0.35 * threshold_otsu(smooth)
+    share = ndimage.gaussian_filter(foreground.astype(np.float32), AROUND_MM / spacing)
+    around = ndimage.gaussian_filter(smooth * foreground, AROUND_MM / spacing)
+    return foreground & (smooth * share > BRIGHT * around)
+
+
+def _closed(brain: np.ndarray, spacing) -> np.ndarray:
+    """Closing by `CLOSING_MM`, holes filled, the surface moved in by `INWARD_MM`."""
+    margin = np.ceil((CLOSING_MM + 3) / spacing).astype(int)
+    wide = np.pad(brain, [(m, m) for m in margin], mode="edge")
+    filled = _depth(_depth(~wide, spacing) <= CLOSING_MM, spacing) > CLOSING_MM + INWARD_MM
+    return ndimage.binary_fill_holes(filled[tuple(slice(m, -m) for m in margin)])

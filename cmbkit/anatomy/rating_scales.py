@@ -132,6 +132,25 @@ def mars_region_of(label: int) -> str:
     return _MARS_OF_STRUCTURE.get(structure_of(label), OUTSIDE)
 
 
+def lines_not_seen(labels) -> list[str]:
+    """Lines of both forms that a parcellation can tell, but of which it holds no voxel.
+
+    Parameters
+    ----------
+    labels : iterable of int
+        SynthSeg labels that occur in a scan. Lobes count only where an area of cortex occurs.
+    """
+    labels = {int(label) for label in labels}
+    seen = {of(label) for label in labels for of in (region_of, mars_region_of)}
+    told = set(_REGION_OF_STRUCTURE.values()) | set(_MARS_OF_STRUCTURE.values())
+    if labels & set(LOBE_OF_LABEL):
+        told |= set(LOBE_OF_LABEL.values())
+    lines = dict.fromkeys(
+        line for form in FORMS.values() for part in form.values() for line in part
+    )
+    return [line for line in lines if line in told - seen - {LOBE_NOT_TOLD, "Temporal"}]
+
+
 def group_of(region: str, grouping: str = "thesis") -> str:
     """High-level group of a BOMBS region; `OUTSIDE` stays as it is."""
     if grouping not in GROUPINGS:

@@ -50,7 +50,10 @@ class Preprocessing(Section):
     (masks then lie half a grid voxel low on axes whose spacing is an even multiple of the
     grid's), or at the ``edges`` of the field of view, where they do not. ``padding`` to a cube
     of ``pad_voxels``: of the ``image``, as published, so that tiles and random patches lie in the
-    cube, or in the ``moments`` of the z-score alone, which spares its empty voxels.
+    cube, or in the ``moments`` of the z-score alone, which spares its empty voxels. ``zscore``:
+    by mean and standard deviation of that ``padded`` cube, as published, which depend on how much
+    brain there is, or of the ``brain`` alone, as if it filled ``brain_share`` of the cube: 0.25 is
+    the median of the synthetic cohort, on which the shipped networks were trained by the cube.
     """
 
     spacing_mm: float = Field(0.5, gt=0, le=3)
@@ -58,7 +61,8 @@ class Preprocessing(Section):
     pad_voxels: int = Field(400, gt=0)
     padding: Literal["image", "moments"] = "moments"
     zscore: Literal["padded", "brain"] = "padded"
-    brain_mask: Literal["auto", "synthstrip", "stand-in"] = "auto"
+    brain_share: float = Field(0.25, gt=0, le=1)
+    brain_mask: Literal["auto", "synthstrip", "stand-in", "deepbet"] = "auto"
     parcellation: Literal["auto", "synthseg", "stand-in"] = "auto"
     synthstrip: Tool = Tool()
     synthseg: Tool = Tool()
@@ -78,6 +82,7 @@ class Preprocessing(Section):
     def _tools_are_used(self):
         pairs = {"brain_mask": "synthstrip", "parcellation": "synthseg"}
         for method, tool in pairs.items():
-            if getattr(self, tool).named and getattr(self, method) == "stand-in":
-                raise ValueError(f"{method} is stand-in, but {tool} says where to find it")
+            name = getattr(self, method)
+            if getattr(self, tool).named and name in ("stand-in", "deepbet"):
+                raise ValueError(f"{method} is {name}, but {tool} says where to find it")
         return self

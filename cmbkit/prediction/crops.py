@@ -1,4 +1,4 @@
-"""Grey pictures of a scan: its window, and a strip of three cuts through one microbleed."""
+"""Grey pictures of a scan: its window, a strip of three cuts through one microbleed, its mask."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from cmbkit.boxes import bounding_box
 from cmbkit.plotting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
 from cmbkit.plotting.style import ROLE_COLOURS
+from cmbkit.preprocessing.grid import resample_linear, resample_nearest, standard_grid
 from cmbkit.volume import Volume
 
 SIDE_MM = 30.0
+OVERVIEW_MM = 1.5
 PANEL = 150
 GAP = 4
 JPEG_QUALITY = 85
@@ -73,6 +75,50 @@ def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, fl
             line = (x0, PANEL - 1 - y0, x1, PANEL - 1 - y1)
             pen.line(line, fill=ROLE_COLOURS["annotated"], width=1)
         sheet.paste(panel, ((3 + place) * (PANEL + GAP), 0))
+    return jpeg(sheet)
+
+
+def overview(scan: Volume, brain: Volume) -> tuple[Volume, Volume]:
+    """Whole scan, skull and all, and its brain mask on a grid of `OVERVIEW_MM`, RAS.
+
+    Parameters
+    ----------
+    scan : Volume
+        As it was read, any orientation.
+    brain : Volume
+        0 or 1, on a RAS grid of its own.
+    """
+    grid = standard_grid(scan, OVERVIEW_MM)
+    axes = scan.reoriented("RAS")
+    whole = resample_linear(axes, *grid, fill=float(np.nanmin(scan.data)))
+    return whole, resample_nearest(brain, *grid)
+
+
+def mask_cuts(scan: Volume, brain: Volume) -> bytes:
+    """JPEG of an axial, a coronal and a sagittal cut through the brain, its mask outlined.
+
+    Takes what `overview` gives. Left is left, up is anterior or superior.
+    """
+    from PIL import Image, ImageDraw
+
+    limits = window(scan.with_data(np.where(brain.data > 0, scan.data, scan.data.min())))
+    grey, centre = to_grey(scan.data, limits), centre_of(brain.data, brain.shape)
+    panels = []
+    for cut, (axis, _) in CUTS.items():
+        flat = np.ascontiguousarray(take_cut(grey, cut, centre[axis]).T[::-1])
+        size = (2 * flat.shape[1], 2 * flat.shape[0])
+        panel = Image.fromarray(flat).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+        pen = ImageDraw.Draw(panel)
+        for (x0, y0), (x1, y1) in outline_segments(take_cut(brain.data, cut, centre[axis]), (2, 2)):
+            line = (x0, panel.height - 1 - y0, x1, panel.height - 1 - y1)
+            pen.line(line, fill=ROLE_COLOURS["annotated"], width=1)
+        panels.append(panel)
+    width = sum(panel.width + GAP for panel in panels) - GAP
+    sheet = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")
+    left = 0
+    for panel in panels:
+        sheet.paste(panel, (left, 0))
+        left += panel.width + GAP
     return jpeg(sheet)
 
 

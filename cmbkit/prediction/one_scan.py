@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.anatomy.rating_scales import lines_not_seen
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import Preprocessing, Tool
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.result import Prediction
-from cmbkit.prediction.scan_warnings import scan_remarks
+from cmbkit.prediction.scan_warnings import BRAIN_ML, scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.records import Acquisition, Annotation, Scan
@@ -108,6 +109,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_probability
+    from cmbkit.prediction.crops import overview
     from cmbkit.preprocessing.grid import to_native
     from cmbkit.preprocessing.pipeline import prepare
 
@@ -116,6 +118,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     scan = _scan(source, image)
     preprocessing = _with_files(settings, scan.uid, source.name, folder)
     done = prepare(scan, preprocessing)
+    whole, brain = overview(Volume.read(image), done.brain)
     clock.start("brain regions")
     labels, method = parcellate(
         done.image,
@@ -146,6 +149,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
     trained = settings.description.preprocessing
+    part_of_brain = method.startswith("stand-in") and brain_ml < BRAIN_ML[0]
+    not_seen = lines_not_seen(() if part_of_brain else np.unique(labels.data))
     remarks = scan_remarks(
         done.record["methods"],
         done.changes,
@@ -154,6 +159,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         brain_ml,
         trained,
         settings.preprocessing,
+        not_seen,
     )
     files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
@@ -176,6 +182,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
+        "not_seen": not_seen,
         "native": done.record["native"],
         "standard": done.record["standard"],
         "parameters": {
@@ -197,6 +204,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         record=record,
         standard=done.image,
         standard_mask=instances,
+        whole=whole,
+        brain=brain,
         source=source,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmbkit.prediction.crops import strip, window
+from cmbkit.prediction.crops import mask_cuts, strip, window
 from cmbkit.prediction.microbleed_table import FLAGS
 from cmbkit.prediction.scan_warnings import RESEARCH_ONLY, thresholds_reached
 from cmbkit.prediction.viewer import viewer
@@ -34,6 +34,7 @@ def report(prediction) -> str:
             prediction.standard, prediction.standard_mask, table, window(prediction.standard)
         ),
         doubts={flag: FLAGS[flag] for flag in told},
+        brain_mask=mask_cuts(prediction.whole, prediction.brain),
         facts=_facts(record),
         **_summary(prediction),
     )

@@ -39,6 +39,9 @@ class Prediction:
         What ``run.json`` holds: versions, hashes, parameters, methods, times.
     standard, standard_mask : Volume
         z-scored image and microbleeds on the network's grid.
+    whole, brain : Volume
+        The scan with its skull and its brain mask, on one coarse grid (`OVERVIEW_MM` in
+        `cmbkit.prediction.crops`).
     source : Source
     """
 
@@ -51,6 +54,8 @@ class Prediction:
     record: dict[str, Any] = field(repr=False)
     standard: Volume = field(repr=False)
     standard_mask: Volume = field(repr=False)
+    whole: Volume = field(repr=False)
+    brain: Volume = field(repr=False)
     source: Source = field(repr=False)
 
     def __len__(self) -> int:
@@ -61,7 +66,9 @@ class Prediction:
         """Filled-in rating form, "bombs" or "mars" (see `cmbkit.reporting.rating_form`)."""
         from cmbkit.reporting.rating_form import rating_form
 
-        return rating_form(self.features.assign(uid=self.name), self.name, scale)
+        not_seen = self.record["not_seen"]
+        rows = self.features.assign(uid=self.name)
+        return rating_form(rows, self.name, scale, not_seen=not_seen)
 
     def report(self) -> str:
         """Self-contained HTML page with the interactive viewer."""

@@ -28,8 +28,16 @@ def thresholds_reached(count: int) -> list[tuple[int, bool, str]]:
     return [(limit, count >= limit, text) for limit, text in THRESHOLDS.items()]
 
 
-def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brain_ml: float,
-                 trained: Preprocessing, used: Preprocessing) -> list[str]:  # fmt: skip
+def scan_remarks(
+    methods: dict,
+    changes: pd.DataFrame,
+    spacing,
+    count: int,
+    brain_ml: float,
+    trained: Preprocessing,
+    used: Preprocessing,
+    not_seen=(),
+) -> list[str]:
     """Warnings about one scan, in the order in which they matter.
 
     Parameters
@@ -46,6 +54,9 @@ def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brai
         Volume of the brain mask.
     trained, used : Preprocessing
         What the network was trained with, and what was done here.
+    not_seen : list of str
+        Lines of the rating forms outside the field of view, or all where a stand-in of the
+        regions saw but a part of a brain.
     """
     remarks = []
     in_plane, thickness = sorted(spacing)[1], max(spacing)
@@ -65,13 +76,18 @@ def scan_remarks(methods: dict, changes: pd.DataFrame, spacing, count: int, brai
         if method.startswith("stand-in"):
             remarks.append(
                 f"The {what} came from a {method}; {better} is not installed or was not asked for. "
-                + ("Regions are approximate." if key == "parcellation" else "Look at its edges.")
+                + ("Regions are approximate." if key == "parcellation" else "Look at its outline.")
             )
     low, high = BRAIN_ML
     if not low <= brain_ml <= high:
         remarks.append(
             f"The brain mask holds {brain_ml:.0f} ml (expected {low:.0f} to {high:.0f}): part of "
             "the brain may be missing, or the mask be wrong."
+        )
+    if not_seen:
+        remarks.append(
+            "Not seen, or not told apart in part of a brain: " + ", ".join(not_seen) + ". "
+            "No microbleed there does not mean none."
         )
     replaced = changes.loc[changes["kind"] == "replaced", "before"].sum()
     if replaced:

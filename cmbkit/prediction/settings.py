@@ -16,7 +16,7 @@ from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
 METHODS = {
-    "brain_mask": ("auto", "synthstrip", "stand-in"),
+    "brain_mask": ("auto", "synthstrip", "stand-in", "deepbet"),
     "labels": ("auto", "synthseg", "stand-in"),
 }
 
@@ -90,8 +90,8 @@ def make_settings(
     params : path-like, optional
         Parameter file; its sections preprocessing and inference replace those of the weights.
     brain_mask : str, path-like, nibabel image or Volume
-        "auto", "synthstrip" or "stand-in" (see `cmbkit.anatomy.brain_mask`), a mask, or a
-        folder of masks ``<scan>.nii.gz``.
+        "auto", "synthstrip", "stand-in" or "deepbet" (see `cmbkit.anatomy.brain_mask`), a mask, or
+        a folder of masks ``<scan>.nii.gz``.
     labels : str, path-like, nibabel image or Volume
         "auto", "synthseg" or "stand-in", a SynthSeg label image, or a folder of them.
     threshold : float, optional

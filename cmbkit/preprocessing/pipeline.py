@@ -17,7 +17,7 @@ from cmbkit.params import Preprocessing
 from cmbkit.preprocessing import cleaning, grid
 from cmbkit.preprocessing.census import Ledger
 from cmbkit.preprocessing.changes import Change, change_table
-from cmbkit.preprocessing.intensities import fill_nan, moments
+from cmbkit.preprocessing.intensities import fill_nan, moments, tissue
 from cmbkit.preprocessing.labels import grow_spheres, refine, with_ratings
 from cmbkit.preprocessing.region_growing import size_cap
 from cmbkit.preprocessing.seeds import read_marks
@@ -131,10 +131,10 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
     """Bring one scan and its annotation to the standard grid (steps 0 to 6).
 
     Values that are not finite become background; label refinement on the native grid; brain
-    mask, everything outside set to 0; crop to the brain (and to microbleeds that reach beyond
-    it); RAS and isotropic resampling (with ``refinement_grid`` "standard", points and scribbles
-    are grown and drawn now, on the image with its skull); pruning and closing of the
-    microbleeds; z-score.
+    mask, everything outside set to 0 (`tissue`); crop to the brain (and to microbleeds that
+    reach beyond it); RAS and isotropic resampling (with ``refinement_grid`` "standard", points
+    and scribbles are grown and drawn now, on the image with its skull); pruning and closing of
+    the microbleeds; z-score.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
             ledger.enter(step, _around(lesions.data))
         ledger.require(range(1, len(marks.voxels) + 1), "refined")
         _note_refinement(lesions, standard_brain, found, params, ledger)
-    part = part.with_data(part.data * brain.data)
+    part = tissue(part, brain, params)
     image = grid.resample_linear(part, shape, affine, fill=float(part.data.min()), rim=rim)
     found = with_ratings(found, scan.annotation.findings)
     table = _clean(lesions, found, scan, params, ledger)

@@ -117,6 +117,7 @@ def rating_form(
     scale: str = "bombs",
     *,
     grouping: str | None = None,
+    not_seen=(),
 ) -> RatingForm:
     """Fill in the form of one scan.
 
@@ -133,6 +134,8 @@ def rating_form(
         Table 2.1 of the thesis.
     grouping : {"bombs", "thesis"}, optional
         Only for BOMBS: "thesis" counts brainstem and cerebellum as deep (Table 4.2).
+    not_seen : iterable of str
+        Lines outside the scan's field of view: <NA> where they have no microbleed.
 
     Returns
     -------
@@ -155,8 +158,12 @@ def rating_form(
         raise ValueError(f"{uid}: expected a region for every microbleed, found none for some")
     columns = _column_of_each(rows, scale, uid)
     counts = pd.crosstab(place.to_numpy(), columns.to_numpy()) if len(rows) else pd.DataFrame()
+    unseen = [line for part in FORMS[scale].values() for line in part if line in set(not_seen)]
+    unseen = [line for line in unseen if line not in counts.index]
     note = _note(rows, scale)
-    table = laid_out(_lines(counts, scale, grouping), _shown(counts, scale), note=note)
+    if unseen:
+        note = f"Not seen, outside the scan's field of view: {', '.join(unseen)}. {note}"
+    table = laid_out(_lines(counts, scale, grouping, unseen), _shown(counts, scale), note=note)
     return RatingForm(uid, scale, grouping, table, note)
 
 
@@ -197,7 +204,7 @@ def _column_of_each(rows, scale, uid) -> pd.Series:
     return pd.Series(list(map(_key, *parts)), rows.index, dtype=object)
 
 
-def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
+def _lines(counts: pd.DataFrame, scale: str, grouping: str, unseen) -> pd.DataFrame:
     columns = list(count_columns(scale))
     groups = FORMS[scale]
     if grouping == "thesis":
@@ -206,7 +213,7 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
         for region in regions:
             groups["Deep" if region in NOT_TOLD else group_of(region, "thesis")].append(region)
     counts = counts.reindex(columns=columns, fill_value=0).rename_axis(columns=None)
-    unknown = set(NOT_TOLD)
+    unknown = {*NOT_TOLD, *unseen}
     if LOBE_NOT_TOLD in counts.index:
         unknown |= {line for line in FORMS["mars"]["Lobar"] if line not in counts.index}
     rows = []
@@ -215,7 +222,9 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str) -> pd.DataFrame:
         part.loc[part.index.isin(unknown)] = pd.NA
         rows.append(part.assign(group=group))
         if len(regions) > 1:
-            rows.append(part.sum().to_frame("total").T.astype("Int64").assign(group=group))
+            rows.append(
+                part.sum(min_count=1).to_frame("total").T.astype("Int64").assign(group=group)
+            )
     table = pd.concat(rows).rename_axis("region").reset_index()
     everything = table.loc[table["region"] != "total", columns].sum()
     table.loc[len(table)] = {"region": "total", "group": "All", **everything}

@@ -1,7 +1,12 @@
 """Brain masks on a drawn head: air, scalp, skull and brain, as ellipsoids in mm."""
 
+import sys
+from itertools import product
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cmbkit.anatomy import brain_mask as bm
 from cmbkit.anatomy.blocks import refine
@@ -80,3 +85,32 @@ def test_errors_name_what_is_missing(head, monkeypatch):
     flat = Volume(np.full((40, 40, 40), 7.0, np.float32), np.eye(4))
     with pytest.raises(bm.BrainMaskError, match="found a constant image"):
         bm.brain_mask(flat)
+
+
+def test_scalp_on_zeroed_air_is_not_taken_for_a_stripped_brain(head):
+    """A head of less than 2.5 litres and a slab of one; air alone is 0, or air and bone."""
+    image, brain = head
+    inner = ndimage.binary_fill_holes(ndimage.binary_closing(image.data > 200, iterations=3))
+    for part, data in product(
+        (slice(None), slice(20, 40)),
+        (np.where(inner, image.data, 0), np.where(image.data < 60, 0, image.data)),
+    ):
+        small = Volume(data[:, :, part], np.diag([1.3, 1.3, 2.6, 1.0]))
+        mask, _ = bm.brain_mask(small, "stand-in")
+        assert dice(mask.data > 0, brain[:, :, part]) > 0.93
+
+
+def test_deepbet_is_taken_where_it_is_installed(head, monkeypatch):
+    """Its place is taken by a function that keeps what is over 400; without it, one line."""
+    image, brain = head
+
+    def run_bet(inputs, brains, masks, volumes, no_gpu):
+        found = Volume.read(inputs[0])
+        found.with_data((found.data > 400).astype(np.uint8)).write(masks[0])
+
+    monkeypatch.setitem(sys.modules, "deepbet", SimpleNamespace(run_bet=run_bet))
+    mask, name = bm.brain_mask(image, "deepbet")
+    assert name == "deepbet" and dice(mask.data > 0, brain) > 0.95
+    monkeypatch.setitem(sys.modules, "deepbet", None)
+    with pytest.raises(ProgramError, match=r"deepbet: expected the package \(pip install"):
+        bm.brain_mask(image, "deepbet")

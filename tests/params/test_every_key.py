@@ -319,7 +319,8 @@ TAKES_EFFECT = {
     **dict.fromkeys(("seed", "cohort"), cohort),
     "cohort.bids.MINE.labels": reads("commands/check.py"),
     "preprocessing": reads(
-        *("preprocessing/pipeline.py", "preprocessing/region_growing.py", "preprocessing/seeds.py")
+        *("preprocessing/pipeline.py", "preprocessing/region_growing.py"),
+        *("preprocessing/seeds.py", "preprocessing/intensities.py"),
     ),
     **dict.fromkeys(("preprocessing.synthstrip.", "preprocessing.synthseg."), TOOLS),
     "network": network,

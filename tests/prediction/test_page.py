@@ -62,6 +62,7 @@ def html(prediction):
 def test_the_page_says_what_it_must(html):
     for text in (
         "For research only",
+        "Only what lies within the line was searched",
         "bright balls",
         "nothing: made by hand",
         "Slices of 3 mm",

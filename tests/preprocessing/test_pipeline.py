@@ -276,10 +276,6 @@ def test_a_step_that_loses_a_microbleed_stops_the_scan(tmp_path, monkeypatch):
 def test_scan_without_microbleeds_writes_an_empty_table(tmp_path):
     path, _ = write_brain(tmp_path)
     scan = Scan("CRBneg", "p", "9", "SWI", path, Annotation("none"), Acquisition((1.0, 1.0), 3.0))
-    pipeline.preprocess(scan, PARAMS.model_copy(update={"zscore": "brain"}), tmp_path / "out")
+    pipeline.preprocess(scan, PARAMS, tmp_path / "out")
     standard = StandardScan(scan, tmp_path / "out")
     assert len(standard.microbleeds()) == 0 and standard.lesions().data.max() == 0
-    inside = standard.image().data[standard.brain().data > 0]
-    assert inside.mean() == pytest.approx(0, abs=1e-2) and inside.std() == pytest.approx(
-        1, abs=1e-2
-    )

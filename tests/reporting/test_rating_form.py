@@ -107,3 +107,11 @@ def test_mistakes_are_named(features):
         rating_form(features, "DOU-1").count("Thalamus", side="Left")
     with pytest.raises(ValueError, match="expected a region for every microbleed"):
         rating_form(features.assign(region=None), "DOU-1")
+
+
+def test_lines_not_seen_are_not_zero_unless_something_was_found_there(features):
+    form = rating_form(features, "DOU-1", not_seen=["Cerebellum", "Brainstem", "Basal Ganglia"])
+    table = form.table.set_index("region")
+    assert table.loc["Cerebellum"].drop("group").isna().all()
+    assert table.loc["Brainstem", "total"] == 1 and form.total == 6
+    assert form.note.startswith("Not seen, outside the scan's field of view: Cerebellum. ")

@@ -1,0 +1,140 @@
+"""What must not matter: how a scan is stored, and what its numbers count from and in."""
+
+from functools import lru_cache
+from itertools import permutations, product
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from scipy import ndimage
+
+from cmbkit.params import Preprocessing
+from cmbkit.preprocessing.pipeline import prepare
+from cmbkit.records import Acquisition, Annotation, Scan
+
+ORDERS = ["".join(o) for axes in permutations(("RL", "AP", "SI")) for o in product(*axes)]
+AFFINE = np.array([[3.0, 0, 0, -96], [0, 3.0, 0, -110], [0, 0, 4.0, -80], [0, 0, 0, 1]])
+PARAMS = Preprocessing(spacing_mm=3.0, pad_voxels=70, zscore="brain")
+SOME = settings(max_examples=10, deadline=None, derandomize=True)
+
+
+@lru_cache
+def head(skull=True):
+    """Whole numbers: brain with texture and dark spots, CSF, bone, scalp, noise in the air."""
+    rng = np.random.default_rng(4)
+    shape = (66, 74, 44)
+    mm = (np.indices(shape).T - (np.array(shape) - 1) / 2) @ np.diag(AFFINE[:3, :3].diagonal())
+
+    def within(*axes):
+        return ((mm / axes) ** 2).sum(-1).T <= 1
+
+    data = rng.rayleigh(10, shape)
+    for axes, value in (((82, 98, 80), 350), ((76, 92, 74), 40), ((68, 84, 66), 700)):
+        data[within(*axes)] = value
+    brain = within(66, 82, 64)
+    spots = ndimage.gaussian_filter(rng.normal(size=shape), 1.0)
+    data[brain] = (500 + 400 * spots)[brain]
+    data[brain & (rng.random(shape) < 0.004)] = 60
+    data = np.clip(data + rng.normal(0, 8, shape), 0, 1000)
+    return np.rint(data if skull else np.where(brain, data, 0)).astype(np.int16)
+
+
+def stored(path, data, *, affine=AFFINE, order="RAS", dtype="<i2", slope=1.0, inter=0.0):
+    """Write whole numbers as a NIfTI file of another kind that means slope x data + inter."""
+    dtype = np.dtype(dtype)
+    header = nib.Nifti1Header(endianness=dtype.byteorder if dtype.byteorder in "<>" else "<")
+    image = nib.Nifti1Image(data.astype(dtype), affine, header)
+    turn = ornt_transform(io_orientation(affine), axcodes2ornt(order))
+    image = image.as_reoriented(turn)
+    image.header.set_data_dtype(dtype)
+    image.header.set_slope_inter(slope, inter)
+    with open(path, "wb") as stream:  # as it is: nibabel's own saving would scale anew
+        image.header["vox_offset"] = 352
+        stream.write(image.header.binaryblock + b"\0" * 4)
+        stream.write(np.asarray(image.dataobj).astype(dtype).tobytes(order="F"))
+    return path
+
+
+def standard(path):
+    """z-scored image and brain on the standard grid."""
+    scan = Scan("SCAN", "p", "s", "T2S", path, Annotation("none"), Acquisition((3.0, 3.0), 4.0))
+    done = prepare(scan, PARAMS)
+    return done.image, done.brain
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("invariance")
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["head", "stripped"])
+def reference(request, folder):
+    data = head(request.param)
+    return data, *standard(stored(folder / f"reference{request.param}.nii", data))
+
+
+def test_the_reference_is_sane(reference):
+    """The mask is the brain, with CSF or without: 1.39 to 1.6 litres; z-scores as in training."""
+    _, image, brain = reference
+    litres = (brain.data > 0).sum() * brain.voxel_volume_mm3 / 1e6
+    assert 1.39 < litres < 1.62 and 1.5 < np.median(image.data[brain.data > 0]) < 2.1
+
+
+@SOME
+@given(
+    order=st.sampled_from(ORDERS),
+    dtype=st.sampled_from(["<i2", ">i2", "<u2", ">i4", "<f4", ">f4", "<f8", ">f8"]),
+    slope=st.sampled_from([1.0, 7.3e-4, 0.25, 1e3]),
+    inter=st.sampled_from([0.0, -1.0, 1.0, 3.0]),
+)
+def test_order_type_scale_and_offset_do_not_matter(folder, reference, order, dtype, slope, inter):
+    """The offset in units of the brightest voxel."""
+    data, image, brain = reference
+    inter = inter * slope * float(data.max())
+    path = stored(folder / "a.nii", data, order=order, dtype=dtype, slope=slope, inter=inter)
+    found, mask = standard(path)
+    np.testing.assert_array_equal(mask.data, brain.data)
+    np.testing.assert_allclose(found.affine, image.affine, atol=1e-4)
+    np.testing.assert_allclose(found.data, image.data, atol=5e-3)
+
+
+@SOME
+@given(
+    place=st.tuples(st.integers(0, 65), st.integers(0, 73), st.integers(0, 43)),
+    value=st.sampled_from([1e9, -1e9, 3e4]),
+)
+def test_one_odd_voxel_does_not_matter(folder, reference, place, value):
+    """But for its own surroundings: 1 in 1,000 voxels of the grid at most."""
+    data, image, brain = reference
+    odd = data.astype(np.float64)
+    odd[place] = value
+    found, mask = standard(stored(folder / "b.nii", odd, dtype="<f4"))
+    assert (mask.data != brain.data).mean() < 1e-3 if mask.shape == brain.shape else False
+    assert (np.abs(found.data - image.data) > 0.02).mean() < 1e-3
+    assert np.abs(found.data).max() < 20
+
+
+@pytest.mark.parametrize("value", [-1000.0, 5000.0, 300.5, np.nan])
+def test_background_of_a_stripped_brain_does_not_matter(folder, value):
+    data = head(skull=False)
+    expected, brain = standard(stored(folder / "c.nii", data))
+    other = np.where(data == 0, value, data)
+    found, mask = standard(stored(folder / "d.nii", other, dtype="<f4"))
+    assert (mask.data != brain.data).mean() < 1e-3
+    inside = brain.data > 0
+    assert (np.abs(found.data - expected.data)[inside] > 0.02).mean() < 1e-3
+
+
+@pytest.mark.parametrize("degrees", [5, 15])
+def test_an_oblique_scan_differs_by_its_interpolation_alone(folder, reference, degrees):
+    """Volume of the mask within 2 %, mean and spread of z-scores within 0.06."""
+    data, image, brain = reference
+    turn = nib.affines.from_matvec(nib.eulerangles.euler2mat(*np.deg2rad([degrees, -degrees, 4])))
+    found, mask = standard(stored(folder / "e.nii", data, affine=turn @ AFFINE))
+    assert int(mask.data.sum()) == pytest.approx(int(brain.data.sum()), rel=0.02)
+    z, before = found.data[mask.data > 0], image.data[brain.data > 0]
+    assert z.mean() == pytest.approx(before.mean(), abs=0.05)
+    assert z.std() == pytest.approx(before.std(), abs=0.06)
