@@ -13,7 +13,7 @@ $(UV):
 
 $(READY): requirements.lock pyproject.toml | $(UV)
 	test -x .venv/bin/python || $(UV) venv --python 3.11 .venv
-	$(UV) pip sync --python .venv/bin/python --require-hashes requirements.lock
+	$(UV) pip sync --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	$(UV) pip install --python .venv/bin/python --no-deps -e .
 	touch $(READY)
 
