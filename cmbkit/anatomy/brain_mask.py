@@ -29,6 +29,7 @@ STAND_IN = "stand-in (intensity, not SynthStrip)"
 STRIPPED_SHARE = 0.3
 LARGEST_BRAIN_ML = 2500.0
 USUAL_BRAIN_L = 1.9
+LEAST_LEFT = 0.65
 SLAB_L = 0.6
 SLAB_DEPTH_MM = 5.0
 SKULL_MM = 5.0
@@ -200,6 +201,8 @@ def _stand_in(image: Volume, factors, spacing) -> np.ndarray:
 def _cut_loose(tissue: np.ndarray, spacing) -> np.ndarray:
     """Largest part deeper than the first of `DEPTHS_MM` that leaves a brain, grown back.
 
+    A depth at which a large brain loses more than a third is one that cuts it in two: the depth
+    before counts then.
     Where that is a small part of a brain, the halves of its top may lie apart: then all parts
     deeper than `SLAB_DEPTH_MM` and no smaller than a fifth of the largest.
     """
@@ -209,7 +212,10 @@ def _cut_loose(tissue: np.ndarray, spacing) -> np.ndarray:
         core = _parts(depth > bridge, 1.0)
         if not core.any():
             break
-        brain = (_depth(~core, spacing) <= bridge + 1) & tissue
+        before, brain = brain, (_depth(~core, spacing) <= bridge + 1) & tissue
+        if brain.sum() < LEAST_LEFT * before.sum() <= LEAST_LEFT * LARGEST_BRAIN_ML / 1000 * litre:
+            brain = before
+            break
         if brain.sum() <= USUAL_BRAIN_L * litre:
             break
     if brain.sum() < SLAB_L * litre:
