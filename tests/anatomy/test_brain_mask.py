@@ -114,3 +114,14 @@ def test_deepbet_is_taken_where_it_is_installed(head, monkeypatch):
     monkeypatch.setitem(sys.modules, "deepbet", None)
     with pytest.raises(ProgramError, match=r"deepbet: expected the package \(pip install"):
         bm.brain_mask(image, "deepbet")
+
+
+def test_a_depth_that_cuts_a_large_brain_in_two_does_not_count():
+    """Two balls of about a litre with a narrow neck: 8 mm leaves them joined, but more
+    than `USUAL_BRAIN_L`; 9.5 mm parts them."""
+    x, y, z = (3.0 * axis for axis in np.ogrid[-50:51, -30:31, -30:31])
+    halves = [(x - side * 61.0) ** 2 + y**2 + z**2 <= r**2 for side, r in ((-1, 61.2), (1, 61.6))]
+    brain = halves[0] | halves[1]
+    assert 1.9 < brain.sum() * 27e-6 < 2.5
+    found = bm._cut_loose(brain, np.full(3, 3.0))
+    assert all((found & half).sum() > 0.9 * half.sum() for half in halves)
