@@ -65,7 +65,9 @@ def baseline_rows(cache: Cache, scans: list[StandardScan], params: Evaluation) -
     """The same for the untrained dark-blob detector."""
     found = []
     for scan in scans:
-        mask = predicted_file(baseline_cached(cache, scan), scan, "desc-cmbpred_dseg.nii.gz")
+        mask = predicted_file(
+            baseline_cached(cache, params.dark_blobs, scan), scan, "desc-cmbpred_dseg.nii.gz"
+        )
         who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
         found.append(
             evaluate_scan(scan.lesions(), Volume.read(mask, "uint16"), **who, params=params)

@@ -1,13 +1,14 @@
 """Which threshold and smallest size detect best, on synthetic scans kept for this choice alone.
 
 Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS ...]``. WEIGHTS are
-folders with network.json (`cmbkit train --out`) or names of shipped weights ("compact" if none is
-given). ``--scans PARAMS`` names the parameter file of the scans (params/operating.yaml). Writes
+folders with network.json (`cmbkit train --out`), names of shipped weights, or "dark blobs", the
+untrained baseline (it and "compact" if none is given). ``--scans PARAMS`` names the parameter file of the scans (params/operating.yaml). Writes
 benchmarks/operating.md.
 """
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,29 +17,44 @@ from bench_compact import predictor_of
 from timing import table
 
 from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.dark_blob import confidence
 from cmbkit.detector.inference.files import write_candidates, write_probability
 from cmbkit.detector.inference.tiled import predict_standard
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
 from cmbkit.study import Study
 from cmbkit.study.operating import scan_counts
+from cmbkit.study.scan_results import BASELINE
 
-THRESHOLDS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 MINIMUM_VOXELS = (5, 8, 12, 16, 20, 30)
 OUT = Path(__file__).with_name("operating.md")
 
 
-def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
+def finder(name: str):
+    """What makes (image, map) of a standard scan, and how candidates are made of the map."""
+    if name == BASELINE:
+
+        def sure(scan):
+            image = scan.image()
+            return image, confidence(image.data, scan.brain().data, image.spacing)
+
+        return sure, Inference()
+    predictor = predictor_of(name)
+    return partial(predict_standard, predictor), predictor.params
+
+
+def summed(found_in, params, scans, pairs, evaluation) -> pd.DataFrame:
     """Counts and rates over the scans, one row per pair of threshold and smallest size."""
-    base = predictor.params.model_dump()
+    base = params.model_dump()
     variants = [
         Inference.model_validate({**base, "threshold": threshold, "minimum_voxels": size})
         for threshold, size in pairs
     ]
     total = 0
     for scan in scans:
-        image, probability = predict_standard(predictor, scan)
-        found = candidates(probability, scan.labels().data, image.spacing, predictor.params)
+        image, probability = found_in(scan)
+        found = candidates(probability, scan.labels().data, image.spacing, params)
         with tempfile.TemporaryDirectory() as folder:
             write_probability(folder, scan, image, probability)
             write_candidates(folder, scan, image, *found)
@@ -50,7 +66,7 @@ def summed(predictor, scans, pairs, evaluation) -> pd.DataFrame:
 def section(name: str, scans, evaluation) -> str:
     """Table of F1 for one set of weights, and the counts at its best pair."""
     pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
-    found = summed(predictor_of(name), scans, pairs, evaluation)
+    found = summed(*finder(name), scans, pairs, evaluation)
     best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
     rows = [
         [f"{threshold:g}", *(f"{f1:.3f}" for f1 in part["f1"])]
@@ -67,7 +83,7 @@ Highest: {best["threshold"]:g} and {best["minimum_voxels"]:.0f} voxels, with {be
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("weights", nargs="*", default=["compact"])
+    arguments.add_argument("weights", nargs="*", default=[BASELINE, "compact"])
     arguments.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
     options = arguments.parse_args()
     study = Study(**yaml.safe_load(options.scans.read_text()))

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster
 from cmbkit.params.cohort import Cohort
-from cmbkit.params.evaluation import Evaluation, SliceExperiment
+from cmbkit.params.evaluation import DarkBlobs, Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
 from cmbkit.params.names import no_such_parameter
 from cmbkit.params.network import Network

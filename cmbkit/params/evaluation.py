@@ -32,6 +32,17 @@ class SliceExperiment(Section):
     slab_mm: float | None = Field(40.0, ge=20)
 
 
+class DarkBlobs(Section):
+    """Operating point of the untrained baseline (`cmbkit.detector.inference.dark_blob`).
+
+    Chosen as the networks' is, on the scans of params/operating.yaml
+    (benchmarks/bench_operating.py).
+    """
+
+    threshold: float = Field(0.5, gt=0, lt=1)
+    minimum_voxels: int = Field(1, gt=0)
+
+
 class Evaluation(Section):
     """Section 6.7: matching, metrics and their intervals."""
 
@@ -42,6 +53,7 @@ class Evaluation(Section):
     nan_rule: Literal["text", "code"] = "text"
     bootstrap_samples: int = Field(1000, gt=0)
     test_datasets: list[AnyDataset] = ["CRB", "DOU"]
+    dark_blobs: DarkBlobs = DarkBlobs()
     slice_experiment: SliceExperiment = SliceExperiment()
 
     @property

@@ -75,7 +75,7 @@ class ResultStage:
     def candidate_folder(self, model: str, standard: StandardScan) -> Path:
         """Folder with the candidates of one model on one scan; predicts unless it is there."""
         if model == BASELINE:
-            return baseline_cached(self._study.cache, standard)
+            return baseline_cached(self._study.cache, self._params.evaluation.dark_blobs, standard)
         item = (model, standard, self.probability_map(model, standard))
         return found_cached(self._study.cache, self._params.inference, item)
 
@@ -103,7 +103,7 @@ class ResultStage:
         if model == BASELINE:
             return map_cached(
                 cache,
-                partial(baseline_cached, cache),
+                partial(baseline_cached, cache, self._params.evaluation.dark_blobs),
                 self.scans,
                 step=f"prediction {model}",
                 workers=workers,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.params import Evaluation, Inference
+from cmbkit.params import DarkBlobs, Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 from cmbkit.study.cohort import describe_cached
@@ -119,14 +119,14 @@ def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan,
     )
 
 
-def baseline_cached(cache: Cache, standard: StandardScan) -> Path:
+def baseline_cached(cache: Cache, point: DarkBlobs, standard: StandardScan) -> Path:
     """Candidates of the untrained baseline on one scan."""
     from cmbkit.detector.inference import dark_blob
 
     return cache.get(
         f"predictions/{BASELINE}",
         standard.scan.uid,
-        {"scan": standard.folder},
-        lambda folder: dark_blob.predict_scan(standard, folder),
+        {"scan": standard.folder, "point": point.model_dump()},
+        lambda folder: dark_blob.predict_scan(standard, point, folder),
         code=[dark_blob.predict_scan],
     )

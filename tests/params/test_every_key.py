@@ -183,6 +183,14 @@ def processes(params: Parameters):
     return mapped.call_args.kwargs["workers"]
 
 
+def baseline(params: Parameters):
+    study = Study("root", **params.model_dump())
+    study.results.__dict__["scans"] = []
+    with patch("cmbkit.study.results.map_cached") as mapped:
+        study.results.candidate_folders("dark blobs")
+    return mapped.call_args.args[1].args[1]
+
+
 def cluster(params: Parameters):
     """What is asked of Dask, whose client and cluster of jobs note it."""
     asked = []
@@ -336,6 +344,7 @@ TAKES_EFFECT = {
     **dict.fromkeys((f"inference.{name}" for name in POSTPROCESSING), found),
     **dict.fromkeys(("inference.engine", "inference.precision"), ENGINES),
     "evaluation": matched,
+    "evaluation.dark_blobs": baseline,
     "evaluation.scan_thresholds": reads("chapters/evaluation/tables.py"),
     "evaluation.bootstrap_samples": reads("evaluation/statistics.py"),
     "evaluation.test_datasets": reads("chapters/literature_comparison.py"),

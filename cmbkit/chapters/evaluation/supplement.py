@@ -112,7 +112,9 @@ def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFr
         Column("pooled_f1", "F1", 3),
         Column("fp_scan", "FPscan", 3),
     ]
-    return result_table(table, [DATASET, MODEL, *shown], note=f"{POOLED}.")
+    point = params.dark_blobs
+    note = f"{POOLED}; dark blobs: threshold {point.threshold:g}, at least {point.minimum_voxels} voxels."
+    return result_table(table, [DATASET, MODEL, *shown], note=note)
 
 
 def table_s10(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from cmbkit.boxes import bounding_box
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.files import write_candidates, write_probability
-from cmbkit.params import Inference
+from cmbkit.params import DarkBlobs, Inference
 from cmbkit.records import StandardScan
 
 RADII_MM = (1.0, 1.5, 2.2)
@@ -118,13 +118,13 @@ def _blobness(image, inside, spacing) -> np.ndarray:
 
 
 def dark_blob_candidates(
-    sure: np.ndarray, labels: np.ndarray | None, spacing
+    sure: np.ndarray, labels: np.ndarray | None, spacing, point: DarkBlobs
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Compact dark blobs: components of `confidence` from 0.5 on, as `candidates.candidates`.
+    """Compact dark blobs: components of `confidence`, as `candidates.candidates` gives them.
 
     Components larger than a ball of `MAXIMUM_RADIUS_MM` are dropped.
     """
-    instances, table = candidates(sure, labels, spacing, Inference(threshold=0.5))
+    instances, table = candidates(sure, labels, spacing, Inference(**point.model_dump()))
     large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * MAXIMUM_RADIUS_MM**3)
     table.loc[large, ["kept", "reason"]] = [False, f"larger than {MAXIMUM_RADIUS_MM:g} mm radius"]
     new = np.zeros(int(table["id"].max() if len(table) else 0) + 1, np.uint16)
@@ -133,10 +133,10 @@ def dark_blob_candidates(
     return new[instances], table
 
 
-def predict_scan(scan: StandardScan, folder: Path) -> None:
+def predict_scan(scan: StandardScan, point: DarkBlobs, folder: Path) -> None:
     """Find dark blobs in a standardised scan; writes the files that `files` describes."""
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
-    instances, table = dark_blob_candidates(sure, labels.data, image.spacing)
+    instances, table = dark_blob_candidates(sure, labels.data, image.spacing, point)
     write_probability(folder, scan, image, sure)
     write_candidates(folder, scan, image, instances, table)

@@ -9,6 +9,7 @@ from cmbkit.detector.inference.dark_blob import (
     dark_blob_candidates,
     second_derivatives,
 )
+from cmbkit.params import DarkBlobs
 
 AXES = np.ogrid[-20:21, -20:21, -20:21]
 
@@ -45,16 +46,25 @@ def test_it_finds_a_dark_ball_not_a_bright_one_nor_a_slab(monkeypatch):
     image[ball(28, 28, 28)] += 3
     image[:, :, 34:] -= 3
     brain = np.ones(image.shape, np.uint8)
-    instances, table = dark_blob_candidates(confidence(image, brain, 0.75), None, 0.75)
+    instances, table = dark_blob_candidates(confidence(image, brain, 0.75), None, 0.75, DarkBlobs())
     assert len(table) == 1 and table["kept"].all()
     centre = np.mean(np.nonzero(instances), axis=1)
     np.testing.assert_allclose(centre, 12, atol=0.5)
     assert 0.5 <= table["score"].iloc[0] < 1
 
 
+def test_threshold_and_smallest_size_are_those_of_the_point():
+    """Two blobs of 27 and 8 voxels, sure to .9 and .8."""
+    sure = np.zeros((20, 20, 20), np.float32)
+    sure[2:5, 2:5, 2:5], sure[12:14, 12:14, 12:14] = 0.9, 0.8
+    for point, kept in (((0.5, 1), 2), ((0.5, 9), 1), ((0.85, 1), 1), ((0.85, 28), 0)):
+        point = DarkBlobs(threshold=point[0], minimum_voxels=point[1])
+        assert dark_blob_candidates(sure, None, 0.75, point)[1]["kept"].sum() == kept
+
+
 def test_an_empty_brain_has_no_blob():
     instances, table = dark_blob_candidates(
-        confidence(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0), None, 1.0
+        confidence(np.zeros((9, 9, 9)), np.zeros((9, 9, 9)), 1.0), None, 1.0, DarkBlobs()
     )
     assert not instances.any() and len(table) == 0
 
