@@ -2,8 +2,8 @@
 
 Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS ...]``. WEIGHTS are
 folders with network.json (`cmbkit train --out`), names of shipped weights, or "dark blobs", the
-untrained baseline (it and "compact" if none is given). ``--scans PARAMS`` names the parameter file of the scans (params/operating.yaml). Writes
-benchmarks/operating.md.
+untrained baseline (it and "compact" if none is given). ``--scans PARAMS`` names the parameter file
+of the scans (params/operating.yaml). Writes benchmarks/operating.md.
 """
 
 import argparse

@@ -185,6 +185,7 @@ def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
         crop=plan.dataset == "DOU" and plan.index % 5 == 3,
         model=model,
         projected=projected,
+        shares=profiles.PROFILES[plan.dataset].shares,
     )
     rng = np.random.default_rng([*plan.scan_seed, 77])
     result = {"truth": [{"scan": plan.name, **row} for row in scan.structures]}

@@ -12,15 +12,20 @@ from cmbkit.anatomy.atlas import load_atlas, load_templates
 from cmbkit.phantom.implant import random_rotation
 
 APART_MM = 8.0
-# Shares of CMBs by region: two thirds lobar, one third deep and posterior fossa (section 4.9.3).
-REGION_SHARES = {
-    "cortex": (0.32, (3, 42, 17, 53)),
-    "white matter": (0.33, (2, 41)),
-    "thalamus": (0.10, (10, 49)),
-    "basal ganglia": (0.10, (11, 50, 12, 51, 13, 52)),
-    "brainstem": (0.06, (16,)),
-    "cerebellum": (0.09, (7, 46, 8, 47)),
+REGIONS = {
+    "cortex": (3, 42, 17, 53),
+    "white matter": (2, 41),
+    "thalamus": (10, 49),
+    "basal ganglia": (11, 50, 12, 51, 13, 52),
+    "brainstem": (16,),
+    "cerebellum": (7, 46, 8, 47),
 }
+"""SynthSeg labels of the regions in which microbleeds are placed."""
+REGION_SHARES = dict(zip(REGIONS, (0.32, 0.33, 0.10, 0.10, 0.06, 0.09), strict=True))
+"""Two thirds lobar, one third deep and posterior fossa (section 4.9.3)."""
+FROM_WHITE_MM = 2.0
+"""So far from white matter are cortical ones: by the thesis's rule any white voxel makes a
+microbleed subcortical."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,12 @@ def _candidates() -> dict[str, np.ndarray]:
     """Template voxels deep enough inside each region to hold a microbleed's centre."""
     maps, atlas = load_templates(), load_atlas()
     solid = ndimage.gaussian_filter(maps.grey + maps.white, 1.5)
+    from_white = ndimage.distance_transform_edt(~np.isin(atlas.data, REGIONS["white matter"]))
     places = {}
-    for region, (_, labels) in REGION_SHARES.items():
-        inside = np.isin(atlas.data, labels) & (solid > (0.82 if region == "cortex" else 0.9))
+    for region, labels in REGIONS.items():
+        inside = np.isin(atlas.data, labels) & (solid > (0.7 if region == "cortex" else 0.9))
+        if region == "cortex":
+            inside &= from_white > FROM_WHITE_MM
         inside[:, :, : int(-58 - maps.affine[2, 3])] = False
         places[region] = np.argwhere(inside)
     return places
@@ -139,20 +147,19 @@ def _place(region: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_microbleeds(
-    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=()
+    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=(), shares=REGION_SHARES
 ) -> list[Blob]:
     """Draw one microbleed per radius; ``accept(mni)`` says whether the scan covers the place.
 
     Most take 55 to 100 % of the signal, one in seven is pale and hard to see. They keep
     8 mm from each other and from the blobs in ``avoid``; fewer come out when no room
-    is found.
+    is found. ``shares``: of each region, summing to one.
     """
-    regions = list(REGION_SHARES)
-    shares = np.array([REGION_SHARES[r][0] for r in regions])
+    regions, chances = list(shares), np.array(list(shares.values()))
     blobs: list[Blob] = []
     for radius in radii_mm:
         for _ in range(200):
-            mni = _place(regions[rng.choice(len(regions), p=shares / shares.sum())], rng)
+            mni = _place(regions[rng.choice(len(regions), p=chances / chances.sum())], rng)
             taken = [*avoid, *blobs]
             far = all(np.linalg.norm(mni - b.mni) > APART_MM + b.radius_mm for b in taken)
             if far and accept(mni):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cmbkit.phantom.lesions import REGION_SHARES, REGIONS
 from cmbkit.records import DATASETS
 
 MAX_CMB = 19  # the MOMENI workbook has room for 19
@@ -67,13 +68,26 @@ class Profile:
     The table's radii are measured after refinement and resampling, which in thick slices makes
     a CMB larger: CRB's are therefore drawn at 1.35 mm, not at the table's 1.8 mm. In the demo
     they still come out larger than the table has them (notebook 03, Table S6).
+    ``shares`` of the microbleeds by region: Table 8.2 (microbleeds found and missed).
     """
 
     protocols: tuple[tuple[float, Protocol], ...]
     with_cmb: float
     cmb_mean: float
     radius_mm: tuple[float, float]
+    shares: dict[str, float] = field(default_factory=lambda: dict(REGION_SHARES))
 
+
+def _shares(cortex: float, white: float) -> dict[str, float]:
+    """Shares by region; the rest is deep: thalamus, basal ganglia, brainstem, cerebellum."""
+    deep = 1 - cortex - white
+    parts = (cortex, white, *(deep * part for part in (0.3, 0.3, 0.17, 0.23)))
+    return dict(zip(REGIONS, parts, strict=True))
+
+
+# Cortical ones next to white matter count as subcortical (`lesions.FROM_WHITE_MM`): more of them
+# are placed there than Table 8.2 has.
+_OF_CRB, _OF_DOU, _OF_VALID = _shares(0.6, 0.16), _shares(0.5, 0.17), _shares(0.34, 0.35)
 
 _BRAZIL = Protocol(
     "T2S", (0.55, 0.9), (4.6, 5.5), ("LAS",), field_strength=(1.5,), te_ms=(23, 48),
@@ -101,7 +115,11 @@ _DENMARK = Protocol(
 PROFILES: dict[str, Profile] = {
     # 11 T2S to 7 SWI scans (section 4.1)
     "CRB": Profile(
-        ((3.5, _BRAZIL), (7.5, _INDIA_T2S), (4.0, _INDIA_SWI), (3.0, _USA)), 1.0, 7.06, (1.35, 0.37)
+        ((3.5, _BRAZIL), (7.5, _INDIA_T2S), (4.0, _INDIA_SWI), (3.0, _USA)),
+        1.0,
+        7.06,
+        (1.35, 0.37),
+        _OF_CRB,
     ),
     "CRBneg": Profile(
         ((3.5, _BRAZIL), (7.5, _INDIA_T2S), (4.0, _INDIA_SWI), (3.0, _USA)), 0.0, 0.0, (1.8, 0.49)
@@ -126,6 +144,7 @@ PROFILES: dict[str, Profile] = {
         1.0,
         3.7,
         (1.48, 0.37),
+        _OF_DOU,
     ),
     "MOMENI": Profile(
         (
@@ -139,6 +158,7 @@ PROFILES: dict[str, Profile] = {
         0.6,
         2.56,
         (1.4, 0.2),
+        _OF_VALID,
     ),
     "RODEJA": Profile(
         (
@@ -149,6 +169,7 @@ PROFILES: dict[str, Profile] = {
         0.7,
         5.85,
         (1.26, 0.63),
+        _OF_VALID,
     ),
     "VALDO": Profile(
         (
@@ -184,6 +205,7 @@ PROFILES: dict[str, Profile] = {
         0.7,
         5.06,
         (1.5, 0.46),
+        _OF_VALID,
     ),
 }
 
@@ -216,6 +238,6 @@ def cmb_counts(dataset: str, n_scans: int, rng: np.random.Generator) -> list[int
 
 def draw_radii(dataset: str, n: int, rng: np.random.Generator) -> np.ndarray:
     """Radii in mm from Table 7.1's mean and sd (gamma-shaped, clipped to 0.7-5 mm)."""
-    mean, sd = PROFILES["MOMENI" if dataset == "sMOMENI" else dataset].radius_mm
+    mean, sd = PROFILES[dataset].radius_mm
     shape = (mean / sd) ** 2
     return np.clip(rng.gamma(shape, mean / shape, n), 0.7, 5.0)

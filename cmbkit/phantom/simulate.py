@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmbkit.ball import ball_radius
-from cmbkit.phantom import lesions, physical, scanner, sources, veins
+from cmbkit.phantom import lesions, mimics, physical, scanner, sources, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.template import CAVITIES
@@ -112,6 +112,7 @@ def simulate(
     new_radii_mm=(),
     model: str = "contrast",
     projected: bool = False,
+    shares=lesions.REGION_SHARES,
 ) -> Simulated:
     """Make one scan.
 
@@ -134,10 +135,12 @@ def simulate(
         "physical": susceptibility, field and complex signal (`cmbkit.phantom.physical`).
     projected : bool
         A minimum-intensity projection (physical model).
+    shares : dict of str to float
+        Of the microbleeds, by region (`lesions.REGIONS`).
     """
     rng = np.random.default_rng(scan_seed)
     scene, frame = _scene(
-        protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model
+        protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model, shares
     )
     acquisition = None
     if model == "contrast":
@@ -185,7 +188,7 @@ def simulate(
     )
 
 
-def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model):
+def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm, model, shares):
     """Patient, grid and structures, and the affine (4, 4) from the grid's mm to the scanner's."""
     patient, body = Patient(patient_seed), np.random.default_rng([*patient_seed, 1])
     low, high = _window(patient, protocol, crop, body)
@@ -196,13 +199,18 @@ def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm,
         return bool(grid.contains(patient.from_template(np.atleast_2d(mni)))[0])
 
     tubes = veins.draw_tubes(protocol.sequence, body)
-    if model == "physical":  # the same structures, other veins
-        tubes = veins.draw_trees(np.random.default_rng([*patient_seed, 4]))
     blobs = lesions.draw_mimics(patient.age, body, accept)
+    if model == "physical":  # the same structures, other veins and more mimics
+        more = np.random.default_rng([*patient_seed, 4])
+        tubes = veins.draw_trees(more)
+        tubes += mimics.draw_vessels(tubes, more)
+        blobs += mimics.draw_calcified(more, accept)
     blobs += lesions.draw_pathology(body, accept, pathology)
-    cmbs = lesions.draw_microbleeds(radii_mm, protocol.sequence, body, accept, avoid=blobs)
+    cmbs = lesions.draw_microbleeds(
+        radii_mm, protocol.sequence, body, accept, avoid=blobs, shares=shares
+    )
     cmbs += lesions.draw_microbleeds(
-        new_radii_mm, protocol.sequence, rng, accept, avoid=blobs + cmbs
+        new_radii_mm, protocol.sequence, rng, accept, avoid=blobs + cmbs, shares=shares
     )
     blobs += cmbs
     centres = patient.from_template([b.mni for b in blobs]) if blobs else np.zeros((0, 3))

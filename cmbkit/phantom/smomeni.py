@@ -1,4 +1,7 @@
-"""sMOMENI: the synthetic MOMENI scans again, with ten more microbleeds implanted in each."""
+"""sMOMENI: the synthetic MOMENI scans again, with ten more microbleeds implanted in each.
+
+As section 4.5 has it: about where real ones are, of volumes from their smoothed distribution.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
 from cmbkit.phantom import layouts
 from cmbkit.phantom.implant import implant
-from cmbkit.phantom.profiles import DATASET_NUMBER, draw_radii
+from cmbkit.phantom.profiles import DATASET_NUMBER
 from cmbkit.phantom.simulate import truth_row
 from cmbkit.volume import Volume
 
 N_IMPLANTED = 10
 _APART_MM = 8.0
+_PLACE_SD_MM = 6.0
+_RADIUS_SD = 0.15  # of the logarithm
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Plan:
     name: str
     group: str
     seed: tuple[int, ...]
+    real: np.ndarray
 
 
 def plan(n_scans: int, seed: int, momeni: Path) -> list[Plan]:
@@ -41,6 +48,7 @@ def plan(n_scans: int, seed: int, momeni: Path) -> list[Plan]:
     healthy = [p for p in images if p.parent.name == "NoCMBSubject"]
     if not images:
         raise ValueError(f"{momeni}: expected the synthetic MOMENI images, found none")
+    like = _real_ones(truth, images)
     plans, used = [], {}
     for index in range(n_scans):
         pool = (real if index % 3 == 0 else healthy) or images
@@ -56,24 +64,58 @@ def plan(n_scans: int, seed: int, momeni: Path) -> list[Plan]:
                 f"{stem}_{'rsCMB' if is_real else 'sCMB'}_V{used[source]}",
                 "sCMB_DefiniteSubject" if is_real else "sCMB_NoCMBSubject",
                 (seed, DATASET_NUMBER["sMOMENI"], index),
+                like,
             )
         )
     return plans
 
 
-def _choose_centres(image: Volume, taken_mm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Voxels of plain tissue, well inside the brain and apart from each other, shape (n, 3)."""
+def _brain_box(image: Volume) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest corner, RAS mm, of what is not black."""
+    box = bounding_box(image.data > 0)
+    corners = image.to_mm(np.array([[s.start for s in box], [s.stop - 1 for s in box]]))
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def _real_ones(truth: pd.DataFrame, images: list[Path]) -> np.ndarray:
+    """MOMENI's own visible microbleeds: place in the brain's box (0 to 1 by axis), radius in mm.
+
+    Shape (n, 4).
+    """
+    truth = truth[(truth["kind"] == "cmb") & (truth["visible_radius_mm"] > 0)]
+    found = []
+    for path in images:
+        rows = truth[truth["scan"] == path.name.removesuffix(".nii.gz")]
+        if len(rows):
+            low, high = _brain_box(Volume.read(path))
+            places = (rows[["x_mm", "y_mm", "z_mm"]].to_numpy(float) - low) / (high - low)
+            found.append(np.column_stack([places, rows["visible_radius_mm"]]))
+    if not found:
+        raise ValueError("phantom sMOMENI: expected a visible microbleed in MOMENI, found none")
+    return np.concatenate(found)
+
+
+def _choose_centres(image: Volume, taken_mm: np.ndarray, real, rng: np.random.Generator):
+    """Voxels where microbleeds are put, shape (n, 3): about where real ones are, on either side.
+
+    In plain tissue (no fluid, no vein) and apart from each other; cortical ones included.
+    """
     inside = image.data > 0
-    depth = ndimage.distance_transform_edt(inside, sampling=image.spacing)
     typical = np.median(image.data[inside])
     local = ndimage.gaussian_filter(image.data, 1.0)
-    plain = (depth > 5) & (local > 0.8 * typical) & (local < 1.25 * typical)
-    voxels = np.argwhere(plain)
+    plain = ndimage.binary_erosion(inside, iterations=2)
+    plain &= (local > 0.75 * typical) & (local < 1.3 * typical)
+    low, high = _brain_box(image)
     chosen: list[np.ndarray] = []
     taken = list(taken_mm)
-    for voxel in voxels[rng.permutation(len(voxels))]:
-        mm = image.to_mm(voxel)
-        if all(np.linalg.norm(mm - other) > _APART_MM for other in taken):
+    for _ in range(5000):
+        place = real[rng.integers(len(real)), :3].copy()
+        place[0] = rng.choice([place[0], 1 - place[0]])
+        mm = low + place * (high - low) + rng.normal(0, _PLACE_SD_MM, 3)
+        voxel = np.rint(image.to_voxels(mm)).astype(int)
+        voxel = np.clip(voxel, 0, np.array(image.shape) - 1)
+        far = all(np.linalg.norm(mm - other) > _APART_MM for other in taken)
+        if far and plain[tuple(voxel)]:
             taken.append(mm)
             chosen.append(voxel)
         if len(chosen) == N_IMPLANTED:
@@ -81,13 +123,18 @@ def _choose_centres(image: Volume, taken_mm: np.ndarray, rng: np.random.Generato
     return np.array(chosen).reshape(-1, 3)
 
 
+def _radii(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Radii in mm from the smoothed distribution of the real volumes, shape (n,)."""
+    return rng.choice(real[:, 3], n) * np.exp(rng.normal(0, _RADIUS_SD, n))
+
+
 def write(plan: Plan, folder: Path) -> dict:
     """Implant and write one scan; returns its 1-based points and truth rows."""
     rng = np.random.default_rng(plan.seed)
     image = Volume.read(plan.source)
     present = np.array(plan.present_mm).reshape(-1, 4)
-    centres = _choose_centres(image, present[:, :3], rng)
-    radii = draw_radii("sMOMENI", len(centres), rng)
+    centres = _choose_centres(image, present[:, :3], plan.real, rng)
+    radii = _radii(plan.real, len(centres), rng)
     made = implant(image, centres, radii, rng)
     layouts.write_int16(
         made.with_data(np.rint(made.data)), folder / plan.group / f"{plan.name}.nii.gz"

@@ -113,7 +113,8 @@ def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFr
         Column("fp_scan", "FPscan", 3),
     ]
     point = params.dark_blobs
-    note = f"{POOLED}; dark blobs: threshold {point.threshold:g}, at least {point.minimum_voxels} voxels."
+    chosen = f"threshold {point.threshold:g}, at least {point.minimum_voxels} voxels"
+    note = f"{POOLED}; dark blobs: {chosen}."
     return result_table(table, [DATASET, MODEL, *shown], note=note)
 
 
