@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters import dataset_analysis as chapter
+from cmbkit.chapters.dataset_analysis.marginals import pooled
 from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.reporting.tables import shown
@@ -127,3 +128,33 @@ def test_a_8_by_hand_beside_the_log_of_the_thesis():
     title = chapter.figure_a_8(table).get_suptitle()
     assert "train 3 (463), valid 1 (82)" in title
     assert "No dataset" in chapter.figure_a_8(table.iloc[:0]).texts[0].get_text()
+
+
+def test_s14_tells_the_thesis_marginals_and_marks_what_is_off():
+    """Table 8.3: (89 x .58 + 38 x .70) / 127; Table 8.2: 8 + 32 of 126 are subcortical."""
+    table = pd.DataFrame(
+        {
+            "uid": ["a", "b"],
+            "dataset": "CRB",
+            "split": ["test", "test"],
+            "n_cmb": [7, 0],
+            "resolution_level": ["low", "high"],
+        }
+    )
+    region = ["Subcortical White Matter"] * 3 + ["Thalamus"]
+    features = pd.DataFrame({"uid": "a", "radius_mm": 2.0, "inv_elongation": 0.9, "region": region})
+    found = chapter.table_s14(table, features).set_index("quantity")
+    assert set(found["dataset"]) == {"CRB"}
+    thesis = found["value_thesis"]
+    assert thesis["inv_elongation"] == pytest.approx((89 * 0.58 + 38 * 0.70) / 127)
+    assert thesis["Subcortical"] == pytest.approx(100 * 40 / 126)
+    assert found.loc["Subcortical", "value"] == 75 and thesis["low_resolution"] == 44
+    off = {"Subcortical", "inv_elongation", "Cortical"}
+    assert set(found.index[found["off"]]) == off
+
+
+def test_groups_together_have_the_mean_and_spread_of_their_values():
+    values = [1.0, 2.0, 4.0, 7.0, 11.0]
+    parts = [pd.Series(values[:2]), pd.Series(values[2:])]
+    mean, sd = pooled([2, 3], [p.mean() for p in parts], [p.std() for p in parts])
+    assert (mean, sd) == (pytest.approx(5.0), pytest.approx(pd.Series(values).std()))
