@@ -23,7 +23,7 @@ REGIONS = {
 """SynthSeg labels of the regions in which microbleeds are placed."""
 REGION_SHARES = dict(zip(REGIONS, (0.32, 0.33, 0.10, 0.10, 0.06, 0.09), strict=True))
 """Two thirds lobar, one third deep and posterior fossa (section 4.9.3)."""
-FROM_WHITE_MM = 2.0
+FROM_WHITE_MM = 2.5
 """So far from white matter are cortical ones: by the thesis's rule any white voxel makes a
 microbleed subcortical."""
 

@@ -23,7 +23,7 @@ PLACES = {
 """MNI mm of the middle, on the right where there are two, and standard deviation by axis."""
 
 
-ACROSS, BULGES, CALCIFIED = 30, 30, 5
+ACROSS, BULGES, CALCIFIED = 10, 10, 3
 """Mean numbers per scan, beside those of `veins.draw_trees` and `lesions.draw_mimics`."""
 
 
