@@ -10,11 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cmbkit.phantom import lesions, scanner, veins
+from cmbkit.phantom import lesions, physical, reconstruction, scanner, sources, veins
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, stamp_blobs
+from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, Scene, stamp_blobs
+from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
+
+AVERAGING = ("complex", "magnitude")
+AXIAL = (0.0, 0.0, 1.0)
+LAYER_MM = 1.0  # slices whose magnitudes are averaged
 
 SLAB_CENTRE_MNI_MM = (0.0, -15.0, 18.0)
 RIM_MM = 6.0
@@ -30,6 +35,30 @@ class Setting:
     radius_mm: float
     contrast: float
     count: int
+
+
+@dataclass(frozen=True)
+class Physics:
+    """How the physical model scans a controlled brain.
+
+    Attributes
+    ----------
+    averaging : {"complex", "magnitude"}
+        "complex": complex signal is summed over the slice, as a scanner does. "magnitude":
+        images of slices of 1 mm are averaged over it; at 1 mm the two are the same.
+    tesla, te_ms, chi_ppm : float
+        Main field (along the slice axis), echo time, and susceptibility of every microbleed.
+    """
+
+    averaging: str = "complex"
+    tesla: float = 3.0
+    te_ms: float = 20.0
+    chi_ppm: float = 1.0
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """With the repetition time and angle of an SWI."""
+        return Acquisition(self.te_ms, max(27.0, self.te_ms + 7), 15.0, self.tesla)
 
 
 class ControlledBrain:
@@ -72,6 +101,8 @@ class ControlledBrain:
                 f"controlled brain {self._seed}: expected room for {places} microbleeds, "
                 f"found {len(self._microbleeds)} places"
             )
+        self._trees = veins.draw_trees(np.random.default_rng([*self._seed, 5]))
+        self._last: tuple | None = None
         contrast = Contrast.draw(SEQUENCE, body)
         self._signal, self._brain, self._start = patient.render(contrast, low, high, False)
         self._signal *= scanner.bias_field(self._signal.shape, body, 0.03)
@@ -80,13 +111,19 @@ class ControlledBrain:
         z = self._patient.from_template([mni])[0, 2]
         return self.slab[0] + RIM_MM <= z <= self.slab[1] - RIM_MM
 
-    def scan(self, setting: Setting, in_plane_mm: float) -> tuple[Volume, np.ndarray]:
+    def scan(
+        self, setting: Setting, in_plane_mm: float, physics: Physics | None = None
+    ) -> tuple[Volume, np.ndarray]:
         """Scan the brain.
 
         Parameters
         ----------
         setting : Setting
         in_plane_mm : float
+        physics : Physics, optional
+            Scan by the physical model, by default by the contrast model. A microbleed's source is
+            then `sources.BLOOMING` times smaller than ``setting.radius_mm``, which it looks like
+            at 3 T and 20 ms if it has 1 ppm; ``setting.contrast`` is not used.
 
         Returns
         -------
@@ -95,26 +132,67 @@ class ControlledBrain:
             signal of the noise's standard deviation whatever the thickness.
         centres_mm : ndarray, shape (count, 3)
             Where its microbleeds are, RAS mm of the image.
+
+        Raises
+        ------
+        ValueError
+            If ``setting.count`` is over the number of places, or ``averaging`` is not known.
         """
         if setting.count > len(self._microbleeds):
             raise ValueError(
                 f"count: expected at most {len(self._microbleeds)}, found {setting.count}"
             )
-        thickness = (setting.thickness_mm, setting.thickness_mm)
-        protocol = Protocol(SEQUENCE, (in_plane_mm, in_plane_mm), thickness, ("RAS",), head=False)
-        grid = scanner.make_grid(protocol, *self._box, np.random.default_rng(0))
-        image = scanner.sample(self._signal, self._start, 1.0, grid)
-        points, sigmas, masses, _ = veins.as_gaussians(self._tubes, self._patient.from_template)
-        loss = np.zeros(grid.shape, np.float32)
-        scanner.add_gaussians(loss, grid, points, sigmas, masses)
-        image *= np.exp(-loss)
-        changed = {"radius_mm": setting.radius_mm, "depth": setting.contrast}
-        cmbs = [replace(blob, **changed) for blob in self._microbleeds[: setting.count]]
-        blobs = [*self._mimics, *cmbs]
-        centres = self._patient.from_template([blob.mni for blob in blobs])
-        stamp_blobs(image, blobs, centres, grid)
+        scene = self._scene(setting, in_plane_mm, physics)
+        image = self._by_contrast(scene) if physics is None else self._by_physics(scene, physics)
         image = scanner.magnitude_noise(image, 1 / SNR, np.random.default_rng([*self._seed, 2]))
+        grid = scene.grid
         image *= WHITE_MATTER_SIGNAL * (scanner.sample(self._brain, self._start, 2.0, grid) > 0.5)
         affine = np.diag([*grid.spacing, 1.0])
         affine[:3, 3] = grid.start
-        return Volume(np.rint(image), affine), centres[len(self._mimics) :]
+        return Volume(np.rint(image), affine), scene.centres[len(self._mimics) :]
+
+    def _scene(self, setting: Setting, in_plane_mm: float, physics: Physics | None) -> Scene:
+        thickness = (setting.thickness_mm, setting.thickness_mm)
+        protocol = Protocol(SEQUENCE, (in_plane_mm, in_plane_mm), thickness, ("RAS",), head=False)
+        grid = scanner.make_grid(protocol, *self._box, np.random.default_rng(0))
+        changed: dict = {"radius_mm": setting.radius_mm, "depth": setting.contrast}
+        if physics is not None:
+            changed["source"] = (setting.radius_mm / sources.BLOOMING, physics.chi_ppm)
+        cmbs = [replace(blob, **changed) for blob in self._microbleeds[: setting.count]]
+        blobs = [*self._mimics, *cmbs]
+        centres = self._patient.from_template([blob.mni for blob in blobs])
+        tubes = self._tubes if physics is None else self._trees
+        return Scene(protocol, self._patient, *self._box, grid, tubes, blobs, centres)
+
+    def _by_contrast(self, scene: Scene) -> np.ndarray:
+        image = scanner.sample(self._signal, self._start, 1.0, scene.grid)
+        points, sigmas, masses, _ = veins.as_gaussians(scene.tubes, self._patient.from_template)
+        loss = np.zeros(scene.grid.shape, np.float32)
+        scanner.add_gaussians(loss, scene.grid, points, sigmas, masses)
+        image *= np.exp(-loss)
+        stamp_blobs(image, scene.blobs, scene.centres, scene.grid)
+        return image
+
+    def _by_physics(self, scene: Scene, physics: Physics) -> np.ndarray:
+        """Susceptibility-weighted image without noise."""
+        if physics.averaging not in AVERAGING:
+            raise ValueError(f"averaging: expected one of {AVERAGING}, found {physics.averaging!r}")
+        layers = 1
+        if physics.averaging == "magnitude":
+            layers = max(1, round(scene.grid.width[2] / LAYER_MM))
+        signal = self._complex_signal(physics.acquisition)
+        scene = replace(scene, grid=scanner.layered(scene.grid, layers))
+        image = physical.sampled(signal, self._start, scene.grid)
+        rng = np.random.default_rng([*self._seed, 3])
+        physical.add_structures(image, scene, physics.acquisition, AXIAL, rng)
+        shown = np.abs(image) * reconstruction.negative_mask(reconstruction.phase(image))
+        return shown.reshape(*shown.shape[:2], -1, layers).mean(axis=3)
+
+    def _complex_signal(self, acquisition: Acquisition):
+        """Signal of the tissue on the maps' grid; the last acquisition's is kept."""
+        if self._last is None or self._last[0] != acquisition:
+            rng = np.random.default_rng([*self._seed, 4])
+            maps, *_ = self._patient.render(acquisition, *self._box, False)
+            maps[0][:] *= scanner.bias_field(maps[0].shape, rng, 0.03)
+            self._last = acquisition, physical.complex_signal(*maps, acquisition, AXIAL, rng)
+        return self._last[1]

@@ -33,7 +33,8 @@ class Blob:
     """A compact structure: kind, centre in MNI mm, radius in mm, share of signal lost.
 
     ``seed`` fixes its shape. ``label`` is the SynthSeg label at its centre; ``place`` names what
-    is calcified.
+    is calcified. ``source`` is radius (mm) and susceptibility (ppm) in the physical model; if None,
+    `sources.source_of` draws them.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Blob:
     label: int = 0
     certainty: str = "certain"
     place: str = ""
+    source: tuple[float, float] | None = None
 
     @property
     def half_mm(self) -> float:

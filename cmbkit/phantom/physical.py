@@ -87,6 +87,24 @@ def complex_signal(magnitude, chi, acquisition: Acquisition, direction, rng):
     return real, phase
 
 
+def sampled(signal, start, grid: scanner.Grid) -> np.ndarray:
+    """Real and imaginary signal averaged over the grid's voxels; complex64."""
+    image = np.empty(grid.shape, np.complex64)
+    image.real = scanner.sample(signal[0], start, 1.0, grid)
+    image.imag = scanner.sample(signal[1], start, 1.0, grid)
+    return image
+
+
+def add_structures(image, scene, acquisition: Acquisition, direction, rng) -> np.ndarray:
+    """Let veins, bleeds and their mimics change the image, in place; labels of `imprint`."""
+    segments = sources.segments_of(scene.tubes, scene.patient.from_template, acquisition, rng)
+    changes = dephasing.tube_changes(segments, scene.grid, direction)
+    changes += 1
+    image *= changes
+    weighted = scene.protocol.sequence == "SWI"
+    return imprint(image, scene.blobs, scene.centres, scene.grid, acquisition, direction, weighted)
+
+
 def imprint(image, blobs, centres, grid, acquisition: Acquisition, direction, weighted: bool):
     """Let bleeds and their mimics change the image, in place.
 
@@ -127,10 +145,7 @@ def _tissue(scene, acquisition: Acquisition, direction, rng):
     (magnitude, chi), brain, start = scene.patient.render(acquisition, scene.low, scene.high, head)
     magnitude *= scanner.bias_field(magnitude.shape, rng, 0.09 if head else 0.03)
     real, imaginary = complex_signal(magnitude, chi, acquisition, direction, rng)
-    image = np.empty(grid.shape, np.complex64)
-    image.real = scanner.sample(real, start, 1.0, grid)
-    image.imag = scanner.sample(imaginary, start, 1.0, grid)
-    return image, brain, start
+    return sampled((real, imaginary), start, grid), brain, start
 
 
 def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = False) -> Picture:
@@ -150,12 +165,7 @@ def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = F
     protocol, grid = scene.protocol, scene.grid
     weighted = protocol.sequence == "SWI"
     image, brain, start = _tissue(scene, acquisition, direction, rng)
-    segments = sources.segments_of(scene.tubes, scene.patient.from_template, acquisition, rng)
-    changes = dephasing.tube_changes(segments, grid, direction)
-    changes += 1
-    image *= changes
-    del changes
-    labels = imprint(image, scene.blobs, scene.centres, grid, acquisition, direction, weighted)
+    labels = add_structures(image, scene, acquisition, direction, rng)
     snr = asked_snr(protocol, grid, acquisition, rng.uniform(*protocol.snr))
     scanner.complex_noise(image, 1 / (snr * protocol.kspace), rng)
     reconstruction.truncate(image, protocol.kspace)

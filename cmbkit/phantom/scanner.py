@@ -56,6 +56,14 @@ def make_grid(protocol: Protocol, low, high, rng: np.random.Generator) -> Grid:
     return Grid(start, spacing, np.array([in_plane, in_plane, thickness]), shape)
 
 
+def layered(grid: Grid, layers: int) -> Grid:
+    """The same slices, side by side, cut into ``layers`` slices each; their order stays."""
+    width = grid.width / [1, 1, layers]
+    start = grid.start - [0, 0, (grid.width[2] - width[2]) / 2]
+    shape = (*grid.shape[:2], grid.shape[2] * layers)
+    return Grid(start, grid.spacing / [1, 1, layers], width, shape)
+
+
 def averaging_weights(centres, width: float, start: float, step: float, n: int) -> np.ndarray:
     """Matrix that averages samples of a fine axis over boxes around ``centres``.
 

@@ -23,6 +23,8 @@ OXYGENATION = (0.55, 0.7)  # of venous blood
 
 def source_of(blob: Blob) -> tuple[float, float]:
     """Radius (mm) and chi (ppm) of a bleed or calcification that looks ``blob.radius_mm`` large."""
+    if blob.source is not None:
+        return blob.source
     rng = np.random.default_rng([blob.seed, 1])
     low, high = PALE_CHI_PPM if blob.certainty == "uncertain" else (0.5, CHI_PPM[1])
     chi = low * (high / low) ** rng.random()
