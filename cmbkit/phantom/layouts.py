@@ -13,7 +13,7 @@ from cmbkit.phantom.simulate import Simulated
 from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
 
-TOGETHER_MM = 15.0
+TOGETHER_MM = 10.0
 MIMIC_KINDS = {
     "basal ganglia": "Basal ganglia calcifications",
     "choroid plexus": "Choroid plexus calcifications",
@@ -106,15 +106,20 @@ _LOCATIONS = {
 }
 
 
+def _location(label: int) -> str:
+    """The attribute's word for a SynthSeg label."""
+    places = (name for name, labels in _LOCATIONS.items() if label in labels)
+    return next(places, "internal and external capsule")
+
+
 def write_crb(
     folder: Path, study: str, scan: Simulated, protocol: Protocol, rng: np.random.Generator
 ) -> dict:
     """``<study>/images/<seq>/*.nii.gz``, scribbles, sidecar; returns the entry of tasks.json.
 
-    In scans with three or more microbleeds the two closest share one scribble label that is
-    flagged ``Multiple``; in the physical model only if they lie within `TOGETHER_MM`. Its SWI
-    comes with ``<study>/phase/*_PHASE.nii.gz`` (high-pass filtered, 1/1000 rad), which no reader
-    asks for.
+    The two closest microbleeds share one scribble label, flagged ``Multiple``, if they lie within
+    `TOGETHER_MM` of each other at the same location. The physical model's SWI comes with
+    ``<study>/phase/*_PHASE.nii.gz`` (high-pass filtered, 1/1000 rad), which no reader asks for.
     """
     sequence = protocol.sequence
     image = folder / study / "images" / sequence / f"{study}_{sequence}.nii.gz"
@@ -158,17 +163,17 @@ def _number_scribbles(scan: Simulated, rng: np.random.Generator):
     n = len(scan.microbleeds)
     label_of = {number: number for number in range(1, n + 1)}
     joined = None
-    if n >= 3:
+    if n >= 2:
         a, b = sorted(_closest_pair(scan.centres_mm))
         apart = np.linalg.norm(scan.centres_mm[a] - scan.centres_mm[b])
-        if scan.acquisition is None or apart <= TOGETHER_MM:
+        same = _location(scan.microbleeds[a].label) == _location(scan.microbleeds[b].label)
+        if apart <= TOGETHER_MM and same:
             label_of[b + 1] = joined = a + 1
     attributes = {}
     for number, blob in enumerate(scan.microbleeds, 1):
         label = label_of[number]
         if str(label) in attributes:
             continue
-        places = [name for name, labels in _LOCATIONS.items() if blob.label in labels]
         attributes[str(label)] = {
             "category": "CMB",
             "attributes": {
@@ -176,7 +181,7 @@ def _number_scribbles(scan: Simulated, rng: np.random.Generator):
                 "certainty": blob.certainty,
                 "cause": str(rng.choice(["hypertension", "CAA", "trauma", "Other"])),
                 "size": "<5mm" if blob.radius_mm < 2.5 else ">=5mm",
-                "location": places[0] if places else "internal and external capsule",
+                "location": _location(blob.label),
             },
         }
     return label_of, attributes

@@ -12,6 +12,7 @@ from cmbkit.anatomy.atlas import load_atlas, load_templates
 from cmbkit.phantom.implant import random_rotation
 
 APART_MM = 8.0
+GAP_MM = (1.5, 4.0)  # tissue between two microbleeds that lie together
 REGIONS = {
     "cortex": (3, 42, 17, 53),
     "white matter": (2, 41),
@@ -148,14 +149,29 @@ def _place(region: str, rng: np.random.Generator) -> np.ndarray:
     return load_atlas().to_mm(voxels[rng.integers(len(voxels))]) + rng.uniform(-0.5, 0.5, 3)
 
 
+def _beside(blob: Blob, radius: float, rng: np.random.Generator) -> np.ndarray:
+    way = rng.standard_normal(3)
+    apart = blob.radius_mm + radius + rng.uniform(*GAP_MM)
+    return np.array(blob.mni) + apart * way / np.linalg.norm(way)
+
+
 def draw_microbleeds(
-    radii_mm, sequence: str, rng: np.random.Generator, accept, *, avoid=(), shares=REGION_SHARES
+    radii_mm,
+    sequence: str,
+    rng: np.random.Generator,
+    accept,
+    *,
+    avoid=(),
+    shares=REGION_SHARES,
+    together: float = 0.0,
 ) -> list[Blob]:
     """Draw one microbleed per radius; ``accept(mni)`` says whether the scan covers the place.
 
     Most take 55 to 100 % of the signal, one in seven is pale and hard to see. They keep
     8 mm from each other and from the blobs in ``avoid``; fewer come out when no room
     is found. ``shares``: of each region, summing to one.
+    The share ``together`` of them lies beside the one before, in the same structure, `GAP_MM` of
+    tissue between them.
     """
     regions, chances = list(shares), np.array(list(shares.values()))
     blobs: list[Blob] = []
@@ -163,6 +179,10 @@ def draw_microbleeds(
         for _ in range(200):
             mni = _place(regions[rng.choice(len(regions), p=chances / chances.sum())], rng)
             taken = [*avoid, *blobs]
+            if blobs and together and rng.random() < together:
+                mni, taken = _beside(blobs[-1], radius, rng), [*avoid, *blobs[:-1]]
+                if label_at(mni)[0] != blobs[-1].label:
+                    continue
             far = all(np.linalg.norm(mni - b.mni) > APART_MM + b.radius_mm for b in taken)
             if far and accept(mni):
                 break

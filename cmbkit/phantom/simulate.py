@@ -15,6 +15,7 @@ from cmbkit.phantom.tissues import Acquisition
 from cmbkit.volume import Volume
 
 MODELS = ("contrast", "physical")
+TOGETHER_SHARE = 0.12  # of a scan's microbleeds that lie beside another
 WHITE_MATTER_SIGNAL = 400.0  # in the units of the written int16 images
 
 
@@ -207,7 +208,13 @@ def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm,
         blobs += mimics.draw_calcified(more, accept)
     blobs += lesions.draw_pathology(body, accept, pathology)
     cmbs = lesions.draw_microbleeds(
-        radii_mm, protocol.sequence, body, accept, avoid=blobs, shares=shares
+        radii_mm,
+        protocol.sequence,
+        body,
+        accept,
+        avoid=blobs,
+        shares=shares,
+        together=TOGETHER_SHARE,
     )
     cmbs += lesions.draw_microbleeds(
         new_radii_mm, protocol.sequence, rng, accept, avoid=blobs + cmbs, shares=shares
