@@ -138,6 +138,8 @@ def tube_changes(segments, grid, direction) -> np.ndarray:
 @njit(cache=True)
 def _limit(changes):
     for i in range(len(changes)):
+        if changes[i] == 0:
+            continue
         size = abs(1 + changes[i])
         if size > 1:
             changes[i] = (1 + changes[i]) / size - 1
@@ -149,6 +151,7 @@ def _add_tubes(changes, segments, start, spacing, width, parts, b):
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for s in range(len(segments)):
         reach = TUBE_REACH * segments[s, 6]
+        far_off = (reach + np.sqrt((width**2).sum()) / 2) ** 2
         for a in range(3):
             near = min(segments[s, a], segments[s, 3 + a]) - reach - width[a] / 2
             far = max(segments[s, a], segments[s, 3 + a]) + reach + width[a] / 2
@@ -162,6 +165,12 @@ def _add_tubes(changes, segments, start, spacing, width, parts, b):
         for i in range(low[0], high[0] + 1):
             for j in range(low[1], high[1] + 1):
                 for k in range(low[2], high[2] + 1):
+                    x = start[0] + i * spacing[0] - segments[s, 0]
+                    y = start[1] + j * spacing[1] - segments[s, 1]
+                    z = start[2] + k * spacing[2] - segments[s, 2]
+                    t = x * ux + y * uy + z * uz
+                    if x * x + y * y + z * z - t * t > far_off:
+                        continue
                     total = 0j
                     for p in range(parts[0]):
                         x = start[0] + i * spacing[0] - segments[s, 0]

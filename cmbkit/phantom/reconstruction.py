@@ -7,10 +7,10 @@ Sign of phase images: as in a left-handed system, so that a vein along the field
 from __future__ import annotations
 
 import numpy as np
+from numba import njit, vectorize
 from scipy import fft, ndimage
 
 LOW_PASS = 64  # samples of each in-plane axis of k-space that the homodyne filter takes as smooth
-MASK_SQUARINGS = 2  # twice: the fourth power
 _SLICES = 8  # filtered at a time
 
 
@@ -35,10 +35,16 @@ def truncate(image: np.ndarray, share: float) -> None:
         block[:] = _filtered(block, window)
 
 
-def _hanning(n: int) -> np.ndarray:
-    """Hanning window over the middle `LOW_PASS` samples of k-space, in the order of an FFT."""
-    at = np.abs(fft.fftfreq(n, 1 / n)) / (min(LOW_PASS, n) / 2)
-    return np.where(at < 1, 0.5 + 0.5 * np.cos(np.pi * at), 0).astype(np.float32)
+def _low_pass(n: int) -> np.ndarray:
+    """B, shape (n, samples), float32: B @ B.T is the low-pass filter of an axis of n voxels.
+
+    It is the Hanning window over the middle `LOW_PASS` samples of k-space.
+    """
+    half = min(LOW_PASS, n) / 2
+    k = np.arange(1, int(np.ceil(half)))
+    turns = 2 * np.pi / n * np.outer(np.arange(n), k)
+    waves = np.sqrt((1 + np.cos(np.pi * k / half)) / n) * np.stack([np.cos(turns), np.sin(turns)])
+    return np.hstack([np.full((n, 1), 1 / np.sqrt(n)), *waves]).astype(np.float32)
 
 
 def phase(image: np.ndarray) -> np.ndarray:
@@ -47,21 +53,33 @@ def phase(image: np.ndarray) -> np.ndarray:
     A slice is divided by its own low-pass filtered image, which takes the smooth background
     with its wraps (Noll et al. 1991; Haacke et al. 2004).
     """
-    window = np.outer(*map(_hanning, image.shape[:2]))
-    out = np.empty(image.shape, np.float32)
-    for where, block in _blocks(image):
-        smooth = _filtered(block, window)
-        out[:, :, where] = np.angle(smooth * np.conj(block))
-    return out
+    rows, columns = map(_low_pass, image.shape[:2])
+    parts = (np.ascontiguousarray(part) for part in (image.real, image.imag))
+    return _turned(*(_smooth(part, rows, columns) for part in parts), image)
 
 
-def negative_mask(phase: np.ndarray) -> np.ndarray:
+def _smooth(part, rows, columns) -> np.ndarray:
+    """``rows @ rows.T @ slice @ columns @ columns.T`` of every slice."""
+    few = (rows.T @ part.reshape(len(rows), -1)).reshape(-1, *part.shape[1:])
+    few = np.matmul(columns, np.matmul(columns.T, few))
+    return (rows @ few.reshape(len(few), -1)).reshape(part.shape)
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def _turned(real, imaginary, image):
+    """Phase of a smooth image relative to the image; it takes the place of ``real``."""
+    x, y, one = real.reshape(-1), imaginary.reshape(-1), image.reshape(-1)
+    for i in range(len(x)):
+        a, b = one[i].real, one[i].imag
+        x[i] = np.arctan2(y[i] * a - x[i] * b, x[i] * a + y[i] * b)
+    return real
+
+
+@vectorize(["float32(float32)", "float64(float64)"], cache=True)
+def negative_mask(phase):
     """1 where phase is positive, falling to 0 at -pi, to the fourth power (Haacke et al. 2004)."""
-    mask = np.minimum(phase, 0) / np.float32(np.pi)
-    mask += 1
-    for _ in range(MASK_SQUARINGS):
-        mask *= mask
-    return mask
+    mask = 1 + min(phase, 0) / np.float32(np.pi)
+    return mask * mask * mask * mask
 
 
 def minimum_projection(image: np.ndarray, slices: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy.special import erf
 
 from cmbkit.phantom.profiles import Protocol
@@ -115,9 +116,20 @@ def sample(field: np.ndarray, start, step: float, grid: Grid) -> np.ndarray:
         averaging_weights(grid.centres(a), grid.width[a], start[a], step, field.shape[a])
         for a in range(3)
     )
-    out = field @ wz.T
-    out = (wx @ out.reshape(len(field), -1)).reshape(len(wx), *out.shape[1:])
-    return np.matmul(wy, out)
+    return _along_y(wy, (wx @ (field @ wz.T).reshape(len(field), -1)).reshape(
+        len(wx), field.shape[1], len(wz)))  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _along_y(weights, field):
+    """``weights @ sheet`` of each sheet; only the few weights that are not 0."""
+    out = np.zeros((field.shape[0], len(weights), field.shape[2]), np.float32)
+    for j in range(len(weights)):
+        for p in np.flatnonzero(weights[j]):
+            for i in range(field.shape[0]):
+                for k in range(field.shape[2]):
+                    out[i, j, k] += weights[j, p] * field[i, p, k]
+    return out
 
 
 def stamp(draw, centre, half_mm: float, grid: Grid, fine_mm: float = FINE_MM):
