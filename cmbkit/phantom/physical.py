@@ -22,6 +22,8 @@ from cmbkit.phantom.tissues import WHITE, Acquisition
 
 VISIBLE_LOSS = 0.2  # share of the signal lost on the image without noise
 FIELD_MARGIN = 24  # samples of water around the maps before the field is computed
+MARKED_LOSS = (0.15, 0.35)  # by what share a rater, who differs by bleed, draws a mask
+POINT_SD_MM = 0.3  # of a rater's point, along each axis
 PROJECTED_MM = 10.0  # thickness of a minimum-intensity projection
 
 
@@ -35,11 +37,15 @@ class Picture:
         Image with white matter near 1, and high-pass filtered phase in rad (None for T2*).
     labels : ndarray of ``grid.shape``, uint8
         Visible region of each microbleed: at least `VISIBLE_LOSS` lost on the ideal image.
+    marked : ndarray of ``grid.shape``, uint8
+        What a rater takes for it: the region of a loss drawn from `MARKED_LOSS`; none where
+        nothing is visible.
     """
 
     image: np.ndarray
     phase: np.ndarray | None
     labels: np.ndarray
+    marked: np.ndarray
 
 
 def draw_acquisition(protocol: Protocol, rng: np.random.Generator) -> Acquisition:
@@ -95,8 +101,8 @@ def sampled(signal, start, grid: scanner.Grid) -> np.ndarray:
     return image
 
 
-def add_structures(image, scene, acquisition: Acquisition, direction, rng) -> np.ndarray:
-    """Let veins, bleeds and their mimics change the image, in place; labels of `imprint`."""
+def add_structures(image, scene, acquisition: Acquisition, direction, rng):
+    """Let veins, bleeds and their mimics change the image, in place; returns as `imprint`."""
     segments = sources.segments_of(scene.tubes, scene.patient.from_template, acquisition, rng)
     changes = dephasing.tube_changes(segments, scene.grid, direction)
     changes += 1
@@ -110,10 +116,10 @@ def imprint(image, blobs, centres, grid, acquisition: Acquisition, direction, we
 
     Returns
     -------
-    labels : ndarray of ``grid.shape``, uint8
-        Visible region of the microbleeds, numbered in their order.
+    labels, marked : ndarray of ``grid.shape``, uint8
+        Visible and marked region of the microbleeds (`Picture`), numbered in their order.
     """
-    labels = np.zeros(grid.shape, np.uint8)
+    labels, marked = np.zeros((2, *grid.shape), np.uint8)
     number = 0
     for blob, centre in zip(blobs, centres, strict=True):
         number += blob.kind == "cmb"
@@ -129,8 +135,12 @@ def imprint(image, blobs, centres, grid, acquisition: Acquisition, direction, we
         box, factor = placed
         image[box] *= factor
         if blob.kind == "cmb":
-            labels[box][loss(factor, weighted) >= VISIBLE_LOSS] = number
-    return labels
+            lost = loss(factor, weighted)
+            labels[box][lost >= VISIBLE_LOSS] = number
+            share = np.random.default_rng([blob.seed, 2]).uniform(*MARKED_LOSS)
+            if lost.max() >= VISIBLE_LOSS:
+                marked[box][lost >= min(share, lost.max())] = number
+    return labels, marked
 
 
 def loss(factor: np.ndarray, weighted: bool) -> np.ndarray:
@@ -165,7 +175,7 @@ def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = F
     protocol, grid = scene.protocol, scene.grid
     weighted = protocol.sequence == "SWI"
     image, brain, start = _tissue(scene, acquisition, direction, rng)
-    labels = add_structures(image, scene, acquisition, direction, rng)
+    labels, marked = add_structures(image, scene, acquisition, direction, rng)
     snr = asked_snr(protocol, grid, acquisition, rng.uniform(*protocol.snr))
     scanner.complex_noise(image, 1 / (snr * protocol.kspace), rng)
     reconstruction.truncate(image, protocol.kspace)
@@ -176,4 +186,4 @@ def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = F
     if projected:
         slices = max(2, round(PROJECTED_MM / grid.spacing[2]))
         shown = reconstruction.minimum_projection(shown, slices)
-    return Picture(shown, phase, labels), brain, start
+    return Picture(shown, phase, labels, marked), brain, start

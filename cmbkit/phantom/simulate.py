@@ -34,7 +34,7 @@ class Simulated:
     microbleeds : list of Blob
         Those that raters mark; the physical model leaves out what has no visible region.
     centres_mm : ndarray, shape (n, 3)
-        RAS mm of the written image.
+        RAS mm of the written image; in the physical model as a rater would point at them.
     structures : list of dict
         Rows of ``phantom_truth.tsv``, without the scan's name.
     acquisition : Acquisition or None
@@ -172,17 +172,19 @@ def simulate(
     structures = _structures(scene, to_world, picture.labels, model)
     is_cmb = np.array([b.kind == "cmb" for b in scene.blobs], bool)
     cmbs = [blob for blob in scene.blobs if blob.kind == "cmb"]
-    seen = np.arange(len(cmbs))
+    points, seen = to_world(scene.centres[is_cmb]), np.arange(len(cmbs))
     if model == "physical":  # nobody marks what cannot be seen; the truth keeps it
-        seen = np.unique(picture.labels[picture.labels > 0]).astype(int) - 1
+        seen = np.unique(picture.marked[picture.marked > 0]).astype(int) - 1
+        rater = np.random.default_rng([*scan_seed, 6])
+        points = points + rater.normal(0, physical.POINT_SD_MM, points.shape)
     number = np.zeros(len(cmbs) + 1, np.uint8)
     number[seen + 1] = np.arange(len(seen)) + 1
     return Simulated(
         Volume(image, affine).reoriented(axes),
-        Volume(number[picture.labels], affine).reoriented(axes),
+        Volume(number[picture.marked], affine).reoriented(axes),
         brain_volume,
         [cmbs[index] for index in seen],
-        to_world(scene.centres[is_cmb])[seen],
+        points[seen],
         structures,
         acquisition,
         phase,
@@ -238,7 +240,7 @@ def _by_contrast(scene: Scene, rng: np.random.Generator):
     image[dark] *= np.exp(-loss[dark])
     labels = stamp_blobs(image, scene.blobs, scene.centres, grid)
     image = scanner.magnitude_noise(image, 1 / rng.uniform(*protocol.snr), rng)
-    return physical.Picture(image, None, labels), brain, start
+    return physical.Picture(image, None, labels, labels), brain, start
 
 
 def _structures(scene: Scene, to_world, regions: np.ndarray, model: str) -> list[dict]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cmbkit.ball import ball_radius
 from cmbkit.phantom import physical, reconstruction, scanner, sources
 from cmbkit.phantom.dephasing import sphere_modulation, tube_changes
 from cmbkit.phantom.field import phase_per_ppm
@@ -63,6 +64,35 @@ def test_blooming_grows_with_echo_time_times_field(weighted):
     assert regions == sorted(set(regions))
     source = 4 / 3 * np.pi * 0.8**3 / 0.16
     assert regions[-1] > 3 * source
+
+
+def test_the_visible_radius_of_a_lone_sphere_is_that_of_its_closed_form():
+    """SWI in small voxels: dark where (1 - phase/pi)^4 <= .8, two lobes along the field, or inside.
+
+    phase = kappa chi/3 (a/r)^3 (3 c^2 - 1), so that r^3 <= A (3 c^2 - 1) at the cosine c.
+    """
+    a, mm = 0.8, 0.25
+    bleed = sphere(a, 1.0, Acquisition(10, 30, 15, 1.5))
+    reach = bleed[4] * a**3 / 3 / (np.pi * (1 - 0.8**0.25))
+    c = np.linspace(-1, 1, 20001)
+    volume = 2 * np.pi / 3 * 2 * np.maximum(reach * (3 * c**2 - 1), a**3).mean()
+    _, factor = sphere_modulation([bleed], grid((mm, mm, mm), (31, 31, 31)), AXIAL)
+    found = (physical.loss(factor, True) >= physical.VISIBLE_LOSS).sum() * mm**3
+    assert ball_radius(found) == pytest.approx(ball_radius(volume), abs=mm / 2)
+    dark = sphere_modulation([[0, 0, 0, a, 0, 0]], grid((mm, mm, mm), (15, 15, 15)), AXIAL)[1]
+    found = (physical.loss(dark, False) >= physical.VISIBLE_LOSS).sum() * mm**3
+    assert ball_radius(found) == pytest.approx(a, abs=mm / 2)
+
+
+def test_a_rater_marks_about_what_is_visible_and_nothing_that_is_not():
+    g = grid((0.5, 0.5, 1.0), (41, 41, 21))
+    for chi, radius in ((1.0, 0.9), (2.0, 1.5), (0.3, 0.05)):
+        blobs = [Blob("cmb", (0, 0, 0), 1.5, 0.8, seed, source=(radius, chi)) for seed in (1, 2, 3)]
+        for blob in blobs:
+            image = np.ones(g.shape, np.complex64)
+            seen, marked = physical.imprint(image, [blob], np.zeros((1, 3)), g, SWI, AXIAL, False)
+            assert (marked.any()) == (seen.any()) == (radius > 0.1)
+            assert 0.5 * seen.sum() <= marked.sum() <= 1.6 * seen.sum()
 
 
 def test_a_vein_along_the_field_turns_by_a_third_of_its_susceptibility_across_by_minus_a_sixth():

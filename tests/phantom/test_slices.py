@@ -9,11 +9,14 @@ THICKNESS_MM = (1, 2, 3, 4, 6)
 
 
 def test_peak_loss_of_1_ppm_at_3_t_and_20_ms():
-    """Radius 0.75 mm, 0.5 mm in plane, by an independent integration of the closed forms."""
+    """Radius 0.75 mm, 0.5 mm in plane, by an independent integration of the closed forms.
+
+    Inside, R2* leaves .065 of the signal. A void there instead gives 1.00 .935 .800 .690 .527.
+    """
     losses = [peak_loss(t, Acquisition(20, 27, 15, 3.0)) for t in THICKNESS_MM]
     complex_sum, averaged = zip(*losses, strict=True)
-    assert complex_sum == pytest.approx((0.935, 0.897, 0.817, 0.683, 0.515), abs=0.01)
-    assert averaged == pytest.approx((0.94, 0.73, 0.50, 0.37, 0.25), abs=0.02)
+    assert complex_sum == pytest.approx((0.935, 0.897, 0.817, 0.683, 0.515), abs=0.004)
+    assert averaged == pytest.approx((0.935, 0.734, 0.493, 0.370, 0.246), abs=0.004)
 
 
 def test_later_echoes_and_stronger_fields_lose_more_in_thick_slices():
