@@ -58,12 +58,18 @@ SIDE = {
     "minor_axis_mm": "length of the minor principal axis (mm)",
     "least_axis_mm": "length of the least principal axis (mm)",
 }
+KNOWN = {
+    "gt_radius_true_mm": "annotated CMB: true radius of its source, of generated ones (mm)",
+    "gt_radius_visible_mm": "annotated CMB: radius of what can be seen, of generated ones (mm)",
+    "gt_leaked": "annotated CMB: whether the region that gave its size leaked",
+}
 SIDES = {"gt": "annotated CMB", "pred": "candidate"}
 COLUMNS = {
     **WHO,
     **SCAN,
     **CALL,
     **{f"{s}_{name}": f"{of}: {text}" for s, of in SIDES.items() for name, text in SIDE.items()},
+    **KNOWN,
 }
 """Every column in its order, and what it holds."""
 
@@ -96,6 +102,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
     table["cmb_level"] = subgroups.number_of_cmbs(table)
     placed = features.assign(location=subgroups.pooled_location(features))
-    table = subgroups.with_features(table, placed, list(SIDE))
+    known = [name.removeprefix("gt_") for name in KNOWN]
+    table = subgroups.with_features(table, placed, [*SIDE, *known])
     table["location"] = table["gt_location"].fillna(table["pred_location"])
     return table[list(COLUMNS)]

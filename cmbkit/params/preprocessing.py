@@ -46,6 +46,8 @@ class Preprocessing(Section):
     scan's ``native`` grid as the thesis did, or on the ``standard`` one as its section 9.4
     recommends. ``atlas_registration``: how SynthSeg's stand-in fits its atlas; ``affine``, by
     the brain's outline alone, is much faster and places fewer CMBs in the right region.
+    ``growing_guard``: whether a region ends before the first step of the tolerance that adds a
+    ball of 1.8 mm at once (`region_growing.LEAP_SHARE`); not published, halves leaks and more.
     ``grid_alignment``: the standard grid begins at the first voxel's ``centres``, as published
     (masks then lie half a grid voxel low on axes whose spacing is an even multiple of the
     grid's), or at the ``edges`` of the field of view, where they do not. ``padding`` to a cube
@@ -73,6 +75,7 @@ class Preprocessing(Section):
     growing_differences: list[Literal["absolute", "relative"]] = ["absolute", "relative"]
     growing_max_radius_mm: float = Field(5.0, gt=0)
     growing_max_distance_mm: float = Field(10.0, gt=0)
+    growing_guard: bool = False
     scribble_link_mm: float = Field(5.0, gt=0)
     prune_datasets: list[AnyDataset] = ["RODEJA", "CRB", "DOU"]
     prune_tolerance_voxels: dict[AnyDataset, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}

@@ -36,6 +36,7 @@ COLUMNS = {
     "difference": "object",
     "tolerance": "float64",
     "elbow": "boolean",
+    "leap": "boolean",
     "grown_voxels": "Int64",
 }
 
@@ -163,6 +164,7 @@ def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
         difference=[growth.setting.difference for growth in growths],
         tolerance=[growth.tolerance for growth in growths],
         elbow=[growth.elbow for growth in growths],
+        leap=[growth.leap for growth in growths],
         grown_voxels=[growth.n_voxels for growth in growths],
     )
     return image.with_data(labels), table
@@ -186,7 +188,7 @@ def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd
         One row per microbleed: id, source ("mask", "point" or "scribble"), mark (number of the
         point, label of the scribble or in the mask), i, j, k (centre in voxels), n_voxels (of
         the label), radius_mm; for grown ones also connectivity, reference, difference,
-        tolerance, elbow and grown_voxels.
+        tolerance, elbow, leap and grown_voxels.
 
     Raises
     ------

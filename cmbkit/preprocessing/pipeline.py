@@ -26,7 +26,8 @@ from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume
 
 FULL_SHARE = 0.9
-GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "grown_voxels"]
+GROWING_COLUMNS = ["connectivity", "reference", "difference", "tolerance", "elbow", "leap"]
+GROWING_COLUMNS += ["grown_voxels"]
 COLUMNS = [
     *("id", "source", "x_vox", "y_vox", "z_vox", "x_mm", "y_mm", "z_mm"),
     *("n_voxels", "volume_mm3", "radius_mm", "native_radius_mm"),

@@ -20,6 +20,11 @@ from cmbkit.params import Preprocessing
 from cmbkit.volume import Volume
 
 SIX = ndimage.generate_binary_structure(3, 1)
+LEAP_SHARE = 0.05
+"""Share of the size cap that one step of the tolerance may add; more is a leap.
+
+0.05 of a ball of 5 mm is a ball of 1.8 mm. Chosen on synthetic CRB- and DOU-like scans of a seed of
+their own (benchmarks/leak_guard.md)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class Growth:
 
     ``region`` is boolean in a box whose first voxel is ``origin`` in the image; ``n_voxels``
     its size. ``elbow`` tells whether the curve had one; without it the tolerance is the one
-    before the last, and 0 (the seeds alone) if the first already leaked. ``tolerances`` and
+    before the last, and 0 (the seeds alone) if the first already leaked. ``leap`` tells whether
+    one step of the tolerance up to it added more than `LEAP_SHARE` of the size cap: a leak that
+    the elbow missed, and which ``growing_guard`` stops before. ``tolerances`` and
     ``sizes`` are the curve the elbow was looked for in; ``sizes`` counts voxels added to the
     seeds.
     """
@@ -50,6 +57,7 @@ class Growth:
     setting: Criterion
     tolerance: float
     elbow: bool
+    leap: bool
     n_voxels: int
     region: np.ndarray
     origin: tuple[int, int, int]
@@ -121,7 +129,19 @@ def pick_tolerance(tolerances: np.ndarray, sizes: np.ndarray) -> tuple[float, bo
     return (float(tolerances[-2]) if len(sizes) > 1 else 0.0), False
 
 
-def _grow_to_elbow(box, setting: Criterion, max_voxels: int) -> Growth:
+def before_leap(tolerances, sizes, tolerance: float, most: float) -> float:
+    """Last tolerance, up to the one given, before a step adds more than ``most`` voxels at once.
+
+    0, so the seeds alone, if the first tolerance does; the one given if none does.
+    """
+    tried = np.diff(sizes[tolerances <= tolerance], prepend=0)
+    leaps = np.flatnonzero(tried > most)
+    if not len(leaps):
+        return tolerance
+    return float(tolerances[leaps[0] - 1]) if leaps[0] else 0.0
+
+
+def _grow_to_elbow(box, setting: Criterion, max_voxels: int, guard: bool = False) -> Growth:
     from cmbkit.preprocessing import growing_kernels as kernels
 
     values, allowed, seeds, origin = box
@@ -139,6 +159,9 @@ def _grow_to_elbow(box, setting: Criterion, max_voxels: int) -> Growth:
         )
     tolerances = tolerances[: len(sizes)]
     tolerance, elbow = pick_tolerance(tolerances, sizes)
+    safe = before_leap(tolerances, sizes, tolerance, LEAP_SHARE * max_voxels)
+    leap = safe < tolerance and not guard
+    tolerance = safe if guard else tolerance
     if setting.reference == "parent":
         region = reached < tolerance
     else:
@@ -146,7 +169,8 @@ def _grow_to_elbow(box, setting: Criterion, max_voxels: int) -> Growth:
             values, allowed, seeds, offsets, tolerance, True, relative, max_voxels
         )
     region = largest_component(region)
-    return Growth(setting, tolerance, elbow, int(region.sum()), region, origin, tolerances, sizes)
+    n_voxels = int(region.sum())
+    return Growth(setting, tolerance, elbow, leap, n_voxels, region, origin, tolerances, sizes)
 
 
 def largest_component(region: np.ndarray) -> np.ndarray:
@@ -178,7 +202,8 @@ def grow_each_setting(image: Volume, seeds: Sequence, params: Preprocessing) -> 
     """Grow every microbleed of one scan with every setting; parameters as in `grow_study`."""
     cap = size_cap(image.voxel_volume_mm3, params.growing_max_radius_mm)
     boxes = [_box(image.data, s, image.spacing, params.growing_max_distance_mm) for s in seeds]
-    return [[_grow_to_elbow(box, s, cap) for box in boxes] for s in settings(params)]
+    guard = params.growing_guard
+    return [[_grow_to_elbow(box, s, cap, guard) for box in boxes] for s in settings(params)]
 
 
 def grow_study(image: Volume, seeds: Sequence, params: Preprocessing) -> list[Growth]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,17 +12,13 @@ import pandas as pd
 from nibabel.affines import apply_affine
 
 from cmbkit.params import Preprocessing
+from cmbkit.phantom import truth
 from cmbkit.records import Scan, StandardScan, cmb_level
 from cmbkit.running.cache import Cache
 from cmbkit.running.map_cached import map_cached
+from cmbkit.study import refinement
+from cmbkit.study.scan_inputs import scan_inputs
 from cmbkit.volume import Volume
-
-
-def scan_inputs(scan: Scan) -> dict:
-    """What a scan's preprocessed form depends on: image and annotation by content."""
-    annotation = asdict(scan.annotation)
-    annotation["mask_path"] = scan.annotation.mask_path
-    return {"uid": scan.uid, "image": scan.image, "annotation": annotation}
 
 
 def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
@@ -230,12 +225,27 @@ class CohortStage:
             name=lambda item: item[0].scan.uid,
             cluster=self._params.cluster,
         )
-        return concatenated(tables)
+        told = self.microbleeds[["uid", "id", *refinement.TRUTH]]
+        return concatenated(tables).merge(told, on=["uid", "id"], validate="one_to_one")
 
     @cached_property
     def microbleeds(self) -> pd.DataFrame:
-        """One row per annotated CMB with its way through preprocessing."""
-        return self._of_each_scan(StandardScan.microbleeds)
+        """One row per annotated CMB with its way through preprocessing.
+
+        radius_true_mm and radius_visible_mm are missing where no truth is known; leaked: its
+        grown region did (`cmbkit.phantom.truth`).
+        """
+        names = self._params.cohort.names
+        told = {name: truth.read_truth(self.folder(name)) for name in names}
+        params = self._params.preprocessing
+        return self._of_each_scan(
+            lambda s: refinement.microbleeds_of(s, told[s.scan.dataset], params)
+        )
+
+    @cached_property
+    def refinement_trials(self) -> pd.DataFrame:
+        """Every point and scribble grown with every setting (`refinement.trials`)."""
+        return refinement.trials(self._study)
 
     @cached_property
     def mimics(self) -> pd.DataFrame:

@@ -185,3 +185,23 @@ def test_one_setting_per_scan_and_a_tolerance_per_microbleed():
 def test_seed_outside_is_an_error():
     with pytest.raises(ValueError, match=r"seed: expected a voxel inside .* found \[9, 0, 0\]"):
         rg.grow_study(Volume(np.zeros((4, 4, 4)), np.eye(4)), [(9, 0, 0)], Preprocessing())
+
+
+def test_guard_stops_before_the_step_that_adds_too_much():
+    tolerances, sizes = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3, 5, 60, 61])
+    assert rg.before_leap(tolerances, sizes, 4.0, 10) == 2.0
+    assert rg.before_leap(tolerances, sizes, 2.0, 10) == 2.0
+    assert rg.before_leap(tolerances, sizes, 4.0, 55) == 4.0  # a step of just so many is none
+    assert rg.before_leap(tolerances, sizes, 4.0, 2) == 0.0
+
+
+def test_guard_keeps_a_region_out_of_what_it_leaks_into(monkeypatch):
+    """A cube of 27 voxels at 50, joined to a block of 216 at 53; the tolerance picked is 10."""
+    image = np.full((21, 21, 21), 200.0)
+    image[9:12, 9:12, 9:12] = 50.0
+    image[8:14, 8:14, 12:18] = 53.0
+    volume = Volume(image, np.eye(4))
+    monkeypatch.setattr(rg, "pick_tolerance", lambda tolerances, sizes: (10.0, True))
+    for guard, voxels in ((False, 27 + 216), (True, 27)):
+        (found,) = rg.grow_study(volume, [(10, 10, 10)], Preprocessing(growing_guard=guard))
+        assert (found.n_voxels, found.leap) == (voxels, not guard)
