@@ -101,8 +101,9 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     table = matches.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
     table["cmb_level"] = subgroups.number_of_cmbs(table)
-    placed = features.assign(location=subgroups.pooled_location(features))
     known = [name.removeprefix("gt_") for name in KNOWN]
+    placed = features.assign(location=subgroups.pooled_location(features))
+    placed = placed.reindex(columns=list(dict.fromkeys([*placed, *known])))  # missing: not known
     table = subgroups.with_features(table, placed, [*SIDE, *known])
     table["location"] = table["gt_location"].fillna(table["pred_location"])
     return table[list(COLUMNS)]

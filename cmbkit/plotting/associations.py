@@ -204,3 +204,37 @@ def _legend(figure, names, values) -> None:
         for name, colour in dataset_palette(names).items()
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=len(names))
+
+
+def size_against_truth(rows, too_large: float):
+    """Refined radius against visible and true radius, one column per dataset.
+
+    ``rows``: dataset, guard, radius_mm, radius_visible_mm, radius_true_mm. Below the solid line a
+    region is too small; above the dashed one it is over ``too_large`` times too large, a cross.
+    """
+    names = {"radius_visible_mm": "Visible radius (mm)", "radius_true_mm": "True radius (mm)"}
+    datasets = sorted(set(rows["dataset"]))
+    figure = new_figure(2.6 * max(len(datasets), 2) + 1, 5.2)
+    grid = figure.subplots(2, len(datasets), squeeze=False, sharex=True, sharey=True)
+    top = 1.05 * rows[["radius_mm", *names]].to_numpy(float).max()
+    rules = {False: ("as published", SERIES[1]), True: ("with the guard", SERIES[0])}
+    for panels, (column, title) in zip(grid, names.items(), strict=True):
+        for axes, dataset in zip(panels, datasets, strict=True):
+            own = rows[rows["dataset"] == dataset]
+            for guard, (label, colour) in rules.items():
+                part = own[own["guard"] == guard]
+                wide = (part["radius_mm"] > too_large * part[column]).to_numpy(bool)
+                for mark, shown in (("o", part[~wide]), ("x", part[wide])):
+                    size = 16 if mark == "o" else 26
+                    axes.scatter(shown[column], shown["radius_mm"], s=size, marker=mark, lw=1.1,
+                                 color=colour, alpha=0.75,
+                                 label=label if mark == "o" else None)  # fmt: skip
+            axes.plot([0, top], [0, top], color="black", lw=1)
+            axes.plot([0, top / too_large], [0, top], "--", color="black", lw=1)
+            axes.set(xlabel=title, xlim=(0, top), ylim=(0, top))
+            n = own["guard"].astype(bool).sum()
+            axes.set_title(f"{dataset} (n = {n} CMBs)")
+    for panels in grid:
+        panels[0].set_ylabel("Refined radius (mm)")
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure

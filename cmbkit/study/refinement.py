@@ -49,21 +49,39 @@ def trials_cached(cache: Cache, params: Preprocessing, scan: Scan) -> pd.DataFra
     growing |= {"scribble_link_mm": params.scribble_link_mm}
     del growing["growing_guard"]
 
+    inputs = {"scan": scan_inputs(scan), "growing": growing}
+
     def compute(folder: Path) -> None:
         table = grown_with_each_setting(scan, params)
         table.to_csv(folder / "trials.tsv", sep="\t", index=False)
 
-    inputs = {"scan": scan_inputs(scan), "growing": growing}
-    folder = cache.get(
-        "refinement",
-        scan.uid,
-        inputs,
-        lambda folder: grown_with_each_setting(scan, params).to_csv(
-            folder / "trials.tsv", sep="\t", index=False
-        ),
-        code=[trials_cached],
+    folder = cache.get("refinement", scan.uid, inputs, compute, code=[trials_cached])
+    return pd.read_csv(folder / "trials.tsv", sep="\t")
+
+
+def trials(study) -> pd.DataFrame:
+    """`trials_cached` of all scans of a study, with dataset, uid, slice thickness and truth.
+
+    No row where every annotation is a mask.
+    """
+    params, cohort = study.params, study.cohort
+    scans = [s for s in cohort.scans if s.annotation.kind in ("points", "scribbles")]
+    found = map_cached(
+        study.cache,
+        partial(trials_cached, study.cache, params.preprocessing),
+        scans,
+        step="refinement",
+        workers=params.workers,
+        name=lambda scan: scan.uid,
+        cluster=params.cluster,
     )
-    return pd.read_csv(Path(folder) / "trials.tsv", sep="\t")
+    tables = [
+        table.assign(uid=s.uid, dataset=s.dataset, thickness_mm=s.acquisition.slice_thickness_mm)
+        for table, s in zip(found, scans, strict=True)
+    ]
+    empty = pd.DataFrame(columns=[*TRIAL, "uid", "dataset", "thickness_mm"])
+    told = cohort.microbleeds[["uid", "id", *truth.COLUMNS]]
+    return pd.concat(tables or [empty]).merge(told, on=["uid", "id"], validate="many_to_one")
 
 
 def grown_with_each_setting(scan: Scan, params: Preprocessing) -> pd.DataFrame:

@@ -54,7 +54,6 @@ def made():
         pd.concat([t for t in part if len(t)], ignore_index=True) for part in (matches, features)
     )
     matches, features = both
-    features[["radius_true_mm", "radius_visible_mm", "leaked"]] = np.nan
     return pd.DataFrame(rows), match_table(matches, pd.DataFrame(about), features)
 
 
