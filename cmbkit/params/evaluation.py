@@ -19,7 +19,9 @@ class SliceExperiment(Section):
     ``thickness_mm``. The first
     of ``radius_mm``, ``contrast`` (share of signal lost) and ``count`` (microbleeds per brain)
     is the base; each further value takes its place alone, at ``varied_thickness_mm``.
-    ``slab_mm``: the network looks at an axial slab of that height; null: at the whole brain.
+    In the physical model (``cohort: phantom_model``) slices are summed as complex signal and, for
+    comparison, by averaging magnitudes; ``tesla`` and ``te_ms`` are varied like the others, and
+    the contrast follows from them. ``slab_mm``: the network looks at an axial slab of that height; null: at the whole brain.
     """
 
     brains: int = Field(2, ge=0)
@@ -28,6 +30,8 @@ class SliceExperiment(Section):
     radius_mm: list[Positive] = Field([2.0, 1.5], min_length=1)
     contrast: list[Share] = Field([0.8, 0.5], min_length=1)
     count: list[Annotated[int, Field(gt=0)]] = Field([24, 8], min_length=1)
+    tesla: list[Positive] = Field([3.0], min_length=1)
+    te_ms: list[Positive] = Field([20.0], min_length=1)
     in_plane_mm: float = Field(0.9, gt=0)
     slab_mm: float | None = Field(40.0, ge=20)
 

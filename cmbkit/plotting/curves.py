@@ -7,6 +7,7 @@ from cmbkit.plotting.style import MODEL_COLOURS, MODEL_NAMES, SERIES
 
 LOSSES = {"train_loss": "Training", "val_loss": "Validation"}
 THICKNESS_ROWS = {"recall": "Recall (share of CMBs found)", "fp_scan": "False positives per scan"}
+LEVELS = {"complex": "complex sum", "magnitude": "magnitudes averaged"}
 MARKS = "os^Dv"
 SHIFT_MM = 0.08
 MOST_FP = 8.0
@@ -140,7 +141,8 @@ def _intervals(axes, rows, name: str) -> None:
     import seaborn as sns
 
     levels = list(dict.fromkeys(rows["level"]))
-    words = {x: f"{x:g}" + ("" if i else " (base)") for i, x in enumerate(levels)}
+    told = {x: LEVELS.get(x) or f"{x:g}" for x in levels}
+    words = {x: told[x] + ("" if i else " (base)") for i, x in enumerate(levels)}
     shift = {x: SHIFT_MM * (i - (len(levels) - 1) / 2) for i, x in enumerate(levels)}
     shown = rows.assign(at=rows["thickness_mm"] + rows["level"].map(shift),
                         said=rows["level"].map(words))  # fmt: skip

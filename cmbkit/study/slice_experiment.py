@@ -3,7 +3,8 @@
 The thesis found fewer CMBs in scans of thick slices and conjectured that these are the reason;
 sequence, hospital and number of CMBs differed too (sections 8.1.1 to 8.1.3). Here the same
 synthetic brains with the same CMBs are scanned with slices of 1 to 6 mm, and size, contrast and
-number of the CMBs are varied one at a time.
+number of the CMBs are varied one at a time. By the physical model, slices are summed as complex
+signal, as a scanner does, and by averaging magnitudes, as simulators on magnitude images do.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.params import Evaluation, Inference, Preprocessing, SliceExperiment, Tool
-from cmbkit.phantom.controlled import ControlledBrain, Setting
+from cmbkit.phantom.controlled import AVERAGING, LAYER_MM, ControlledBrain, Physics, Setting
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.cache import Cache
@@ -28,20 +29,55 @@ BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 MAP, CENTRES = "probseg.nii.gz", "centres.npy"
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
+PHYSICAL = {"tesla": "tesla", "te_ms": "te_ms"}
+KEYS = [*Setting.__dataclass_fields__, "averaging", *PHYSICAL]
+Item = tuple[int, Setting, Physics | None]
+"""Number of a brain, and how it is scanned; no physics in the contrast model."""
 
 
-def conditions(design: SliceExperiment) -> pd.DataFrame:
+def conditions(design: SliceExperiment, model: str = "contrast") -> pd.DataFrame:
     """Every condition of the experiment.
+
+    Parameters
+    ----------
+    model : {"contrast", "physical"}
+        Of the phantom. In the physical model averaging, field and echo time are factors, contrast
+        is none, and factors of a single level are left out.
 
     Returns
     -------
     DataFrame
-        factor (what is varied), level (its value), thickness_mm, radius_mm, contrast, count.
-        The base has a row for each factor: it is one level of each.
+        factor (what is varied), level (its value), and `KEYS`: thickness_mm, radius_mm, contrast,
+        count, averaging, tesla, te_ms (the last three missing in the contrast model). The base has
+        a row for each factor: it is one level of each.
     """
-    base = {column: getattr(design, column)[0] for column in FACTORS.values()}
+    if model == "physical":
+        return _physical_conditions(design)
+    table = _varied(design, FACTORS)
+    return table.reindex(columns=["factor", "level", *KEYS])
+
+
+def _physical_conditions(design: SliceExperiment) -> pd.DataFrame:
+    factors = {name: column for name, column in FACTORS.items() if name != "contrast"} | PHYSICAL
+    several = {f: c for f, c in factors.items() if len(set(getattr(design, c))) > 1}
+    base = {column: getattr(design, column)[0] for column in factors.values()}
+    rows = [
+        {"factor": "averaging", "level": how, **base, "averaging": how, "thickness_mm": thickness}
+        for how in AVERAGING
+        for thickness in sorted(set(design.thickness_mm))
+    ]
+    others = _varied(design, several, base) if several else pd.DataFrame()
+    table = pd.concat([pd.DataFrame(rows), others], ignore_index=True)
+    table = table.assign(contrast=np.nan).fillna({"averaging": AVERAGING[0]})
+    same = table["thickness_mm"] <= LAYER_MM  # one layer: nothing to average
+    table.loc[same, "averaging"] = AVERAGING[0]
+    return table[["factor", "level", *KEYS]].astype({"level": object})
+
+
+def _varied(design: SliceExperiment, factors: dict, base: dict | None = None) -> pd.DataFrame:
+    base = base or {column: getattr(design, column)[0] for column in factors.values()}
     rows = []
-    for factor, column in FACTORS.items():
+    for factor, column in factors.items():
         for position, level in enumerate(dict.fromkeys(getattr(design, column))):
             thicknesses = design.varied_thickness_mm if position else design.thickness_mm
             for thickness in sorted(set(thicknesses)):
@@ -87,10 +123,17 @@ def standardise(
     return *parts, float(done.record["background_value"])
 
 
-def _named(item: tuple[int, Setting]) -> str:
+def _named(item: Item) -> str:
     """Name of a brain in one condition."""
-    number, setting = item
-    values = (f"{key.split('_')[0]}-{value:g}" for key, value in vars(setting).items())
+    number, setting, physics = item
+    told = {k: f"{v:g}" for k, v in vars(setting).items() if v == v}
+    if physics is not None:
+        told |= {
+            "sum": physics.averaging,
+            "tesla": f"{physics.tesla:g}",
+            "te": f"{physics.te_ms:g}",
+        }
+    values = (f"{key.split('_')[0]}-{value}" for key, value in told.items())
     return "_".join([f"brain-{number}", *values])
 
 
@@ -99,14 +142,15 @@ def matches_cached(
     inference: Inference,
     evaluation: Evaluation,
     model: str,
-    item: tuple[tuple[int, Setting], Path],
+    item: tuple[Item, Path],
 ) -> pd.DataFrame:
     """Candidates in the map of one brain in one condition, matched with where the CMBs were put."""
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.evaluation.instances import from_labels, from_points
     from cmbkit.evaluation.scan import evaluate_scan
 
-    (number, setting), map_folder = item
+    scanned, map_folder = item
+    number = scanned[0]
     inputs = {
         "map": map_folder,
         "brain": number,
@@ -132,7 +176,7 @@ def matches_cached(
         matches[kept].to_csv(folder / "matches.tsv", sep="\t", index=False)
 
     step = f"experiments/slices-{model}"
-    folder = cache.get(step, _named((number, setting)), inputs, compute, code=[matches_cached])
+    folder = cache.get(step, _named(scanned), inputs, compute, code=[matches_cached])
     return pd.read_csv(folder / "matches.tsv", sep="\t")
 
 
@@ -151,19 +195,20 @@ class SliceExperimentStage:
     @cached_property
     def conditions(self) -> pd.DataFrame:
         """See `conditions`."""
-        return conditions(self.design)
+        return conditions(self.design, self._study.params.cohort.phantom_model)
 
     def _make_brain(self, number: int) -> ControlledBrain:
         seed = (self._study.params.seed, BRAIN_NUMBER, number)
         design = self.design
         return ControlledBrain(seed, max(design.count), max(design.radius_mm), design.slab_mm)
 
-    def _map(self, model: str, item: tuple[int, Setting]) -> Path:
+    def _map(self, model: str, item: Item) -> Path:
         """Folder of the probability map of one brain in one condition; predicts unless there."""
-        number, setting = item
+        number, setting, physics = item
         params, design = self._study.params, self.design
+        told = {k: v for k, v in vars(setting).items() if v == v}
         inputs = {
-            "setting": vars(setting),
+            "setting": told if physics is None else told | vars(physics),
             "brain": [params.seed, BRAIN_NUMBER, number],
             "brains": [max(design.count), max(design.radius_mm), design.slab_mm],
             "in_plane_mm": design.in_plane_mm,
@@ -180,14 +225,14 @@ class SliceExperimentStage:
             code=[SliceExperimentStage._predict, SliceExperimentStage._make_brain, *PREDICTOR],
         )
 
-    def _predict(self, model: str, item: tuple[int, Setting], folder: Path) -> None:
+    def _predict(self, model: str, item: Item, folder: Path) -> None:
         """Render, standardise and predict; write the map and where the CMBs were put (mm)."""
         from cmbkit.detector.inference.files import PROBABILITY_FLOOR
         from cmbkit.detector.inference.tiled import predict_probability
 
-        number, setting = item
+        number, setting, physics = item
         brain, design = self._brain(number), self.design
-        raw, centres = brain.scan(setting, design.in_plane_mm)
+        raw, centres = brain.scan(setting, design.in_plane_mm, physics)
         slab = None if design.slab_mm is None else brain.slab
         image, inside, background = standardise(raw, self._study.params.preprocessing, slab)
         predictor = self._study.results.predictor(model)
@@ -203,11 +248,18 @@ class SliceExperimentStage:
         """Scans of the experiment; a condition that several factors share is scanned once."""
         return len(self._scans())
 
-    def _scans(self) -> list[tuple[int, Setting]]:
-        columns = list(Setting.__dataclass_fields__)
-        distinct = self.conditions[columns].drop_duplicates()
-        settings = [Setting(*row) for row in distinct.itertuples(index=False, name=None)]
-        return [(number, s) for number in range(self.design.brains) for s in settings]
+    @cached_property
+    def _distinct(self) -> pd.DataFrame:
+        """Conditions to scan, those of one field and echo time in a row."""
+        return self.conditions[KEYS].drop_duplicates().sort_values(list(PHYSICAL), kind="stable")
+
+    def _scans(self) -> list[Item]:
+        settings = []
+        for row in self._distinct.to_dict("records"):
+            physics = {name: row.pop(name) for name in ("averaging", *PHYSICAL)}
+            known = isinstance(physics["averaging"], str)
+            settings.append((Setting(**row), Physics(**physics) if known else None))
+        return [(number, *s) for number in range(self.design.brains) for s in settings]
 
     def matches(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
         """Matches of every scan, and the scans.
@@ -231,15 +283,17 @@ class SliceExperimentStage:
             workers=params.workers,
             name=lambda pair: _named(pair[0]),
         )
-        scans = pd.DataFrame([{"brain": number, **vars(setting)} for number, setting in items])
-        keys = list(Setting.__dataclass_fields__)
-        scans = self.conditions.merge(scans, on=keys, how="left")
+        distinct = self._distinct.assign(scan=range(len(self._distinct)))
+        table = self.conditions.merge(distinct, on=KEYS, how="left")
+        number = [(n // len(distinct), n % len(distinct)) for n in range(len(items))]
+        scans = table.merge(pd.DataFrame(number, columns=["brain", "scan"]), on="scan")
         parts = [
-            table.assign(brain=number, **vars(setting))
-            for (number, setting), table in zip(items, found, strict=True)
+            part.assign(brain=brain, scan=scan)
+            for (brain, scan), part in zip(number, found, strict=True)
+            if len(part)
         ]
-        matches = pd.concat([part for part in parts if len(part)], ignore_index=True)
-        return self.conditions.merge(matches, on=keys, how="inner"), scans
+        matches = table.merge(pd.concat(parts, ignore_index=True), on="scan")
+        return matches.drop(columns="scan"), scans.drop(columns="scan")
 
     def curves(self, model: str = "scratch") -> pd.DataFrame:
         """Recall and false positives of each condition (`evaluation.slice_experiment`)."""

@@ -135,7 +135,10 @@ def figure_s11(table: pd.DataFrame) -> Figure:
 
 def figure_s31(curves: pd.DataFrame) -> Figure:
     """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
-    return nothing_to_show(LEFT_OUT) if curves.empty else thickness_curves(curves, VARIED)
+    if curves.empty:
+        return nothing_to_show(LEFT_OUT)
+    shown = {name: title for name, title in VARIED.items() if name in set(curves["factor"])}
+    return thickness_curves(curves, shown)
 
 
 def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:

@@ -9,14 +9,18 @@ from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
 from cmbkit.evaluation.statistics import summary, summary_by
 from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, by_factor, cmb_count
 from cmbkit.params import Evaluation, SliceExperiment
+from cmbkit.plotting.curves import LEVELS
 from cmbkit.published.numbers import stated, statements, thesis_numbers
 from cmbkit.reporting.layout import Column, laid_out
 
 FACTORS = ("sequence", "slice thickness", "in-plane resolution", "many CMBs")
 VARIED = {
+    "averaging": "Signal of a slice",
     "radius": "Radius (mm)",
     "contrast": "Contrast (share of signal lost)",
     "count": "CMBs per brain",
+    "tesla": "Field (T)",
+    "te_ms": "Echo time (ms)",
 }
 """What the experiment varies, and how a figure or table calls it."""
 LEFT_OUT = "The experiment is left out of this run (evaluation: slice_experiment: brains: 0)."
@@ -128,7 +132,7 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
-        Column("level", "Value"),
+        Column("level", "Value", names=LEVELS),
         Column("thinner_mm", "Thinner (mm)"),
         Column("thicker_mm", "Thicker (mm)"),
         Column("brains", "Brains"),
@@ -145,7 +149,34 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
     return laid_out(changes, columns, note=note)
 
 
-def experiment_caption(design: SliceExperiment, n_scans: int) -> str:
+def thickness_in_words(changes: pd.DataFrame) -> str:
+    """What thick slices do by complex sum and by averaged magnitudes (rows of `table_s32`)."""
+    rows = changes[changes["factor"] == "averaging"] if len(changes) else changes
+    if rows.empty:
+        return (
+            "Whether averaging magnitudes overstates the loss is asked of the physical model alone."
+        )
+    ends = rows[(rows["thinner_mm"] == rows["thinner_mm"].min())
+                & (rows["thicker_mm"] == rows["thicker_mm"].max())]  # fmt: skip
+    true, drawn = (ends[ends["level"] == how].iloc[0] for how in ("complex", "magnitude"))
+    lost = "thick slices alone lose CMBs" if true["change_high"] < 0 else (
+        "that thick slices alone lose CMBs is not shown"
+    )  # fmt: skip
+    more = "averaging magnitudes overstates the loss"
+    if not drawn["change_high"] < true["change_low"]:
+        more = "that averaging magnitudes overstates the loss is not shown"
+    told = [
+        f"{row['change']:+.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]"
+        for row in (true, drawn)
+    ]
+    return (
+        f"From {true['thinner_mm']:g} to {true['thicker_mm']:g} mm recall changes by {told[0]} with "
+        f"complex sums and by {told[1]} with averaged magnitudes ({true['brains']} brains, "
+        f"{true['n']} CMBs): {lost}, and {more}."
+    )
+
+
+def experiment_caption(design: SliceExperiment, n_scans: int, model: str = "contrast") -> str:
     """Size of the slice experiment and what was left out, in a few sentences."""
     if not design.brains:
         return "left out of this run"
@@ -158,9 +189,12 @@ def experiment_caption(design: SliceExperiment, n_scans: int) -> str:
             "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "
             f"take CMBs as independent and so are rather too narrow: {_too_few(design)}"
         )
+    base = f"{design.contrast[0]:.0%} of the signal lost"
+    if model == "physical":
+        base = f"as it looks at 1 ppm, {design.tesla[0]:g} T and {design.te_ms[0]:g} ms"
     return (
         f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where} looked at; base: "
-        f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost, "
+        f"radius {design.radius_mm[0]:g} mm, {base}, "
         f"{design.count[0]} CMBs per brain. {intervals}; no anatomical filter."
     )
 
