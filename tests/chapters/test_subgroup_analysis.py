@@ -196,6 +196,31 @@ def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(brains, t
     assert "in 36 scans, an axial slab of 40 mm of each looked at" in caption
 
 
+@pytest.mark.parametrize(
+    ("complex_sum", "averaged", "told"),
+    [
+        (
+            (-0.2, -0.3, -0.1),
+            (-0.6, -0.7, -0.5),
+            "slices alone lose CMBs, and averaging magnitudes",
+        ),
+        ((-0.2, -0.3, -0.1), (-0.3, -0.5, -0.2), "alone lose CMBs, and that averaging magnitudes"),
+        ((0.0, -0.1, 0.1), (-0.4, -0.5, -0.3), "lose CMBs is not shown, and averaging magnitudes"),
+        (
+            (0.0, np.nan, np.nan),
+            (0.0, np.nan, np.nan),
+            "lose CMBs is not shown, and that averaging",
+        ),
+    ],
+)
+def test_what_is_said_of_thick_slices_follows_from_the_intervals(complex_sum, averaged, told):
+    rows = [("complex", *complex_sum), ("magnitude", *averaged)]
+    changes = pd.DataFrame(rows, columns=["level", "change", "change_low", "change_high"])
+    changes = changes.assign(factor="averaging", thinner_mm=1.0, thicker_mm=6.0, brains=8, n=96)
+    assert told in subgroup_analysis.thickness_in_words(changes)
+    assert "physical model alone" in subgroup_analysis.thickness_in_words(changes.iloc[:0])
+
+
 def test_examples_are_the_surest_and_the_most_elongated():
     rows = [
         ("a", "FP", "DOU", np.nan, 0.7, np.nan), ("b", "FP", "DOU", np.nan, 0.9, np.nan),

@@ -350,7 +350,10 @@ TAKES_EFFECT = {
     "evaluation.test_datasets": reads("chapters/literature_comparison.py"),
     "evaluation.slice_experiment": experiment,
     **dict.fromkeys(
-        (f"evaluation.slice_experiment.{name}" for name in ("in_plane_mm", "slab_mm")),
+        (
+            f"evaluation.slice_experiment.{name}"
+            for name in ("in_plane_mm", "slab_mm", "tesla", "te_ms")
+        ),
         reads("study/slice_experiment.py"),
     ),
 }

@@ -23,6 +23,21 @@ def test_one_factor_is_varied_at_a_time():
     assert others.sum(axis=1).max() == 1
 
 
+def test_physical_model_sums_the_same_scans_in_both_ways():
+    """Base at 2 thicknesses, summed twice, but the same at 1 mm; another field, another radius."""
+    design = SliceExperiment(
+        thickness_mm=[1.0, 6.0], varied_thickness_mm=[6.0], radius_mm=[2.0, 1.5], count=[9],
+        tesla=[3.0, 1.5],
+    )  # fmt: skip
+    table = conditions(design, "physical")
+    assert table.groupby("factor", sort=False).size().to_dict() == {
+        "averaging": 4, "radius": 3, "tesla": 3,
+    }  # fmt: skip
+    assert len(table.drop(columns=["factor", "level"]).drop_duplicates()) == 3 + 1 + 1
+    thin = table[(table["level"] == "magnitude") & (table["thickness_mm"] == 1.0)]
+    assert thin["averaging"].tolist() == ["complex"]
+
+
 def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
     brain = ControlledBrain((3, 90, 0), 3, 2.5, 40.0)
     raw, centres = brain.scan(Setting(3.0, 2.5, 1.0, 3), 1.0)

@@ -17,6 +17,7 @@ from cmbkit.chapters.subgroup_analysis.supplement import (
     table_s11,
     table_s31,
     table_s32,
+    thickness_in_words,
 )
 from cmbkit.chapters.subgroup_analysis.tables import table_8_1, table_8_2, table_8_3
 from cmbkit.chapters.subgroup_analysis.thick_slices import figure_peak_loss, table_peak_loss
