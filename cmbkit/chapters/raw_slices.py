@@ -16,6 +16,19 @@ def raw_image(scan: Scan) -> Volume:
     return volume.with_data(np.nan_to_num(volume.data, nan=np.nanmin(volume.data)))
 
 
+def raw_phase(scan: Scan) -> Volume | None:
+    """Filtered phase in rad that comes with a scan of CRB's layout, in RAS; None where none does.
+
+    ``<study>/phase/<study>_PHASE.nii.gz``, in 1/1000 rad.
+    """
+    study = scan.image.parents[2] if len(scan.image.parents) > 2 else scan.image.parent
+    path = study / "phase" / f"{study.name}_PHASE.nii.gz"
+    if scan.sequence != "SWI" or not path.is_file():
+        return None
+    volume = Volume.read(path).reoriented("RAS")
+    return volume.with_data(volume.data / np.float32(1000))
+
+
 def raw_marks(annotation: Annotation, image: Volume) -> Volume:
     """Voxels that raters marked, on the image's own grid: mask or scribbles as drawn, or points."""
     if annotation.mask_path:

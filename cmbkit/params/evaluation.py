@@ -21,7 +21,8 @@ class SliceExperiment(Section):
     is the base; each further value takes its place alone, at ``varied_thickness_mm``.
     In the physical model (``cohort: phantom_model``) slices are summed as complex signal and, for
     comparison, by averaging magnitudes; ``tesla`` and ``te_ms`` are varied like the others, and
-    the contrast follows from them. ``slab_mm``: the network looks at an axial slab of that height; null: at the whole brain.
+    the contrast follows from them. ``slab_mm``: the network looks at an axial slab of that height;
+    null: at the whole brain.
     """
 
     brains: int = Field(2, ge=0)

@@ -202,14 +202,14 @@ def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(brains, t
         (
             (-0.2, -0.3, -0.1),
             (-0.6, -0.7, -0.5),
-            "slices alone lose CMBs, and averaging magnitudes",
+            "alone lose CMBs, and averaging magnitudes",
         ),
         ((-0.2, -0.3, -0.1), (-0.3, -0.5, -0.2), "alone lose CMBs, and that averaging magnitudes"),
         ((0.0, -0.1, 0.1), (-0.4, -0.5, -0.3), "lose CMBs is not shown, and averaging magnitudes"),
         (
             (0.0, np.nan, np.nan),
             (0.0, np.nan, np.nan),
-            "lose CMBs is not shown, and that averaging",
+            "CMBs is not shown, and that averaging",
         ),
     ],
 )

@@ -18,11 +18,16 @@ NO_TRUTH = "Of no point or scribble of this run is the truth known."
 
 
 def known(trials: pd.DataFrame) -> pd.DataFrame:
-    """Trials of microbleeds whose visible region is known, with slices and setting as text."""
-    rows = trials[trials["radius_visible_mm"].notna()].reset_index(drop=True)
+    """Trials of microbleeds whose visible region is known, with slices and setting."""
+    rows = with_setting(trials[trials["radius_visible_mm"].notna()].reset_index(drop=True))
     slices = slice_thickness(rows.rename(columns={"thickness_mm": "slice_thickness_mm"}))
-    words = [", ".join(map(str, row)) for row in rows[SETTING].itertuples(index=False)]
-    return rows.assign(slices=slices, setting=words)
+    return rows.assign(slices=slices)
+
+
+def with_setting(trials: pd.DataFrame) -> pd.DataFrame:
+    """Trials with their setting as text, e.g. "parent, absolute, 6"."""
+    words = [", ".join(map(str, row)) for row in trials[SETTING].itertuples(index=False)]
+    return trials.assign(setting=words)
 
 
 def as_chosen(trials: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from cmbkit.chapters.subgroup_analysis.figures import (
     found_and_missed,
     places_in_mni,
 )
+from cmbkit.chapters.subgroup_analysis.phase import table_s37b
 from cmbkit.chapters.subgroup_analysis.ratings import table_s36, table_s37
 from cmbkit.chapters.subgroup_analysis.supplement import (
     experiment_caption,
@@ -21,3 +22,4 @@ from cmbkit.chapters.subgroup_analysis.supplement import (
 )
 from cmbkit.chapters.subgroup_analysis.tables import table_8_1, table_8_2, table_8_3
 from cmbkit.chapters.subgroup_analysis.thick_slices import figure_peak_loss, table_peak_loss
+from cmbkit.chapters.subgroup_analysis.true_sizes import leak_in_words, table_8_3b

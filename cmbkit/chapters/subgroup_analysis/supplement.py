@@ -153,9 +153,7 @@ def thickness_in_words(changes: pd.DataFrame) -> str:
     """What thick slices do by complex sum and by averaged magnitudes (rows of `table_s32`)."""
     rows = changes[changes["factor"] == "averaging"] if len(changes) else changes
     if rows.empty:
-        return (
-            "Whether averaging magnitudes overstates the loss is asked of the physical model alone."
-        )
+        return "Whether averaging magnitudes overstates the loss: of the physical model alone."
     ends = rows[(rows["thinner_mm"] == rows["thinner_mm"].min())
                 & (rows["thicker_mm"] == rows["thicker_mm"].max())]  # fmt: skip
     true, drawn = (ends[ends["level"] == how].iloc[0] for how in ("complex", "magnitude"))
@@ -170,8 +168,8 @@ def thickness_in_words(changes: pd.DataFrame) -> str:
         for row in (true, drawn)
     ]
     return (
-        f"From {true['thinner_mm']:g} to {true['thicker_mm']:g} mm recall changes by {told[0]} with "
-        f"complex sums and by {told[1]} with averaged magnitudes ({true['brains']} brains, "
+        f"From {true['thinner_mm']:g} to {true['thicker_mm']:g} mm recall changes by {told[0]} "
+        f"with complex sums and by {told[1]} with averaged magnitudes ({true['brains']} brains, "
         f"{true['n']} CMBs): {lost}, and {more}."
     )
 

@@ -1,0 +1,137 @@
+"""Are missed microbleeds larger or smaller? Table 8.3 by refined, visible and true size."""
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.chapters.detection import DATASET, DATASETS, in_order
+from cmbkit.chapters.preprocessing.refinement import as_chosen, with_setting
+from cmbkit.chapters.subgroup_analysis.tables import about
+from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
+from cmbkit.params import Evaluation
+from cmbkit.reporting.layout import Column, laid_out
+
+SIZES = {
+    "published": "refined as published",
+    "refined": "refined, this run",
+    "visible": "visible",
+    "true": "true",
+}
+"""Of these, "published" is the grown region without the guard, "refined" what Table 8.3 shows."""
+NO_TRUTH = "No truth is known of the CMBs of this run, so what the leak made cannot be told."
+TOGETHER = "All"
+
+
+def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Annotated CMBs of known truth, found or missed, with the radius (mm) of each of `SIZES`.
+
+    ``trials`` (`cmbkit.study.refinement.trials`) give the published radius of points and
+    scribbles; of a mask it is the refined one.
+    """
+    own = matches[(matches["model"] == model) & matches["gt_radius_visible_mm"].notna()]
+    grown = trials[~trials["guard"].astype(bool)]
+    grown = as_chosen(with_setting(grown))[["uid", "id", "radius_mm"]]
+    grown = grown.rename(columns={"id": "gt_id", "radius_mm": "published"})
+    own = own.merge(grown.astype({"gt_id": float, "published": float}), on=["uid", "gt_id"],
+                    how="left", validate="one_to_one")  # fmt: skip
+    names = {"refined": "gt_radius_mm", "visible": "gt_radius_visible_mm",
+             "true": "gt_radius_true_mm"}  # fmt: skip
+    own = own.assign(**{name: own[column] for name, column in names.items()})
+    return own.assign(published=own["published"].fillna(own["refined"]))
+
+
+def table_8_3b(
+    matches: pd.DataFrame,
+    trials: pd.DataFrame,
+    params: Evaluation,
+    *,
+    seed: int,
+    model: str = "scratch",
+) -> pd.DataFrame:
+    """Radius of found and of missed CMBs by every size that is known of them (Table 8.3b).
+
+    Returns
+    -------
+    DataFrame
+        dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found, missed
+        (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of a
+        95 % interval, patients resampled. No row where no truth is known.
+    """
+    rows, own = [], sized(matches, trials, model)
+    names = list(in_order(own[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"])
+    for dataset in [*names, TOGETHER] if len(own) else []:
+        part = own if dataset == TOGETHER else own[own["dataset"] == dataset]
+        found = (part["match"] == "TP").to_numpy()
+        for size in SIZES:
+            row = {"dataset": dataset, "size": size, "n_found": found.sum()}
+            row |= {"n_missed": (~found).sum(), "n_leaked": int(part["gt_leaked"].eq(True).sum())}
+            for name, chosen in (("found", found), ("missed", ~found)):
+                row |= {name: part[size][chosen].mean(), f"{name}_sd": part[size][chosen].std()}
+            row["difference"] = row["missed"] - row["found"]
+            ends = _interval(part, part[size].to_numpy(float), found, params, seed)
+            rows.append(row | dict(zip(("difference_low", "difference_high"), ends, strict=True)))
+    columns = [
+        DATASET,
+        Column("size", "Radius", names=SIZES),
+        *(Column("n_found", "Found"), Column("n_missed", "Missed")),
+        Column("n_leaked", "Leaked regions"),
+        *(Column("found", "Found (mm)", 2), Column("missed", "Missed (mm)", 2)),
+        Column("difference", "Missed - found (mm)", 2),
+    ]
+    note = f"{about(model)} The same CMBs in every row of a dataset. Mean ± SD [95 % interval, "
+    note = f"{note}patients resampled]. Leaked: of the regions of this run." if rows else NO_TRUTH
+    return laid_out(pd.DataFrame(rows, columns=None if rows else ["dataset"]), columns, note=note)
+
+
+def _interval(rows, radius, found, params: Evaluation, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean radius of missed less that of found CMBs."""
+    weights = bootstrap_weights(patient_codes(rows), params.bootstrap_samples, seed)
+    means = [divide(weights[:, k] @ radius[k], weights[:, k].sum(axis=1)) for k in (~found, found)]
+    return percentile_interval(np.subtract(*means))
+
+
+def leak_in_words(table: pd.DataFrame, dataset: str = "CRB") -> str:
+    """Whether leaks of region growing make missed CMBs look larger, from `table_8_3b`.
+
+    ``dataset``: the one to tell of; all together where it is not in the table.
+    """
+    if table.empty:
+        return NO_TRUTH
+    dataset = dataset if dataset in set(table["dataset"]) else TOGETHER
+    rows = table[table["dataset"] == dataset].set_index("size")
+    told = {size: _direction(rows.loc[size]) for size in SIZES}
+    facts = "; ".join(
+        f"{SIZES[size]} {row['difference']:+.2f} mm [{row['difference_low']:.2f}, "
+        f"{row['difference_high']:.2f}]"
+        for size, row in rows.iterrows()
+    )
+    first = rows.iloc[0]
+    start = f"{dataset}, {first['n_found']} found and {first['n_missed']} missed CMBs; missed less "
+    return f"{start}found radius: {facts}. {_verdict(told)}"
+
+
+def _direction(row: pd.Series) -> str:
+    if row["difference_low"] > 0:
+        return "larger"
+    return "smaller" if row["difference_high"] < 0 else "no different"
+
+
+def _verdict(told: dict[str, str]) -> str:
+    """What the directions of missed against found CMBs by each size mean together."""
+    published, true = told["published"], told["true"]
+    if published == "larger" and true != "larger":
+        same = "they are smaller" if true == "smaller" else "no difference is shown"
+        rest = f"with this run's refinement they are {told['refined']}"
+        return (
+            f"By the published refinement missed CMBs are larger, in truth {same}: the leak made "
+            f"the finding here, and may have made the thesis's; {rest}."
+        )
+    if published == true:
+        return (
+            f"By refined and by true size alike missed CMBs are {true}: here the leak does not "
+            "make the finding, so it does not explain the thesis's."
+        )
+    return (
+        f"By the published refinement missed CMBs are {published}, in truth {true}: the leak hides "
+        'the difference here, but does not turn it into the thesis\'s "missed are larger".'
+    )

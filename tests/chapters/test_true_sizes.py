@@ -1,0 +1,58 @@
+"""Found and missed microbleeds by refined, visible and true size."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmbkit.chapters.subgroup_analysis import leak_in_words, table_8_3b
+from cmbkit.params import Evaluation
+
+PARAMS = Evaluation(bootstrap_samples=200)
+
+
+def made():
+    """Six patients, each with a found CMB of 2 mm and a missed one of 1 mm that leaked to 4."""
+    rows, trials = [], []
+    for patient in range(6):
+        for gt_id, match, true, grown in ((1, "TP", 2.0, 2.0), (2, "FN", 1.0, 4.0)):
+            uid = f"CRB-{patient}"
+            rows.append((uid, str(patient), gt_id, match, 1.5, true + 0.1, true, False))
+            trials += [(uid, gt_id, guard, grown if not guard else 1.5) for guard in (False, True)]
+    columns = ["uid", "patient", "gt_id", "match", "gt_radius_mm", "gt_radius_visible_mm"]
+    matches = pd.DataFrame(rows, columns=[*columns, "gt_radius_true_mm", "gt_leaked"])
+    matches = matches.assign(dataset="CRB", source="CRB", model="scratch")
+    trials = pd.DataFrame(trials, columns=["uid", "id", "guard", "radius_mm"])
+    return matches, trials.assign(reference="parent", difference="absolute", connectivity=6)
+
+
+def test_the_same_microbleeds_by_four_sizes():
+    table = table_8_3b(*made(), PARAMS, seed=1).set_index(["dataset", "size"]).loc["CRB"]
+    assert table["n_found"].tolist() == table["n_missed"].tolist() == [6] * 4
+    assert table["difference"].tolist() == pytest.approx([2.0, 0.0, -1.0, -1.0])
+    words = leak_in_words(table.reset_index().assign(dataset="CRB"))
+    assert "missed CMBs are larger, in truth they are smaller: the leak made the finding" in words
+    assert "with this run's refinement they are no different" in words
+
+
+@pytest.mark.parametrize(
+    ("published", "true", "told"),
+    [
+        ((0.1, 0.9), (-0.9, -0.1), "in truth they are smaller: the leak made"),
+        ((0.1, 0.9), (-0.1, 0.1), "in truth no difference is shown: the leak made"),
+        ((0.1, 0.9), (0.1, 0.9), "alike missed CMBs are larger: here the leak does not"),
+        ((-0.9, -0.1), (-0.9, -0.1), "alike missed CMBs are smaller: here the leak does not"),
+        ((-0.1, 0.1), (-0.9, -0.1), "are no different, in truth smaller: the leak hides"),
+        ((np.nan, np.nan), (np.nan, np.nan), "alike missed CMBs are no different"),
+    ],
+)
+def test_what_is_said_follows_from_the_intervals(published, true, told):
+    table = table_8_3b(*made(), PARAMS, seed=1).query("dataset == 'CRB'").set_index("size")
+    for size, ends in (("published", published), ("true", true)):
+        table.loc[size, ["difference_low", "difference_high"]] = ends
+    assert told in leak_in_words(table.reset_index())
+
+
+def test_without_truth_one_line():
+    matches, trials = made()
+    table = table_8_3b(matches.assign(gt_radius_visible_mm=np.nan), trials, PARAMS, seed=1)
+    assert table.empty and "No truth is known" in leak_in_words(table)
