@@ -14,7 +14,7 @@ from cmbkit.chapters.detection import with_share
 from cmbkit.evaluation.agreement import confusion, kappa
 from cmbkit.evaluation.subgroups import pooled_location
 from cmbkit.features import analytic, trends
-from cmbkit.features.columns import SHAPES, TITLES, mean_sd
+from cmbkit.features.columns import SHAPES, TITLES, mean_sd, n_leaked
 from cmbkit.plotting.associations import FLOOR, RATIOS, floor_bands
 from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.reporting.layout import Column, laid_out
@@ -22,6 +22,7 @@ from cmbkit.reporting.layout import Column, laid_out
 FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
 PLACES = ("Cortical", "Subcortical", "Deep")
 """Rows of Table 8.2 (`cmbkit.evaluation.subgroups.POOLED_REGIONS`)."""
+LEAKED = Column("n_leaked", "Leaked regions")
 MEAN_SD = "Mean ± SD over CMBs."
 
 
@@ -39,6 +40,7 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
     radius = features.groupby("dataset")["radius_mm"]
     own = mean_sd(features, "dataset", ["radius_mm"]).drop(columns="radius_mm_n")
     own = own.assign(n_cmb=radius.size(), radius_mm_median=radius.median())
+    own = own.join(n_leaked(features, "dataset"))
     own = own.join(mean_sd(affected, "dataset", ["cmb_per_scan"]))
     own = own.rename(columns={"cmb_per_scan_n": "n_scans"}).reset_index()
     printed = thesis_numbers("7.1").astype({"total_cmb": "Int64"})
@@ -48,6 +50,7 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
         Column("n_cmb", "CMBs"),
         Column("radius_mm", TITLES["radius_mm"], 2),
         Column("radius_mm_median", "Median radius (mm)", 2),
+        LEAKED,
         Column("n_scans", "Scans with CMBs"),
         Column("cmb_per_scan", "CMBs per scan", 2),
     ]
@@ -63,6 +66,7 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     """
     own = mean_sd(features, "dataset", SHAPES)
     own.insert(0, "n_cmb", features.groupby("dataset").size())
+    own = own.join(n_leaked(features, "dataset"))
     printed = thesis_numbers("8.3")
     printed = printed[(printed["type"] == "GT") & printed["dataset"].isin(["CRB", "DOU"])]
     rows = []
@@ -73,7 +77,7 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
             row |= {name: mean, f"{name}_sd": sd}
         rows.append(row)
     columns = [Column("dataset", "Dataset"), Column("n_cmb", "CMBs")]
-    columns += [Column(name, title, 2) for name, title in SHAPES.items()]
+    columns += [*(Column(name, title, 2) for name, title in SHAPES.items()), LEAKED]
     printed = pd.DataFrame(rows).astype({"n_cmb": "Int64"})
     return laid_out(beside(own.reset_index(), printed, ["dataset"]), columns, note=MEAN_SD)
 
@@ -110,6 +114,7 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
     own = mean_sd(table, ["dataset", "grid"], ["radius_mm", "inv_elongation"])
     own.insert(0, "n_voxels_median", groups["n_voxels"].median())
     own.insert(0, "n_cmb", groups.size())
+    own = own.join(n_leaked(table, ["dataset", "grid"]))
     own = own.sort_index(level=["dataset", "grid"], ascending=[True, False]).reset_index()
     columns = [
         Column("dataset", "Dataset"),
@@ -118,6 +123,7 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
         Column("n_voxels_median", "Median voxels"),
         Column("radius_mm", TITLES["radius_mm"], 2),
         Column("inv_elongation", TITLES["inv_elongation"], 2),
+        LEAKED,
     ]
     return laid_out(own, columns, note=MEAN_SD)
 

@@ -44,6 +44,16 @@ def mean_sd(table: pd.DataFrame, by, columns) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def n_leaked(table: pd.DataFrame, by) -> pd.Series:
+    """How many CMBs of each group have a size that is not theirs: their grown region leaked.
+
+    ``table``: with leaked; where that is missing, or the column is, nothing leaked.
+    """
+    leaked = table.get("leaked", pd.Series(False, index=table.index)).eq(True)
+    keys = [table[name] for name in ([by] if isinstance(by, str) else by)]
+    return leaked.groupby(keys).sum().rename("n_leaked")
+
+
 def mean_shapes(outlines: pd.DataFrame, keys: list[str], rows: list[tuple]) -> pd.DataFrame:
     """Shape of groups of outlined CMBs, as Table 8.3 tells it.
 

@@ -10,6 +10,9 @@ from cmbkit.plotting.cuts import show_cut
 from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
 
+TOUCHES_MM = 0.7
+"""Along both axes from the middle of a small finding: a point of its edge."""
+
 
 def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
     """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
@@ -61,7 +64,7 @@ def contact_sheet(shown):
 
 
 def mimic_panels(crops):
-    """Figure 2.1: a microbleed and its mimics; an arrow points at the middle of each crop.
+    """Figure 2.1: a microbleed and its mimics; an arrow touches the finding amid each crop.
 
     ``crops`` are (title, crop2d, extent_mm), centred on the finding.
     """
@@ -75,7 +78,7 @@ def mimic_panels(crops):
         axes.set_title("\n".join(_wrapped(title.splitlines(), int(14 * side))), fontsize=8)
         middle, side_mm = np.asarray(extent_mm) / 2, min(extent_mm)
         shown.annotate(
-            "", xy=middle + 0.05 * side_mm, xytext=middle + 0.2 * side_mm,
+            "", xy=middle + TOUCHES_MM, xytext=middle + 0.2 * side_mm,
             arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 1.8, "shrinkB": 0},
         )  # fmt: skip
     return figure

@@ -13,8 +13,10 @@ from cmbkit.chapters.raw_slices import (
     largest_microbleed,
     raw_image,
     raw_marks,
+    raw_phase,
     typical_microbleed,
 )
+from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.plotting.bars import split_bars
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.slices import annotation_overlay, contact_sheet, mimic_panels
@@ -61,6 +63,9 @@ def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figu
 def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     """One CMB per sequence and mimics that raters marked, cropped from raw slices (Figure 2.1).
 
+    First come, where scans have a phase image, the CMB and the calcification of clearest sign, each
+    on magnitude and phase.
+
     Parameters
     ----------
     standard : iterable of StandardScan
@@ -68,8 +73,8 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     mimics : int
         At most so many, each of another kind or sequence.
     """
-    panels, seen = [], set()
-    standard = list(standard)
+    standard, seen = list(standard), set()
+    panels = _on_phase(standard)
     real = [s for s in standard if s.scan.dataset != "sMOMENI" and len(s.microbleeds())]
     real.sort(key=lambda s: -len(s.microbleeds()))
     for sequence in ("SWI", "T2S"):
@@ -86,6 +91,29 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
                 crop = axial_crop(raw_image(scan), place)
                 panels.append((f"{mimic.kind} on {scan.sequence}\n{scan.uid}", *crop))
     return mimic_panels(panels) if panels else nothing_to_show("No microbleed in this run.")
+
+
+def _on_phase(standard: list[StandardScan]) -> list[tuple]:
+    """Panels of one CMB and one calcification on magnitude and phase; none without a phase."""
+    found = {"CMB": [], "Calcification": []}
+    for one in standard:
+        scan, phase = one.scan, raw_phase(one.scan)
+        if phase is None:
+            continue
+        places = [("CMB", place) for place in one.microbleeds()[PLACE].to_numpy(float)]
+        marked = [m for m in scan.annotation.mimics if "calcification" in m.kind.lower()]
+        image = Volume.read(scan.image) if marked else None
+        places += [("Calcification", image.to_mm(np.array(m.voxel))) for m in marked]
+        for kind, place in places:
+            found[kind].append((susceptibility_sign(phase, place), scan.uid, place, one))
+    panels = []
+    for kind, rows in found.items():
+        if rows:
+            clearest = max if kind == "CMB" else min
+            _, uid, place, one = clearest(rows, key=lambda row: row[0])
+            both = {"magnitude": raw_image(one.scan), "phase": raw_phase(one.scan)}
+            panels += [(f"{kind}, {n}\n{uid}", *axial_crop(v, place)) for n, v in both.items()]
+    return panels
 
 
 def figure_4_1(standard: Iterable[StandardScan]) -> Figure:

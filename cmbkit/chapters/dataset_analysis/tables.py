@@ -7,6 +7,7 @@ import pandas as pd
 
 from cmbkit.chapters.beside import beside
 from cmbkit.datasets.splits import STRATA, stratification_log
+from cmbkit.features.columns import n_leaked
 from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.records import Scan
 from cmbkit.reporting.layout import Column, laid_out
@@ -136,11 +137,11 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
         n_scans_below_3 (of those with CMBs), n_patients, n_patients_with_cmb;
         resolution_low_pct and resolution_high_pct (percent of scans); n_cmb; mean and sample
         standard deviation of cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs);
-        split; all again as printed in the thesis.
+        n_leaked (of n_cmb, regions that leaked); split; all again as printed in the thesis.
     """
     printed = _printed_7_1()
     public = dict(zip(printed["dataset"], printed["source"], strict=True))
-    rows = []
+    leaks, rows = n_leaked(microbleeds, "dataset"), []
     for dataset, scans in table.groupby("dataset", sort=True):
         sick = scans[scans["n_cmb"] > 0]
         radii = microbleeds.loc[microbleeds["dataset"] == dataset, "radius_mm"].dropna()
@@ -162,6 +163,7 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
                 "cmb_per_scan_sd": sick["n_cmb"].std(),
                 "radius_mm": radii.mean(),
                 "radius_mm_sd": radii.std(),
+                "n_leaked": leaks.get(dataset, 0),
                 "split": _split_name(scans["split"]),
             }
         )
@@ -178,9 +180,10 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
         Column("n_cmb", "CMBs"),
         Column("cmb_per_scan", "CMBs per scan with CMBs", 2),
         Column("radius_mm", "Radius (mm)", 2),
+        Column("n_leaked", "Leaked regions"),
         Column("split", "Split"),
     ]
-    note = "Mean ± standard deviation; radius over CMBs."
+    note = "Mean ± standard deviation; radius over CMBs. Leaked: their size is not the CMB's."
     return laid_out(
         beside(pd.DataFrame(rows), printed, ["dataset"], rows="both"), columns, note=note
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from cmbkit.chapters.beside import beside
+from cmbkit.features.columns import n_leaked
 from cmbkit.preprocessing.census import STATES
 from cmbkit.preprocessing.changes import KINDS
 from cmbkit.published.numbers import thesis_table
@@ -76,6 +77,7 @@ def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
         Column("n_elbow", "Elbow found"),
         Column("native_radius_mm", "Radius, native grid (mm)", 2),
         Column("radius_mm", "Radius, standard grid (mm)", 2),
+        Column("n_leaked", "Leaked"),
     ]
     grown = microbleeds.dropna(subset=["tolerance"]).astype({"connectivity": int, "elbow": bool})
     rows = grown.groupby(["dataset", "connectivity", "reference", "difference"]).agg(
@@ -85,7 +87,13 @@ def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
         native_radius_mm=("native_radius_mm", "mean"),
         radius_mm=("radius_mm", "mean"),
     )
-    note = "Mean radii." if len(rows) else "No point or scribble in this run, from which to grow."
+    keys = ["dataset", "connectivity", "reference", "difference"]
+    rows["n_leaked"] = n_leaked(grown, keys)
+    note = (
+        "Mean radii. Leaked: regions whose size is not the CMB's."
+        if len(rows)
+        else "No point or scribble in this run, from which to grow."
+    )
     return laid_out(rows.reset_index(), columns, note=note)
 
 

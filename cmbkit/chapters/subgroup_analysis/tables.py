@@ -12,7 +12,7 @@ from cmbkit.chapters.detection import (
 )
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.statistics import summary_by
-from cmbkit.features.columns import SHAPES, mean_shapes
+from cmbkit.features.columns import SHAPES, mean_shapes, n_leaked
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.numbers import thesis_numbers
@@ -98,20 +98,23 @@ def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
     """Shape of annotated and predicted CMBs that were found, missed and invented, for one model.
 
     Columns: match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of
-    `features.columns.SHAPES` with its _sd, beside the thesis's.
+    `features.columns.SHAPES` with its _sd, beside the thesis's; n_leaked.
     """
     shapes = subgroups.shapes_by_match(matches[matches["model"] == model])
     datasets = in_order(shapes[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"]
     keys = ["match", "type", "dataset"]
     kinds = (("FN", "GT"), ("FP", "Pred"), ("TP", "GT"), ("TP", "Pred"))
     own = mean_shapes(shapes, keys, [(*kind, name) for kind in kinds for name in datasets])
+    own = own.join(n_leaked(shapes, keys), on=keys).fillna({"n_leaked": 0})
+    own = own.astype({"n_leaked": int})
     printed = thesis_numbers("8.3").rename(columns={"call": "match"})
     printed = printed if model == "scratch" else printed.iloc[:0]
     names = {name: name for name in ("n", *SHAPES)}
     table = beside(own, printed, keys, names)
     shown = [Column("match", "Match"), Column("type", "Type"), DATASET, Column("n")]
     shown += [Column(key, title, 2) for key, title in SHAPES.items()]
-    return laid_out(table, shown, note=f"{about(model)} Mean ± SD over CMBs.")
+    note = f"{about(model)} Mean ± SD over CMBs. Leaked: grown regions whose size is not theirs."
+    return laid_out(table, [*shown, Column("n_leaked", "Leaked")], note=note)
 
 
 def about(model: str) -> str:
