@@ -57,9 +57,12 @@ def test_s2_counts_scans_microbleeds_and_elbows_of_each_winning_setting():
     columns = ["uid", "id", "connectivity", "reference", "elbow", "native_radius_mm", "radius_mm"]
     table = pd.DataFrame(rows, columns=columns).assign(dataset="CRB", difference="absolute")
     table["tolerance"] = table["connectivity"] * 1.0
+    table["leaked"] = [True, False, False, False, False]
     found = chapter.table_s2(table).drop(columns=["dataset", "difference"])
-    assert found.to_numpy().tolist()[0] == pytest.approx([6, "parent", 2, 3, 2, 2.0, 2.0], abs=1e-9)
-    assert found.to_numpy().tolist()[1] == [26, "running", 1, 1, 1, 1.5, 1.4]
+    assert found.to_numpy().tolist()[0] == pytest.approx(
+        [6, "parent", 2, 3, 2, 2.0, 2.0, 1], abs=1e-9
+    )
+    assert found.to_numpy().tolist()[1] == [26, "running", 1, 1, 1, 1.5, 1.4, 0]
 
 
 @pytest.fixture

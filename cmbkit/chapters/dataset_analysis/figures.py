@@ -77,7 +77,8 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     panels = _on_phase(standard)
     real = [s for s in standard if s.scan.dataset != "sMOMENI" and len(s.microbleeds())]
     real.sort(key=lambda s: -len(s.microbleeds()))
-    for sequence in ("SWI", "T2S"):
+    mimics -= bool(panels)  # one of them is there already
+    for sequence in ("T2S",) if panels else ("SWI", "T2S"):
         found = next((s for s in real if s.scan.sequence == sequence), None)
         if found is not None:
             place = typical_microbleed(found)[PLACE].to_numpy(float)
