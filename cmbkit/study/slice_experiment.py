@@ -17,73 +17,20 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.params import Evaluation, Inference, Preprocessing, SliceExperiment, Tool
-from cmbkit.phantom.controlled import AVERAGING, LAYER_MM, ControlledBrain, Physics, Setting
+from cmbkit.phantom.controlled import ControlledBrain, Physics, Setting
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.cache import Cache
 from cmbkit.running.map_cached import map_cached
 from cmbkit.study.models import PREDICTOR
+from cmbkit.study.slice_conditions import KEYS, PHYSICAL, conditions
 from cmbkit.volume import Volume
 
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 MAP, CENTRES = "probseg.nii.gz", "centres.npy"
-FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
-PHYSICAL = {"tesla": "tesla", "te_ms": "te_ms"}
-KEYS = [*Setting.__dataclass_fields__, "averaging", *PHYSICAL]
 Item = tuple[int, Setting, Physics | None]
 """Number of a brain, and how it is scanned; no physics in the contrast model."""
-
-
-def conditions(design: SliceExperiment, model: str = "contrast") -> pd.DataFrame:
-    """Every condition of the experiment.
-
-    Parameters
-    ----------
-    model : {"contrast", "physical"}
-        Of the phantom. In the physical model averaging, field and echo time are factors, contrast
-        is none, and factors of a single level are left out.
-
-    Returns
-    -------
-    DataFrame
-        factor (what is varied), level (its value), and `KEYS`: thickness_mm, radius_mm, contrast,
-        count, averaging, tesla, te_ms (the last three missing in the contrast model). The base has
-        a row for each factor: it is one level of each.
-    """
-    if model == "physical":
-        return _physical_conditions(design)
-    table = _varied(design, FACTORS)
-    return table.reindex(columns=["factor", "level", *KEYS])
-
-
-def _physical_conditions(design: SliceExperiment) -> pd.DataFrame:
-    factors = {name: column for name, column in FACTORS.items() if name != "contrast"} | PHYSICAL
-    several = {f: c for f, c in factors.items() if len(set(getattr(design, c))) > 1}
-    base = {column: getattr(design, column)[0] for column in factors.values()}
-    rows = [
-        {"factor": "averaging", "level": how, **base, "averaging": how, "thickness_mm": thickness}
-        for how in AVERAGING
-        for thickness in sorted(set(design.thickness_mm))
-    ]
-    others = _varied(design, several, base) if several else pd.DataFrame()
-    table = pd.concat([pd.DataFrame(rows), others], ignore_index=True)
-    table = table.assign(contrast=np.nan).fillna({"averaging": AVERAGING[0]})
-    same = table["thickness_mm"] <= LAYER_MM  # one layer: nothing to average
-    table.loc[same, "averaging"] = AVERAGING[0]
-    return table[["factor", "level", *KEYS]].astype({"level": object})
-
-
-def _varied(design: SliceExperiment, factors: dict, base: dict | None = None) -> pd.DataFrame:
-    base = base or {column: getattr(design, column)[0] for column in factors.values()}
-    rows = []
-    for factor, column in factors.items():
-        for position, level in enumerate(dict.fromkeys(getattr(design, column))):
-            thicknesses = design.varied_thickness_mm if position else design.thickness_mm
-            for thickness in sorted(set(thicknesses)):
-                varied = {**base, column: level, "thickness_mm": thickness}
-                rows.append({"factor": factor, "level": level, **varied})
-    return pd.DataFrame(rows)
 
 
 def standardise(

@@ -354,7 +354,7 @@ TAKES_EFFECT = {
             f"evaluation.slice_experiment.{name}"
             for name in ("in_plane_mm", "slab_mm", "tesla", "te_ms")
         ),
-        reads("study/slice_experiment.py"),
+        reads("study/slice_experiment.py", "study/slice_conditions.py"),
     ),
 }
 """Where a key takes effect, by the beginning of the key; the longest that fits counts."""

@@ -6,7 +6,8 @@ import pytest
 from cmbkit.params import Inference, Preprocessing, SliceExperiment
 from cmbkit.phantom.controlled import ControlledBrain, Setting
 from cmbkit.study import Study
-from cmbkit.study.slice_experiment import conditions, standardise
+from cmbkit.study.slice_conditions import conditions
+from cmbkit.study.slice_experiment import standardise
 
 DESIGN = {
     "brains": 1, "thickness_mm": [1.0, 6.0], "varied_thickness_mm": [], "radius_mm": [2.5],
