@@ -14,6 +14,7 @@ from cmbkit.running.provenance import Asked, read_record
 from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
 from cmbkit.study.given_networks import with_given_networks
+from cmbkit.study.refinement import trials_cached
 from cmbkit.study.scan_results import candidate_features, evaluate_cached, evaluate_native
 
 KINDS = ("raw", "derivatives")
@@ -165,6 +166,7 @@ def _ask_scan(study: Study, step: str, uid: str) -> None:
 
     ways = {
         "preproc": lambda: None,
+        "refinement": lambda: trials_cached(cache, params.preprocessing, standard.scan),
         "features": lambda: describe_cached(cache, "standard", (standard, None, step)),
         "features-native": lambda: describe_cached(cache, "native", (standard, None, step)),
         "features-found": lambda: candidate_features(cache, item()),
