@@ -100,3 +100,33 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     monkeypatch.setattr(other.results, "predictor", None)
     monkeypatch.setattr(other.models, "weights", lambda model: tmp_path / "weights")
     assert set(other.slice_experiment.matches()[0]["match"]) == {"FN"}
+
+
+def test_a_scan_that_two_conditions_share_counts_in_both(tmp_path, monkeypatch):
+    """Physical model, 1 and 6 mm: three scans a brain; found: all but those of averaged 6 mm."""
+    import pandas as pd
+
+    from cmbkit.study import slice_experiment
+
+    study = Study(
+        root=tmp_path, profile="thick",
+        cohort={"phantom_model": "physical", "datasets": ["DOU"], "phantom_scans": {"DOU": 1}},
+        evaluation={"slice_experiment": {**DESIGN, "brains": 6}},
+    )  # fmt: skip
+
+    def mapped(cache, function, items, *, step, **_):
+        if "matches" not in step:
+            return [tmp_path] * len(items)
+        lost = [scanned[2].averaging == "magnitude" for scanned, _ in items]
+        return [pd.DataFrame({"match": ["FN" if no else "TP"], "gt_id": [1.0]}) for no in lost]
+
+    monkeypatch.setattr(slice_experiment, "map_cached", mapped)
+    stage = study.slice_experiment
+    assert stage.n_scans == 6 * 3
+    curves = stage.curves().set_index(["level", "thickness_mm"])
+    assert curves["scans"].tolist() == [6] * 4
+    assert curves["recall"].to_dict() == {
+        ("complex", 1.0): 1, ("complex", 6.0): 1, ("magnitude", 1.0): 1, ("magnitude", 6.0): 0,
+    }  # fmt: skip
+    changes = stage.changes().set_index("level")
+    assert changes["change"].to_dict() == {"complex": 0, "magnitude": -1}
