@@ -5,8 +5,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation.intervals import difference_interval
 from cmbkit.evaluation.metrics import aggregate
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
+from cmbkit.evaluation.statistics import estimates, patient_codes
 
 SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
@@ -72,34 +73,39 @@ def compare_models(
     metrics : tuple of str
         Names from `metrics.aggregate`.
     samples, seed : int
-        Of the permutations and of the bootstrap.
+        Of the permutations.
     nan_rule : {"text", "code"}
 
     Returns
     -------
     DataFrame
-        Index: metric. first, second, difference (first - second), low, high (95 % interval of
-        the difference, patients resampled), effect (rank-biserial correlation of the patients'
-        own differences), n_effect (patients in which both are defined), p_value (paired
-        permutation), p_holm, n_patients, exact.
+        Index: metric. first, second, difference (first - second), low, high and interval (95 % of
+        the difference and its method, see `intervals.difference_interval`), effect (rank-biserial
+        correlation of the patients' own differences), n_effect (patients in which both are
+        defined), p_value (paired permutation), p_least (the smallest that so many patients
+        allow: both signs of the difference are as extreme), p_holm, n_patients, exact.
     """
     if sorted(first["uid"]) != sorted(second["uid"]):
         odd = sorted(set(first["uid"]) ^ set(second["uid"]))
         raise ValueError(f"paired test: expected the same scans once each, found {odd} unpaired")
     second = second.set_index("uid").loc[first["uid"]].reset_index()
+    who = {
+        name: first[name].to_numpy() for name in ("source", "dataset", "patient") if name in first
+    }
     columns = [name for name in SCORE_COLUMNS if name in first and name in second]
     sides, patients = (first[columns], second[columns]), patient_codes(first)
     table = _exchanged(sides, patients, metrics, samples, seed, nan_rule)
-    weights = bootstrap_weights(patients, samples, seed)
-    drawn = [aggregate(side, weights, nan_rule) for side in sides]
+    of = [estimates(side.assign(**who), nan_rule) for side in sides]
     alone = [_per_patient(side, patients, nan_rule) for side in sides]
     for name in metrics:
-        low, high = percentile_interval(drawn[0][name] - drawn[1][name])
+        low, high, method = difference_interval(name, of[0][name], of[1][name])
         own = alone[0][name] - alone[1][name]
-        table.loc[name, ["low", "high", "effect"]] = low, high, rank_biserial(own)
+        table.loc[name, ["low", "high", "effect"]] = float(low), float(high), rank_biserial(own)
+        table.loc[name, "interval"] = str(method)
         table.loc[name, "n_effect"] = np.isfinite(own).sum()
     table["p_holm"] = holm(table["p_value"])
-    order = ["first", "second", "difference", "low", "high", "effect", "n_effect", "p_value"]
+    order = ["first", "second", "difference", "low", "high", "interval", "effect"]
+    order += ["n_effect", "p_value", "p_least"]
     return table[[*order, "p_holm", "n_patients", "exact"]].astype({"n_effect": int})
 
 
@@ -125,6 +131,7 @@ def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str)
             "second": theirs[name][0],
             "difference": differences[0],
             "p_value": as_extreme[known].mean() if known[0] else np.nan,
+            "p_least": 2 / len(swap) if exact else 1 / samples,
             "n_patients": n,
             "exact": exact,
         }

@@ -19,9 +19,7 @@ from cmbkit.reporting.layout import Column, laid_out
 RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
 
 
-def table_s30(
-    standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation, *, seed: int
-) -> pd.DataFrame:
+def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Detection and Dice on the standard and on the scans' own grids (section 9.4).
 
     ``standard``, ``native``: scan rows of the same scans and models: uid, dataset, patient,
@@ -42,7 +40,7 @@ def table_s30(
     differ = both.assign(n_differ=other.any(axis=1)).groupby(KEYS)["n_differ"].sum().reset_index()
     grids = {"standard": standard, "native": native}
     table = pd.concat(
-        summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).assign(grid=name)
+        summary_by(in_order(scans, **BY_KEYS), KEYS, params).assign(grid=name)
         for name, scans in grids.items()
     )
     table = in_order(table, **BY_KEYS, grid=tuple(grids))
@@ -102,9 +100,11 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
     return laid_out(steps, [Column("step", "Step", names=names), *COUNTS, *RATES])
 
 
-def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Every model and the untrained baseline, from summed counts (parameters as in `table_7_2`)."""
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).drop(columns="fp_scan_sd")
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params).drop(
+        columns=["fp_scan_sd", "fp_scan_n"]
+    )
     shown = [
         *COUNTS,
         Column("pooled_precision", "Precision", 3),
