@@ -5,6 +5,8 @@ anew, so running sums over falling scores are the counts at every threshold. Sca
 microbleeds count in false positives per scan and give no sensitivity.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,14 @@ from cmbkit.evaluation.statistics import (
 
 FROC_LEVELS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 """False positives per scan whose sensitivities the CAD score averages (Niemeijer 2011)."""
+MERIT = {
+    "wafroc": "wAFROC: scans with CMBs weigh the same",
+    "afroc": "AFROC: CMBs weigh the same",
+    "wafroc1": "wAFROC1: false positives of all scans, as none is without CMBs",
+    "afroc1": "AFROC1: false positives of all scans, as none is without CMBs",
+    "cad_score": "CAD score: mean sensitivity at 1/8 to 8 false positives per scan",
+    "average_precision": "Average precision",
+}
 
 
 def froc(matches: pd.DataFrame, n_scans: int) -> pd.DataFrame:
@@ -199,16 +209,16 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int = 0) -> p
     """
     all_scans = bool((scans["n_gt"] > 0).all())
     end = "1" if all_scans else ""
-    rules = {
-        f"{'w' if weighted else ''}afroc{end}": lambda w, weighted=weighted: afroc(
-            matches, scans, w, weighted=weighted, all_scans=all_scans
-        )
-        for weighted in (True, False)
+    both = matches, scans
+    rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        f"wafroc{end}": lambda w: afroc(*both, w, weighted=True, all_scans=all_scans),
+        f"afroc{end}": lambda w: afroc(*both, w, weighted=False, all_scans=all_scans),
+        "cad_score": lambda w: _reached(*both, w, FROC_LEVELS).mean(axis=0),
+        "average_precision": lambda w: average_precision(*both, w),
     }
-    rules["cad_score"] = lambda w: _reached(matches, scans, w, FROC_LEVELS).mean(axis=0)
-    rules["average_precision"] = lambda w: average_precision(matches, scans, w)
     patients = patient_codes(scans)
-    drawn, rows = bootstrap_weights(patients, samples, seed), {}
+    drawn = bootstrap_weights(patients, samples, seed)
+    rows: dict[str, dict] = {}
     for name, rule in rules.items():
         value = float(rule(np.ones((1, len(scans))))[0])
         low, high, method = jackknife_t(value, rule(left_out(scans)))

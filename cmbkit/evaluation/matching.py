@@ -61,7 +61,8 @@ def _adding(cost, admissible, scores, pair) -> np.ndarray:
     One more column makes a matching one larger or leaves its size, so running sums of this are
     the sizes of the matchings made anew at every threshold.
     """
-    adding, kept, size = np.zeros(len(scores), bool), [], 0
+    adding, size = np.zeros(len(scores), bool), 0
+    kept: list[int] = []
     for column in np.argsort(-scores, kind="stable"):
         if admissible[:, column].any():
             kept = sorted([*kept, int(column)])

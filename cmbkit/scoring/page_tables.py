@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
-from cmbkit.evaluation.curves import figures_of_merit, froc_intervals
+from cmbkit.evaluation.curves import MERIT, figures_of_merit, froc_intervals
 from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.metrics import POSITIVE
 from cmbkit.evaluation.statistics import classification_summary, summary
@@ -60,14 +60,6 @@ COMPARED = {
 }
 DATA = Column("dataset", "Data")
 UNITS = "95 % interval, patients as units (how: column _interval of the CSV)"
-MERIT = {
-    "wafroc": "wAFROC: scans with CMBs weigh the same",
-    "afroc": "AFROC: CMBs weigh the same",
-    "wafroc1": "wAFROC1: false positives of all scans, as none is without CMBs",
-    "afroc1": "AFROC1: false positives of all scans, as none is without CMBs",
-    "cad_score": "CAD score: mean sensitivity at 1/8 to 8 false positives per scan",
-    "average_precision": "Average precision",
-}
 
 
 def groups_of(scans: pd.DataFrame):

@@ -154,3 +154,29 @@ def test_the_microbleed_of_figure_7_5_is_where_the_models_differ_most():
     alone = matches[matches["model"] == "tl"]
     assert evaluation.largest_difference(alone, ["scratch", "tl"]).empty
     assert evaluation.largest_difference(alone, ["tl"])["dice"].tolist() == [0.4]
+
+
+def test_curves_in_one_number_by_dataset_and_model(scans):
+    """Of every scan its TP at score 0.9 and its FP at 0.1: no FP beats a CMB that was found."""
+    rows = [
+        {"dataset": r.dataset, "model": r.model, "uid": r.uid, "match": kind, "adds": adds} | score
+        for r in scans.itertuples()
+        for kind, adds, n, score in (
+            ("TP", "TP", r.tp, {"score": 0.9}), ("FP", "FP", r.fp, {"score": 0.1}),
+            ("FN", None, r.fn, {"score": np.nan}),
+        )
+        for _ in range(n)
+    ]  # fmt: skip
+    scans = scans.assign(n_gt=scans["tp"] + scans["fn"])
+    table = evaluation.table_s41(
+        pd.DataFrame(rows), scans, Evaluation(bootstrap_samples=20), seed=1
+    )
+    row = table.query("dataset == 'DOU' and model == 'scratch' and figure == 'average_precision'")
+    assert row["value"].iloc[0] == pytest.approx(51 / 74)  # precision 1 until all TP are in
+    assert table["model"].unique().tolist() == ["scratch", "tl", "my detector"]
+    assert evaluation.figure_s41(pd.DataFrame(rows), scans).axes
+
+
+def test_table_of_coverage_shows_both_methods():
+    cells, _ = shown(evaluation.table_s40())
+    assert {"Coverage (%)", "Percentile bootstrap: coverage (%)"} < set(cells)

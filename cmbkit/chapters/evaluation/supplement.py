@@ -12,6 +12,9 @@ from cmbkit.chapters.detection import (
     in_order,
     result_table,
 )
+from cmbkit.evaluation.coverage import coverage
+from cmbkit.evaluation.curves import MERIT, figures_of_merit
+from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.reporting.layout import Column, laid_out
@@ -98,6 +101,58 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
     values = zip(steps["step"], steps["value"], strict=True)
     names = {step: sayings[step].format(value) for step, value in values}
     return laid_out(steps, [Column("step", "Step", names=names), *COUNTS, *RATES])
+
+
+def table_s40() -> pd.DataFrame:
+    """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`)."""
+    table = coverage()
+    columns = [
+        Column("metric", "Metric"),
+        Column("detector", "Simulated detector"),
+        Column("patients", "Patients"),
+        Column("truth", "Truth", 3),
+        Column("coverage", "Coverage (%)", 1),
+        Column("width", "Width, median", 2),
+        Column("too_few", "Without an interval (%)", 1),
+        Column("bootstrap", "Percentile bootstrap: coverage (%)", 1),
+        Column("bootstrap_zero_width", "Of zero width (%)", 1),
+    ]
+    note = (
+        "2,000 cohorts each, benchmarks/coverage.py. Methods: "
+        + "; ".join(f"{name}: {how}" for name, how in METHODS.items())
+        + "."
+    )
+    return laid_out(table, columns, note=note)
+
+
+def table_s41(
+    calls: pd.DataFrame, scans: pd.DataFrame, params: Evaluation, *, seed: int
+) -> pd.DataFrame:
+    """Figures of merit of the curves over the score, by dataset and model.
+
+    ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
+    scan rows of the same models: dataset, model, uid, patient, n_gt. ``seed``: of the bootstrap.
+
+    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts.
+    """
+    rows = []
+    for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
+        own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
+        if group["n_gt"].sum():
+            found = figures_of_merit(own, group, samples=params.bootstrap_samples, seed=seed)
+            about = {"dataset": dataset, "model": model, "n_scans": len(group)}
+            rows.append(found.reset_index().assign(**about))
+    ends = {end: f"value_{end}" for end in ("low", "high", "interval")}
+    columns = [
+        DATASET,
+        MODEL,
+        Column("n_scans", "Scans"),
+        Column("figure", "Figure of merit", names=MERIT),
+        Column("value", "Value, jackknife", 3),
+        Column("bootstrap", "Bootstrap"),
+    ]
+    note = "Matched anew at every threshold [95 % interval, patients as units]."
+    return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
 
 
 def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
