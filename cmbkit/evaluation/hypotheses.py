@@ -1,6 +1,7 @@
 """Tests of many hypotheses: two models, many subgroups, corrected after Holm."""
 
 from itertools import product
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,8 @@ def compare_groups(
     -------
     dict
         first and second (the groups, in alphabetical order), value_first, value_second,
-        difference, p_value (two-sided; NaN where the metric is undefined in a group).
+        difference, p_value (two-sided; NaN where the metric is undefined in a group), p_least
+        (no smaller one is possible with so many patients and permutations).
     """
     names = sorted(set(group))
     if len(names) != 2:
@@ -191,6 +193,7 @@ def compare_groups(
     known = np.isfinite(gaps)
     extreme = np.abs(gaps) >= np.abs(gaps[0]) - 1e-12
     values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
+    arrangements = comb(single.size, int(has[0][single].sum())) * 2 ** int(both.sum())
     return {
         "first": names[0],
         "second": names[1],
@@ -198,4 +201,5 @@ def compare_groups(
         "value_second": float(values[1]),
         "difference": float(gaps[0]),
         "p_value": float(extreme[known].mean()) if known[0] else float("nan"),
+        "p_least": max(1 / samples, 1 / arrangements),
     }

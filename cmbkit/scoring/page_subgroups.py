@@ -81,10 +81,11 @@ def subgroup_tests(
         Column("difference", "Difference", 3),
         Column("p_value", "p", 4, shows="p"),
         Column("p_holm", "p (Holm)", 4, shows="p"),
+        Column("p_least", "Smallest p possible", 4, shows="p"),
     ]
     note = (
         "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
-        "against all others (10,000 random ones, so p is 0.0001 at least); corrected for the "
+        "against all others (10,000 random ones); corrected for the "
         "number of tests after Holm."
     )
     table = pd.DataFrame(rows)

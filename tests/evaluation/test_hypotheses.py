@@ -68,6 +68,7 @@ def test_two_groups_of_patients_against_all_exchanges():
     found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000)
     assert (found["first"], found["value_first"], found["value_second"]) == ("thick", 2, 0)
     assert found["p_value"] == pytest.approx(0.1, abs=0.01)
+    assert found["p_least"] == 1 / 20
 
 
 def test_both_groups_in_each_patient_are_exchanged_within():

@@ -122,7 +122,8 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
     note = (
         "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
         f"gained: in the thicker alone; {brains}; p: exact McNemar test, which takes CMBs as "
-        "independent, not corrected for the number of tests."
+        "independent, not corrected for the number of tests (of n lost or gained: 2 / 2^n or "
+        "more)."
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
