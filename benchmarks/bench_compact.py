@@ -80,12 +80,12 @@ def interval(row: dict, name: str) -> str:
     return f"{row[name]:.3f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
 
 
-def detection(results: dict[str, pd.DataFrame], params: Evaluation, seed: int) -> str:
+def detection(results: dict[str, pd.DataFrame], params: Evaluation) -> str:
     """Counts and rates by dataset and weights."""
     rows = []
     for dataset in ("DOU", "CRB"):
         for name, scans in results.items():
-            row = summary(scans[scans["dataset"] == dataset], params, seed)
+            row = summary(scans[scans["dataset"] == dataset], params)
             counts = [row["n_scans"], row["tp"], row["fp"], row["fn"]]
             rates = [interval(row, column) for column in METRICS.values()]
             rows.append([f"{dataset}-like", name, *counts, *rates, interval(row, "fp_scan")])
@@ -128,9 +128,9 @@ def main() -> None:
 
 {len(scans)} scans of `{options.scans}` with {lesions} microbleeds, of another seed than
 the scans that the shipped weights were trained on. Synthetic cohort: nothing is said about
-patients. 95 % intervals from bootstrap over patients; centres under 5 mm apart match.
+patients. 95 % intervals with patients as units; centres under 5 mm apart match.
 
-{detection(results, params, seed)}
+{detection(results, params)}
 
 {pairs(results, params, seed)}
 

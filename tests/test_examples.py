@@ -9,7 +9,7 @@ import pytest
 ENTRIES = {
     "cmbkit": ["predict"],
     "cmbkit.evaluation.matching": ["match"],
-    "cmbkit.evaluation.metrics": ["froc"],
+    "cmbkit.evaluation.curves": ["froc"],
     "cmbkit.preprocessing.grid": ["resample_linear", "standard_grid", "to_native"],
     "cmbkit.scoring.run": ["evaluate_files"],
     "cmbkit.study": ["Study.read"],

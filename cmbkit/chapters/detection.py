@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import wilson
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -15,7 +15,8 @@ KEYS = ["dataset", "model"]
 BY_KEYS = {"dataset": DATASETS, "model": MODELS}
 """For `in_order`."""
 COUNTS = [Column(name, name.upper()) for name in ("tp", "fp", "fn")]
-POOLED = "From summed counts [95 % interval, patients resampled]"
+INTERVAL = "[95 % interval, patients as units; method in the CSV]"
+POOLED = f"From summed counts {INTERVAL}"
 
 
 def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:

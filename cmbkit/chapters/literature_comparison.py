@@ -13,9 +13,7 @@ from cmbkit.reporting.layout import Column, laid_out
 FINDING = ["where", "finding", "printed", "recomputed", "arithmetic"]
 
 
-def table_8_4(
-    scans: pd.DataFrame, params: Evaluation, *, synthetic: bool, seed: int
-) -> pd.DataFrame:
+def table_8_4(scans: pd.DataFrame, params: Evaluation, *, synthetic: bool) -> pd.DataFrame:
     """Published results and, below them, this run's, from summed counts.
 
     Parameters
@@ -36,7 +34,7 @@ def table_8_4(
         )
         for (dataset, model), group in tested.groupby(KEYS, sort=False)
     ]
-    return beside_own(own, params, seed=seed)
+    return beside_own(own, params)
 
 
 def figure_s12(table: pd.DataFrame) -> Figure:

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
+from cmbkit.evaluation.statistics import left_out
 
 BANDS = (1, 3, 5, 11)
 WEIGHTINGS = ("none", "linear", "quadratic")
@@ -150,9 +151,7 @@ def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]
     }
 
 
-def count_agreement(
-    scans: pd.DataFrame, *, thresholds=BANDS, samples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def count_agreement(scans: pd.DataFrame, *, thresholds=BANDS) -> pd.DataFrame:
     """Agreement on the number of microbleeds, with intervals over patients.
 
     Parameters
@@ -167,16 +166,15 @@ def count_agreement(
     DataFrame
         Index: kappa_any (none or some), kappa_bands and its linear and quadratic weighting,
         icc_2_1, icc_3_1, bias, lower, upper (CMBs per scan), lesion_dice; columns value, low,
-        high (95 % percentile interval).
+        high and interval (its method, see `intervals.jackknife_t`).
 
     Notes
     -----
     Dice's index over microbleeds equals globF1 of the matching.
     """
-    weights = bootstrap_weights(patient_codes(scans), samples, seed)
-    resampled = _measures(scans, thresholds, weights)
+    without = _measures(scans, thresholds, left_out(scans))
     rows = {}
     for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
-        low, high = percentile_interval(resampled[name])
-        rows[name] = {"value": float(value[0]), "low": low, "high": high}
+        low, high, method = jackknife_t(value[0], without[name])
+        rows[name] = {"value": float(value[0]), "low": low, "high": high, "interval": method}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -1,12 +1,14 @@
 """Tests of many hypotheses: two models, many subgroups, corrected after Holm."""
 
 from itertools import product
+from math import comb
 
 import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation.intervals import difference_interval
 from cmbkit.evaluation.metrics import aggregate
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
+from cmbkit.evaluation.statistics import estimates, patient_codes
 
 SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
@@ -72,34 +74,39 @@ def compare_models(
     metrics : tuple of str
         Names from `metrics.aggregate`.
     samples, seed : int
-        Of the permutations and of the bootstrap.
+        Of the permutations.
     nan_rule : {"text", "code"}
 
     Returns
     -------
     DataFrame
-        Index: metric. first, second, difference (first - second), low, high (95 % interval of
-        the difference, patients resampled), effect (rank-biserial correlation of the patients'
-        own differences), n_effect (patients in which both are defined), p_value (paired
-        permutation), p_holm, n_patients, exact.
+        Index: metric. first, second, difference (first - second), low, high and interval (95 % of
+        the difference and its method, see `intervals.difference_interval`), effect (rank-biserial
+        correlation of the patients' own differences), n_effect (patients in which both are
+        defined), p_value (paired permutation), p_least (the smallest that so many patients
+        allow: both signs of the difference are as extreme), p_holm, n_patients, exact.
     """
     if sorted(first["uid"]) != sorted(second["uid"]):
         odd = sorted(set(first["uid"]) ^ set(second["uid"]))
         raise ValueError(f"paired test: expected the same scans once each, found {odd} unpaired")
     second = second.set_index("uid").loc[first["uid"]].reset_index()
+    who = {
+        name: first[name].to_numpy() for name in ("source", "dataset", "patient") if name in first
+    }
     columns = [name for name in SCORE_COLUMNS if name in first and name in second]
     sides, patients = (first[columns], second[columns]), patient_codes(first)
     table = _exchanged(sides, patients, metrics, samples, seed, nan_rule)
-    weights = bootstrap_weights(patients, samples, seed)
-    drawn = [aggregate(side, weights, nan_rule) for side in sides]
+    of = [estimates(side.assign(**who), nan_rule) for side in sides]
     alone = [_per_patient(side, patients, nan_rule) for side in sides]
     for name in metrics:
-        low, high = percentile_interval(drawn[0][name] - drawn[1][name])
+        low, high, method = difference_interval(name, of[0][name], of[1][name])
         own = alone[0][name] - alone[1][name]
-        table.loc[name, ["low", "high", "effect"]] = low, high, rank_biserial(own)
+        table.loc[name, ["low", "high", "effect"]] = float(low), float(high), rank_biserial(own)
+        table.loc[name, "interval"] = str(method)
         table.loc[name, "n_effect"] = np.isfinite(own).sum()
     table["p_holm"] = holm(table["p_value"])
-    order = ["first", "second", "difference", "low", "high", "effect", "n_effect", "p_value"]
+    order = ["first", "second", "difference", "low", "high", "interval", "effect"]
+    order += ["n_effect", "p_value", "p_least"]
     return table[[*order, "p_holm", "n_patients", "exact"]].astype({"n_effect": int})
 
 
@@ -125,6 +132,7 @@ def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str)
             "second": theirs[name][0],
             "difference": differences[0],
             "p_value": as_extreme[known].mean() if known[0] else np.nan,
+            "p_least": 2 / len(swap) if exact else 1 / samples,
             "n_patients": n,
             "exact": exact,
         }
@@ -160,7 +168,8 @@ def compare_groups(
     -------
     dict
         first and second (the groups, in alphabetical order), value_first, value_second,
-        difference, p_value (two-sided; NaN where the metric is undefined in a group).
+        difference, p_value (two-sided; NaN where the metric is undefined in a group), p_least
+        (no smaller one is possible with so many patients and permutations).
     """
     names = sorted(set(group))
     if len(names) != 2:
@@ -184,6 +193,7 @@ def compare_groups(
     known = np.isfinite(gaps)
     extreme = np.abs(gaps) >= np.abs(gaps[0]) - 1e-12
     values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
+    arrangements = comb(single.size, int(has[0][single].sum())) * 2 ** int(both.sum())
     return {
         "first": names[0],
         "second": names[1],
@@ -191,4 +201,5 @@ def compare_groups(
         "value_second": float(values[1]),
         "difference": float(gaps[0]),
         "p_value": float(extreme[known].mean()) if known[0] else float("nan"),
+        "p_least": max(1 / samples, 1 / arrangements),
     }

@@ -31,6 +31,7 @@ CALL = {
     "overlap_voxels": "voxels that both sides of a TP share, on the standard grid",
     "dice": "Dice of the two sides of a TP",
     "score": "of the candidate: probability, or the baseline's own score",
+    "adds": "TP or FP: what the candidate adds when the threshold falls to its score, matched anew",
     "location": "where Table 8.2 counts it: place of the annotated CMB, of the candidate for an FP",
 }
 SIDE = {

@@ -55,6 +55,22 @@ def _optimal(cost, admissible) -> list[tuple[int, int]]:
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if admissible[r, c]]
 
 
+def _adding(cost, admissible, scores, pair) -> np.ndarray:
+    """Whether each column adds a pair when the threshold falls to its score.
+
+    One more column makes a matching one larger or leaves its size, so running sums of this are
+    the sizes of the matchings made anew at every threshold.
+    """
+    adding, size = np.zeros(len(scores), bool), 0
+    kept: list[int] = []
+    for column in np.argsort(-scores, kind="stable"):
+        if admissible[:, column].any():
+            kept = sorted([*kept, int(column)])
+            found = len(pair(cost[:, kept], admissible[:, kept]))
+            adding[column], size = found > size, found
+    return adding
+
+
 def match(
     reference,
     predicted,
@@ -134,6 +150,7 @@ def match_instances(
     max_distance_mm: float = 5.0,
     assignment: str = "greedy",
     affine=None,
+    scores=None,
 ) -> pd.DataFrame:
     """Pair microbleeds that are already listed; else as `match`.
 
@@ -146,11 +163,15 @@ def match_instances(
         two lists of points cannot be matched.
     affine : ndarray, shape (4, 4), optional
         Of the grid of the side that has one; needed to match points by overlap.
+    scores : array-like, shape (n predicted,), optional
+        How sure the detector is of each.
 
     Returns
     -------
     DataFrame
-        See `match`; overlap_voxels and dice are NaN where one side is points.
+        See `match`; overlap_voxels and dice are NaN where one side is points. With scores also
+        score, and adds: "TP" or "FP", what a candidate adds when the threshold falls to its score
+        and all is matched anew.
     """
     if assignment not in ("greedy", "optimal"):
         raise MatchingError(f"assignment: expected 'greedy' or 'optimal', found {assignment!r}")
@@ -174,8 +195,15 @@ def match_instances(
         admissible, cost = distance < max_distance_mm, distance
     else:
         admissible, cost = overlap > 0, (overlap.max(initial=0) - overlap).astype(float)
-    pairs = sorted((_greedy if assignment == "greedy" else _optimal)(cost, admissible))
-    return _table(reference, predicted, pairs, distance, overlap if outlined else None)
+    pair = _greedy if assignment == "greedy" else _optimal
+    pairs = sorted(pair(cost, admissible))
+    table = _table(reference, predicted, pairs, distance, overlap if outlined else None)
+    if scores is None:
+        return table
+    scores = np.asarray(scores, float)
+    adds = np.where(_adding(cost, admissible, scores, pair), "TP", "FP")
+    own = pd.DataFrame({"pred_id": predicted.ids.astype(float), "score": scores, "adds": adds})
+    return table.merge(own, on="pred_id", how="left")
 
 
 def _table(reference, predicted, pairs, distance, overlap) -> pd.DataFrame:

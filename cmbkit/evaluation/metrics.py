@@ -7,7 +7,6 @@ A scan table has one row per scan with tp, fp and fn (and dice_tp where masks we
 import numpy as np
 import pandas as pd
 
-FROC_LEVELS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 POSITIVE = ("at_least", "fewer_than")
 
 
@@ -106,6 +105,32 @@ def aggregate(
     return found
 
 
+def denominators(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, np.ndarray]:
+    """What every scan contributes to the denominators of `aggregate`'s metrics.
+
+    Returns
+    -------
+    dict of name to ndarray of float, shape (scans,)
+        Of means over scans 1 where the scan has a value, else 0; of pooled shares how many CMBs
+        and calls (of F1: TP + FP + FN, see `intervals.interval`).
+    """
+    scored = per_scan(scans, nan_rule)
+    tp, fp, fn = (scored[name].to_numpy(float) for name in ("tp", "fp", "fn"))
+    found = {
+        f"scan_{name}": scored[name].notna().to_numpy(float)
+        for name in ("precision", "recall", "f1", "fp_cmb")
+    }
+    found["scan_f1_star"] = np.maximum(found["scan_precision"], found["scan_recall"])
+    found |= {"fp_scan": np.ones(len(scans)), "pooled_precision": tp + fp}
+    found |= {"pooled_recall": tp + fn, "pooled_f1": tp + fp + fn, "pooled_fp_cmb": tp + fn}
+    if "dice_scan" in scans:
+        found["scan_dice"] = scans["dice_scan"].notna().to_numpy(float)
+    if "dice_tp" in scans:
+        found["scan_dice_tp"] = scans["dice_tp"].notna().to_numpy(float)
+        found["pooled_dice_tp"] = tp * found["scan_dice_tp"]
+    return found
+
+
 def scan_classification(n_gt, n_pred, threshold: int, positive: str = "at_least") -> dict:
     """Sort scans by their number of CMBs (section 6.7.3, Table 7.5).
 
@@ -145,72 +170,3 @@ def scan_classification(n_gt, n_pred, threshold: int, positive: str = "at_least"
         "f1": float(divide(2 * tp, 2 * tp + fp + fn)),
         "specificity": float(divide(tn, tn + fp)),
     }
-
-
-def froc(matches: pd.DataFrame, n_scans: int) -> pd.DataFrame:
-    """Free-response curve: what is found, and at how many false positives, per score threshold.
-
-    The matches keep the pairing that was made with all candidates; raising the threshold only
-    removes candidates.
-
-    Parameters
-    ----------
-    matches : DataFrame
-        Columns match and score (of the predicted CMB; needed for TP and FP rows).
-    n_scans : int
-        Evaluated scans, those without any match included.
-
-    Returns
-    -------
-    DataFrame
-        threshold (descending, first row infinity: nothing is called), sensitivity,
-        fp_per_scan, precision; one row per distinct score.
-
-    Examples
-    --------
-    Two scans, three annotated microbleeds:
-
-    >>> matches = pd.DataFrame(
-    ...     {"match": ["TP", "TP", "FN", "FP"], "score": [0.9, 0.6, None, 0.7]}
-    ... )
-    >>> froc(matches, n_scans=2).round(2)
-       threshold  sensitivity  fp_per_scan  precision
-    0        inf         0.00          0.0        NaN
-    1        0.9         0.33          0.0       1.00
-    2        0.7         0.33          0.5       0.50
-    3        0.6         0.67          0.5       0.67
-    """
-    candidates = matches[matches["match"] != "FN"]
-    if candidates["score"].isna().any():
-        raise ValueError(
-            "score: expected a score for every predicted CMB, "
-            f"found none for {int(candidates['score'].isna().sum())} of {len(candidates)}"
-        )
-    n_gt = int((matches["match"] != "FP").sum())
-    counts = (
-        candidates.assign(tp=candidates["match"] == "TP", fp=candidates["match"] == "FP")
-        .groupby("score")[["tp", "fp"]]
-        .sum()
-        .sort_index(ascending=False)
-        .cumsum()
-    )
-    tp = np.concatenate([[0], counts["tp"]])
-    fp = np.concatenate([[0], counts["fp"]])
-    return pd.DataFrame(
-        {
-            "threshold": np.concatenate([[np.inf], counts.index]),
-            "sensitivity": divide(tp, n_gt),
-            "fp_per_scan": divide(fp, n_scans),
-            "precision": divide(tp, tp + fp),
-        }
-    )
-
-
-def sensitivity_at(curve: pd.DataFrame, levels=FROC_LEVELS) -> pd.Series:
-    """Highest sensitivity of a FROC curve at no more than so many false positives per scan.
-
-    No interpolation: only thresholds that exist count. Levels beyond the curve's end repeat
-    its last value.
-    """
-    values = [curve.loc[curve["fp_per_scan"] <= level, "sensitivity"].max() for level in levels]
-    return pd.Series(values, index=pd.Index(levels, name="fp_per_scan"), name="sensitivity")

@@ -22,6 +22,7 @@ MATCH_COLUMNS = [
     "overlap_voxels",
     "dice",
     "score",
+    "adds",
 ]
 
 
@@ -56,7 +57,7 @@ def evaluate_scan(
     -------
     matches : DataFrame
         One row per TP, FN, FP: uid, dataset, patient, match, gt_id, pred_id, distance_mm,
-        overlap_voxels, dice, score.
+        overlap_voxels, dice, score, adds (see `matching.match_instances`).
     row : dict
         uid, dataset, patient, n_gt, n_pred, tp, fp, fn, precision, recall, f1, dice_tp (mean
         over TPs) and dice_scan (all voxels); NaN where a denominator is 0, and every Dice where
@@ -66,6 +67,8 @@ def evaluate_scan(
     if isinstance(reference, Volume) and isinstance(predicted, Volume):
         reference.require_same_grid(predicted)
     reference, predicted = _listed(reference, "reference"), _listed(predicted, "predicted")
+    given = {int(label): float(score) for label, score in (scores or {}).items()}
+    known = [given.get(int(label), np.nan) for label in predicted.ids] if given else None
     matches = match_instances(
         reference,
         predicted,
@@ -73,10 +76,12 @@ def evaluate_scan(
         max_distance_mm=params.max_distance_mm,
         assignment=params.assignment,
         affine=affine,
+        scores=known,
     )
     who = {"uid": uid, "dataset": dataset, "patient": patient}
-    known = {int(label): float(score) for label, score in (scores or {}).items()}
-    matches = matches.assign(**who, score=matches["pred_id"].map(known).astype(float))
+    matches = matches.assign(**who)
+    if known is None:
+        matches = matches.assign(score=np.nan, adds=None)
     tp, fp, fn = (int((matches["match"] == name).sum()) for name in ("TP", "FP", "FN"))
     precision, recall = divide(tp, tp + fp), divide(tp, tp + fn)
     row = {

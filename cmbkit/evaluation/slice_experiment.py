@@ -2,7 +2,7 @@
 
 The same microbleeds of the same brains are scanned with slices of several thicknesses, so two
 thicknesses are compared microbleed by microbleed. Microbleeds of one brain are not independent:
-from `FEWEST_BRAINS` on, intervals come from resampling brains.
+from `FEWEST_BRAINS` on, intervals take brains as the units.
 """
 
 from itertools import pairwise
@@ -11,24 +11,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import (
-    bootstrap_weights,
-    percentile_interval,
+from cmbkit.evaluation.intervals import (
+    FEWEST_PATIENTS,
+    difference_interval,
+    interval,
     poisson_interval,
     wilson,
 )
+from cmbkit.evaluation.metrics import divide
 
 CONDITION = ["factor", "level", "thickness_mm"]
 SERIES = CONDITION[:2]
-FEWEST_BRAINS = 5
-"""With fewer, brains are not resampled: n brains have C(2n - 1, n) different samples, 3 for two
-brains, 35 for four, and the limits are little more than the lowest and the highest brain."""
+FEWEST_BRAINS = FEWEST_PATIENTS
+"""With fewer, they cannot tell how brains differ."""
 
 
-def curves(
-    matches: pd.DataFrame, scans: pd.DataFrame, *, samples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def curves(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
     """Recall and false positives per scan of every condition, with 95 % intervals.
 
     Parameters
@@ -37,8 +35,6 @@ def curves(
         factor, level, thickness_mm, brain, match.
     scans : DataFrame
         factor, level, thickness_mm, brain, one row per scan, those without matches too.
-    samples, seed : int
-        Of the bootstrap over brains; every condition sees the same samples.
 
     Returns
     -------
@@ -63,7 +59,8 @@ def curves(
         rule = wilson if name == "recall" else poisson_interval
         table[name] = divide(table[part], table[whole])
         cmbs = rule(table[part], table[whole])
-        brains = np.array([_over_brains(g, part, whole, samples, seed) for _, g in groups])
+        metric = "pooled_recall" if name == "recall" else "fp_scan"
+        brains = np.array([interval(metric, *_of_brains(g, part, whole))[:2] for _, g in groups])
         few = (table["brains"] < FEWEST_BRAINS).to_numpy()
         for end, limit in enumerate(("low", "high")):
             table[f"{name}_{limit}"] = np.where(few, cmbs[end], brains[:, end])
@@ -71,16 +68,13 @@ def curves(
     return table.drop(columns="cmbs").assign(interval=np.where(few, "CMBs", "brains"))
 
 
-def _over_brains(rows: pd.DataFrame, part, whole, samples: int, seed: int) -> tuple[float, float]:
-    """95 % interval of sum(part) / sum(whole); the rows of a brain are drawn together."""
-    brains = rows.groupby("brain")[[part, whole]].sum()
-    if len(brains) < FEWEST_BRAINS:
-        return np.nan, np.nan
-    weights = bootstrap_weights(range(len(brains)), samples, seed)
-    return percentile_interval(divide(weights @ brains[part], weights @ brains[whole]))
+def _of_brains(rows: pd.DataFrame, part, whole) -> tuple[float, np.ndarray, np.ndarray]:
+    """sum(part) / sum(whole), that without each brain, and what each brain contributes."""
+    a, b = rows.groupby("brain")[[part, whole]].sum().to_numpy(float).T
+    return float(divide(a.sum(), b.sum())), divide(a.sum() - a, b.sum() - b), b
 
 
-def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def changes(matches: pd.DataFrame) -> pd.DataFrame:
     """What becomes of the very same microbleeds when slices get thicker.
 
     Parameters
@@ -88,8 +82,6 @@ def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.
     matches : DataFrame
         factor, level, thickness_mm, brain, match, gt_id: the same (brain, gt_id) at every
         thickness.
-    samples, seed : int
-        Of the bootstrap over brains.
 
     Returns
     -------
@@ -115,8 +107,9 @@ def changes(matches: pd.DataFrame, *, samples: int = 1000, seed: int = 0) -> pd.
             lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
             changed = lost + gained
             p_value = stats.binomtest(lost, changed).pvalue if changed else np.nan
-            step = pd.DataFrame({"gain": after.astype(int) - before.astype(int), "n": 1})
-            low, high = _over_brains(step.reset_index(), "gain", "n", samples, seed)
+            step = pd.DataFrame({"after": after, "before": before, "n": 1}).reset_index()
+            sides = (_of_brains(step, name, "n") for name in ("after", "before"))
+            low, high = map(float, difference_interval("pooled_recall", *sides)[:2])
             rows.append(
                 {
                     "factor": factor,

@@ -104,6 +104,27 @@ def froc_curves(curves):
     return figure
 
 
+def precision_recall_curves(curves):
+    """Precision against recall; a curve ends where its candidates end.
+
+    ``curves`` by label: DataFrames with columns sensitivity and precision.
+    """
+    figure = new_figure(7.5, 4.6)
+    axes = figure.subplots()
+    for index, (label, curve) in enumerate(curves.items()):
+        colour = MODEL_COLOURS.get(label, SERIES[index % len(SERIES)])
+        known = curve.dropna(subset="precision")
+        axes.plot(known["sensitivity"], known["precision"], ".-", color=colour,
+                  label=MODEL_NAMES.get(label, label))  # fmt: skip
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("Recall (share of CMBs found)")
+    axes.set_ylabel("Precision")
+    axes.grid(True)
+    figure.legend(loc="outside right upper")
+    return figure
+
+
 def thickness_curves(curves, titles: dict[str, str]):
     """Recall above, false positives per scan below, against slice thickness (Figure S31).
 

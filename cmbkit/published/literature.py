@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from cmbkit.evaluation.statistics import poisson_interval, summary, wilson
+from cmbkit.evaluation.intervals import poisson_interval, wilson
+from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.published.any_table import (
     CANNOT,
@@ -138,9 +139,7 @@ def _what_follows(claim: Claim, finding: RowAudit) -> str:
     return f"follows from the counts: {', '.join(rates)}" if rates else ""
 
 
-def beside_own(
-    own: Iterable[tuple[str, str, pd.DataFrame]], params: Evaluation, *, seed: int = 0
-) -> pd.DataFrame:
+def beside_own(own: Iterable[tuple[str, str, pd.DataFrame]], params: Evaluation) -> pd.DataFrame:
     """Published results and own ones, each with data, matching, denominator and interval.
 
     Parameters
@@ -157,7 +156,7 @@ def beside_own(
     """
     rows = []
     for method, data, group in own:
-        found = summary(group, params, seed)
+        found = summary(group, params)
         rates = {name.removeprefix("pooled_"): value for name, value in found.items()}
         rates = {n: rates[n] for name in RATE_TITLES for n in (name, f"{name}_low", f"{name}_high")}
         counts = {"n_scans": found["n_scans"], "n_cmb": found["tp"] + found["fn"]}

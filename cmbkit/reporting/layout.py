@@ -1,9 +1,10 @@
 """How a table of numbers is shown: which columns, under which titles, with how many decimals.
 
 A table holds one number per column. Columns that belong together share a name: ``f1`` with its
-standard deviation ``f1_sd``, the ends of its 95 % interval ``f1_low`` and ``f1_high``, and what
-the thesis prints, ``f1_thesis`` and ``f1_thesis_sd``. Shown, they become one cell
-("0.783 ± 0.155 [0.68, 0.89]") and a second one for the thesis. The layout travels with the table
+standard deviation ``f1_sd``, the ends of its 95 % interval ``f1_low`` and ``f1_high``, how that was
+made ``f1_interval``, how many scans it is a mean of ``f1_n``, and what the thesis prints,
+``f1_thesis`` and ``f1_thesis_sd``. Shown, they become one cell ("0.783 ± 0.155 [0.68, 0.89] (8)",
+or "[too few]") and a second one for the thesis. The layout travels with the table
 (``table.attrs``); `cmbkit.reporting.tables` makes text of both, once.
 """
 
@@ -15,7 +16,7 @@ from typing import Literal
 
 import pandas as pd
 
-PARTS = ("_sd", "_low", "_high")
+PARTS = ("_sd", "_low", "_high", "_interval", "_n")
 THESIS = "_thesis"
 
 
@@ -26,9 +27,9 @@ class Column:
     Attributes
     ----------
     key : str
-        Its column; ``key_sd``, ``key_low``, ``key_high`` and ``key_thesis`` (with
-        with ``key_thesis_sd``) join it where the table has them. Without ``key`` itself the
-        interval stands alone.
+        Its column; ``key_sd``, ``key_low``, ``key_high``, ``key_interval``, ``key_n`` and
+        ``key_thesis`` (with ``key_thesis_sd``) join it where the table has them. Without ``key``
+        itself the interval stands alone.
     title : str
         Head of the shown column; the key by default.
     decimals : int, optional

@@ -38,13 +38,13 @@ def _listed(kind: str, numbers: str, parts: tuple[str, ...]) -> dict:
 
 
 DEPENDS = {
-    **_listed("table", "2.1 4.2 S13 S23 S32b", ()),
+    **_listed("table", "2.1 4.2 S13 S23 S32b S40", ()),
     **_listed("table", "4.1 5.1", ("raw",)),
     **_listed("table", "7.1 B.1 S2 S2b S2c S3 S4 S4b S5 S6 S14 S20 S21 S22 S24 S25 S26", SCANS),
     **_listed("table", "S27 S37b", SCANS),
     **_listed("table", "S7 S8", TRAINED),
     **_listed("table", "7.2 7.3 7.4 7.5 8.1 8.2 8.3 8.3b 8.4 S9 S10 S11 S30 S31 S33 S34", FOUND),
-    **_listed("table", "S36 S37", FOUND),
+    **_listed("table", "S36 S37 S41", FOUND),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),
     **_listed("figure", "7.1 S32b", ()),
@@ -55,7 +55,7 @@ DEPENDS = {
     **_listed("figure", "6.2", (*SCANS, "network", "training", "maps")),
     **_listed("figure", "7.2 7.3 A.1 A.2 A.3 A.4", TRAINED),
     **_listed("figure", "A.5", (*TRAINED, "candidates")),
-    **_listed("figure", "7.4 7.5 8.1 8.2 8.3 S10 S11 S12 S38", FOUND),
+    **_listed("figure", "7.4 7.5 8.1 8.2 8.3 S10 S11 S12 S38 S41", FOUND),
     **_listed("figure", "S31", EXPERIMENT),
 }
 """The parts that each table and figure depends on."""

@@ -163,8 +163,13 @@ def number_text(value, decimals: int | None = None) -> str:
     return str(value)
 
 
-def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None) -> str:
-    """Text such as "0.91 ± 0.19 [0.82, 0.98]" or "[0.82, 0.98]", without parts that are NaN."""
+def interval_text(
+    value, sd=math.nan, low=math.nan, high=math.nan, method="", n=math.nan, decimals=None
+) -> str:
+    """Text such as "0.91 ± 0.19 [0.82, 0.98] (8)" or "[0.82, 0.98]", without parts that are NaN.
+
+    Where there is no interval, ``method`` says why: "1.000 [too few] (2)".
+    """
     text = number_text(value, decimals)
     spread = 3 if decimals is None else decimals
     parts = [] if text == NOTHING else [text]
@@ -173,6 +178,10 @@ def interval_text(value, sd=math.nan, low=math.nan, high=math.nan, decimals=None
     if pd.notna(low) and pd.notna(high):
         ends = min(spread, 2)
         parts.append(f"[{low:.{ends}f}, {high:.{ends}f}]")
+    elif parts and isinstance(method, str) and method:
+        parts.append(f"[{method}]")
+    if parts and pd.notna(n):
+        parts.append(f"({n:.0f})")
     return " ".join(parts) if parts else NOTHING
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.evaluation import subgroups
+from cmbkit.evaluation.curves import froc
 from cmbkit.evaluation.hypotheses import compare_models
-from cmbkit.evaluation.metrics import froc
 from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.made_with import rule_text
@@ -33,7 +33,7 @@ def build_page(
         _comparison(page, result.scans, other.scans, options)
     page.section("Beside the literature")
     own = [(options.name, name, group) for name, group in tables.groups_of(result.scans)]
-    literature = beside_own(own, options.params, seed=options.seed)
+    literature = beside_own(own, options.params)
     page.table("literature", literature, "Published results and this one")
     page.section("Every match and every scan")
     page.file("matches", result.matches)
@@ -59,7 +59,7 @@ def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[s
         "Matching": rule_text(params),
         "Microbleeds in a mask": components,
         "NaN rule": f"undefined rates of a scan are left out; {F1_RULES[params.nan_rule]}",
-        "Intervals": "95 %; patients resampled, Wilson where named",
+        "Intervals": "95 %; patients as units; the method of each in the CSV files",
         "Bootstrap samples of patients": params.bootstrap_samples,
         "Seed": options.seed,
     }
@@ -73,7 +73,7 @@ def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[s
 def _detection(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
     from cmbkit.plotting.distributions import scan_scores
 
-    found = tables.detection(scans, options.params, options.seed)
+    found = tables.detection(scans, options.params)
     page.section("Detection")
     page.table("detection_glob", found["pooled"], "All microbleeds together (summed counts)")
     page.table("detection_scan", found["scan"], "Averaged over scans")
@@ -91,10 +91,10 @@ def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> Non
     page.section("Counting")
     page.table(
         "scan_classification",
-        tables.classification(scans, options.params, options.seed),
+        tables.classification(scans, options.params),
         "Scans sorted by their number of microbleeds",
     )
-    agreement = tables.agreement(scans, options.params, options.seed)
+    agreement = tables.agreement(scans, options.params)
     page.table("count_agreement", agreement, "Agreement on the number of microbleeds")
     limits = {k: float(v[0]) for k, v in bland_altman(scans["n_gt"], scans["n_pred"]).items()}
     page.figure(
@@ -106,7 +106,7 @@ def _counts(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> Non
 
 
 def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
-    from cmbkit.plotting.curves import froc_curves
+    from cmbkit.plotting.curves import froc_curves, precision_recall_curves
 
     page.section("FROC")
     matches, scans = result.matches, result.scans
@@ -128,11 +128,14 @@ def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
         return
     page.table(
         "froc_sensitivity",
-        tables.froc_sensitivity(matches, scans, options.params, options.seed),
+        tables.froc_sensitivity(matches, scans),
         "Sensitivity at false positives per scan",
     )
     data = pd.concat([curve.assign(dataset=name) for name, curve in curves.items()])
     page.figure("froc", froc_curves(curves), "Free-response curve", data)
+    page.figure("precision_recall", precision_recall_curves(curves), "Precision and recall", data)
+    merit = tables.merit(matches, scans, options.params, options.seed)
+    page.table("figures_of_merit", merit, "The curves in one number")
 
 
 def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
@@ -161,7 +164,7 @@ def _subgroups(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> 
     if not factors:
         return
     page.section("Subgroups of scans")
-    table = page_subgroups.by_subgroup(scans, factors, options.params, options.seed)
+    table = page_subgroups.by_subgroup(scans, factors, options.params)
     page.table("subgroups", table, "Detection by subgroup of scans")
     tests = page_subgroups.subgroup_tests(scans, factors, options.params, options.seed)
     if len(tests):
@@ -184,9 +187,7 @@ def _places_and_shapes(page: OnePage, result: Result, options: EvaluateOptions) 
         return
     page.section("Microbleeds by place and shape")
     if "region" in features and set(features["type"]) == {"GT", "Pred"}:
-        table = page_subgroups.by_location(
-            result.scans, result.matches, features, options.params, options.seed
-        )
+        table = page_subgroups.by_location(result.scans, result.matches, features, options.params)
         page.table("locations", table, "Detection by location")
     shapes = page_subgroups.shapes(result.matches, features)
     page.table("shapes", shapes, "Shape of what was found, missed and invented")

@@ -5,13 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
+from cmbkit.evaluation.curves import MERIT, figures_of_merit, froc_intervals
+from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.metrics import POSITIVE
-from cmbkit.evaluation.statistics import (
-    classification_summary,
-    froc_intervals,
-    summary,
-    wilson,
-)
+from cmbkit.evaluation.statistics import classification_summary, summary
 from cmbkit.params import Evaluation
 from cmbkit.reporting.layout import Column, laid_out
 
@@ -62,6 +59,7 @@ COMPARED = {
     "scan_f1_star": "scanF1*",
 }
 DATA = Column("dataset", "Data")
+UNITS = "95 % interval, patients as units (how: column _interval of the CSV)"
 
 
 def groups_of(scans: pd.DataFrame):
@@ -71,7 +69,7 @@ def groups_of(scans: pd.DataFrame):
         yield "all", scans
 
 
-def detection(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict[str, pd.DataFrame]:
+def detection(scans: pd.DataFrame, params: Evaluation) -> dict[str, pd.DataFrame]:
     """Detection in every data set: summed counts, means over scans, and Dice.
 
     Returns
@@ -80,32 +78,35 @@ def detection(scans: pd.DataFrame, params: Evaluation, seed: int) -> dict[str, p
         "pooled", "scan" and, where outlines were compared, "dice": one row per data set with the
         columns of `evaluation.statistics.summary`.
     """
-    rows = [{"dataset": name, **summary(group, params, seed)} for name, group in groups_of(scans)]
+    rows = [{"dataset": name, **summary(group, params)} for name, group in groups_of(scans)]
     table = pd.DataFrame(rows)
     pooled = pooled_columns(table)
     for name, other in (("precision", "fp"), ("recall", "fn")):
         low, high = wilson(table["tp"], table["tp"] + table[other])
         pooled = pooled.assign(**{f"{name}_wilson_low": low, f"{name}_wilson_high": high})
-    note = "Brackets: 95 % interval, patients resampled; Wilson takes microbleeds as independent."
+    note = f"Brackets: {UNITS}; Wilson takes microbleeds as independent."
     found = {"pooled": laid_out(pooled, [DATA, *POOLED], note=note)}
-    note = "Mean ± SD over scans [95 % interval]; F1* is the harmonic mean of the two means."
+    note = (
+        "Mean ± SD over scans [95 % interval] (scans); F1* is the harmonic mean of the two means."
+    )
     counts = ["dataset", "n_scans", "tp", "fp", "fn"]
     per_scan = table[[*counts, *(n for n in table if n.startswith(("scan_", "fp_scan")))]]
     found["scan"] = laid_out(per_scan, [DATA, *SCAN], note=note)
     if "scan_dice_tp" in table and table["scan_dice_tp"].notna().any():
         dice = table[["dataset", *(name for name in table if "_dice" in name)]]
-        found["dice"] = laid_out(dice, [DATA, *DICE], note="Mean ± SD [95 % interval].")
+        found["dice"] = laid_out(dice, [DATA, *DICE], note="Mean ± SD [95 % interval] (scans).")
     return found
 
 
 def pooled_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Columns from summed counts; FP per scan without the spread over scans."""
     mine = ("pooled_", "fp_scan")
-    kept = [n for n in table if not n.startswith("scan_") and n != "fp_scan_sd"]
-    return table[[n for n in kept if n.startswith(mine) or not n.endswith(("_low", "_high"))]]
+    kept = [n for n in table if not n.startswith("scan_") and n not in ("fp_scan_sd", "fp_scan_n")]
+    ends = ("_low", "_high", "_interval")
+    return table[[n for n in kept if n.startswith(mine) or not n.endswith(ends)]]
 
 
-def classification(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
+def classification(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Scans sorted by their number of microbleeds, under both conventions of "positive".
 
     Returns
@@ -116,7 +117,7 @@ def classification(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.Dat
     """
     rows = [
         {"positive": positive, "dataset": name, "threshold": threshold}
-        | classification_summary(group, threshold, positive, params, seed)
+        | classification_summary(group, threshold, positive)
         for positive in POSITIVE
         for name, group in groups_of(scans)
         for threshold in params.scan_thresholds
@@ -130,12 +131,12 @@ def classification(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.Dat
     ]
     note = (
         "Each block names its positive group: recall of one is specificity of the other. "
-        "Intervals, 95 %: Wilson; F1: patients resampled."
+        f"Brackets: {UNITS}."
     )
     return laid_out(pd.DataFrame(rows), columns, note=note)
 
 
-def agreement(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFrame:
+def agreement(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Agreement on the number of microbleeds.
 
     Returns
@@ -144,13 +145,10 @@ def agreement(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFram
         One row per measure (keys of `AGREEMENT`) and data set: value, value_low, value_high.
     """
     bands = tuple(params.scan_thresholds)
-    found = {
-        name: count_agreement(group, thresholds=bands, samples=params.bootstrap_samples, seed=seed)
-        for name, group in groups_of(scans)
-    }
+    found = {name: count_agreement(group, thresholds=bands) for name, group in groups_of(scans)}
     rows = [
         {"measure": measure, "dataset": name, "value": of.loc[measure, "value"]}
-        | {f"value_{end}": of.loc[measure, end] for end in ("low", "high")}
+        | {f"value_{end}": of.loc[measure, end] for end in ("low", "high", "interval")}
         for measure in AGREEMENT
         for name, of in found.items()
     ]
@@ -159,9 +157,7 @@ def agreement(scans: pd.DataFrame, params: Evaluation, seed: int) -> pd.DataFram
     return laid_out(pd.DataFrame(rows), columns, note=note)
 
 
-def froc_sensitivity(
-    matches: pd.DataFrame, scans: pd.DataFrame, params: Evaluation, seed: int
-) -> pd.DataFrame:
+def froc_sensitivity(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
     """Sensitivity at some false positives per scan, for data sets with annotated microbleeds.
 
     Returns
@@ -173,8 +169,8 @@ def froc_sensitivity(
     for name, group in groups_of(scans):
         if group["n_gt"].sum():
             own = matches[matches["uid"].isin(group["uid"])]
-            found = froc_intervals(own, group, samples=params.bootstrap_samples, seed=seed)
-            ends = {end: f"sensitivity_{end}" for end in ("low", "high")}
+            found = froc_intervals(own, group)
+            ends = {end: f"sensitivity_{end}" for end in ("low", "high", "interval")}
             parts.append(found.rename(columns=ends).reset_index().assign(dataset=name))
     table = pd.concat(parts, ignore_index=True)
     levels = {level: f"1/{round(1 / level)}" for level in table["fp_per_scan"] if level < 1}
@@ -183,8 +179,35 @@ def froc_sensitivity(
         Column("fp_per_scan", "FP per scan, at most", names=levels),
         Column("sensitivity", "Sensitivity", 3),
     ]
-    note = "Thresholds that exist, no interpolation [95 % interval, patients resampled]."
+    note = f"Matched anew at every threshold; no interpolation. Brackets: {UNITS}."
     return laid_out(table, columns, note=note)
+
+
+def merit(
+    matches: pd.DataFrame, scans: pd.DataFrame, params: Evaluation, seed: int
+) -> pd.DataFrame:
+    """Figures of merit of the curves, for data sets with annotated microbleeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per data set and figure, with the columns of `curves.figures_of_merit`.
+    """
+    parts = []
+    for name, group in groups_of(scans):
+        if group["n_gt"].sum():
+            own = matches[matches["uid"].isin(group["uid"])]
+            found = figures_of_merit(own, group, samples=params.bootstrap_samples, seed=seed)
+            parts.append(found.reset_index().assign(dataset=name))
+    ends = {end: f"value_{end}" for end in ("low", "high", "interval")}
+    columns = [
+        DATA,
+        Column("figure", "Figure of merit", names=MERIT),
+        Column("value", "Value", 3),
+        Column("bootstrap", "Bootstrap"),
+    ]
+    note = f"Value: jackknife; bootstrap: percentiles of {params.bootstrap_samples} draws."
+    return laid_out(pd.concat(parts, ignore_index=True).rename(columns=ends), columns, note=note)
 
 
 def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
@@ -196,7 +219,7 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     names : (str, str)
         Of the two detectors.
     """
-    ends = {end: f"difference_{end}" for end in ("low", "high")}
+    ends = {end: f"difference_{end}" for end in ("low", "high", "interval")}
     table = found.rename(columns=ends).rename_axis("metric").reset_index()
     columns = [
         Column("metric", "Metric", names=COMPARED),
@@ -207,10 +230,12 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
         Column("p_value", "p", 4, shows="p"),
         Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
+    least = found["p_least"].iloc[0]
     exchanged = "all" if found["exact"].iloc[0] else "10,000"
     note = (
-        "Difference: first - second [95 % interval, patients resampled]. p: paired permutation "
+        f"Difference: first - second; brackets: {UNITS}. p: paired permutation "
         f"over {found['n_patients'].iloc[0]} patients ({exchanged} exchanges), corrected after "
-        "Holm. Effect: -1 to 1, from the patients' own differences."
+        f"Holm; the smallest p so many patients allow: {least:.2g}, after Holm over {len(found)} "
+        f"metrics {least * len(found):.2g}. Effect: -1 to 1, from the patients' own differences."
     )
     return laid_out(table, columns, note=note)

@@ -214,6 +214,29 @@ class ResultStage:
         keys = pd.DataFrame(list(variants), columns=["step", "value"])
         return keys.join(self._counted(model, list(variants.values()), ("valid", "test")))
 
+    def curve_calls(self, models: list[str]) -> pd.DataFrame:
+        """Candidates of networks down to `curves.LOWEST_SCORE` and missed CMBs.
+
+        Columns uid, match, score, adds, model, dataset, source (see `matching.match_instances`).
+        """
+        from cmbkit.study.curves import calls_cached
+
+        cache, params = self._study.cache, self._params
+        found = {}
+        for model in models:
+            maps = zip(self.scans, self._maps(model), strict=True)
+            calls = map_cached(
+                cache,
+                partial(calls_cached, cache, params.inference, params.evaluation),
+                [(model, standard, folder) for standard, folder in maps],
+                step=f"curves {model}",
+                workers=params.workers,
+                name=lambda item: item[1].scan.uid,
+            )
+            named = zip(self.scans, calls, strict=True)
+            found[model] = concatenated([t.assign(dataset=s.scan.dataset) for s, t in named])
+        return self._together(found)
+
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
         """Summed counts of variants and the rates from them, a row each; none without scans."""
         from cmbkit.evaluation.metrics import per_scan

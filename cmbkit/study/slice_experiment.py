@@ -248,7 +248,7 @@ class SliceExperimentStage:
 
         if not self.design.brains:
             return pd.DataFrame(columns=slice_experiment.CONDITION)
-        return slice_experiment.curves(*self.matches(model), **self._bootstrap)
+        return slice_experiment.curves(*self.matches(model))
 
     def changes(self, model: str = "scratch") -> pd.DataFrame:
         """CMBs lost and gained from thinner to thicker slices (`evaluation.slice_experiment`)."""
@@ -256,9 +256,4 @@ class SliceExperimentStage:
 
         if not self.design.brains:
             return pd.DataFrame(columns=slice_experiment.CONDITION)
-        return slice_experiment.changes(self.matches(model)[0], **self._bootstrap)
-
-    @property
-    def _bootstrap(self) -> dict:
-        params = self._study.params
-        return {"samples": params.evaluation.bootstrap_samples, "seed": params.seed}
+        return slice_experiment.changes(self.matches(model)[0])

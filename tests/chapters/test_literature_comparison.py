@@ -28,7 +28,7 @@ def scans():
 
 
 def test_every_row_of_table_8_4_names_data_and_rule(scans):
-    table = table_8_4(scans, PARAMS, synthetic=True, seed=1)
+    table = table_8_4(scans, PARAMS, synthetic=True)
     own = table[table["own"]]
     assert own["method"].tolist() == ["this run, Scratch", "this run, TL"] * 2
     assert own["data"].tolist() == ["CRB (synthetic cohort)"] * 2 + ["DOU (synthetic cohort)"] * 2
@@ -39,15 +39,11 @@ def test_every_row_of_table_8_4_names_data_and_rule(scans):
     assert rates == pytest.approx([6 / 8, 6 / 10, 12 / 18, 1.0, 0.2])
     dou = table[table["method"] == "Dou et al. 2016"].iloc[0]
     assert (dou["fp_scan"], dou["n_scans"]) == (7.7, 20)
-    assert (
-        not table_8_4(scans, PARAMS, synthetic=False, seed=1)["data"]
-        .str.contains("synthetic")
-        .any()
-    )
+    assert not table_8_4(scans, PARAMS, synthetic=False)["data"].str.contains("synthetic").any()
 
 
 def test_table_8_4_as_text(scans):
-    cells, _ = shown(table_8_4(scans, PARAMS, synthetic=True, seed=1))
+    cells, _ = shown(table_8_4(scans, PARAMS, synthetic=True))
     cells = cells.set_index(["Method", "Data"])
     # Wilson for 37 of 74: 0.5 +- z sqrt(0.25/74 + z^2/(4 * 74^2)) / (1 + z^2/74)
     assert cells.loc[("Ferrer et al. 2023", "DOU"), "Recall"] == "0.500 [0.39, 0.61]"
@@ -58,7 +54,7 @@ def test_table_8_4_as_text(scans):
 
 
 def test_figure_s12_has_a_bar_per_row_and_rate(scans):
-    table = table_8_4(scans, PARAMS, synthetic=True, seed=1)
+    table = table_8_4(scans, PARAMS, synthetic=True)
     panels = figure_s12(table).axes
     bars = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in panels[3].patches}
     known = table["fp_scan"].reset_index(drop=True).dropna()

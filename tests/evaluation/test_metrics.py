@@ -85,22 +85,3 @@ def test_the_conventions_swap_recall_and_specificity():
     one = metrics.scan_classification(n_gt, n_pred, 3, "at_least")
     other = metrics.scan_classification(n_gt, n_pred, 3, "fewer_than")
     assert (one["recall"], one["specificity"]) == (other["specificity"], other["recall"])
-
-
-def test_froc_by_hand():
-    """3 lesions, 2 scans. Scores: TP .9, FP .8, TP .8, FP .3; one lesion missed."""
-    matches = pd.DataFrame(
-        {"match": ["TP", "FP", "TP", "FP", "FN"], "score": [0.9, 0.8, 0.8, 0.3, np.nan]}
-    )
-    curve = metrics.froc(matches, n_scans=2)
-    assert curve["threshold"].tolist() == [np.inf, 0.9, 0.8, 0.3]
-    assert curve["sensitivity"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3])
-    assert curve["fp_per_scan"].tolist() == [0, 0, 0.5, 1]
-    levels = metrics.sensitivity_at(curve, (0.25, 0.5, 4))
-    assert levels.tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])
-
-
-def test_froc_needs_scores():
-    matches = pd.DataFrame({"match": ["TP", "FP"], "score": [0.9, np.nan]})
-    with pytest.raises(ValueError, match="found none for 1 of 2"):
-        metrics.froc(matches, 1)

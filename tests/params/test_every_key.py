@@ -346,7 +346,7 @@ TAKES_EFFECT = {
     "evaluation": matched,
     "evaluation.dark_blobs": baseline,
     "evaluation.scan_thresholds": reads("chapters/evaluation/tables.py"),
-    "evaluation.bootstrap_samples": reads("evaluation/statistics.py"),
+    "evaluation.bootstrap_samples": reads("scoring/page_tables.py"),
     "evaluation.test_datasets": reads("chapters/literature_comparison.py"),
     "evaluation.slice_experiment": experiment,
     **dict.fromkeys(

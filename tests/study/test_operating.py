@@ -7,6 +7,7 @@ import pytest
 
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
+from cmbkit.study.curves import calls
 from cmbkit.study.operating import scan_counts
 from cmbkit.volume import Volume
 
@@ -47,3 +48,15 @@ def test_each_variant_is_counted_on_the_stored_map(stored):
     found = scan_counts(*stored, variants, Evaluation())
     expected = [(1, 3, 1), (1, 2, 1), (1, 1, 1), (1, 1, 1), (0, 0, 2)]
     assert list(found[["tp", "fp", "fn"]].itertuples(index=False, name=None)) == expected
+
+
+def test_calls_of_a_curve_keep_every_candidate_with_what_it_adds(stored):
+    """Two pieces of CMB 1 at 0.9: one adds the TP; the voxel at 0.6 a FP; CMB 2 is missed."""
+    found = calls(*stored, Inference(threshold=0.1), Evaluation())
+    rows = found.fillna(0).round(3).astype(str).to_numpy().tolist()
+    assert rows == [
+        ["TP", "0.9", "TP"],
+        ["FN", "0.0", "0"],
+        ["FP", "0.9", "FP"],
+        ["FP", "0.6", "FP"],
+    ]

@@ -4,6 +4,7 @@ from cmbkit.chapters.evaluation.figures import (
     figure_7_4,
     figure_7_5,
     figure_s10,
+    figure_s41,
     largest_difference,
     real_scan_view,
 )
@@ -13,5 +14,7 @@ from cmbkit.chapters.evaluation.supplement import (
     table_s30,
     table_s33,
     table_s34,
+    table_s40,
+    table_s41,
 )
 from cmbkit.chapters.evaluation.tables import table_7_2, table_7_3, table_7_4, table_7_5

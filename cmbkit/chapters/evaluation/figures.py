@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
 from cmbkit.chapters.detection import MODELS, in_order
+from cmbkit.evaluation.curves import froc
 from cmbkit.plotting import cuts
 from cmbkit.plotting.canvas import nothing_to_show
+from cmbkit.plotting.curves import froc_curves
 from cmbkit.plotting.distributions import half_violins
 from cmbkit.plotting.overlays import interactive_view
 from cmbkit.plotting.style import MODEL_NAMES
@@ -59,6 +61,12 @@ def figure_7_5(
     )
     spacing = standard.image().spacing
     return cuts.orthogonal_cuts(crops, spacing, centre=middle(crops), title=title)
+
+
+def figure_s41(calls: pd.DataFrame, scans: pd.DataFrame) -> Figure:
+    """Free-response curves of the models on all scans (``calls``, ``scans``: `table_s41`)."""
+    n_scans = in_order(scans, model=MODELS).groupby("model", sort=False)["uid"].nunique()
+    return froc_curves({m: froc(calls[calls["model"] == m], n) for m, n in n_scans.items()})
 
 
 def figure_s10(

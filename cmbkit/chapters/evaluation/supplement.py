@@ -12,6 +12,9 @@ from cmbkit.chapters.detection import (
     in_order,
     result_table,
 )
+from cmbkit.evaluation.coverage import coverage
+from cmbkit.evaluation.curves import MERIT, figures_of_merit
+from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.reporting.layout import Column, laid_out
@@ -19,9 +22,7 @@ from cmbkit.reporting.layout import Column, laid_out
 RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
 
 
-def table_s30(
-    standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation, *, seed: int
-) -> pd.DataFrame:
+def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Detection and Dice on the standard and on the scans' own grids (section 9.4).
 
     ``standard``, ``native``: scan rows of the same scans and models: uid, dataset, patient,
@@ -42,7 +43,7 @@ def table_s30(
     differ = both.assign(n_differ=other.any(axis=1)).groupby(KEYS)["n_differ"].sum().reset_index()
     grids = {"standard": standard, "native": native}
     table = pd.concat(
-        summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).assign(grid=name)
+        summary_by(in_order(scans, **BY_KEYS), KEYS, params).assign(grid=name)
         for name, scans in grids.items()
     )
     table = in_order(table, **BY_KEYS, grid=tuple(grids))
@@ -102,9 +103,63 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
     return laid_out(steps, [Column("step", "Step", names=names), *COUNTS, *RATES])
 
 
-def table_s9(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+def table_s40() -> pd.DataFrame:
+    """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`)."""
+    table = coverage()
+    columns = [
+        Column("metric", "Metric"),
+        Column("detector", "Simulated detector"),
+        Column("patients", "Patients"),
+        Column("truth", "Truth", 3),
+        Column("coverage", "Coverage (%)", 1),
+        Column("width", "Width, median", 2),
+        Column("too_few", "Without an interval (%)", 1),
+        Column("bootstrap", "Percentile bootstrap: coverage (%)", 1),
+        Column("bootstrap_zero_width", "Of zero width (%)", 1),
+    ]
+    note = (
+        "2,000 cohorts each, benchmarks/coverage.py. Methods: "
+        + "; ".join(f"{name}: {how}" for name, how in METHODS.items())
+        + "."
+    )
+    return laid_out(table, columns, note=note)
+
+
+def table_s41(
+    calls: pd.DataFrame, scans: pd.DataFrame, params: Evaluation, *, seed: int
+) -> pd.DataFrame:
+    """Figures of merit of the curves over the score, by dataset and model.
+
+    ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
+    scan rows of the same models: dataset, model, uid, patient, n_gt. ``seed``: of the bootstrap.
+
+    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts.
+    """
+    rows = []
+    for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
+        own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
+        if group["n_gt"].sum():
+            found = figures_of_merit(own, group, samples=params.bootstrap_samples, seed=seed)
+            about = {"dataset": dataset, "model": model, "n_scans": len(group)}
+            rows.append(found.reset_index().assign(**about))
+    ends = {end: f"value_{end}" for end in ("low", "high", "interval")}
+    columns = [
+        DATASET,
+        MODEL,
+        Column("n_scans", "Scans"),
+        Column("figure", "Figure of merit", names=MERIT),
+        Column("value", "Value, jackknife", 3),
+        Column("bootstrap", "Bootstrap"),
+    ]
+    note = "Matched anew at every threshold [95 % interval, patients as units]."
+    return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
+
+
+def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Every model and the untrained baseline, from summed counts (parameters as in `table_7_2`)."""
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed).drop(columns="fp_scan_sd")
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params).drop(
+        columns=["fp_scan_sd", "fp_scan_n"]
+    )
     shown = [
         *COUNTS,
         Column("pooled_precision", "Precision", 3),

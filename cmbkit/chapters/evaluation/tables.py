@@ -8,6 +8,7 @@ from cmbkit.chapters.detection import (
     COUNTS,
     DATASET,
     DATASETS,
+    INTERVAL,
     KEYS,
     MODEL,
     MODELS,
@@ -23,10 +24,8 @@ from cmbkit.published.thesis_audit import integer_solutions
 from cmbkit.published.thesis_cohort import AT_LEAST, N_SCANS, THRESHOLDS
 from cmbkit.reporting.layout import Column
 
-NO_WIDTH = "Where both limits are the same, one patient has a value, or all agree."
 
-
-def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+def table_7_2(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Detection averaged over scans.
 
     ``scans``: scan rows of all models: dataset, patient, model, tp, fp, fn, ... (source where
@@ -43,28 +42,25 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
         "scan_fp_cmb": "fp_cmb",
         "fp_scan": "fp_scan",
     }
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
     table = beside(table, thesis_numbers("7.2"), KEYS, printed)
     titles = ("Precision", "Recall", "F1", "F1*", "FPcmb", "FPscan")
     shown = [
         Column(key, title, 3, "min" if "FP" in title else "max")
         for key, title in zip(printed, titles, strict=True)
     ]
-    note = (
-        "Mean ± SD over scans [95 % interval, patients resampled]; undefined rates are left out. "
-        f"{NO_WIDTH}"
-    )
+    note = f"Mean ± SD over scans {INTERVAL} (scans); undefined rates are left out."
     return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=note)
 
 
-def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+def table_7_3(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Detection from summed counts (parameters as in `table_7_2`).
 
     Columns: dataset, model, n_scans, tp, fp, fn, pooled_precision, pooled_recall, pooled_f1,
     pooled_fp_cmb, each rate with _low, _high and _thesis.
     """
     printed = {f"pooled_{name}": name for name in ("precision", "recall", "f1", "fp_cmb")}
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
     table = beside(table, thesis_numbers("7.3"), KEYS, printed)
     shown = [
         *COUNTS,
@@ -76,26 +72,26 @@ def table_7_3(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
     return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=f"{POOLED}.")
 
 
-def table_7_4(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+def table_7_4(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     """Dice of the true positives; needs dice_tp (parameters as in `table_7_2`).
 
     Columns: dataset, model, n_scans, scan_dice_tp, pooled_dice_tp with their parts.
     """
     printed = {"scan_dice_tp": "scan_dsc_tp", "pooled_dice_tp": "glob_dsc_tp"}
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params, seed)
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
     table = beside(table, thesis_numbers("7.4"), KEYS, printed)
     shown = [
         Column("scan_dice_tp", "scanDSC_TP", 2, "max"),
         Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
     ]
-    note = f"scan: mean ± SD over scans; glob: mean over all TPs [95 % interval]. {NO_WIDTH}"
+    note = f"scan: mean ± SD over scans {INTERVAL} (scans); glob: mean over all TPs."
     return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=note)
 
 
 def table_7_5(
-    scans: pd.DataFrame, params: Evaluation, *, seed: int, positive: str = "fewer_than"
+    scans: pd.DataFrame, params: Evaluation, *, positive: str = "fewer_than"
 ) -> pd.DataFrame:
-    """Classification of scans by their number of CMBs; Wilson intervals, F1's by bootstrap.
+    """Classification of scans by their number of CMBs.
 
     Parameters
     ----------
@@ -114,8 +110,7 @@ def table_7_5(
     """
     keys, rates = ["dataset", "threshold", "model"], ["precision", "recall", "f1", "specificity"]
     rows = [
-        dict(zip(KEYS, values, strict=True))
-        | classification_summary(group, threshold, positive, params, seed)
+        dict(zip(KEYS, values, strict=True)) | classification_summary(group, threshold, positive)
         for threshold in params.scan_thresholds
         for values, group in scans.groupby(KEYS, sort=False)
     ]
@@ -134,7 +129,7 @@ def table_7_5(
         *(Column(name, name.capitalize(), 3, "max") for name in rates),
     ]
     sign = "fewer CMBs than the threshold" if positive == "fewer_than" else "threshold or more CMBs"
-    note = f"Positive group: scans with {sign}. 95 % intervals: Wilson; F1: patients resampled."
+    note = f"Positive group: scans with {sign} {INTERVAL}."
     return result_table(table, shown, within=("dataset", "threshold"), note=note)
 
 

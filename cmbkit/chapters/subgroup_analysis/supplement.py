@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, in_order
+from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, INTERVAL, in_order
 from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
 from cmbkit.evaluation.statistics import summary, summary_by
@@ -11,7 +11,7 @@ from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, by_factor, cmb_count
 from cmbkit.params import Evaluation, SliceExperiment
 from cmbkit.plotting.curves import LEVELS
 from cmbkit.published.numbers import stated, statements, thesis_numbers
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import PARTS, Column, laid_out
 
 FACTORS = ("sequence", "slice thickness", "in-plane resolution", "many CMBs")
 VARIED = {
@@ -26,9 +26,7 @@ VARIED = {
 LEFT_OUT = "The experiment is left out of this run (evaluation: slice_experiment: brains: 0)."
 
 
-def table_s11(
-    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
-) -> pd.DataFrame:
+def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
     """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
 
     ``scans``: scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
@@ -40,8 +38,8 @@ def table_s11(
     scans = scans[scans["model"] == model]
     groups = by_factor(scans, {factor: SCAN_SUBGROUPS[factor](scans) for factor in FACTORS})
     groups = in_order(groups, factor=FACTORS, dataset=DATASETS)
-    table = summary_by(groups, ["factor", "subgroup", "dataset"], params, seed)
-    f1 = {f"pooled_f1{end}": f"f1{end}" for end in ("", "_low", "_high")}
+    table = summary_by(groups, ["factor", "subgroup", "dataset"], params)
+    f1 = {f"pooled_f1{end}": f"f1{end}" for end in ("", "_low", "_high", "_interval")}
     table = table.assign(n=table["tp"] + table["fn"]).rename(columns=f1)
     table = table[table["n"] > 0].reset_index(drop=True)
     groups = table[["factor", "subgroup", "dataset"]].itertuples(index=False, name=None)
@@ -56,7 +54,9 @@ def table_s11(
         Column("f1", "F1", 3),
     ]
     kept = [column.key for column in columns]
-    return laid_out(table[[*kept, "f1_low", "f1_high", "f1_thesis"]], columns, note=about(model))
+    return laid_out(
+        table[[*kept, "f1_low", "f1_high", "f1_interval", "f1_thesis"]], columns, note=about(model)
+    )
 
 
 def stated_f1(factor: str, subgroup: str, dataset: str) -> float:
@@ -70,9 +70,7 @@ def stated_f1(factor: str, subgroup: str, dataset: str) -> float:
     return float(table.get(where.get(factor), np.nan))
 
 
-def table_s31(
-    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
-) -> pd.DataFrame:
+def table_s31(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
     """scanF1* with and without scans of more than 10 CMBs, beside section 8.1.2.
 
     Parameters are those of `table_s11`.
@@ -86,8 +84,8 @@ def table_s31(
         kept = group[cmb_count(group) == "<=10 CMBs"]
         row = {"dataset": dataset, "n_scans": len(group), "n_left_out": len(group) - len(kept)}
         for name, part in (("f1_star", group), ("f1_star_without", kept)):
-            found = summary(part, params, seed)
-            row |= {f"{name}{end}": found[f"scan_f1_star{end}"] for end in ("", "_low", "_high")}
+            found = summary(part, params)
+            row |= {f"{name}{end}": found[f"scan_f1_star{end}"] for end in ("", *PARTS[1:4])}
         rows.append(row | {"change": row["f1_star_without"] - row["f1_star"]})
     table = pd.DataFrame(rows)
     told = [_stated_without(dataset) if model == "scratch" else {} for dataset in table["dataset"]]
@@ -102,7 +100,7 @@ def table_s31(
         Column("change", "Change", 3),
     ]
     note = (
-        f"{about(model)} [95 % interval, patients resampled]. The thesis's change is recomputed "
+        f"{about(model)} {INTERVAL}. The thesis's change is recomputed "
         "from its two values: for CRB it prints +0.129."
     )
     return laid_out(table, columns, note=note)
@@ -122,13 +120,14 @@ def _stated_without(dataset: str) -> dict:
 
 def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
     """The same CMBs in thinner and thicker slices: lost and gained."""
-    brains = "change: of recall, 95 % interval from resampling brains"
+    brains = "change: of recall, 95 % interval with brains as units"
     if design.brains < FEWEST_BRAINS:
         brains = f"change: of recall, without an interval: {_too_few(design)}"
     note = (
         "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
         f"gained: in the thicker alone; {brains}; p: exact McNemar test, which takes CMBs as "
-        "independent, not corrected for the number of tests."
+        "independent, not corrected for the number of tests (of n lost or gained: 2 / 2^n or "
+        "more)."
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
@@ -181,7 +180,7 @@ def experiment_caption(design: SliceExperiment, n_scans: int, model: str = "cont
     where = "whole brains"
     if design.slab_mm is not None:
         where = f"an axial slab of {design.slab_mm:g} mm of each"
-    intervals = "95 % intervals from resampling brains, with all of their CMBs"
+    intervals = "95 % intervals with brains as the units"
     if design.brains < FEWEST_BRAINS:
         intervals = (
             "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "

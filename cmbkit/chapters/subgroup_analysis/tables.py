@@ -7,6 +7,7 @@ from cmbkit.chapters.detection import (
     COUNTS,
     DATASET,
     DATASETS,
+    INTERVAL,
     in_order,
     result_table,
 )
@@ -28,9 +29,7 @@ RATES = {
 }
 
 
-def table_8_1(
-    scans: pd.DataFrame, params: Evaluation, *, seed: int, model: str = "scratch"
-) -> pd.DataFrame:
+def table_8_1(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
     """Detection by sequence and number of CMBs, for one model.
 
     ``scans``: scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
@@ -48,7 +47,7 @@ def table_8_1(
         Column("sequence", "Sequence"),
         Column("cmb_level", "CMBs", names=PRINTED_LEVELS),
     ]
-    return _by_subgroup(groups, printed, orders, columns, params, model, seed)
+    return _by_subgroup(groups, printed, orders, columns, params, model)
 
 
 def table_8_2(
@@ -56,7 +55,6 @@ def table_8_2(
     matches: pd.DataFrame,
     params: Evaluation,
     *,
-    seed: int,
     model: str = "scratch",
     pairs: str = "reference",
 ) -> pd.DataFrame:
@@ -78,19 +76,22 @@ def table_8_2(
     scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
     groups = subgroups.recounted_by_location(scans, matches, pairs)
     orders, columns = {"location": subgroups.LOCATIONS}, [Column("location", "Location")]
-    return _by_subgroup(groups, thesis_numbers("8.2"), orders, columns, params, model, seed)
+    return _by_subgroup(groups, thesis_numbers("8.2"), orders, columns, params, model)
 
 
-def _by_subgroup(scans, printed, orders, columns, params, model, seed) -> pd.DataFrame:
+def _by_subgroup(scans, printed, orders, columns, params, model) -> pd.DataFrame:
     keys = ["dataset", *orders]
     groups = in_order(scans[scans["model"] == model], dataset=DATASETS, **orders)
-    table = summary_by(groups, keys, params, seed)
+    table = summary_by(groups, keys, params)
     names = {name: name for name in ("tp", "fp", "fn", *RATES)} | {"pooled_f1": "glob_f1"}
     printed = printed if model == "scratch" else printed.iloc[:0]
-    table = beside(table, printed, keys, names)
+    printed = printed[printed["dataset"].isin(table["dataset"])]
+    table = in_order(beside(table, printed, keys, names, rows="both"), dataset=DATASETS, **orders)
+    counts = ["n_scans", "tp", "fp", "fn"]  # a group that the thesis alone has
+    table[counts] = table[counts].fillna(0).astype(int)
     shown = [DATASET, *columns, Column("n_scans", "Scans"), *COUNTS]
     shown += [Column(key, title, 3) for key, title in RATES.items()]
-    note = f"{about(model)} Mean ± SD over scans [95 % interval, patients resampled]."
+    note = f"{about(model)} Mean ± SD over scans {INTERVAL} (scans)."
     return result_table(table, shown, note=note)
 
 

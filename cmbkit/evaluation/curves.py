@@ -1,0 +1,229 @@
+"""Curves over the score of candidates: FROC, precision and recall, AFROC (`adds` in `matching`).
+
+A candidate adds a TP or an FP when the threshold falls to its score and everything is matched
+anew, so running sums over falling scores are the counts at every threshold. Scans without
+microbleeds count in false positives per scan and give no sensitivity.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation.intervals import TOO_FEW, interval, jackknife_t
+from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import (
+    bootstrap_weights,
+    left_out,
+    patient_codes,
+    percentile_interval,
+)
+
+FROC_LEVELS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+"""False positives per scan whose sensitivities the CAD score averages (Niemeijer 2011)."""
+MERIT = {
+    "wafroc": "wAFROC: scans with CMBs weigh the same",
+    "afroc": "AFROC: CMBs weigh the same",
+    "wafroc1": "wAFROC1: false positives of all scans, as none is without CMBs",
+    "afroc1": "AFROC1: false positives of all scans, as none is without CMBs",
+    "cad_score": "CAD score: mean sensitivity at 1/8 to 8 false positives per scan",
+    "average_precision": "Average precision",
+}
+
+
+def froc(matches: pd.DataFrame, n_scans: int) -> pd.DataFrame:
+    """Free-response curve: what is found, and at how many false positives, per score threshold.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        match, score (of the predicted CMB; needed for TP and FP rows) and adds, what it adds when
+        the threshold falls to its score (`matching.match_instances`).
+    n_scans : int
+        Evaluated scans, those without any match included.
+
+    Returns
+    -------
+    DataFrame
+        threshold (descending, first row infinity: nothing is called), sensitivity,
+        fp_per_scan, precision; one row per distinct score.
+
+    Examples
+    --------
+    Two scans, three annotated microbleeds:
+
+    >>> matches = pd.DataFrame(
+    ...     {"match": ["TP", "TP", "FN", "FP"], "score": [0.9, 0.6, None, 0.7]}
+    ... )
+    >>> froc(matches.assign(adds=["TP", "TP", None, "FP"]), n_scans=2).round(2)
+       threshold  sensitivity  fp_per_scan  precision
+    0        inf         0.00          0.0        NaN
+    1        0.9         0.33          0.0       1.00
+    2        0.7         0.33          0.5       0.50
+    3        0.6         0.67          0.5       0.67
+    """
+    candidates = _scored(matches)
+    n_gt = int((matches["match"] != "FP").sum())
+    counts = (
+        candidates.assign(tp=candidates["adds"] == "TP", fp=candidates["adds"] == "FP")
+        .groupby("score")[["tp", "fp"]]
+        .sum()
+        .sort_index(ascending=False)
+        .cumsum()
+    )
+    tp = np.concatenate([[0], counts["tp"]])
+    fp = np.concatenate([[0], counts["fp"]])
+    return pd.DataFrame(
+        {
+            "threshold": np.concatenate([[np.inf], counts.index]),
+            "sensitivity": divide(tp, n_gt),
+            "fp_per_scan": divide(fp, n_scans),
+            "precision": divide(tp, tp + fp),
+        }
+    )
+
+
+def _scored(matches: pd.DataFrame) -> pd.DataFrame:
+    candidates = matches[matches["match"] != "FN"]
+    if candidates["score"].isna().any():
+        raise ValueError(
+            "score: expected a score for every predicted CMB, "
+            f"found none for {int(candidates['score'].isna().sum())} of {len(candidates)}"
+        )
+    return candidates
+
+
+def sensitivity_at(curve: pd.DataFrame, levels=FROC_LEVELS) -> pd.Series:
+    """Highest sensitivity of a FROC curve at no more than so many false positives per scan.
+
+    No interpolation: only thresholds that exist count. Levels beyond the curve's end repeat
+    its last value.
+    """
+    values = [curve.loc[curve["fp_per_scan"] <= level, "sensitivity"].max() for level in levels]
+    return pd.Series(values, index=pd.Index(levels, name="fp_per_scan"), name="sensitivity")
+
+
+def froc_intervals(matches: pd.DataFrame, scans: pd.DataFrame, *, levels=FROC_LEVELS):
+    """Sensitivity at some false positives per scan, with its interval, patients as units.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        uid, match, score, adds of one model.
+    scans : DataFrame
+        uid, dataset, patient, n_gt of all its scans, those without matches too.
+    levels : sequence of float
+        False positives per scan.
+
+    Returns
+    -------
+    DataFrame
+        Index: fp_per_scan; columns sensitivity, low, high, interval (see `intervals.interval`).
+    """
+    alone = left_out(scans)
+    units = (1 - alone) @ scans["n_gt"].to_numpy(float)
+    value = sensitivity_at(froc(matches, len(scans)), levels)
+    without = _reached(matches, scans, alone, levels)
+    low, high, method = interval("pooled_recall", value.to_numpy(), without, units[None, :])
+    return pd.DataFrame({"sensitivity": value, "low": low, "high": high, "interval": method})
+
+
+def _reached(matches, scans, weights, levels) -> np.ndarray:
+    """Sensitivity at every level under every weighting of the scans, (levels, samples)."""
+    candidates = _scored(matches).sort_values("score", ascending=False, kind="stable")
+    place = pd.Series(range(len(scans)), index=scans["uid"])
+    each = weights[:, candidates["uid"].map(place).to_numpy(int)]
+    hits = np.cumsum(each * (candidates["adds"] == "TP").to_numpy(), axis=1)
+    extra = np.cumsum(each * (candidates["adds"] == "FP").to_numpy(), axis=1)
+    scores = candidates["score"].to_numpy(float)
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
+    n_gt = weights @ scans["n_gt"].to_numpy(float)
+    sensitivity = divide(hits[:, last], n_gt[:, None])
+    rate = divide(extra[:, last], weights.sum(axis=1)[:, None])
+    best = [np.where(rate <= at, sensitivity, 0.0).max(axis=1, initial=0.0) for at in levels]
+    return np.where(n_gt > 0, np.stack(best), np.nan)
+
+
+def average_precision(matches, scans, weights=None) -> np.ndarray:
+    """Area under precision against recall: sum of precision x step in recall, (samples,).
+
+    Missed microbleeds count in recall. Equal scores are one step. ``weights`` of the scans as in
+    `metrics.aggregate`.
+    """
+    weights = np.ones((1, len(scans))) if weights is None else weights
+    candidates = _scored(matches).sort_values("score", ascending=False, kind="stable")
+    place = pd.Series(range(len(scans)), index=scans["uid"])
+    each = weights[:, candidates["uid"].map(place).to_numpy(int)]
+    hits = np.cumsum(each * (candidates["adds"] == "TP").to_numpy(), axis=1)
+    called = np.cumsum(each, axis=1)
+    scores = candidates["score"].to_numpy(float)
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
+    hits, called = hits[:, last], called[:, last]
+    steps = np.diff(hits, axis=1, prepend=0)
+    area = (steps * np.nan_to_num(divide(hits, called))).sum(axis=1)
+    return divide(area, weights @ scans["n_gt"].to_numpy(float))
+
+
+def afroc(matches, scans, weights=None, *, weighted: bool = True, all_scans: bool = False):
+    """Area under the alternative free-response curve (Chakraborty and Zhai 2016), (samples,).
+
+    The chance that a microbleed's score exceeds the highest false positive's of a scan; equal
+    scores count one half, what is not called scores minus infinity.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (samples, scans), optional
+    weighted : bool
+        wAFROC: every scan with microbleeds weighs the same; else every microbleed (AFROC).
+    all_scans : bool
+        False positives of all scans ((w)AFROC1), not of those without microbleeds alone.
+    """
+    weights = np.ones((1, len(scans))) if weights is None else np.asarray(weights, float)
+    called = _scored(matches)
+    highest = called[called["adds"] == "FP"].groupby("uid")["score"].max()
+    noise = scans["uid"].map(highest).fillna(-np.inf).to_numpy(float)
+    wins = np.zeros((len(scans), len(scans)))
+    found = called[called["adds"] == "TP"].groupby("uid")["score"]
+    scores = {uid: group.to_numpy(float) for uid, group in found}
+    n_gt = scans["n_gt"].to_numpy(int)
+    for column, (uid, n) in enumerate(zip(scans["uid"], n_gt, strict=True)):
+        own = scores.get(uid, np.zeros(0))
+        own = np.concatenate([own, np.full(n - own.size, -np.inf)])
+        above = (own[None, :] > noise[:, None]) + 0.5 * (own[None, :] == noise[:, None])
+        wins[:, column] = above.sum(axis=1) / (n if weighted and n else 1)
+    normal = np.ones(len(scans)) if all_scans else (n_gt == 0).astype(float)
+    lesions = (n_gt > 0).astype(float) if weighted else n_gt.astype(float)
+    top = np.einsum("si,ij,sj->s", weights * normal, wins, weights * (n_gt > 0))
+    return divide(top, (weights @ normal) * (weights @ lesions))
+
+
+def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """One number for a curve, each with jackknife and bootstrap intervals over patients.
+
+    Returns
+    -------
+    DataFrame
+        Index: figure ("wafroc", "afroc", or "wafroc1", "afroc1" where every scan has microbleeds;
+        "cad_score"; "average_precision"). value, low, high, interval (jackknife), bootstrap_low,
+        bootstrap_high (NaN with too few patients or where all samples agree).
+    """
+    all_scans = bool((scans["n_gt"] > 0).all())
+    end = "1" if all_scans else ""
+    both = matches, scans
+    rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        f"wafroc{end}": lambda w: afroc(*both, w, weighted=True, all_scans=all_scans),
+        f"afroc{end}": lambda w: afroc(*both, w, weighted=False, all_scans=all_scans),
+        "cad_score": lambda w: _reached(*both, w, FROC_LEVELS).mean(axis=0),
+        "average_precision": lambda w: average_precision(*both, w),
+    }
+    patients = patient_codes(scans)
+    drawn = bootstrap_weights(patients, samples, seed)
+    rows: dict[str, dict] = {}
+    for name, rule in rules.items():
+        value = float(rule(np.ones((1, len(scans))))[0])
+        low, high, method = jackknife_t(value, rule(left_out(scans)))
+        ends = percentile_interval(rule(drawn)) if method != TOO_FEW else (np.nan, np.nan)
+        ends = ends if ends[0] < ends[1] else (np.nan, np.nan)
+        rows[name] = {"value": value, "low": max(low, 0.0), "high": min(high, 1.0)}
+        rows[name] |= {"interval": method, "bootstrap_low": ends[0], "bootstrap_high": ends[1]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("figure")

@@ -1,0 +1,56 @@
+"""Candidates of the stored probability maps down to a low score, for curves over the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from cmbkit.params import Evaluation, Inference
+from cmbkit.records import StandardScan
+from cmbkit.running.cache import Cache
+
+LOWEST_SCORE = 0.1
+"""A candidate's voxels have this probability or more; its score is the greatest of them."""
+
+
+def calls_cached(
+    cache: Cache, params: Inference, evaluation: Evaluation, item: tuple[str, StandardScan, Path]
+) -> pd.DataFrame:
+    """`calls` of one scan, from the cache where they are there; (model, scan, map folder)."""
+    model, standard, map_folder = item
+    low = Inference.model_validate({**params.model_dump(), "threshold": LOWEST_SCORE})
+    inputs = {"map": map_folder, "scan": standard.folder, "variant": low.of_candidates()}
+    folder = cache.get(
+        f"curves/{model}",
+        standard.scan.uid,
+        inputs | {"matching": evaluation.of_matching},
+        lambda folder: calls(standard, map_folder, low, evaluation).to_csv(
+            folder / "calls.tsv", sep="\t", index=False
+        ),
+        code=[calls],
+    )
+    return pd.read_csv(folder / "calls.tsv", sep="\t").assign(uid=standard.scan.uid)
+
+
+def calls(
+    standard: StandardScan, map_folder: Path, params: Inference, evaluation: Evaluation
+) -> pd.DataFrame:
+    """Candidates and missed CMBs of one scan: match, score and adds (`matching`)."""
+    from cmbkit.detector.inference.candidates import candidates
+    from cmbkit.detector.inference.files import read_probability
+    from cmbkit.evaluation.instances import from_labels
+    from cmbkit.evaluation.matching import match_instances
+
+    stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
+    labels = standard.labels().data
+    instances, table = candidates(stored.data, labels, stored.spacing, params)
+    found = match_instances(
+        from_labels(standard.lesions().data, stored.spacing, "reference"),
+        from_labels(instances, stored.spacing, "predicted"),
+        rule=evaluation.matching,
+        max_distance_mm=evaluation.max_distance_mm,
+        assignment=evaluation.assignment,
+        scores=table.loc[table["kept"], "score"],
+    )
+    return found[["match", "score", "adds"]]
