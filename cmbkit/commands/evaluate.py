@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
+from cmbkit.params.problems import problem_lines
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
@@ -19,12 +22,8 @@ def _parameters(path, given: dict) -> Evaluation:
     start = read_parameters(path).evaluation if path else Evaluation()
     try:
         return Evaluation.model_validate(start.model_dump() | given)
-    except ValueError as error:
-        lines = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, found {problem['input']!r}"
-            for problem in error.errors()
-        ]
-        raise ParameterError("\n".join(lines)) from None
+    except ValidationError as error:
+        raise ParameterError("\n".join(problem_lines(error, Evaluation))) from None
 
 
 def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:

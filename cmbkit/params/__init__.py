@@ -13,9 +13,9 @@ from cmbkit.params.cluster import Cluster
 from cmbkit.params.cohort import Cohort
 from cmbkit.params.evaluation import DarkBlobs, Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
-from cmbkit.params.names import no_such_parameter
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
+from cmbkit.params.problems import problem_lines
 from cmbkit.params.sections import DatasetName, Section
 from cmbkit.params.training import Augmentation, Phase, Training
 
@@ -70,23 +70,6 @@ class Parameters(Section):
         return self
 
 
-def _explain(source, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "file"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{source}: {key}: {no_such_parameter(key, Parameters)}")
-            continue
-        given = problem["input"]
-        hint = ""
-        if isinstance(given, str) and problem["type"] == "float_type":
-            hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-        shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
-        expected = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{source}: {key}: {expected}; found {shown}{hint}")
-    return "\n".join(lines)
-
-
 def check_parameters(values: dict, source="parameters") -> Parameters:
     """Build Parameters from plain values.
 
@@ -98,7 +81,8 @@ def check_parameters(values: dict, source="parameters") -> Parameters:
     try:
         return Parameters.model_validate(values)
     except ValidationError as error:
-        raise ParameterError(_explain(source, error)) from None
+        lines = [f"{source}: {line}" for line in problem_lines(error, Parameters)]
+        raise ParameterError("\n".join(lines)) from None
 
 
 def read_parameters(path, parts: Mapping | None = None) -> Parameters:
