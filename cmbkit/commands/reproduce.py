@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from cmbkit.commands import reproduction
+from cmbkit.commands import differences
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.running.faults import explained_cell
 from cmbkit.running.progress import Watch
@@ -97,10 +97,10 @@ def reproduce(
     _require_own_profile(parameter_file, params, root, update_notebooks)
     values = yaml.safe_load(parameter_file.read_text())
     figures = root / params.figures_dir / params.profile
-    report = root / params.figures_dir / reproduction.FILE
+    report = root / params.figures_dir / differences.FILE
     derived = root / params.data_dir / "derivatives" / params.profile
     frozen = frozen_folder(root, params) if params.training.networks == "frozen" else None
-    earlier = reproduction.earlier_figures(figures, derived / "figures-before", keep=not retrain)
+    earlier = differences.earlier_figures(figures, derived / "figures-before", keep=not retrain)
     chosen = [p for p in notebooks(root) if not only or p.name[:2] in only]
     retrained = None
     if retrain:
@@ -118,7 +118,7 @@ def reproduce(
     index = write_index(retrained or figures)
     minutes = (time.monotonic() - started) / 60
     console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-    summed = reproduction.write_report(
+    summed = differences.write_report(
         report,
         earlier,
         figures,
