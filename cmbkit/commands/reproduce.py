@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 
 from cmbkit.commands import differences
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
+from cmbkit.params.yaml_file import read_keys_and_values
 from cmbkit.running.faults import explained_cell
 from cmbkit.running.progress import Watch
 from cmbkit.running.report import PROGRESS_FILE
@@ -95,7 +95,7 @@ def reproduce(
     root = find_root(parameter_file)
     params = with_given_networks(read_parameters(parameter_file), root)
     _require_own_profile(parameter_file, params, root, update_notebooks)
-    values = yaml.safe_load(parameter_file.read_text())
+    values = read_keys_and_values(parameter_file)
     figures = root / params.figures_dir / params.profile
     report = root / params.figures_dir / differences.FILE
     derived = root / params.data_dir / "derivatives" / params.profile

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster
@@ -15,22 +14,19 @@ from cmbkit.params.evaluation import DarkBlobs, Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
-from cmbkit.params.problems import problem_lines
+from cmbkit.params.problems import ParameterError, problem_lines
 from cmbkit.params.sections import DatasetName, Section
 from cmbkit.params.training import Augmentation, Phase, Training
-
-
-class ParameterError(ValueError):
-    """A parameter file does not fit the model; one line per problem."""
+from cmbkit.params.yaml_file import read_keys_and_values
 
 
 class Parameters(Section):
     """Everything a run depends on."""
 
     profile: str = Field(pattern=r"^[a-z0-9_-]+$")
-    seed: int = Field(2024, ge=0)
-    data_dir: str = "data"
-    figures_dir: str = "figures"
+    seed: int = Field(2024, ge=0, lt=2**32)
+    data_dir: str = Field("data", min_length=1)
+    figures_dir: str = Field("figures", min_length=1)
     workers: int = Field(2, gt=0)
     cluster: Cluster | None = None
     cohort: Cohort
@@ -95,14 +91,7 @@ def read_parameters(path, parts: Mapping | None = None) -> Parameters:
         "parameters" where it does not with the parts.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ParameterError(f"{path}: expected a parameter file, found nothing")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: expected YAML, found: {error}") from None
-    if not isinstance(values, dict):
-        raise ParameterError(f"{path}: expected keys and values, found {type(values).__name__}")
+    values = read_keys_and_values(path)
     found = check_parameters(values, path)
     return check_parameters(replace_parts(values, parts)) if parts else found
 

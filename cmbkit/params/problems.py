@@ -7,6 +7,10 @@ from pydantic import BaseModel, ValidationError
 from cmbkit.params.names import dotted_names, no_such_name
 
 
+class ParameterError(ValueError):
+    """A parameter file does not fit the model; one line per problem."""
+
+
 def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "file") -> list[str]:
     """Return one line per problem: the key, what is expected, what was found.
 
@@ -31,5 +35,7 @@ def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "
             hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
         shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
         expected = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "model_type":
+            expected = "expected keys and values"
         lines.append(f"{key}: {expected}; found {shown}{hint}")
     return lines
