@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -120,6 +121,11 @@ def _place(folder: Path, root: Path) -> str:
     return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
 
 
+def _quoted(place: str) -> str:
+    """A path in quotes, as YAML reads it whatever characters it has."""
+    return json.dumps(place, ensure_ascii=False)
+
+
 def _own_name(profile: str) -> str:
     name = re.sub(r"[^A-Z0-9]", "", profile.upper()).lstrip("0123456789")
     return name if name and name not in RESERVED_NAMES else "OWN"
@@ -143,7 +149,7 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
     else:
         lines += [
             "training:",
-            f"  networks: {networks}  # nothing is trained; grid and inference are the weights'",
+            f"  networks: {networks if networks.isalnum() else _quoted(networks)}  # nothing is trained; grid and inference are the weights'",
         ]
     lines += [
         "evaluation:",
@@ -155,7 +161,7 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
 def _cohort(folders: Mapping[str, str], own: Mapping[str, str], train: bool) -> list[str]:
     lines = ["cohort:"]
     if folders:
-        lines += ["  roots:", *(f'    {name}: "{place}"' for name, place in folders.items())]
+        lines += ["  roots:", *(f"    {name}: {_quoted(place)}" for name, place in folders.items())]
     published = {name: PUBLISHED_SPLITS[name] for name in folders}
     learned = {*published.values()} & {"train-valid"} or own
     split = "train-valid" if train else "test"
@@ -165,7 +171,7 @@ def _cohort(folders: Mapping[str, str], own: Mapping[str, str], train: bool) -> 
     if own:
         lines.append("  bids:")
         lines += [
-            f'    {name}: {{root: "{place}", split: {split}}}  # or test, train, valid'
+            f"    {name}: {{root: {_quoted(place)}, split: {split}}}  # or test, train, valid"
             for name, place in own.items()
         ]
     return [*lines, "  validation_fraction: 0.25"] if train else lines

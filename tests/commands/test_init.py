@@ -136,3 +136,11 @@ def test_a_download_that_is_for_testing_alone_trains_all_the_same(root, quick):
     assert not any("splits" in line for line in both)
     given = command._cohort({"VALDO": "b"}, {"MINE": "c"}, train=False)
     assert "  splits: {VALDO: test}" in given and "split: test" in given[-1]
+
+
+def test_a_folder_may_have_any_name(root, quick):
+    name = 'Aufnahmen "ÅSE" \\ 7 T: # 1'
+    (root / "data/raw/MINE").rename(root / name)
+    done = run("init", "mine", "--bids", name, "--networks", "compact")
+    assert done.exit_code == 0, done.output
+    assert read_parameters(root / "params/mine.yaml").cohort.bids["MINE"].root == name
