@@ -89,6 +89,8 @@ def init_command(
         raise ParameterError(f"{target.parent}: expected the checkout's folder, found nothing")
     if target.exists() and not force:
         raise ParameterError(f"{target}: expected no such file yet, found one; --force replaces it")
+    if not 0 <= hours < float("inf"):
+        raise ParameterError(f"--hours: expected a number from 0 on, found {hours}")
     networks = _place(Path(networks), root) if Path(networks).is_dir() else networks
     folders = {dataset: _place(folder, root) for dataset, folder in roots.items()}
     own = {_own_name(name): _place(bids, root)} if bids else {}
@@ -147,9 +149,10 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
     if train:
         lines += _training(table, [*folders, *own], spacing, hours)
     else:
+        named = networks if networks.isalnum() else _quoted(networks)
         lines += [
             "training:",
-            f"  networks: {networks if networks.isalnum() else _quoted(networks)}  # nothing is trained; grid and inference are the weights'",
+            f"  networks: {named}  # nothing is trained; grid and inference are the weights'",
         ]
     lines += [
         "evaluation:",

@@ -117,6 +117,7 @@ def test_the_datasets_name_is_the_profiles_where_it_can_be():
         (["mine", "--bids", "data/raw/NONE"], "expected the folder of MINE, found nothing"),
         (["mine", "--dou", "data/raw/MINE"], "expected a folder"),
         (["mine", "--bids", "data/raw/MINE", "--networks", "cmpact"], "shipped (compact)"),
+        (["mine", "--bids", "data/raw/MINE", "--hours", "inf"], "--hours: expected a number"),
         (["there", "--bids", "data/raw/MINE"], "expected no such file yet, found one; --force"),
     ],
 )
