@@ -10,6 +10,7 @@ from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
 from cmbkit.params.problems import problem_lines
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
+from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.scoring.annotations import Labelled
@@ -125,7 +126,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
             for row in found.itertuples()
         ]
         return lines, bool(len(found))
-    rows = audit_rows(read_table(table), decimals)
+    read = read_table(table)
+    try:
+        rows = audit_rows(read, decimals)
+    except AuditError as error:
+        raise AuditError(f"{table}: {error}") from None
     lines = [
         ": ".join(
             filter(

@@ -242,5 +242,8 @@ def test_audit_of_a_table(tmp_path):
     table.write_text("method,lesions,recall\nright,74,0.689\n")
     assert run("audit", table)[0] == 0
     assert run("audit", tmp_path / "none.csv")[0] == 2
+    table.write_text("a;b\n1;2\n")
+    code, text = run("audit", table)
+    assert code == 2 and text.startswith(f"{table}: columns: expected rates (precision")
     code, text = run("audit")
     assert code == 1 and "Table 7.5" in text
