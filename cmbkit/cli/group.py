@@ -22,6 +22,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except (typer.TyperException, typer.Exit, typer.Abort, BrokenPipeError):
             raise
+        except KeyboardInterrupt:
+            typer.echo("stopped by the keyboard; what was finished is kept", err=True)
+            raise typer.Exit(130) from None
         except Exception as error:
             if is_fault(error):
                 traceback.print_exc()
