@@ -54,8 +54,8 @@ def evaluate(
     skip_unpaired: Annotated[
         bool, typer.Option(help="Go on when files have no partner; the page lists them.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of bootstrap and permutations.")] = 2024,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and permutations.")] = 2024,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace an earlier result in OUT.")] = False,
 ) -> None:
     """Compare predicted with annotated masks or points: all tables and figures on one page."""

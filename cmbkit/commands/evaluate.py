@@ -91,6 +91,8 @@ def evaluate_command(
     require_free(out, ours=PAGE, force=force)
     if against is not None and names[0] == names[1]:
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
+    if connectivity not in (6, 18, 26):
+        raise ParameterError(f"connectivity: expected 6, 18 or 26, found {connectivity}")
     params = _parameters(parameters, given or {})
     reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
     options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)

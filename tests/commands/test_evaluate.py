@@ -215,6 +215,12 @@ def test_an_earlier_result_stays_without_force(folders):
 def test_wrong_options_are_one_line(folders):
     code, text = evaluate(folders, "--matching", "iou")
     assert code == 1 and "matching: Input should be 'distance' or 'overlap'; found 'iou'" in text
+    assert evaluate(folders, "--connectivity", "7") == (
+        1,
+        "connectivity: expected 6, 18 or 26, found 7\n",
+    )
+    for wrong in (("--seed", "-1"), ("--workers", "0")):
+        assert evaluate(folders, *wrong)[0] == 2
     code, text = evaluate(folders, "--by", "age")
     assert code == 1 and "expected columns of the scan table, found age" in text
     code, text = run("evaluate", folders / "lost", folders / "truth", "--out", folders / "out")
