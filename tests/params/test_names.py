@@ -14,7 +14,7 @@ SMALL = "profile: small\ncohort: {datasets: [DOU], phantom_scans: {DOU: 1}}\n"
     [
         ("sead", "did you mean seed?"),
         ("inference.treshold", "did you mean inference.threshold?"),
-        ("threshold", "did you mean inference.threshold?"),
+        ("threshold", "did you mean inference.threshold or evaluation.dark_blobs.threshold?"),
         ("max_distance", "did you mean evaluation.max_distance_mm?"),
         ("training.finetune.epoch", "did you mean training.finetune.epochs?"),
         ("cluster.adress", "did you mean cluster.address?"),
