@@ -46,3 +46,13 @@ def test_no_command_stops_with_the_bare_name_of_an_exception(command, code, monk
     last = done.stderr.splitlines()[-1]
     assert last.startswith("a fault in cmbkit, StopIteration without a message (")
     assert __file__ in last
+
+
+def test_a_stop_by_the_keyboard_says_what_is_kept(monkeypatch):
+    def stops(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cmbkit.commands.predict.predict_command", stops)
+    done = run("predict", "x.nii", "--out", "z")
+    assert done.exit_code == 130
+    assert done.stderr == "stopped by the keyboard; what was finished is kept\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.params import ParameterError, Parameters, read_parameters
+from cmbkit.params.names import no_such_name
 from cmbkit.records import StandardScan
 from cmbkit.running.ledger import entries, newest, parameter_set
 from cmbkit.running.provenance import Asked, read_record
@@ -15,9 +16,19 @@ from cmbkit.study import Study, find_root
 from cmbkit.study.cohort import describe_cached, preprocess_cached
 from cmbkit.study.given_networks import with_given_networks
 from cmbkit.study.refinement import trials_cached
-from cmbkit.study.scan_results import candidate_features, evaluate_cached, evaluate_native
+from cmbkit.study.scan_results import (
+    BASELINE,
+    candidate_features,
+    evaluate_cached,
+    evaluate_native,
+)
 
 KINDS = ("raw", "derivatives")
+OF_NETWORKS = (
+    *("features-found", "maps", "predictions", "evaluation", "evaluation-native"),
+    *("operating", "experiments"),
+)
+"""Steps whose names go on with the name of a network, such as ``maps/scratch``."""
 
 
 def parameter_files(root: Path) -> dict[Path, Parameters]:
@@ -132,6 +143,8 @@ def _told(study: Study, asked: Asked) -> list[str]:
 def _ask(study: Study, step: str, item: str) -> None:
     """Ask the study for an item of a step."""
     kind, _, model = step.partition("/")
+    if kind in OF_NETWORKS:
+        _require_network(study, step, model)
     if kind == "synthetic":
         study.cohort.folder(item)
     elif kind == "real":
@@ -147,37 +160,48 @@ def _ask(study: Study, step: str, item: str) -> None:
         _ask_scan(study, step, item)
 
 
+def _require_network(study: Study, step: str, named: str) -> None:
+    """Raise if what a step's name says behind the stroke is no network of the study."""
+    known = (BASELINE, *study.models.names)
+    model = named.partition("-")[2] if step.startswith("experiments/") else named.partition("/")[0]
+    if model not in known:
+        raise ValueError(f"{step}: expected a step of {', '.join(known)}, found one of {model!r}")
+
+
 def _ask_model(study: Study, item: str) -> None:
+    phases = {"-".join(phase): phase for phase in study.models.phases}
     if item == "size":
         study.models.parameter_count()
     elif item == "source":
         study.models.source()
+    elif item in phases:
+        study.models.folder(*phases[item])
     else:
-        study.models.folder(*item.split("-")[:2])
+        known = ", ".join(["size", "source", *phases])
+        raise ValueError(f"{item}: expected an item such as {known}")
 
 
 def _ask_scan(study: Study, step: str, uid: str) -> None:
     kind, _, model = step.partition("/")
     cache, params, results = study.cache, study.params, study.results
-    standard = _standard(study, uid)
 
-    def item():
-        return model, standard, results.candidate_folder(model, standard)
+    def item(scan):
+        return model, scan, results.candidate_folder(model, scan)
 
     ways = {
-        "preproc": lambda: None,
-        "refinement": lambda: trials_cached(cache, params.preprocessing, standard.scan),
-        "features": lambda: describe_cached(cache, "standard", (standard, None, step)),
-        "features-native": lambda: describe_cached(cache, "native", (standard, None, step)),
-        "features-found": lambda: candidate_features(cache, item()),
-        "maps": lambda: results.probability_map(model, standard),
-        "predictions": lambda: results.candidate_folder(model, standard),
-        "evaluation": lambda: evaluate_cached(cache, params.evaluation, item()),
-        "evaluation-native": lambda: evaluate_native(cache, params.evaluation, item()),
+        "preproc": lambda scan: None,
+        "refinement": lambda scan: trials_cached(cache, params.preprocessing, scan.scan),
+        "features": lambda scan: describe_cached(cache, "standard", (scan, None, step)),
+        "features-native": lambda scan: describe_cached(cache, "native", (scan, None, step)),
+        "features-found": lambda scan: candidate_features(cache, item(scan)),
+        "maps": lambda scan: results.probability_map(model, scan),
+        "predictions": lambda scan: results.candidate_folder(model, scan),
+        "evaluation": lambda scan: evaluate_cached(cache, params.evaluation, item(scan)),
+        "evaluation-native": lambda scan: evaluate_native(cache, params.evaluation, item(scan)),
     }
     if kind not in ways:
         raise ValueError(f"{step}: expected a step such as {', '.join(ways)}")
-    ways[kind]()
+    ways[kind](_standard(study, uid))
 
 
 def _standard(study: Study, uid: str) -> StandardScan:
@@ -209,6 +233,9 @@ def cache_command(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     table = kept(root, profile)
+    names = {file.stem for file in (root / "params").glob("*.yaml")}
+    if profile and table.empty and profile not in names:
+        raise ParameterError(f"{profile}: {no_such_name(profile, names, 'profile')}")
     if remove_unreached:
         table = remove(table)
         console.print(f"removed {len(table)} results that no file in params/ reaches:")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
+from cmbkit.params.problems import problem_lines
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
+from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.scoring.annotations import Labelled
@@ -19,12 +23,8 @@ def _parameters(path, given: dict) -> Evaluation:
     start = read_parameters(path).evaluation if path else Evaluation()
     try:
         return Evaluation.model_validate(start.model_dump() | given)
-    except ValueError as error:
-        lines = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, found {problem['input']!r}"
-            for problem in error.errors()
-        ]
-        raise ParameterError("\n".join(lines)) from None
+    except ValidationError as error:
+        raise ParameterError("\n".join(problem_lines(error, Evaluation))) from None
 
 
 def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:
@@ -91,6 +91,8 @@ def evaluate_command(
     require_free(out, ours=PAGE, force=force)
     if against is not None and names[0] == names[1]:
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
+    if connectivity not in (6, 18, 26):
+        raise ParameterError(f"connectivity: expected 6, 18 or 26, found {connectivity}")
     params = _parameters(parameters, given or {})
     reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
     options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)
@@ -126,7 +128,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
             for row in found.itertuples()
         ]
         return lines, bool(len(found))
-    rows = audit_rows(read_table(table), decimals)
+    read = read_table(table)
+    try:
+        rows = audit_rows(read, decimals)
+    except AuditError as error:
+        raise AuditError(f"{table}: {error}") from None
     lines = [
         ": ".join(
             filter(

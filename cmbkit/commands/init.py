@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -88,6 +89,8 @@ def init_command(
         raise ParameterError(f"{target.parent}: expected the checkout's folder, found nothing")
     if target.exists() and not force:
         raise ParameterError(f"{target}: expected no such file yet, found one; --force replaces it")
+    if not 0 <= hours < float("inf"):
+        raise ParameterError(f"--hours: expected a number from 0 on, found {hours}")
     networks = _place(Path(networks), root) if Path(networks).is_dir() else networks
     folders = {dataset: _place(folder, root) for dataset, folder in roots.items()}
     own = {_own_name(name): _place(bids, root)} if bids else {}
@@ -120,6 +123,11 @@ def _place(folder: Path, root: Path) -> str:
     return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
 
 
+def _quoted(place: str) -> str:
+    """A path in quotes, as YAML reads it whatever characters it has."""
+    return json.dumps(place, ensure_ascii=False)
+
+
 def _own_name(profile: str) -> str:
     name = re.sub(r"[^A-Z0-9]", "", profile.upper()).lstrip("0123456789")
     return name if name and name not in RESERVED_NAMES else "OWN"
@@ -141,9 +149,10 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
     if train:
         lines += _training(table, [*folders, *own], spacing, hours)
     else:
+        named = networks if networks.isalnum() else _quoted(networks)
         lines += [
             "training:",
-            f"  networks: {networks}  # nothing is trained; grid and inference are the weights'",
+            f"  networks: {named}  # nothing is trained; grid and inference are the weights'",
         ]
     lines += [
         "evaluation:",
@@ -155,7 +164,7 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
 def _cohort(folders: Mapping[str, str], own: Mapping[str, str], train: bool) -> list[str]:
     lines = ["cohort:"]
     if folders:
-        lines += ["  roots:", *(f'    {name}: "{place}"' for name, place in folders.items())]
+        lines += ["  roots:", *(f"    {name}: {_quoted(place)}" for name, place in folders.items())]
     published = {name: PUBLISHED_SPLITS[name] for name in folders}
     learned = {*published.values()} & {"train-valid"} or own
     split = "train-valid" if train else "test"
@@ -165,7 +174,7 @@ def _cohort(folders: Mapping[str, str], own: Mapping[str, str], train: bool) -> 
     if own:
         lines.append("  bids:")
         lines += [
-            f'    {name}: {{root: "{place}", split: {split}}}  # or test, train, valid'
+            f"    {name}: {{root: {_quoted(place)}, split: {split}}}  # or test, train, valid"
             for name, place in own.items()
         ]
     return [*lines, "  validation_fraction: 0.25"] if train else lines

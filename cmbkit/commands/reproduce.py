@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 
-from cmbkit.commands import reproduction
+from cmbkit.commands import differences
+from cmbkit.commands.order import FROZEN_NEEDS, NEEDS, run_in_order
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
+from cmbkit.params.yaml_file import read_keys_and_values
 from cmbkit.running.faults import explained_cell
 from cmbkit.running.progress import Watch
 from cmbkit.running.report import PROGRESS_FILE
@@ -24,17 +24,6 @@ from cmbkit.study.given_networks import with_given_networks
 KERNEL = "python3"
 OWN_PROFILE = "demo"
 SPAWN = multiprocessing.get_context("spawn")
-NEEDS = {
-    "02": ("01",),
-    "03": ("01",),
-    "04": ("01",),
-    "05": ("04",),
-    "06": ("03", "05"),
-    "07": ("05",),
-}
-"""Which notebooks fill the cache that another one reads; the others can run beside it."""
-FROZEN_NEEDS = NEEDS | {"05": ("01",)}
-"""The same with frozen or given networks, where 04 trains none."""
 OF_NETWORKS = ("04", "05", "06", "07")
 """Notebooks that show something of a network; what the others show does not change with it."""
 
@@ -95,19 +84,16 @@ def reproduce(
     root = find_root(parameter_file)
     params = with_given_networks(read_parameters(parameter_file), root)
     _require_own_profile(parameter_file, params, root, update_notebooks)
-    values = yaml.safe_load(parameter_file.read_text())
-    figures = root / params.figures_dir / params.profile
-    report = root / params.figures_dir / reproduction.FILE
-    derived = root / params.data_dir / "derivatives" / params.profile
-    frozen = frozen_folder(root, params) if params.training.networks == "frozen" else None
-    earlier = reproduction.earlier_figures(figures, derived / "figures-before", keep=not retrain)
-    chosen = [p for p in notebooks(root) if not only or p.name[:2] in only]
+    values = read_keys_and_values(parameter_file)
     retrained = None
     if retrain:
         values, retrained = _retrained(values, params, parameter_file, root)
-        chosen = [p for p in chosen if p.name[:2] in OF_NETWORKS]
-    if not chosen:
-        raise NotebookFailed(f"{root / 'notebooks'}: expected notebooks 01 to 07, found none")
+    figures = root / params.figures_dir / params.profile
+    report = root / params.figures_dir / differences.FILE
+    derived = root / params.data_dir / "derivatives" / params.profile
+    frozen = frozen_folder(root, params) if params.training.networks == "frozen" else None
+    earlier = differences.earlier_figures(figures, derived / "figures-before", keep=not retrain)
+    chosen = _chosen(root, only, retrain)
     console = Console()
     console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
     started = time.monotonic()
@@ -118,7 +104,7 @@ def reproduce(
     index = write_index(retrained or figures)
     minutes = (time.monotonic() - started) / 60
     console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-    summed = reproduction.write_report(
+    summed = differences.write_report(
         report,
         earlier,
         figures,
@@ -129,6 +115,18 @@ def reproduce(
     )
     console.print(f"Reproduction: {summed}: {report}")
     return report
+
+
+def _chosen(root: Path, only: list[str] | None, retrain: bool) -> list[Path]:
+    """Notebooks that are asked for, of those that a run has."""
+    known = {path.name[:2]: path for path in notebooks(root)}
+    if not known:
+        raise NotebookFailed(f"{root / 'notebooks'}: expected notebooks 01 to 07, found none")
+    known = {number: path for number, path in known.items() if not retrain or number in OF_NETWORKS}
+    for number in only or ():
+        if number not in known:
+            raise ParameterError(f"--only: expected one of {', '.join(known)}; found {number!r}")
+    return [path for number, path in known.items() if not only or number in only]
 
 
 def _require_own_profile(file: Path, params: Parameters, root: Path, update: bool) -> None:
@@ -180,58 +178,6 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
                 write_back(executed / path.name, path)
 
         run_in_order(list(by_number), jobs, begin, end, needs)
-
-
-def run_in_order(
-    numbers: list[str],
-    jobs: int,
-    begin: Callable[[str], Future],
-    end: Callable[[str], None],
-    needs: Mapping[str, tuple[str, ...]] = NEEDS,
-) -> None:
-    """Begin each notebook once those that it needs have ended, at most ``jobs`` at a time.
-
-    Of those that could begin, the one that most others wait for goes first.
-
-    Parameters
-    ----------
-    numbers : list of str
-        ``"01"`` to ``"07"``, or some of them; what is not among them need not end.
-    jobs : int
-    begin : callable
-        Starts a notebook.
-    end : callable
-        Told of each notebook that ended well.
-    needs : mapping
-        `NEEDS` or `FROZEN_NEEDS`.
-
-    Raises
-    ------
-    Exception
-        The first one that a notebook raised, after those beside it have ended.
-    """
-    waiting = sorted(numbers, key=lambda number: (-_chain(number, needs), number))
-    running: dict[Future, str] = {}
-    failed: BaseException | None = None
-    while running or (waiting and not failed):
-        ended_not = {*waiting, *running.values()}
-        ready = [n for n in waiting if not ended_not.intersection(needs.get(n, ()))]
-        for number in [] if failed else ready[: jobs - len(running)]:
-            waiting.remove(number)
-            running[begin(number)] = number
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            number, error = running.pop(future), future.exception()
-            failed = failed or error
-            if error is None:
-                end(number)
-    if failed:
-        raise failed
-
-
-def _chain(number: str, needs: Mapping[str, tuple[str, ...]]) -> int:
-    """How many notebooks have to run one after the other from this one on."""
-    after = (n for n, needed in needs.items() if number in needed)
-    return 1 + max((_chain(n, needs) for n in after), default=0)
 
 
 def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool) -> str:

@@ -6,31 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cmbkit.params.cluster import Cluster
 from cmbkit.params.cohort import Cohort
 from cmbkit.params.evaluation import DarkBlobs, Evaluation, SliceExperiment
 from cmbkit.params.inference import Inference
-from cmbkit.params.names import no_such_parameter
 from cmbkit.params.network import Network
 from cmbkit.params.preprocessing import Preprocessing, Tool
+from cmbkit.params.problems import ParameterError, problem_lines
 from cmbkit.params.sections import DatasetName, Section
 from cmbkit.params.training import Augmentation, Phase, Training
-
-
-class ParameterError(ValueError):
-    """A parameter file does not fit the model; one line per problem."""
+from cmbkit.params.yaml_file import read_keys_and_values
 
 
 class Parameters(Section):
     """Everything a run depends on."""
 
     profile: str = Field(pattern=r"^[a-z0-9_-]+$")
-    seed: int = Field(2024, ge=0)
-    data_dir: str = "data"
-    figures_dir: str = "figures"
+    seed: int = Field(2024, ge=0, lt=2**32)
+    data_dir: str = Field("data", min_length=1)
+    figures_dir: str = Field("figures", min_length=1)
     workers: int = Field(2, gt=0)
     cluster: Cluster | None = None
     cohort: Cohort
@@ -70,23 +66,6 @@ class Parameters(Section):
         return self
 
 
-def _explain(source, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "file"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{source}: {key}: {no_such_parameter(key, Parameters)}")
-            continue
-        given = problem["input"]
-        hint = ""
-        if isinstance(given, str) and problem["type"] == "float_type":
-            hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-        shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
-        expected = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{source}: {key}: {expected}; found {shown}{hint}")
-    return "\n".join(lines)
-
-
 def check_parameters(values: dict, source="parameters") -> Parameters:
     """Build Parameters from plain values.
 
@@ -98,7 +77,8 @@ def check_parameters(values: dict, source="parameters") -> Parameters:
     try:
         return Parameters.model_validate(values)
     except ValidationError as error:
-        raise ParameterError(_explain(source, error)) from None
+        lines = [f"{source}: {line}" for line in problem_lines(error, Parameters)]
+        raise ParameterError("\n".join(lines)) from None
 
 
 def read_parameters(path, parts: Mapping | None = None) -> Parameters:
@@ -111,14 +91,7 @@ def read_parameters(path, parts: Mapping | None = None) -> Parameters:
         "parameters" where it does not with the parts.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ParameterError(f"{path}: expected a parameter file, found nothing")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: expected YAML, found: {error}") from None
-    if not isinstance(values, dict):
-        raise ParameterError(f"{path}: expected keys and values, found {type(values).__name__}")
+    values = read_keys_and_values(path)
     found = check_parameters(values, path)
     return check_parameters(replace_parts(values, parts)) if parts else found
 

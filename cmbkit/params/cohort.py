@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -54,7 +54,7 @@ class Cohort(Section):
 
     datasets: list[DatasetName] = ["CRB", "CRBneg", "DOU", "MOMENI", "RODEJA", "VALDO", "sMOMENI"]
     roots: dict[DatasetName, str] = {}
-    phantom_scans: dict[DatasetName, int] = {}
+    phantom_scans: dict[DatasetName, Annotated[int, Field(ge=0)]] = {}
     phantom_model: Literal["contrast", "physical"] = "contrast"
     bids: dict[OwnName, OwnDataset] = {}
     splits: dict[DatasetName, Split] = {}

@@ -54,7 +54,7 @@ class Evaluation(Section):
     matching: Literal["distance", "overlap"] = "distance"
     max_distance_mm: float = Field(5.0, gt=0)
     assignment: Literal["greedy", "optimal"] = "greedy"
-    scan_thresholds: list[int] = [1, 3, 5, 11]
+    scan_thresholds: list[Annotated[int, Field(gt=0)]] = Field([1, 3, 5, 11], min_length=1)
     nan_rule: Literal["text", "code"] = "text"
     bootstrap_samples: int = Field(1000, gt=0)
     test_datasets: list[AnyDataset] = ["CRB", "DOU"]

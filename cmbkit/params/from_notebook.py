@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cmbkit.params import ParameterError, Parameters, check_parameters, read_parameters
-from cmbkit.params.names import no_such_parameter
+from cmbkit.params.names import dotted_names, no_such_name
 
 INJECTED = "# Parameters"
 """How the cell begins that papermill puts after a notebook's own parameters."""
@@ -56,4 +56,4 @@ def _refuse_unknown(cells) -> None:
         targets = [t for node in ast.parse(source).body for t in getattr(node, "targets", ())]
         for name in [t.id for t in targets if isinstance(t, ast.Name)]:
             if name not in (*Parameters.model_fields, *OF_PAPERMILL):
-                raise ParameterError(f"{name}: {no_such_parameter(name, Parameters)}")
+                raise ParameterError(f"{name}: {no_such_name(name, dotted_names(Parameters))}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import get_args
 
@@ -18,19 +18,19 @@ def dotted_names(model: type[BaseModel], before: str = "") -> Iterator[str]:
                 yield from dotted_names(kind, f"{before}{name}.")
 
 
-def no_such_parameter(name: str, model: type[BaseModel]) -> str:
-    """What to say of a dotted name that is no parameter: those meant, or those in its section.
+def no_such_name(name: str, known: Iterable[str], what: str = "parameter") -> str:
+    """What to say of a dotted name that is none of those known: those meant, or its section's.
 
     Similar names of the same section come first, then the same or similar names of any other.
     """
-    names = list(dict.fromkeys(dotted_names(model)))
+    names = list(dict.fromkeys(known))
     section, _, last = name.rpartition(".")
-    beside = [known for known in names if known.rpartition(".")[0] == section]
+    beside = [one for one in names if one.rpartition(".")[0] == section]
     for some in (beside, names):
-        ends = {known.rpartition(".")[2] for known in some}
+        ends = {one.rpartition(".")[2] for one in some}
         close = get_close_matches(last, ends, n=1)
-        meant = [known for known in some if known.rpartition(".")[2] in close]
+        meant = [one for one in some if one.rpartition(".")[2] in close]
         if meant:
-            return f"no such parameter; did you mean {' or '.join(meant)}?"
-    known = ", ".join(known.rpartition(".")[2] for known in beside)
-    return f"no such parameter{f'; expected one of {known}' if known else ''}"
+            return f"no such {what}; did you mean {' or '.join(meant)}?"
+    others = ", ".join(one.rpartition(".")[2] for one in beside)
+    return f"no such {what}{f'; expected one of {others}' if others else ''}"

@@ -15,6 +15,6 @@ RESERVED_NAMES = (*get_args(DatasetName), "Valid", "All", "REAL", "thesis")
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys and wrong types are errors."""
+    """Base of all sections: unknown keys, wrong types, infinity and NaN are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

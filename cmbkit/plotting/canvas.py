@@ -76,9 +76,22 @@ def write_below(figure: Figure, text: str) -> None:
     if written := _below(figure):
         written.remove()
     if text:
+        _settle(figure)
         lines = textwrap.fill(text, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
         figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="#555555",
                     linespacing=1.1, gid=_BELOW_GID)  # fmt: skip
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out for good, and tie its legends to it.
+
+    Their own anchor is the saved picture, lines below included: they would move down onto these.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        anchor = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted())
+        legend.set_bbox_to_anchor(anchor, figure.transFigure)
 
 
 def drawn_area(figure: Figure) -> Bbox | None:

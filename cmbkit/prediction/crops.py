@@ -22,18 +22,20 @@ JPEG_QUALITY = 85
 def window(image: Volume) -> tuple[float, float]:
     """Intensities that become black and white: percentiles 0.5 and 99.5 of the brain.
 
-    The brain is what differs from the image's corner, which lies outside it.
+    The brain is what differs from the lowest number, which stands around it.
     """
-    values = image.data[image.data != image.data.min()]
+    values = image.data[np.isfinite(image.data)]
+    values = values[values != values.min()] if values.size else values
     values = values[:: max(1, values.size // 200_000)]
     low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
     return (float(low), float(high) if high > low else float(low) + 1)
 
 
 def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """8-bit grey values of intensities, uint8, same shape."""
+    """8-bit grey values of intensities, uint8, same shape; what is no number is black."""
     low, high = limits
-    scaled = (np.asarray(data, np.float32) - low) * np.float32(255 / (high - low))
+    numbers = np.nan_to_num(np.asarray(data, np.float32), nan=low)
+    scaled = (numbers - low) * np.float32(255 / (high - low))
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
@@ -101,7 +103,7 @@ def mask_cuts(scan: Volume, brain: Volume) -> bytes:
     """
     from PIL import Image, ImageDraw
 
-    limits = window(scan.with_data(np.where(brain.data > 0, scan.data, scan.data.min())))
+    limits = window(scan.with_data(np.where(brain.data > 0, scan.data, np.nan)))
     grey, centre = to_grey(scan.data, limits), centre_of(brain.data, brain.shape)
     panels = []
     for cut, (axis, _) in CUTS.items():

@@ -6,13 +6,15 @@ import os
 import tempfile
 import time
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 
 from cmbkit.anatomy.rating_scales import lines_not_seen
 from cmbkit.datasets.sources import read_header
-from cmbkit.params import Preprocessing, Tool
+from cmbkit.params import ParameterError, Preprocessing, Tool
+from cmbkit.params.names import no_such_name
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import BRAIN_ML, scan_remarks
@@ -31,6 +33,10 @@ STEP = "predict"
 
 def predict(scan, **options):
     """Find the microbleeds of one scan; see `cmbkit.predict`."""
+    known = signature(make_settings).parameters
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"cmbkit.predict: {name}: {no_such_name(name, known, 'option')}")
     settings = make_settings(**options)
     source = _one_source(scan)
     report_progress(STEP, 0, 1)

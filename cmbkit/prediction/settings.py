@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cmbkit.detector.network.weights import Description, describe_weights
 from cmbkit.params import Inference, ParameterError, Preprocessing, read_parameters
+from cmbkit.params.problems import problem_lines
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
@@ -131,6 +132,5 @@ def _changed(section, given: dict):
     try:
         return type(section).model_validate(section.model_dump() | given)
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or next(iter(given))
-        raise ParameterError(f"{key}: {problem['msg']}, found {problem['input']!r}") from None
+        lines = problem_lines(error, type(section), whole=next(iter(given)))
+        raise ParameterError("\n".join(lines)) from None

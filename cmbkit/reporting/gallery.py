@@ -160,7 +160,9 @@ class Gallery:
         )
         html = tables.render_html(listed, "", settings)
         self._record("data", number, caption, files, synthetic, html=html)
-        return DisplayedTable.of(df, f"Data {number}", html)
+        head = f"Data {number}: {len(df)} rows; what its {len(df.columns)} columns hold"
+        folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
+        return DisplayedTable.of(df, f"Data {number}", folded)
 
     def _write_vector(self, path: Path, fig: Figure) -> list[str]:
         content, ending = svg_bytes(fig), ".svg"

@@ -214,6 +214,8 @@ def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
         return [range_text(*pair, decimals=column.decimals) for pair in ends]
     if column.shows == "p":
         return [p_text(value, column.decimals or 4) for value in table[key]]
+    if column.shows == "setting":
+        return [NOTHING if pd.isna(value) else f"{value:g}" for value in table[key]]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
     values = [column.names.get(value, value) for value in table.get(key, missing)]

@@ -22,6 +22,8 @@ def explained(error: BaseException) -> str:
     >>> explained(StopIteration())
     'a fault in cmbkit, StopIteration without a message'
     """
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     if not is_fault(error):
         return str(error).strip()
     if isinstance(error, MemoryError):

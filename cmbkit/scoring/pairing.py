@@ -14,6 +14,8 @@ from cmbkit.scoring.annotations import MASK_ENDINGS, POINT_ENDINGS
 SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
 NOT_POINTS = re.compile(r"(participants|sessions|scans)\.tsv$|_scans\.tsv$|_sessions\.tsv$")
 OURS = re.compile(r"_desc-cmb_(mask|dseg|points|probseg)$")
+VALDO = re.compile(r"_CMB\.nii(\.gz)?$")
+"""What VALDO calls its masks, which lie beside their images."""
 SOFT = "*_probseg.nii*"
 NAME_COLUMNS = ("scan", "uid", "participant_id", "file")
 
@@ -65,7 +67,8 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     ----------
     folder : path-like
         Searched with its subfolders, for files that say by their name that they hold
-        microbleeds, as ``cmbkit predict`` writes them and `cmbkit.datasets.bids` reads them;
+        microbleeds, as ``cmbkit predict`` and VALDO write them and `cmbkit.datasets.bids` reads
+        them;
         where there are none, for masks (.nii, .nii.gz), else for lists of points (.csv, .tsv,
         .mat).
     pattern : str, optional
@@ -83,7 +86,7 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
         raise PairingError(f"{folder}: expected a folder of masks or of points, found nothing")
     paths = sorted(p for p in folder.rglob(pattern or "*") if p.is_file())
     paths = [p for p in paths if not any(part.startswith(".") for part in p.parts[-2:])]
-    named = [] if pattern else [p for p in paths if is_annotation(p)]
+    named = [] if pattern else [p for p in paths if is_annotation(p) or VALDO.search(p.name)]
     masks = [p for p in paths if p.name.lower().endswith(MASK_ENDINGS)]
     points = [p for p in paths if p.name.lower().endswith(POINT_ENDINGS)]
     files = named or masks or [p for p in points if not NOT_POINTS.search(p.name)]

@@ -152,11 +152,17 @@ def test_why_says_what_changed_and_computes_nothing(root, monkeypatch):
 def test_why_refuses_what_is_not_there(root):
     for step, item, words in (
         ("preproc", "MINE-09_swi", "MINE-09_swi"),
-        ("nothing", "MINE-01_swi", "nothing"),
+        ("nothing", "MINE-09_swi", "nothing"),
+        ("maps/scrach", "MINE-01_swi", "maps/scrach"),
+        ("experiments/maps-none", "brain-1", "experiments/maps-none"),
     ):
         preprocess(root)
         done = CliRunner().invoke(app, ["cache", "own", "--why", step, item])
         assert done.exit_code == 1 and done.output.startswith(f"{words}: expected a s")
+    done = CliRunner().invoke(app, ["cache", "own", "--why", "models", "scratch-fine"])
+    assert "scratch-fine: expected an item such as size, source, scratch-pretrain" in done.output
+    done = CliRunner().invoke(app, ["cache", "onw"])
+    assert done.exit_code == 1 and done.output == "onw: no such profile; did you mean own?\n"
 
 
 def test_matching_alone_decides_the_operating_points(root):

@@ -214,7 +214,13 @@ def test_an_earlier_result_stays_without_force(folders):
 
 def test_wrong_options_are_one_line(folders):
     code, text = evaluate(folders, "--matching", "iou")
-    assert code == 1 and "matching: Input should be 'distance' or 'overlap', found 'iou'" in text
+    assert code == 1 and "matching: Input should be 'distance' or 'overlap'; found 'iou'" in text
+    assert evaluate(folders, "--connectivity", "7") == (
+        1,
+        "connectivity: expected 6, 18 or 26, found 7\n",
+    )
+    for wrong in (("--seed", "-1"), ("--workers", "0")):
+        assert evaluate(folders, *wrong)[0] == 2
     code, text = evaluate(folders, "--by", "age")
     assert code == 1 and "expected columns of the scan table, found age" in text
     code, text = run("evaluate", folders / "lost", folders / "truth", "--out", folders / "out")
@@ -242,5 +248,8 @@ def test_audit_of_a_table(tmp_path):
     table.write_text("method,lesions,recall\nright,74,0.689\n")
     assert run("audit", table)[0] == 0
     assert run("audit", tmp_path / "none.csv")[0] == 2
+    table.write_text("a;b\n1;2\n")
+    code, text = run("audit", table)
+    assert code == 2 and text.startswith(f"{table}: columns: expected rates (precision")
     code, text = run("audit")
     assert code == 1 and "Table 7.5" in text

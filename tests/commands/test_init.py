@@ -117,6 +117,7 @@ def test_the_datasets_name_is_the_profiles_where_it_can_be():
         (["mine", "--bids", "data/raw/NONE"], "expected the folder of MINE, found nothing"),
         (["mine", "--dou", "data/raw/MINE"], "expected a folder"),
         (["mine", "--bids", "data/raw/MINE", "--networks", "cmpact"], "shipped (compact)"),
+        (["mine", "--bids", "data/raw/MINE", "--hours", "inf"], "--hours: expected a number"),
         (["there", "--bids", "data/raw/MINE"], "expected no such file yet, found one; --force"),
     ],
 )
@@ -136,3 +137,11 @@ def test_a_download_that_is_for_testing_alone_trains_all_the_same(root, quick):
     assert not any("splits" in line for line in both)
     given = command._cohort({"VALDO": "b"}, {"MINE": "c"}, train=False)
     assert "  splits: {VALDO: test}" in given and "split: test" in given[-1]
+
+
+def test_a_folder_may_have_any_name(root, quick):
+    name = 'Aufnahmen "ÅSE" \\ 7 T: # 1'
+    (root / "data/raw/MINE").rename(root / name)
+    done = run("init", "mine", "--bids", name, "--networks", "compact")
+    assert done.exit_code == 0, done.output
+    assert read_parameters(root / "params/mine.yaml").cohort.bids["MINE"].root == name

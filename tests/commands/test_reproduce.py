@@ -1,7 +1,4 @@
-"""Writing outputs back, and the notebooks' order."""
-
-import time
-from concurrent.futures import ThreadPoolExecutor
+"""Notebooks run headless: what stops them, where all goes, outputs written back."""
 
 import nbformat
 import numpy as np
@@ -11,13 +8,10 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cmbkit.commands.reproduce import (
-    FROZEN_NEEDS,
-    NEEDS,
     NotebookFailed,
     _execute,
     notebooks,
     reproduce,
-    run_in_order,
     write_back,
 )
 from cmbkit.params import ParameterError
@@ -51,69 +45,6 @@ def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
     for name in ("02_b.ipynb", "01_a.ipynb", "scratch.ipynb"):
         (tmp_path / "notebooks" / name).write_text("{}")
     assert [p.name for p in notebooks(tmp_path)] == ["01_a.ipynb", "02_b.ipynb"]
-
-
-def run(numbers, jobs, fails=(), needs=NEEDS):
-    """Run notebooks that only note when they begin and end; returns these events."""
-    events, ended = [], []
-
-    def begin(number):
-        events.append(("begin", number))
-        return pool.submit(work, number)
-
-    def work(number):
-        time.sleep(0.02)
-        events.append(("end", number))
-        if number in fails:
-            raise ValueError(number)
-
-    with ThreadPoolExecutor(len(numbers)) as pool:
-        try:
-            run_in_order(numbers, jobs, begin, ended.append, needs)
-        except ValueError as error:
-            events.append(("raised", str(error)))
-    return events, ended
-
-
-ALL = ["01", "02", "03", "04", "05", "06", "07"]
-
-
-def test_notebooks_run_side_by_side_but_after_those_that_they_need():
-    events, ended = run(ALL, 2)
-    assert sorted(ended) == ALL
-    for number, needed in NEEDS.items():
-        for before in needed:
-            assert events.index(("end", before)) < events.index(("begin", number))
-    running, most = set(), 0
-    for what, number in events:
-        running = running | {number} if what == "begin" else running - {number}
-        most = max(most, len(running))
-    assert most == 2
-    begun = [number for what, number in events if what == "begin"]
-    assert begun[:2] == ["01", "04"]  # three others wait for 04, one after the other
-
-
-def test_with_frozen_networks_the_evaluation_waits_for_the_scans_alone():
-    events, ended = run(ALL, 2, needs=FROZEN_NEEDS)
-    assert sorted(ended) == ALL
-    begun = [number for what, number in events if what == "begin"]
-    assert begun[:3] == ["01", "03", "05"]  # 06 waits for both
-
-
-def test_one_job_runs_them_one_after_the_other():
-    events, _ = run(ALL, 1)
-    assert [what for what, _ in events] == ["begin", "end"] * 7
-
-
-def test_what_is_not_asked_for_is_not_waited_for():
-    assert run(["05", "07"], 2)[1] == ["05", "07"]
-
-
-def test_after_a_failure_nothing_new_begins():
-    events, ended = run(ALL, 2, fails={"04"})
-    assert events[-1] == ("raised", "04")
-    assert not {number for _, number in events} & {"05", "06", "07"}
-    assert "01" in ended and "04" not in ended
 
 
 @pytest.mark.parametrize(
@@ -159,6 +90,7 @@ def place(tmp_path, monkeypatch):
     ("file", "options", "error", "words"),
     [
         ("train", {}, NotebookFailed, "expected notebooks 01 to 07"),
+        ("train", {"only": ["9"]}, NotebookFailed, "expected notebooks 01 to 07"),
         ("train", {"retrain": True}, ParameterError, "--retrain: expected .*frozen.* found train"),
         ("train", {"update_notebooks": True}, ParameterError, "own profile, demo, found train"),
         ("frozen", {}, FrozenError, "weights/frozen/manifest.json: expected frozen networks"),
@@ -169,6 +101,15 @@ def test_what_cannot_be_reproduced_is_one_line(place, file, options, error, word
     with pytest.raises(error, match=words) as caught:
         reproduce(place / f"params/{file}.yaml", **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("only", "found"), [(["9"], "'9'"), (["03", "08"], "'08'")])
+def test_a_number_of_no_notebook_is_told(place, only, found):
+    (place / "notebooks").mkdir()
+    for number in ("01", "03"):
+        (place / f"notebooks/{number}_x.ipynb").write_text("{}")
+    with pytest.raises(ParameterError, match=f"--only: expected one of 01, 03; found {found}"):
+        reproduce(place / "params/train.yaml", only=only)
 
 
 @pytest.fixture

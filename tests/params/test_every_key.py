@@ -317,7 +317,7 @@ def reads(*files: str):
 
 
 TOOLS = reads("anatomy/programs.py")
-PHASES = reads("detector/training/phase.py", "study/models.py")
+PHASES = reads("detector/training/phase.py", "study/models.py", "study/trained_phases.py")
 ENGINES = reads("detector/inference/engines.py")
 STREAM = reads("detector/patches/stream.py")
 TAKES_EFFECT = {

@@ -1,10 +1,18 @@
-"""A run without microbleeds: what is drawn of them says so in a line instead of stopping."""
+"""A run without microbleeds is drawn as a line that says so; lines below cover nothing above."""
 
+import io
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cmbkit.features.trends import correlations
 from cmbkit.plotting import associations, bars, distributions, forest, glass_brain, renders
+from cmbkit.plotting.canvas import label_synthetic, new_figure, write_below
+from cmbkit.plotting.diagrams import patch_sampling
+from cmbkit.reporting.gallery import png_bytes
 
 NONE = pd.DataFrame(columns=["dataset", "radius_mm"])
 
@@ -40,3 +48,39 @@ def test_scores_are_drawn_of_one_network_or_of_three(models):
     ]
     figure = distributions.half_violins(pd.DataFrame(rows), models)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == models
+
+
+def sampling():
+    """Figure 6.2 of an empty volume of 64 x 64 x 64 voxels."""
+    boxes = [((10, 20, 30), True), ((0, 32, 16), False)]
+    starts = [(x, y, 0) for x in (0, 24) for y in (0, 24)]
+    empty = np.zeros((64, 64), np.float32)
+    return label_synthetic(
+        patch_sampling((64,) * 3, (32,) * 3, boxes, starts, empty, [(26, 36, 46)])
+    )
+
+
+def anchored():
+    """A legend where its figure put it by a share of its height."""
+    figure = new_figure(4, 2)
+    figure.subplots().plot([0, 1], label="a line")
+    figure.legend(loc="upper center", bbox_to_anchor=(0.5, 0.3))
+    return figure
+
+
+@pytest.mark.parametrize("draw", [sampling, anchored])
+def test_lines_below_a_figure_move_nothing_in_it(draw):
+    bare, told = draw(), draw()
+    write_below(told, "Settings: grid 0.75 mm.")
+    above, both = (np.asarray(Image.open(io.BytesIO(png_bytes(f)))) for f in (bare, told))
+    assert both.shape[0] > above.shape[0] and (both[: len(above)] == above).all()
+
+
+def test_no_two_texts_or_legends_of_figure_6_2_lie_on_each_other():
+    figure = sampling()
+    write_below(figure, "Settings: grid 0.75 mm.")
+    figure.draw_without_rendering()
+    axes = [text for panel in figure.axes for text in (panel.title, panel.xaxis.label)]
+    placed = [a.get_window_extent() for a in (*figure.texts, *figure.legends, *axes)]
+    assert len(placed) == 7
+    assert not [pair for pair in combinations(placed, 2) if pair[0].overlaps(pair[1])]

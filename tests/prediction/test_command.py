@@ -112,7 +112,7 @@ def test_own_brain_mask_and_labels_are_used(write_scan, phantom, weights, tmp_pa
     ("words", "said"),
     [
         (["--weights", "nowhere"], "weights 'nowhere': expected a folder"),
-        (["--threshold", "1.5"], "threshold: Input should be less than 1, found 1.5"),
+        (["--threshold", "1.5"], "threshold: Input should be less than 1; found 1.5"),
         (["--brain-mask", "none.nii"], "brain_mask: expected auto, synthstrip, stand-in"),
         (["--params", "no.yaml"], "no.yaml: expected a parameter file"),
     ],

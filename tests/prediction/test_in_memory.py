@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import cmbkit
+from cmbkit.params import ParameterError
 from cmbkit.volume import VolumeError
 
 
@@ -45,3 +46,17 @@ def test_brain_mask_may_be_an_image(write_scan, phantom, weights):
 def test_an_array_alone_is_no_scan(weights):
     with pytest.raises(VolumeError, match="a nibabel image or a Volume, found ndarray"):
         cmbkit.predict(np.zeros((3, 3, 3)), weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"treshold": 0.9}, "cmbkit.predict: treshold: no such option; did you mean threshold?"),
+        ({"threshold": "0.9"}, "threshold: Input should be a valid number; found '0.9'"),
+        ({"threshold": 2}, "threshold: Input should be less than 1; found 2"),
+    ],
+)
+def test_a_wrong_option_is_one_line(option, told, weights):
+    with pytest.raises(ParameterError) as raised:
+        cmbkit.predict("scan.nii.gz", weights=weights, **option)
+    assert str(raised.value).startswith(told) and "\n" not in str(raised.value)

@@ -187,7 +187,8 @@ def test_a_data_table_is_stored_with_what_its_columns_hold(filled):
     told = json.loads((filled.folder / "data_S35.json").read_text())
     assert list(told) == ["match", "score", "cohort"]
     assert told["match"] == {"Description": "TP or FN"}
-    assert ">probability &lt;0 to 1&gt;</td>" in shown._repr_mimebundle_()["text/html"]
+    html = shown._repr_mimebundle_()["text/html"]
+    assert ">probability &lt;0 to 1&gt;</td>" in html and html.startswith("<details><summary>")
     page = write_index(filled.folder).read_text()
     assert 'href="data_S35.tsv"' in page and ">TP or FN</td>" in page
     with pytest.raises(GalleryError, match=r"data S35: .* none for \['score'\]"):

@@ -125,3 +125,9 @@ def test_a_range_shows_its_ends_and_the_thesis_s_text_beside():
     table["te_ms_high"], table["te_ms_thesis"] = [40.0, 20.0, None], ["19-40", "20", None]
     cells, _ = tables.shown(laid_out(table, [Column("te_ms", "TE", 1, shows="range")]))
     assert cells.to_numpy().tolist() == [["19.6-40.0", "19-40"], ["20.0", "20"], ["–", "–"]]
+
+
+def test_a_setting_is_shown_as_it_was_chosen():
+    table = pd.DataFrame({"level": [2.0, 1.5, 0.25, 24.0, NAN]})
+    cells, _ = tables.shown(laid_out(table, [Column("level", "Value", shows="setting")]))
+    assert cells["Value"].tolist() == ["2", "1.5", "0.25", "24", "–"]

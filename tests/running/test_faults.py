@@ -17,6 +17,11 @@ def test_a_message_for_the_reader_stands_alone(error):
     assert raised(error) == str(error)
 
 
+def test_what_the_system_refuses_is_told_of_its_file():
+    refused = PermissionError(13, "Permission denied", "/far/scans.tsv")
+    assert raised(refused) == "/far/scans.tsv: Permission denied"
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -59,6 +59,16 @@ def test_a_file_named_for_microbleeds_is_the_one(tmp_path):
     }
 
 
+def test_a_download_of_valdo_is_taken_as_it_lies(tmp_path):
+    folder = tmp_path / "sub-101"
+    folder.mkdir()
+    for ending in ("space-T2S_desc-masked_T2S", "space-T2S_CMB", "space-T2S_desc-masked_T1"):
+        (folder / f"sub-101_{ending}.nii.gz").touch()
+    assert {n: p.name for n, p in list_files(tmp_path).items()} == {
+        "sub-101": "sub-101_space-T2S_CMB.nii.gz"
+    }
+
+
 def test_folders_without_a_common_name_do_not_pair(tmp_path):
     said, truth = touch(tmp_path / "p", "x.nii"), touch(tmp_path / "r", "y.nii")
     with pytest.raises(PairingError, match="found none"):

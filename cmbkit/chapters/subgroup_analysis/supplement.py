@@ -131,9 +131,9 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
-        Column("level", "Value", names=LEVELS),
-        Column("thinner_mm", "Thinner (mm)"),
-        Column("thicker_mm", "Thicker (mm)"),
+        Column("level", "Value", shows="setting", names=LEVELS),
+        Column("thinner_mm", "Thinner (mm)", shows="setting"),
+        Column("thicker_mm", "Thicker (mm)", shows="setting"),
         Column("brains", "Brains"),
         Column("n", "CMBs"),
         Column("recall_thinner", "Recall, thinner", 3),

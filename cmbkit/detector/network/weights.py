@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cmbkit.params import Inference, Network, Preprocessing
+from cmbkit.params.problems import problem_lines
 from cmbkit.params.sections import Section
 from cmbkit.running.file_hashes import sha256
 
@@ -85,9 +86,8 @@ def describe_weights(name) -> tuple[Path, Description]:
     try:
         found = Description.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise WeightsError(f"{path}: {key}: {problem['msg']}, found {problem['input']!r}") from None
+        lines = [f"{path}: {line}" for line in problem_lines(error, Description)]
+        raise WeightsError("\n".join(lines)) from None
     except ValueError as error:
         raise WeightsError(f"{path}: expected JSON, found: {error}") from None
     if found.format != FORMAT:

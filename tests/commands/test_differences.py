@@ -5,7 +5,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from cmbkit.commands.reproduction import earlier_figures, write_report
+from cmbkit.commands.differences import earlier_figures, write_report
 from cmbkit.reporting.gallery import Gallery, write_index
 from cmbkit.reporting.reproduction import read_files
 
