@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cmbkit.running.faults import explained, is_fault
+from cmbkit.running.outcomes import end_cleanly
 
 NOTHING_BEGUN = {"predict": 2, "audit": 2}
 """Exit codes of the commands whose 1 says that they found something."""
@@ -54,6 +55,7 @@ def main(
     ] = False,
 ) -> None:
     """Cerebral microbleeds on T2*-weighted and SWI MRI. For research only."""
+    end_cleanly()
 
 
 @app.command()
@@ -292,6 +294,7 @@ def evaluate(
         seed=seed,
         workers=workers,
         force=force,
+        tell=lambda line: typer.echo(line, err=True),
     )
     typer.echo(str(page))
 

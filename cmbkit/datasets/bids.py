@@ -1,12 +1,14 @@
 """People's own scans in BIDS: image, optional annotation, sidecars.
 
 Layout: ``sub-<label>[/ses-<label>]/<folder>/sub-<label>[_ses-<label>][_<key>-<value>]_<suffix>``
-with suffix ``T2starw`` or ``swi``, ``.nii`` or ``.nii.gz``; phase images (``part-phase``) are left
-out, other modalities are not looked at. Acquisition comes from JSON sidecars, inherited from the
+with suffix ``T2starw`` or ``swi``, ``.nii`` or ``.nii.gz``; phase images (``part-phase``) and what
+``acq``, ``rec`` or ``desc`` call a projection, a phase or a map (``acq-mIP``) are left out, other
+modalities are not looked at. Acquisition comes from JSON sidecars, inherited from the
 folders above as BIDS rules.
 
 An annotation lies beside its image, or in the same place below ``derivatives/<name>/``, and
-carries the image's entities with ``desc-cmb`` (or ``label-cmb``):
+carries the image's entities with ``desc-cmb`` (or ``label-cmb``; also ``cmbs``, ``microbleed`` or
+``microbleeds``):
 
 - ``..._desc-cmb_mask.nii[.gz]``: each 6-connected component is a CMB;
 - ``..._desc-cmb_dseg.nii[.gz]``: each value is a CMB;
@@ -19,6 +21,7 @@ found no CMB; without a file nobody has looked (kind "unknown").
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +35,13 @@ SUFFIXES = {"T2starw": "T2S", "swi": "SWI"}
 """Suffix of the image to the sequence it is."""
 
 ANNOTATIONS = ("mask", "dseg", "points")
-PHASE = ("phase", "real", "imag")
+NOT_MAGNITUDE = re.compile(
+    r"_(part-(phase|real|imag)|(acq|rec|desc)-[a-z0-9]*(mip|minip|phase|qsm|r2star))"
+    r"[a-z0-9]*_",
+    re.IGNORECASE,
+)
+MARKED = re.compile(r"_(desc|label)-(cmbs?|microbleeds?)_", re.IGNORECASE)
+CALLED = "desc-cmb_mask, desc-cmb_dseg or desc-cmb_points"
 _FREE = ("space", "res", "den", "label", "desc")
 _ENTITY = re.compile(r"(?P<key>[a-z]+)-(?P<value>[A-Za-z0-9+]+)")
 
@@ -90,11 +99,11 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
     problems, images, annotations = [], [], []
     for subject in subjects:
         files = _files(subject, "**/*")
-        found = [path for path in files if _is_image(path)]
+        found = [path for path in files if is_image(path)]
         annotations += [path for path in files if is_annotation(path)]
         images += found
         if not found:
-            problems.append(_without_image(subject))
+            problems.append(without_image(subject))
     for path in _files(root, "derivatives/*/sub-*/**/*"):
         if is_annotation(path) and path.relative_to(root).parts[2] not in left_out:
             annotations.append(path)
@@ -120,6 +129,42 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
     return sources.read_each(read_one, images, [*problems, *more])
 
 
+def images_of(folder: Path) -> list[Path]:
+    """T2*-weighted and SWI magnitude images of a dataset or a subject, by their names."""
+    return [path for path in _files(folder, "**/*") if is_image(path)]
+
+
+def sequence_of(image: Path) -> str:
+    """Return "T2S" or "SWI", as the name of a BIDS image says."""
+    return SUFFIXES[_suffix(image)]
+
+
+def passed_over(root: Path, leave_out=()) -> tuple[list[str], list[str]]:
+    """Files that `read` does not use, below the subjects' folders (also in derivatives).
+
+    Returns
+    -------
+    marks : list of str
+        Names of masks, labels and lists of points.
+    others : list of str
+        Names of further T2*-weighted and SWI images; of other images their suffix and number.
+    """
+    left_out = {f"sub-{label.removeprefix('sub-')}" for label in leave_out}
+    files = [*_files(root, "sub-*/**/*"), *_files(root, "derivatives/*/sub-*/**/*")]
+    files = [p for p in files if not left_out & set(p.relative_to(root).parts)]
+    files = [p for p in files if not is_annotation(p) and (_is_nifti(p) or _is_points(p))]
+    marks = [p.name for p in files if _suffix(p) in ANNOTATIONS]
+    images = [p for p in files if not p.is_relative_to(root / "derivatives")]
+    images = [p for p in images if _suffix(p) not in ANNOTATIONS and not is_image(p)]
+    kinds = Counter(_suffix(p) for p in images if _suffix(p) not in SUFFIXES)
+    others = [p.name for p in images if _suffix(p) in SUFFIXES]
+    return marks, others + [f"{count} {kind}" for kind, count in sorted(kinds.items())]
+
+
+def _is_points(path: Path) -> bool:
+    return _suffix(path) == "points" and path.name.lower().endswith(".tsv")
+
+
 def _files(root: Path, pattern: str) -> list[Path]:
     return sorted(path for path in root.glob(pattern) if not path.name.startswith("."))
 
@@ -129,22 +174,22 @@ def _suffix(path: Path) -> str:
 
 
 def _is_nifti(path: Path) -> bool:
-    return path.name.endswith((".nii", ".nii.gz"))
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def _is_image(path: Path) -> bool:
-    phase = any(f"_part-{part}_" in path.name for part in PHASE)
-    return _is_nifti(path) and _suffix(path) in SUFFIXES and not phase
+def is_image(path: Path) -> bool:
+    """Whether a name is that of a T2*-weighted or SWI image, and of no phase or projection."""
+    return _is_nifti(path) and _suffix(path) in SUFFIXES and not NOT_MAGNITUDE.search(path.name)
 
 
 def is_annotation(path: Path) -> bool:
     """Whether a file's name says that it holds CMBs, e.g. ``sub-1_desc-cmb_points.tsv``."""
-    marked = any(f"_{key}-cmb_" in path.name.lower() for key in ("desc", "label"))
-    expected = ".tsv" if _suffix(path) == "points" else (".nii", ".nii.gz")
-    return marked and _suffix(path) in ANNOTATIONS and path.name.endswith(expected)
+    expected = path.name.lower().endswith(".tsv") if _suffix(path) == "points" else _is_nifti(path)
+    return bool(MARKED.search(path.name)) and _suffix(path) in ANNOTATIONS and expected
 
 
-def _without_image(subject: Path) -> str:
+def without_image(subject: Path) -> str:
+    """Line about a subject that has no image to look at."""
     others = sorted({_suffix(path) for path in subject.rglob("*") if _is_nifti(path)})
     return (
         f"{subject}: expected an image {' or '.join(SUFFIXES)}, found "

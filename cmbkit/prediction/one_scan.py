@@ -14,6 +14,7 @@ from cmbkit.anatomy.rating_scales import lines_not_seen
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import Preprocessing, Tool
 from cmbkit.prediction.microbleed_table import microbleed_table
+from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import BRAIN_ML, scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
@@ -70,7 +71,10 @@ def detect(source: Source, settings: Settings) -> Prediction:
         With one line that names the file.
     """
     clock = Clock(source.name)
-    with tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder,
+        about_scan(source, folder),
+    ):
         image = source.path
         if source.volume is not None:
             image = source.volume.write(Path(folder) / f"{source.name}.nii")
@@ -116,7 +120,9 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     began = datetime.now(UTC).isoformat(timespec="seconds")
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
-    preprocessing = _with_files(settings, scan.uid, source.name, folder)
+    header = read_header(image)
+    grid = Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, source.path)
+    preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
     whole, brain = overview(Volume.read(image), done.brain)
     clock.start("brain regions")
@@ -220,8 +226,13 @@ def _scan(source: Source, image: Path) -> Scan:
     )
 
 
-def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Preprocessing:
-    """Preprocessing that reads the brain mask and the labels that were made beforehand."""
+def _with_files(
+    settings: Settings, uid: str, name: str, folder: Path, grid: Volume
+) -> Preprocessing:
+    """Preprocessing that reads the brain mask and the labels that were made beforehand.
+
+    ``grid`` is the scan's own, on which a brain mask lies.
+    """
     changes: dict[str, Tool | str] = {}
     for option, tool in (("brain_mask", "synthstrip"), ("labels", "synthseg")):
         given = getattr(settings, option)
@@ -233,8 +244,10 @@ def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Prepro
             path = next(filter(Path.is_file, beside), None)
             if path is None:
                 raise ValueError(f"{given / name}.nii.gz: expected a file, found nothing")
-        place = folder / option
-        Volume.of(path).write(place / f"{uid}.nii.gz")
+        place, made = folder / option, Volume.of(path)
+        if option == "brain_mask":
+            made = made.in_order_of(grid)
+        made.write(place / f"{uid}.nii.gz")
         changes[tool] = Tool(folder=str(place))
         changes["brain_mask" if option == "brain_mask" else "parcellation"] = "auto"
     return settings.preprocessing.model_copy(update=changes)

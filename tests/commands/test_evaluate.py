@@ -189,7 +189,7 @@ def test_files_without_a_partner_stop_it_unless_told(folders):
 
 def test_another_affine_is_an_error_and_leaves_nothing(folders):
     moved = AFFINE.copy()
-    moved[0, 3] = 0.01
+    moved[0, 3] = 0.11  # of voxels of 1 mm
     mask([5], moved).write(folders / "said" / "sub-1_mask.nii.gz")
     code, text = evaluate(folders)
     assert code == 1 and "sub-1" in text and "expected the affine" in text
