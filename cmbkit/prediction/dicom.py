@@ -26,9 +26,7 @@ def is_dicom(path: Path) -> bool:
     return start[MAGIC_AT:] == MAGIC or start[:2] in FIRST_TAGS
 
 
-def group_by_series(
-    files: Iterable[Path],
-) -> tuple[dict[str, list[Path]], dict[Path, str]]:
+def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[str]]:
     """DICOM images by SeriesInstanceUID, in the order of their instance numbers.
 
     Files that are not DICOM, and DICOM files without an image, are left out. Images without a
@@ -37,11 +35,11 @@ def group_by_series(
     Returns
     -------
     groups : dict of str to list of Path
-    damaged : dict of Path to str
-        Files whose header cannot be read, and why.
+    problems : list of str
+        One line for each DICOM file whose header cannot be read.
     """
     groups: dict[str, list[tuple[int, Path]]] = {}
-    damaged: dict[Path, str] = {}
+    problems = []
     for path in files:
         try:
             found = _identity(path)
@@ -49,12 +47,12 @@ def group_by_series(
             raise
         except Exception as error:
             why = " ".join(str(error).split()) or type(error).__name__
-            damaged[path] = f"{path}: expected a readable DICOM header, found: {why}"
+            problems.append(f"{path}: expected a readable DICOM header, found: {why}")
             continue
         if found is not None:
             series, number = found
             groups.setdefault(series, []).append((number, path))
-    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}, damaged
+    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}, problems
 
 
 def _identity(path: Path) -> tuple[str, int] | None:

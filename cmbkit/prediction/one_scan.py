@@ -120,11 +120,12 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     began = datetime.now(UTC).isoformat(timespec="seconds")
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
-    header = read_header(image)
-    grid = Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, source.path)
+    grid = _grid_of(image, source.path)
     preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
-    whole, brain = overview(Volume.read(image), done.brain)
+    volume = Volume.read(image)
+    whole, brain = overview(volume, done.brain)
+    header = source.volume or volume
     clock.start("brain regions")
     labels, method = parcellate(
         done.image,
@@ -151,6 +152,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     table, features = microbleed_table(
         done.image, instances, labels, done.brain, found, native, max(native.spacing)
     )
+    if not header.sides_known:
+        table["side"], features["side"] = "unknown", "midline"
     on_native = _probability_on(done.image.with_data(probability), native)
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
@@ -167,6 +170,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         settings.preprocessing,
         not_seen,
     )
+    remarks = [f"Its header: {doubt}." for doubt in header.doubts] + remarks
     files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
         "scan": source.name,
@@ -224,6 +228,12 @@ def _scan(source: Source, image: Path) -> Scan:
     return Scan(
         "SCAN", name, name, source.sequence or "T2S", image, Annotation("none"), acquisition
     )
+
+
+def _grid_of(image: Path, named: Path) -> Volume:
+    """Grid of an image without its voxels, named as the user did."""
+    header = read_header(image)
+    return Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, named)
 
 
 def _with_files(

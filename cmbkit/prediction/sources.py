@@ -185,21 +185,25 @@ def _series(files: list[Path], only_of: Path | None = None) -> list[Source]:
     from cmbkit.prediction.dicom import group_by_series
 
     if only_of is not None:
-        beside = [p for p in sorted(only_of.parent.iterdir()) if p.is_file()]
-        groups, damaged = group_by_series(p for p in beside if not is_image_file(p))
-        chosen = {uid: held for uid, held in groups.items() if only_of in held}
-        if not chosen:
+        files = [p for p in sorted(only_of.parent.iterdir()) if p.is_file()]
+        files = [p for p in files if not is_image_file(p)]
+    groups, problems = group_by_series(files)
+    if only_of is not None:
+        groups = {uid: held for uid, held in groups.items() if only_of in held}
+        problems = [line for line in problems if line.startswith(f"{only_of}:")]
+        if not groups and not problems:
             what = f"an image ({', '.join(ENDINGS)}) or a DICOM file"
-            problem = damaged.get(only_of, f"{only_of}: expected {what}, found neither")
-            return [Source(_plain(only_of.stem), only_of, problem=problem)]
-        groups, damaged = chosen, {}
-    else:
-        groups, damaged = group_by_series(files)
-    lost = [Source(_plain(p.stem), p, problem=why) for p, why in damaged.items()]
-    return lost + [
+            problems = [f"{only_of}: expected {what}, found neither"]
+    series = [
         Source(_plain(held[0].parent.name), held[0].parent, tuple(held), series=uid)
         for uid, held in groups.items()
     ]
+    return series + [_unreadable(line) for line in problems]
+
+
+def _unreadable(line: str) -> Source:
+    path = Path(line.partition(":")[0])
+    return Source(_plain(stem(path)), path, problem=line)
 
 
 def _plain(name: str) -> str:
