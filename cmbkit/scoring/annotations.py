@@ -141,7 +141,11 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
     in_mm = set(IN_MM) <= set(table)
     columns = IN_MM if in_mm else IN_VOXELS
     if not set(columns) <= set(table):
-        hint = "; call x, y, z so if they are RAS millimetres" if set("xyz") <= set(table) else ""
+        hint = (
+            "; name them x_mm, y_mm, z_mm if they are RAS millimetres"
+            if set("xyz") <= set(table)
+            else ""
+        )
         raise AnnotationError(
             f"{path}: expected columns x_mm, y_mm, z_mm or i, j, k, found {', '.join(table)}{hint}"
         )

@@ -162,8 +162,8 @@ def mirrored_matches(
     if least == 0 or 2 * _matches(reference, predicted.centres_mm, params) >= least:
         return {}
     in_mm = grid is None or predicted.shape is None or reference.shape is None
-    moved = [*(_in_array(predicted.centres_mm, grid) if grid is not None else ())]
-    moved += [*(_in_space(predicted.centres_mm) if in_mm else ())]
+    moved = [*(_in_space(predicted.centres_mm) if in_mm else ())]
+    moved += [*(_in_array(predicted.centres_mm, grid) if grid is not None else ())]
     found: dict[str, int] = {}
     for how, centres in moved:
         found[how] = max(found.get(how, 0), _matches(reference, centres, params))

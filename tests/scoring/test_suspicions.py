@@ -68,7 +68,7 @@ def test_points_of_slicer(tmp_path):
     moved = reference.to_mm(np.add(PLACES, [1, 1, 0.5])) * [-1, -1, 1]
     pd.DataFrame(moved, columns=["x_mm", "y_mm", "z_mm"]).to_csv(path, index=False)
     counts, said = scored(path, reference)
-    assert counts == [0, 5, 5] and "5 of 5 would match" in said
+    assert counts == [0, 5, 5] and "with x and y negated (LPS), 5 of 5 would match" in said
 
 
 def test_many_scans_of_one_microbleed_speak_together():
