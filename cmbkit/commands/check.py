@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cmbkit.datasets import bids
+from cmbkit.datasets.bids_passed_over import CALLED, passed_over
 from cmbkit.datasets.check import inspect
 from cmbkit.datasets.registry import read_dataset, read_own
 from cmbkit.datasets.sources import DatasetError
@@ -159,10 +159,10 @@ def _passed_over(cohort: Cohort, root: Path, name: str) -> list[str]:
     folder = _folder(cohort, root, name)
     if name not in cohort.bids or not folder.is_dir():
         return []
-    marks, others = bids.passed_over(folder, cohort.bids[name].leave_out)
+    marks, others = passed_over(folder, cohort.bids[name].leave_out)
     lines = []
     if marks:
-        lines.append(f"{name}: not used: {shortened(marks)}; annotations are called {bids.CALLED}")
+        lines.append(f"{name}: not used: {shortened(marks)}; annotations are called {CALLED}")
     if others:
         lines.append(f"{name}: not used: {shortened(others)}")
     return lines

@@ -21,7 +21,6 @@ found no CMB; without a file nobody has looked (kind "unknown").
 """
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,6 @@ NOT_MAGNITUDE = re.compile(
     re.IGNORECASE,
 )
 MARKED = re.compile(r"_(desc|label)-(cmbs?|microbleeds?)_", re.IGNORECASE)
-CALLED = "desc-cmb_mask, desc-cmb_dseg or desc-cmb_points"
 _FREE = ("space", "res", "den", "label", "desc")
 _ENTITY = re.compile(r"(?P<key>[a-z]+)-(?P<value>[A-Za-z0-9+]+)")
 
@@ -98,13 +96,13 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
         )
     problems, images, annotations = [], [], []
     for subject in subjects:
-        files = _files(subject, "**/*")
+        files = files_in(subject, "**/*")
         found = [path for path in files if is_image(path)]
         annotations += [path for path in files if is_annotation(path)]
         images += found
         if not found:
             problems.append(without_image(subject))
-    for path in _files(root, "derivatives/*/sub-*/**/*"):
+    for path in files_in(root, "derivatives/*/sub-*/**/*"):
         if is_annotation(path) and path.relative_to(root).parts[2] not in left_out:
             annotations.append(path)
     belonging, more = _pair(images, annotations)
@@ -131,66 +129,43 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
 
 def images_of(folder: Path) -> list[Path]:
     """T2*-weighted and SWI magnitude images of a dataset or a subject, by their names."""
-    return [path for path in _files(folder, "**/*") if is_image(path)]
+    return [path for path in files_in(folder, "**/*") if is_image(path)]
 
 
 def sequence_of(image: Path) -> str:
     """Return "T2S" or "SWI", as the name of a BIDS image says."""
-    return SUFFIXES[_suffix(image)]
+    return SUFFIXES[suffix_of(image)]
 
 
-def passed_over(root: Path, leave_out=()) -> tuple[list[str], list[str]]:
-    """Files that `read` does not use, below the subjects' folders (also in derivatives).
-
-    Returns
-    -------
-    marks : list of str
-        Names of masks, labels and lists of points.
-    others : list of str
-        Names of further T2*-weighted and SWI images; of other images their suffix and number.
-    """
-    left_out = {f"sub-{label.removeprefix('sub-')}" for label in leave_out}
-    files = [*_files(root, "sub-*/**/*"), *_files(root, "derivatives/*/sub-*/**/*")]
-    files = [p for p in files if not left_out & set(p.relative_to(root).parts)]
-    files = [p for p in files if not is_annotation(p) and (_is_nifti(p) or _is_points(p))]
-    marks = [p.name for p in files if _suffix(p) in ANNOTATIONS]
-    images = [p for p in files if not p.is_relative_to(root / "derivatives")]
-    images = [p for p in images if _suffix(p) not in ANNOTATIONS and not is_image(p)]
-    kinds = Counter(_suffix(p) for p in images if _suffix(p) not in SUFFIXES)
-    others = [p.name for p in images if _suffix(p) in SUFFIXES]
-    return marks, others + [f"{count} {kind}" for kind, count in sorted(kinds.items())]
-
-
-def _is_points(path: Path) -> bool:
-    return _suffix(path) == "points" and path.name.lower().endswith(".tsv")
-
-
-def _files(root: Path, pattern: str) -> list[Path]:
+def files_in(root: Path, pattern: str) -> list[Path]:
+    """Files below a folder that fit a pattern and are not hidden, sorted."""
     return sorted(path for path in root.glob(pattern) if not path.name.startswith("."))
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Last part of a BIDS name, e.g. ``"swi"``."""
     return sources.stem(path).removesuffix(".tsv").rpartition("_")[2]
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """Whether a name ends as a NIfTI file's."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def is_image(path: Path) -> bool:
     """Whether a name is that of a T2*-weighted or SWI image, and of no phase or projection."""
-    return _is_nifti(path) and _suffix(path) in SUFFIXES and not NOT_MAGNITUDE.search(path.name)
+    return is_nifti(path) and suffix_of(path) in SUFFIXES and not NOT_MAGNITUDE.search(path.name)
 
 
 def is_annotation(path: Path) -> bool:
     """Whether a file's name says that it holds CMBs, e.g. ``sub-1_desc-cmb_points.tsv``."""
-    expected = path.name.lower().endswith(".tsv") if _suffix(path) == "points" else _is_nifti(path)
-    return bool(MARKED.search(path.name)) and _suffix(path) in ANNOTATIONS and expected
+    expected = path.name.lower().endswith(".tsv") if suffix_of(path) == "points" else is_nifti(path)
+    return bool(MARKED.search(path.name)) and suffix_of(path) in ANNOTATIONS and expected
 
 
 def without_image(subject: Path) -> str:
     """Line about a subject that has no image to look at."""
-    others = sorted({_suffix(path) for path in subject.rglob("*") if _is_nifti(path)})
+    others = sorted({suffix_of(path) for path in subject.rglob("*") if is_nifti(path)})
     return (
         f"{subject}: expected an image {' or '.join(SUFFIXES)}, found "
         f"{', '.join(others) or 'no image'}; add one, or name the subject in leave_out"
@@ -250,7 +225,7 @@ def _annotation(paths: list[Path], header: Header) -> Annotation:
         )
     if not paths:
         return Annotation("unknown")
-    kind = _suffix(paths[0])
+    kind = suffix_of(paths[0])
     if kind != "points":
         return mask_annotation(paths[0], labelled=kind == "dseg")
     points = _points(paths[0], header)
@@ -287,7 +262,7 @@ def _points(path: Path, header: Header) -> tuple[tuple[int, int, int], ...]:
 def _sidecars(folder: Path) -> dict[Path, tuple[set[str], str]]:
     """JSON files of a folder that speak of T2*-weighted or SWI images: entities and suffix."""
     found = {}
-    for path in _files(folder, "*.json"):
+    for path in files_in(folder, "*.json"):
         *parts, suffix = path.name.removesuffix(".json").split("_")
         if suffix in SUFFIXES:
             found[path] = (set(parts), suffix)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cmbkit.datasets import bids
+from cmbkit.datasets.bids_passed_over import passed_over
 from cmbkit.datasets.registry import count_microbleeds, read_own, scan_table
 from cmbkit.datasets.sources import DatasetError
 
@@ -164,8 +165,8 @@ def test_other_words_for_microbleeds_and_what_is_passed_over(tmp_path, put):
     scans = bids.read(tmp_path, "MINE")
     assert [count_microbleeds(scan) for scan in scans] == [1, 2, 0]
     assert [scan.annotation.kind for scan in scans] == ["mask", "mask", "unknown"]
-    assert bids.passed_over(tmp_path) == (
+    assert passed_over(tmp_path) == (
         ["sub-03_swi_mask.nii.gz"],
         ["sub-03_acq-mIP_swi.nii.gz", "sub-03_part-phase_swi.nii.gz", "1 FLAIR", "1 T1w"],
     )
-    assert bids.passed_over(tmp_path, ["03"]) == ([], [])
+    assert passed_over(tmp_path, ["03"]) == ([], [])
