@@ -1,9 +1,8 @@
-"""A 3D image with its affine: the one way in which cmbkit reads and writes NIfTI files."""
+"""A 3D image with its affine: the one way in which cmbkit reads and writes images."""
 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +12,11 @@ from isal import igzip
 from nibabel.spatialimages import SpatialImage
 
 from cmbkit.atomic import whole_file
+from cmbkit.image_file import GeometryError, geometry, load
 
-AFFINE_TOLERANCE_MM = 1e-3
-LABEL_TOLERANCE = 1e-4
+GRID_TOLERANCE = 0.1
+"""Share of a voxel by which two grids may differ and be the same."""
+LABEL_TOLERANCE = 0.01
 
 
 class VolumeError(ValueError):
@@ -28,7 +29,8 @@ def _whole(data: np.ndarray, path: Path | str) -> np.ndarray:
     if not np.isfinite(data).all():
         raise VolumeError(f"{path}: expected integer labels, found infinity")
     whole = np.rint(data)
-    if not np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE):
+    near = np.allclose(data, whole, rtol=0, atol=LABEL_TOLERANCE)
+    if not near or (data.any() and not whole.any()):
         raise VolumeError(f"{path}: expected integer labels, found fractional values")
     return whole
 
@@ -45,6 +47,10 @@ class Volume:
         Maps voxel indices (0-based) to RAS millimetres.
     path : Path or None
         Where it was read from; used in error messages.
+    doubts : tuple of str
+        What its header leaves open or contradicts (see `cmbkit.image_file.geometry`).
+    sides_known : bool
+        Whether its header tells left from right.
 
     Notes
     -----
@@ -55,13 +61,17 @@ class Volume:
     data: np.ndarray
     affine: np.ndarray
     path: Path | None = None
+    doubts: tuple[str, ...] = ()
+    sides_known: bool = True
 
     def __post_init__(self):
         where = self.path or "volume"
         if self.data.ndim != 3:
             raise VolumeError(f"{where}: expected a 3D image, found shape {self.data.shape}")
         if np.shape(self.affine) != (4, 4) or not np.isfinite(self.affine).all():
-            raise VolumeError(f"{where}: expected a finite 4x4 affine, found {self.affine}")
+            raise VolumeError(
+                f"{where}: expected a finite 4x4 affine, found {np.array(self.affine).tolist()}"
+            )
 
     @classmethod
     def of(cls, given, dtype=np.float32) -> Volume:
@@ -92,35 +102,41 @@ class Volume:
 
     @classmethod
     def read(cls, path, dtype=np.float32) -> Volume:
-        """Read a .nii or .nii.gz file; a 4D file with one volume counts as 3D.
+        """Read an image file (`cmbkit.image_file.ENDINGS`); further axes of length 1 are dropped.
 
         Parameters
         ----------
         path : path-like
         dtype : numpy dtype
             Of the returned array; floats apply the header's scaling, integers
-            require that the scaled values are integers (NaN counts as 0).
+            require that the scaled values are integers to 0.01 (NaN counts as 0). ``np.integer``
+            is the file's own integer type, else int32.
 
         Raises
         ------
         VolumeError
-            If the file is missing, unreadable, truncated, or not one 3D image.
+            If the file is missing, unreadable, truncated, or not one 3D image of real numbers,
+            or if its header does not say where its voxels lie.
         """
         path = Path(path)
         if not path.is_file():
             raise VolumeError(f"{path}: expected a NIfTI file, found nothing")
         try:
-            image = _load(path)
+            image = load(path)
+            placed = geometry(image)
             data = _values(image.dataobj, dtype)
         except Exception as error:
-            raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
-        if data.ndim == 4 and data.shape[3] == 1:
-            data = data[..., 0]
-        if data.dtype.kind not in "biuf":
-            raise VolumeError(f"{path}: expected real numbers, found voxels of {data.dtype}")
+            if isinstance(error, VolumeError | GeometryError):
+                raise VolumeError(f"{path}: {error}") from None
+            found = " ".join(str(error).split()) or type(error).__name__
+            raise VolumeError(f"{path}: expected a readable NIfTI file, found: {found}") from error
+        data = _three_axes(data)
+        if dtype is np.integer:
+            dtype = data.dtype if np.issubdtype(data.dtype, np.integer) else np.int32
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
             data = _whole(data, path)
-        return cls(data.astype(dtype, copy=False), np.asarray(image.affine, float), path)
+        data = data.astype(dtype, copy=False)
+        return cls(data, placed.affine, path, placed.doubts, placed.sides_known)
 
     def write(self, path, *, dtype=None) -> Path:
         """Write to ``path`` (.nii or .nii.gz) through a temporary name, so no half file stays.
@@ -146,13 +162,16 @@ class Volume:
         Raises
         ------
         VolumeError
-            If the image has not three axes.
+            If the image has not three axes, or its header does not say where its voxels lie.
         """
-        data = np.asanyarray(image.dataobj)
-        if data.ndim == 4 and data.shape[3] == 1:
-            data = data[..., 0]
         name = image.get_filename()
-        return cls(data, np.asarray(image.affine, float), Path(name) if name else None)
+        try:
+            placed = geometry(image)
+        except GeometryError as error:
+            raise VolumeError(f"{name or 'image'}: {error}") from None
+        data = _three_axes(np.asanyarray(image.dataobj))
+        path = Path(name) if name else None
+        return cls(data, placed.affine, path, placed.doubts, placed.sides_known)
 
     def to_nifti(self) -> nib.Nifti1Image:
         """The same voxels and affine for nibabel, nilearn and others; bool becomes uint8."""
@@ -196,7 +215,25 @@ class Volume:
         transform = nib.orientations.ornt_transform(source, nib.orientations.axcodes2ornt(axes))
         data = nib.apply_orientation(self.data, transform)
         affine = self.affine @ nib.orientations.inv_ornt_aff(transform, self.data.shape)
-        return Volume(np.copy(data, order="K"), affine, self.path)
+        return replace(self, data=np.copy(data, order="K"), affine=affine)
+
+    def in_order_of(self, grid: Volume) -> Volume:
+        """The same voxels in the array order of another volume of the same space.
+
+        Raises
+        ------
+        VolumeError
+            If they are not on its grid (see `require_same_grid`).
+        """
+        between = nib.io_orientation(np.linalg.inv(grid.affine) @ self.affine)
+        if np.array_equal(between, [[0, 1], [1, 1], [2, 1]]):
+            moved = self
+        else:
+            data = np.copy(nib.apply_orientation(self.data, between), order="K")
+            affine = self.affine @ nib.orientations.inv_ornt_aff(between, self.shape)
+            moved = replace(self, data=data, affine=affine)
+        grid.require_same_grid(moved)
+        return moved
 
     def to_mm(self, voxels) -> np.ndarray:
         """Voxel indices, shape (n, 3) or (3,), to RAS mm."""
@@ -207,7 +244,7 @@ class Volume:
         return nib.affines.apply_affine(np.linalg.inv(self.affine), np.asarray(mm, float))
 
     def require_same_grid(self, other: Volume) -> None:
-        """Raise VolumeError unless shape and affine (to 1e-3 mm) agree."""
+        """Raise VolumeError unless shape and affine (to a tenth of a voxel) agree."""
         if self.shape != other.shape:
             raise VolumeError(
                 f"{other.path or 'volume'}: expected shape {self.shape} as in "
@@ -215,7 +252,7 @@ class Volume:
             )
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
         shift = np.abs(self.to_mm(corners) - other.to_mm(corners)).max()
-        if shift > AFFINE_TOLERANCE_MM:
+        if shift > GRID_TOLERANCE * min(self.spacing):
             raise VolumeError(
                 f"{other.path or 'volume'}: expected the affine of {self.path or 'the image'}, "
                 f"found corners up to {shift:.3g} mm away"
@@ -227,20 +264,19 @@ def is_image(given) -> bool:
     return isinstance(given, str | os.PathLike | Volume | SpatialImage)
 
 
-def _load(path: Path):
-    """As `nibabel.load`; gzip is unpacked by isal, in a third of the time."""
-    if not path.name.endswith(".nii.gz"):
-        return nib.load(path)
-    with igzip.open(path, "rb") as stream:
-        content = stream.read()
-    size = int.from_bytes(content[:4], sys.byteorder)
-    swapped = int.from_bytes(content[:4], "little" if sys.byteorder == "big" else "big")
-    second = nib.Nifti2Header.sizeof_hdr in (size, swapped)
-    return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(content)
+def _three_axes(data: np.ndarray) -> np.ndarray:
+    """Without the axes of length 1 after the third."""
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    return data
 
 
 def _values(stored, dtype) -> np.ndarray:
     """Stored values with the header's scaling; for floats slice by slice, to save memory."""
+    if stored.dtype.kind not in "biuf":
+        raise VolumeError(f"expected real numbers, found voxels of {stored.dtype}")
+    if 0 in stored.shape:
+        raise VolumeError(f"expected voxels, found shape {stored.shape}")
     scaled = np.issubdtype(dtype, np.floating) and hasattr(stored, "get_unscaled")
     if not scaled or (stored.slope, stored.inter) == (1.0, 0.0):
         return np.asanyarray(stored)

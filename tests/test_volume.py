@@ -64,13 +64,36 @@ def test_truncated_file_and_fractional_labels_are_named(tmp_path):
         Volume.read(half, "uint8")
 
 
-def test_a_grid_that_differs_by_a_hundredth_of_a_mm_is_refused():
+def test_a_tenth_of_a_voxel_is_the_measure_of_a_grid():
+    """Of voxels of 0.5 x 0.75 x 2 mm: 0.04 mm off passes, 0.06 mm does not."""
     volume = lps()
-    affine = volume.affine.copy()
-    affine[0, 3] += 0.01
-    with pytest.raises(VolumeError, match="affine"):
-        volume.require_same_grid(Volume(volume.data, affine))
-    volume.require_same_grid(Volume(volume.data, volume.affine + 1e-7))
+    near, far = volume.affine.copy(), volume.affine.copy()
+    near[0, 3] += 0.04
+    far[0, 3] += 0.06
+    volume.require_same_grid(Volume(volume.data, near))
+    with pytest.raises(VolumeError, match=r"corners up to 0\.06 mm away"):
+        volume.require_same_grid(Volume(volume.data, far))
+
+
+def test_synthstrips_voxel_sizes_pass():
+    """freesurfer 1060: 1.000005 times, over 512 voxels of 0.449 mm 0.00115 mm at the corner."""
+    affine = np.diag([0.449, 0.449, 1.0, 1.0])
+    other = affine.copy()
+    other[:3, 1] *= 1.000005
+    data = np.broadcast_to(np.zeros((), np.uint8), (512, 512, 150))
+    Volume(data, affine).require_same_grid(Volume(data, other))
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPI", "SPL", "AIR"])
+def test_the_same_space_in_another_storage_order_is_the_same(axes):
+    volume = lps()
+    back = volume.reoriented(axes).in_order_of(volume)
+    np.testing.assert_array_equal(back.data, volume.data)
+    np.testing.assert_allclose(back.affine, volume.affine)
+    mirrored = volume.affine.copy()
+    mirrored[0] *= -1
+    with pytest.raises(VolumeError, match="expected the affine"):
+        Volume(volume.data, mirrored).in_order_of(volume)
 
 
 def test_packed_files_of_both_versions_and_byte_orders(tmp_path):
@@ -130,3 +153,26 @@ def test_nilearn_draws_a_mask_without_a_file():
     mask = Volume(np.zeros((20, 20, 20), bool), np.diag([2.0, 2, 2, 1]))
     mask.data[8:12, 8:12, 8:12] = True
     plot_roi(mask.to_nifti(), bg_img=None, cut_coords=(20, 20, 20)).close()
+
+
+def test_masks_of_0_999_are_whole_and_a_faint_map_is_none(tmp_path):
+    """Bicubic leftovers round to 1; a map of at most 0.008 would round to an empty mask."""
+    one = np.zeros((3, 3, 3), np.float32)
+    one[1, 1, 1] = 0.999
+    grid = np.diag([1.0, 1, 2, 1])
+    assert Volume.read(Volume(one, grid).write(tmp_path / "a.nii"), np.uint8).data.sum() == 1
+    faint = Volume(one * 0.008, grid).write(tmp_path / "b.nii")
+    with pytest.raises(VolumeError, match="fractional"):
+        Volume.read(faint, np.uint8)
+
+
+def test_complex_voxels_are_refused_also_with_a_scale(tmp_path):
+    """complex64 with scl_slope 2 lost its imaginary part."""
+    import struct
+
+    image = nib.Nifti1Image(np.full((2, 2, 2), 1 + 1j, np.complex64), np.diag([1.0, 1, 2, 1]))
+    content = bytearray(image.to_bytes())
+    struct.pack_into("<2f", content, 112, 2.0, 0.0)
+    (tmp_path / "c.nii").write_bytes(content)
+    with pytest.raises(VolumeError, match=r"c\.nii: expected real numbers, found .* complex64"):
+        Volume.read(tmp_path / "c.nii")

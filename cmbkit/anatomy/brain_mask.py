@@ -113,8 +113,7 @@ def _deepbet(image: Volume) -> Volume:
 
 
 def _checked(image: Volume, mask: Volume) -> Volume:
-    image.require_same_grid(mask)
-    inside = mask.data > 0.5
+    inside = mask.in_order_of(image).data > 0.5
     if not inside.any():
         raise BrainMaskError(f"{image.path}: expected a brain, found an empty mask")
     return image.with_data(inside.astype(np.uint8))

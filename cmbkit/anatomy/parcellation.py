@@ -29,6 +29,7 @@ STAND_IN = {
 WORKING_MM = 5.0
 NEAR_MM = 12.0
 FILL_MM = 20
+LEAST_SPREAD_MM = 1.0
 STOP = {"ftol": 1e-3, "xtol": 1e-4, "max_nfev": 20}
 
 
@@ -204,6 +205,10 @@ def fit_affine(scan: Volume, atlas: Volume) -> np.ndarray:
     from scipy.optimize import least_squares
 
     mm, atlas_mm = (v.to_mm(np.argwhere(v.data > 0)) for v in (scan, atlas))
+    spread = mm.std(axis=0) if len(mm) else np.zeros(3)
+    if spread.min() < LEAST_SPREAD_MM:
+        found = " x ".join(f"{sd:.2g}" for sd in spread)
+        raise ParcellationError(f"brain mask: expected a brain, found a spread of {found} mm")
     near = np.argwhere(np.abs(scan.data) < NEAR_MM)
     values = scan.data[tuple(near.T)]
     points = (scan.to_mm(near) - mm.mean(axis=0)) / 100.0

@@ -8,6 +8,7 @@ import typer
 
 from cmbkit.cli import scans, studies
 from cmbkit.cli.group import Commands
+from cmbkit.running.outcomes import end_cleanly
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (
@@ -43,3 +44,4 @@ def main(
     ] = False,
 ) -> None:
     """Cerebral microbleeds on T2*-weighted and SWI MRI. For research only."""
+    end_cleanly()

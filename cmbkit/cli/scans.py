@@ -87,6 +87,7 @@ def evaluate(
         seed=seed,
         workers=workers,
         force=force,
+        tell=lambda line: typer.echo(line, err=True),
     )
     typer.echo(str(page))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cmbkit.datasets.bids_passed_over import CALLED, passed_over
 from cmbkit.datasets.check import inspect
 from cmbkit.datasets.registry import read_dataset, read_own
 from cmbkit.datasets.sources import DatasetError
 from cmbkit.params import Cohort, read_parameters
 from cmbkit.records import Scan
 from cmbkit.running.map_scans import map_scans
+from cmbkit.running.report import shortened
 from cmbkit.study import find_root
 from cmbkit.study.given_networks import with_given_networks
 
@@ -122,11 +125,15 @@ def check_cohort(
             problems += str(error).splitlines()
         tell(f"{name}: {len(scans[name])} scans")
         problems += check_sums(_folder(cohort, root, name))
+        for line in _seen(name, scans[name]) + _passed_over(cohort, root, name):
+            tell(line)
         looked = map_scans(
             inspect, scans[name], step=f"check {name}", workers=workers, name=lambda s: s.uid
         )
-        for scan, (found, fingerprint) in zip(scans[name], looked, strict=True):
+        for scan, (found, doubts, fingerprint) in zip(scans[name], looked, strict=True):
             problems += found
+            for line in doubts:
+                tell(line)
             fingerprints.append((scan, fingerprint))
     problems += _repeated_images(fingerprints)
     problems += _patients_across_splits(cohort, scans)
@@ -134,6 +141,31 @@ def check_cohort(
     counts = {name: len(found) for name, found in scans.items()}
     read = [scan for each in scans.values() for scan in each]
     return CohortCheck(list(dict.fromkeys(problems)), counts, synthetic, read)
+
+
+def _seen(name: str, scans: list[Scan]) -> list[str]:
+    """How many scans have an annotation; the others are neither trained on nor evaluated."""
+    kinds = Counter(scan.annotation.kind for scan in scans)
+    unseen = kinds.pop("unknown", 0)
+    clear = kinds.pop("none", 0)
+    return [
+        f"{name}: {kinds.total()} annotated with microbleeds, {clear} without, "
+        f"{unseen} that nobody has looked at"
+    ]
+
+
+def _passed_over(cohort: Cohort, root: Path, name: str) -> list[str]:
+    """Files of a BIDS dataset that are not used."""
+    folder = _folder(cohort, root, name)
+    if name not in cohort.bids or not folder.is_dir():
+        return []
+    marks, others = passed_over(folder, cohort.bids[name].leave_out)
+    lines = []
+    if marks:
+        lines.append(f"{name}: not used: {shortened(marks)}; annotations are called {CALLED}")
+    if others:
+        lines.append(f"{name}: not used: {shortened(others)}")
+    return lines
 
 
 def check_sums(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,10 +14,13 @@ from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
 from cmbkit.reporting.one_page import PAGE
+from cmbkit.running.report import shortened
 from cmbkit.scoring.annotations import Labelled
-from cmbkit.scoring.page import build_page
+from cmbkit.scoring.page import build_page, remark_lines
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
-from cmbkit.scoring.run import EvaluateOptions, evaluate_files
+from cmbkit.scoring.run import EvaluateOptions, Result, evaluate_files
+
+SHOWN = 20
 
 
 def _parameters(path, given: dict) -> Evaluation:
@@ -56,6 +60,7 @@ def evaluate_command(
     seed: int = 2024,
     workers: int = 1,
     force: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Evaluate two folders and write one page; nothing is written unless all went well.
 
@@ -82,6 +87,8 @@ def evaluate_command(
         Columns of the scan table.
     skip_unpaired : bool
         Leave out files without a partner instead of stopping.
+    tell : callable
+        Gets what was compared, what was not used, and what makes one doubt a scan's files.
 
     Returns
     -------
@@ -112,7 +119,23 @@ def evaluate_command(
     other = None
     if second is not None:
         other = evaluate_files(second.listing, **reading, workers=workers)
-    return build_page(result, options, pairs.alone, other).write(out, force=force)
+    unused = list(dict.fromkeys([*pairs.unused, *(second.unused if second else ())]))
+    for line in _told(result, other, unused):
+        tell(line)
+    return build_page(result, options, pairs.alone, other, unused).write(out, force=force)
+
+
+def _told(result: Result, other: Result | None, unused: list[Path]) -> list[str]:
+    scans = result.scans
+    lines = [
+        f"{len(scans)} scans: {(scans['n_gt'] > 0).sum()} with annotated microbleeds "
+        f"({scans['n_gt'].sum()}), {(scans['n_gt'] == 0).sum()} without"
+    ]
+    if unused:
+        lines.append(f"not used: {shortened([path.name for path in unused])}")
+    said = remark_lines(result.scans) + (remark_lines(other.scans) if other else [])
+    lines += said[:SHOWN]
+    return [*lines, f"and {len(said) - SHOWN} more lines on the page"] if said[SHOWN:] else lines
 
 
 def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], bool]:

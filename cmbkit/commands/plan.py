@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from cmbkit.datasets.registry import scan_table
+from cmbkit.datasets.sources import read_header
 from cmbkit.datasets.splits import assign_splits
 from cmbkit.params import Parameters, Phase
 from cmbkit.records import Scan
@@ -149,8 +149,8 @@ def _nothing_to_show(params: Parameters, table: pd.DataFrame) -> Iterator[str]:
 
 def megavoxels(scan: Scan, spacing_mm: float) -> float:
     """Millions of voxels of the standard grid in a scan's field of view."""
-    header = nib.load(scan.image).header
-    extent = np.array(header.get_data_shape()[:3]) * header.get_zooms()[:3]
+    header = read_header(scan.image)
+    extent = np.array(header.shape) * header.spacing
     return float(np.prod(extent)) / spacing_mm**3 / 1e6
 
 

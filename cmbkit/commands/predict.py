@@ -167,7 +167,7 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
         Before any scan is looked at.
     """
     settings = make_settings(**options)
-    sources = find_sources(scans, leave_out=Path(out))
+    sources = find_sources(scans, leave_out=Path(out), tell=say)
     outcomes = predict_many(sources, settings, out, jobs=jobs, force=force)
     for outcome in outcomes:
         say(_said(outcome, Path(out)))

@@ -1,12 +1,14 @@
 """People's own scans in BIDS: image, optional annotation, sidecars.
 
 Layout: ``sub-<label>[/ses-<label>]/<folder>/sub-<label>[_ses-<label>][_<key>-<value>]_<suffix>``
-with suffix ``T2starw`` or ``swi``, ``.nii`` or ``.nii.gz``; phase images (``part-phase``) are left
-out, other modalities are not looked at. Acquisition comes from JSON sidecars, inherited from the
+with suffix ``T2starw`` or ``swi``, ``.nii`` or ``.nii.gz``; phase images (``part-phase``) and what
+``acq``, ``rec`` or ``desc`` call a projection, a phase or a map (``acq-mIP``) are left out, other
+modalities are not looked at. Acquisition comes from JSON sidecars, inherited from the
 folders above as BIDS rules.
 
 An annotation lies beside its image, or in the same place below ``derivatives/<name>/``, and
-carries the image's entities with ``desc-cmb`` (or ``label-cmb``):
+carries the image's entities with ``desc-cmb`` (or ``label-cmb``; also ``cmbs``, ``microbleed`` or
+``microbleeds``):
 
 - ``..._desc-cmb_mask.nii[.gz]``: each 6-connected component is a CMB;
 - ``..._desc-cmb_dseg.nii[.gz]``: each value is a CMB;
@@ -32,7 +34,12 @@ SUFFIXES = {"T2starw": "T2S", "swi": "SWI"}
 """Suffix of the image to the sequence it is."""
 
 ANNOTATIONS = ("mask", "dseg", "points")
-PHASE = ("phase", "real", "imag")
+NOT_MAGNITUDE = re.compile(
+    r"_(part-(phase|real|imag)|(acq|rec|desc)-[a-z0-9]*(mip|minip|phase|qsm|r2star))"
+    r"[a-z0-9]*_",
+    re.IGNORECASE,
+)
+MARKED = re.compile(r"_(desc|label)-(cmbs?|microbleeds?)_", re.IGNORECASE)
 _FREE = ("space", "res", "den", "label", "desc")
 _ENTITY = re.compile(r"(?P<key>[a-z]+)-(?P<value>[A-Za-z0-9+]+)")
 
@@ -89,13 +96,13 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
         )
     problems, images, annotations = [], [], []
     for subject in subjects:
-        files = _files(subject, "**/*")
-        found = [path for path in files if _is_image(path)]
+        files = files_in(subject, "**/*")
+        found = [path for path in files if is_image(path)]
         annotations += [path for path in files if is_annotation(path)]
         images += found
         if not found:
-            problems.append(_without_image(subject))
-    for path in _files(root, "derivatives/*/sub-*/**/*"):
+            problems.append(without_image(subject))
+    for path in files_in(root, "derivatives/*/sub-*/**/*"):
         if is_annotation(path) and path.relative_to(root).parts[2] not in left_out:
             annotations.append(path)
     belonging, more = _pair(images, annotations)
@@ -120,32 +127,45 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
     return sources.read_each(read_one, images, [*problems, *more])
 
 
-def _files(root: Path, pattern: str) -> list[Path]:
+def images_of(folder: Path) -> list[Path]:
+    """T2*-weighted and SWI magnitude images of a dataset or a subject, by their names."""
+    return [path for path in files_in(folder, "**/*") if is_image(path)]
+
+
+def sequence_of(image: Path) -> str:
+    """Return "T2S" or "SWI", as the name of a BIDS image says."""
+    return SUFFIXES[suffix_of(image)]
+
+
+def files_in(root: Path, pattern: str) -> list[Path]:
+    """Files below a folder that fit a pattern and are not hidden, sorted."""
     return sorted(path for path in root.glob(pattern) if not path.name.startswith("."))
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Last part of a BIDS name, e.g. ``"swi"``."""
     return sources.stem(path).removesuffix(".tsv").rpartition("_")[2]
 
 
-def _is_nifti(path: Path) -> bool:
-    return path.name.endswith((".nii", ".nii.gz"))
+def is_nifti(path: Path) -> bool:
+    """Whether a name ends as a NIfTI file's."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def _is_image(path: Path) -> bool:
-    phase = any(f"_part-{part}_" in path.name for part in PHASE)
-    return _is_nifti(path) and _suffix(path) in SUFFIXES and not phase
+def is_image(path: Path) -> bool:
+    """Whether a name is that of a T2*-weighted or SWI image, and of no phase or projection."""
+    return is_nifti(path) and suffix_of(path) in SUFFIXES and not NOT_MAGNITUDE.search(path.name)
 
 
 def is_annotation(path: Path) -> bool:
     """Whether a file's name says that it holds CMBs, e.g. ``sub-1_desc-cmb_points.tsv``."""
-    marked = any(f"_{key}-cmb_" in path.name.lower() for key in ("desc", "label"))
-    expected = ".tsv" if _suffix(path) == "points" else (".nii", ".nii.gz")
-    return marked and _suffix(path) in ANNOTATIONS and path.name.endswith(expected)
+    expected = path.name.lower().endswith(".tsv") if suffix_of(path) == "points" else is_nifti(path)
+    return bool(MARKED.search(path.name)) and suffix_of(path) in ANNOTATIONS and expected
 
 
-def _without_image(subject: Path) -> str:
-    others = sorted({_suffix(path) for path in subject.rglob("*") if _is_nifti(path)})
+def without_image(subject: Path) -> str:
+    """Line about a subject that has no image to look at."""
+    others = sorted({suffix_of(path) for path in subject.rglob("*") if is_nifti(path)})
     return (
         f"{subject}: expected an image {' or '.join(SUFFIXES)}, found "
         f"{', '.join(others) or 'no image'}; add one, or name the subject in leave_out"
@@ -205,7 +225,7 @@ def _annotation(paths: list[Path], header: Header) -> Annotation:
         )
     if not paths:
         return Annotation("unknown")
-    kind = _suffix(paths[0])
+    kind = suffix_of(paths[0])
     if kind != "points":
         return mask_annotation(paths[0], labelled=kind == "dseg")
     points = _points(paths[0], header)
@@ -242,7 +262,7 @@ def _points(path: Path, header: Header) -> tuple[tuple[int, int, int], ...]:
 def _sidecars(folder: Path) -> dict[Path, tuple[set[str], str]]:
     """JSON files of a folder that speak of T2*-weighted or SWI images: entities and suffix."""
     found = {}
-    for path in _files(folder, "*.json"):
+    for path in files_in(folder, "*.json"):
         *parts, suffix = path.name.removesuffix(".json").split("_")
         if suffix in SUFFIXES:
             found[path] = (set(parts), suffix)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.image_file import load_header
 from cmbkit.records import Scan
 from cmbkit.volume import Volume, VolumeError
 
@@ -22,51 +23,39 @@ def check_scan(scan: Scan) -> list[str]:
     -------
     list of str
         One line per problem (file, expected, found, what to do), empty when there is none:
-        unreadable file, unit other than mm, no variation, NaN or infinity, mask on another
-        grid, not of integers or empty, negative labels, point or landmark outside the image,
-        point listed twice. NaN outside the brain is how VALDO is published and no problem there.
+        unreadable file, voxels that are not of millimetres, no variation, NaN or infinity, mask on
+        another grid, not of integers or empty, negative labels, point or landmark outside the
+        image, point listed twice. NaN outside the brain is how VALDO is published and no problem
+        there.
     """
     return inspect(scan)[0]
 
 
-def inspect(scan: Scan) -> tuple[list[str], str | None]:
-    """Problems of a scan (see `check_scan`), and a fingerprint of its image's voxels.
+def inspect(scan: Scan) -> tuple[list[str], list[str], str | None]:
+    """Problems of a scan (see `check_scan`), doubts, and a fingerprint of its image's voxels.
 
-    Two images with the same voxels have the same fingerprint; it is None where there is nothing
-    to tell images apart by (unreadable, or one value everywhere).
+    Doubts are what a header leaves open or contradicts (`cmbkit.image_file.geometry`). Two images
+    with the same voxels have the same fingerprint; it is None where there is nothing to tell
+    images apart by (unreadable, or one value everywhere).
     """
-    problems = _check_header(scan.image)
     try:
         image = Volume.read(scan.image)
     except VolumeError as error:
         unread = f"{error}; copy it again from the source"
-        return [*problems, unread, *_check_mask(scan, None)], None
-    wrong, varies = _check_values(scan, image)
-    problems += wrong
+        return [unread, *_check_mask(scan, None)], [], None
+    problems, varies = _check_values(scan, image)
     problems += _check_voxels(scan, image, "points", scan.annotation.points)
     landmarks = [mimic.voxel for mimic in scan.annotation.mimics]
     problems += _check_voxels(scan, image, "landmarks", landmarks)
     problems += _check_mask(scan, image)
-    return problems, _fingerprint(image) if varies else None
+    doubts = [f"{scan.image}: {doubt}" for doubt in image.doubts]
+    return problems, doubts, _fingerprint(image) if varies else None
 
 
 def _fingerprint(image: Volume) -> str:
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(image.data.T))  # the order in which files store voxels
     return digest.hexdigest()
-
-
-def _check_header(path: Path) -> list[str]:
-    import nibabel as nib
-
-    try:
-        unit = nib.load(path).header.get_xyzt_units()[0]
-    except Exception:  # said when the voxels are read
-        return []
-    # many published files leave the unit open; nothing but mm is meant then
-    if unit in ("mm", "unknown"):
-        return []
-    return [f"{path}: expected units of mm, found {unit}; convert affine and unit to mm"]
 
 
 def _check_values(scan: Scan, image: Volume) -> tuple[list[str], bool]:
@@ -120,7 +109,7 @@ def _check_mask(scan: Scan, image: Volume | None) -> list[str]:
             return []
         return [f"{scan.image}: expected a {annotation.kind} file, found none; add it"]
     path = annotation.mask_path
-    problems = _check_header(path)
+    problems: list[str] = []
     try:
         mask = Volume.read(path, np.int32)
     except VolumeError as error:
@@ -155,15 +144,13 @@ def _check_grid(image: Volume | None, mask: Volume | Path) -> list[str]:
         except VolumeError:  # said before
             return []
     try:
-        image.require_same_grid(mask)
+        mask.in_order_of(image)
     except VolumeError as error:
         return [f"{error}; resample the mask to the image, or correct its header"]
     return []
 
 
 def _nan_voxels(path: Path) -> int:
-    import nibabel as nib
-
-    if not np.issubdtype(nib.load(path).get_data_dtype(), np.floating):
+    if not np.issubdtype(load_header(path).get_data_dtype(), np.floating):
         return 0
     return int(np.isnan(Volume.read(path).data).sum())

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbkit.image_file import GeometryError, geometry, load_header, stem
 from cmbkit.volume import Volume
 
 
@@ -48,11 +49,6 @@ class MaskContent:
 
     n_components: int
     values: tuple[int, ...] = field(default=())
-
-
-def stem(path: Path) -> str:
-    """File name without ``.nii`` or ``.nii.gz``."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
 def sidecar_of(image: Path) -> Path:
@@ -121,34 +117,31 @@ def read_each(
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a 3D NIfTI file (4D with one volume counts as 3D).
+    """Read the header of a 3D image (further axes of length 1 do not count).
 
     Raises
     ------
     DatasetError
         If the file is missing, no NIfTI, or not one 3D image.
     """
-    import nibabel as nib
-
     require_file(path)
     try:
-        image = nib.load(path)
+        image = load_header(path)
+        affine = geometry(image).affine
+    except GeometryError as error:
+        raise DatasetError(f"{path}: {error}") from None
     except Exception as error:
         raise DatasetError(
             f"{path}: expected a readable NIfTI file, found: {error}; copy it again from the source"
         ) from error
-    shape = image.shape[:3] if image.shape[3:] == (1,) else image.shape
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
     if len(shape) != 3:
         raise DatasetError(
             f"{path}: expected a 3D image, found shape {image.shape}; keep one volume of it"
         )
-    spacing = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
-    affine = np.asarray(image.affine, float)
-    if not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 0):
-        raise DatasetError(
-            f"{path}: expected a finite affine of full rank, found {affine.tolist()}; "
-            "repair the header"
-        )
+    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     return Header(path, tuple(map(int, shape)), tuple(round(float(s), 4) for s in spacing), affine)
 
 

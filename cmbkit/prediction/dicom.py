@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 MAGIC_AT, MAGIC = 128, b"DICM"
-FIELDS = ("SeriesInstanceUID", "InstanceNumber")
+FIELDS = ("SeriesInstanceUID", "InstanceNumber", "SOPClassUID", "Rows")
+FIRST_TAGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # as a file without a preamble begins
 INSTALL = "install cmbkit[dicom] (packages pydicom, dcm2niix and highdicom)"
 
 
@@ -18,25 +20,58 @@ class DicomError(ValueError):
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file starts as DICOM part 10 says: 128 bytes, then DICM."""
+    """Whether a file starts as DICOM part 10 says: 128 bytes, then DICM; or with a first tag."""
     with open(path, "rb") as stream:
-        return stream.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
+        start = stream.read(MAGIC_AT + len(MAGIC))
+    return start[MAGIC_AT:] == MAGIC or start[:2] in FIRST_TAGS
 
 
-def group_by_series(files: Iterable[Path]) -> dict[str, list[Path]]:
+def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[str]]:
     """DICOM images by SeriesInstanceUID, in the order of their instance numbers.
 
-    Files that are not DICOM, and DICOM files without an image, are left out.
+    Files that are not DICOM, and DICOM files without an image, are left out. Images without a
+    SeriesInstanceUID are taken for one series of their folder.
+
+    Returns
+    -------
+    groups : dict of str to list of Path
+    problems : list of str
+        One line for each DICOM file whose header cannot be read.
     """
     groups: dict[str, list[tuple[int, Path]]] = {}
+    problems = []
     for path in files:
-        if not is_dicom(path):
+        try:
+            found = _identity(path)
+        except DicomError:
+            raise
+        except Exception as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            problems.append(f"{path}: expected a readable DICOM header, found: {why}")
             continue
-        found = pydicom().dcmread(path, stop_before_pixels=True, specific_tags=[*FIELDS, "Rows"])
-        if "Rows" in found and "SeriesInstanceUID" in found:
+        if found is not None:
+            series, number = found
+            groups.setdefault(series, []).append((number, path))
+    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}, problems
+
+
+def _identity(path: Path) -> tuple[str, int] | None:
+    """Series and number of an image; None of another file."""
+    if not is_dicom(path):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pydicom, about values that do not matter here
+        found = pydicom().dcmread(
+            path, stop_before_pixels=True, force=True, specific_tags=list(FIELDS)
+        )
+        if "Rows" not in found or "SOPClassUID" not in found:
+            return None
+        series = str(found.get("SeriesInstanceUID") or f"without a number in {path.parent}")
+        try:
             number = int(found.get("InstanceNumber") or 0)
-            groups.setdefault(str(found.SeriesInstanceUID), []).append((number, path))
-    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}
+        except (TypeError, ValueError):  # "1\\2" or text; dcm2niix sorts by place
+            number = 0
+    return series, number
 
 
 def pydicom():

@@ -16,6 +16,7 @@ from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
 from cmbkit.prediction.microbleed_table import microbleed_table
+from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import BRAIN_ML, scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
@@ -76,7 +77,10 @@ def detect(source: Source, settings: Settings) -> Prediction:
         With one line that names the file.
     """
     clock = Clock(source.name)
-    with tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder,
+        about_scan(source, folder),
+    ):
         image = source.path
         if source.volume is not None:
             image = source.volume.write(Path(folder) / f"{source.name}.nii")
@@ -122,9 +126,12 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     began = datetime.now(UTC).isoformat(timespec="seconds")
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
-    preprocessing = _with_files(settings, scan.uid, source.name, folder)
+    grid = _grid_of(image, source.path)
+    preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
-    whole, brain = overview(Volume.read(image), done.brain)
+    volume = Volume.read(image)
+    whole, brain = overview(volume, done.brain)
+    header = source.volume or volume
     clock.start("brain regions")
     labels, method = parcellate(
         done.image,
@@ -151,6 +158,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     table, features = microbleed_table(
         done.image, instances, labels, done.brain, found, native, max(native.spacing)
     )
+    if not header.sides_known:
+        table["side"], features["side"] = "unknown", "midline"
     on_native = _probability_on(done.image.with_data(probability), native)
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
@@ -167,6 +176,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         settings.preprocessing,
         not_seen,
     )
+    remarks = [f"Its header: {doubt}." for doubt in header.doubts] + remarks
     files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
         "scan": source.name,
@@ -226,8 +236,19 @@ def _scan(source: Source, image: Path) -> Scan:
     )
 
 
-def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Preprocessing:
-    """Preprocessing that reads the brain mask and the labels that were made beforehand."""
+def _grid_of(image: Path, named: Path) -> Volume:
+    """Grid of an image without its voxels, named as the user did."""
+    header = read_header(image)
+    return Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, named)
+
+
+def _with_files(
+    settings: Settings, uid: str, name: str, folder: Path, grid: Volume
+) -> Preprocessing:
+    """Preprocessing that reads the brain mask and the labels that were made beforehand.
+
+    ``grid`` is the scan's own, on which a brain mask lies.
+    """
     changes: dict[str, Tool | str] = {}
     for option, tool in (("brain_mask", "synthstrip"), ("labels", "synthseg")):
         given = getattr(settings, option)
@@ -239,8 +260,10 @@ def _with_files(settings: Settings, uid: str, name: str, folder: Path) -> Prepro
             path = next(filter(Path.is_file, beside), None)
             if path is None:
                 raise ValueError(f"{given / name}.nii.gz: expected a file, found nothing")
-        place = folder / option
-        Volume.of(path).write(place / f"{uid}.nii.gz")
+        place, made = folder / option, Volume.of(path)
+        if option == "brain_mask":
+            made = made.in_order_of(grid)
+        made.write(place / f"{uid}.nii.gz")
         changes[tool] = Tool(folder=str(place))
         changes["brain_mask" if option == "brain_mask" else "parcellation"] = "auto"
     return settings.preprocessing.model_copy(update=changes)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cmbkit.datasets.sources import DatasetError, stem
+from cmbkit.datasets import bids
+from cmbkit.image_file import ENDINGS, is_image_file, stem
+from cmbkit.running.report import shortened
 from cmbkit.volume import Volume
 
+BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+_")
+NO_SCAN = re.compile(r"(^|[_.-])(mask|dseg|probseg|seg|segmentation|labels?)$", re.IGNORECASE)
+"""End of the names of files that lie beside scans and are none."""
 GLOB = frozenset("*?[")
 OURS = "run.json"
 IN_MEMORY = "in memory"
@@ -54,17 +60,25 @@ def source_in_memory(image) -> Source:
     return Source(name, Path(IN_MEMORY), volume=volume)
 
 
-def find_sources(named: Iterable, *, leave_out: Path | None = None) -> list[Source]:
+def find_sources(
+    named: Iterable,
+    *,
+    leave_out: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Source]:
     """Scans that paths and patterns name, each with a name of its own.
 
     Parameters
     ----------
     named : iterable of path-like
-        NIfTI files; DICOM files (their series); BIDS datasets (every T2*-weighted and SWI
-        image); other folders (every NIfTI file and DICOM series below them); patterns.
+        Image files; DICOM files (their series); BIDS datasets and folders of a subject (every
+        T2*-weighted and SWI magnitude image); other folders (every image and DICOM series below
+        them, without masks); patterns.
     leave_out : Path, optional
         Folder that is not searched: that of the results. Folders with a ``run.json`` are
         results too.
+    tell : callable
+        Gets a line about the images of a folder that are not looked at.
 
     Returns
     -------
@@ -73,21 +87,23 @@ def find_sources(named: Iterable, *, leave_out: Path | None = None) -> list[Sour
     """
     found: list[Source] = []
     for entry in named:
-        found += _expand(str(entry), leave_out)
+        found += _expand(str(entry), leave_out, tell)
     unique: dict[tuple, Source] = {}
     for source in found:
         unique.setdefault((source.path.resolve(), source.series, source.problem), source)
     return _named_apart(list(unique.values()))
 
 
-def _expand(entry: str, leave_out) -> list[Source]:
+def _expand(entry: str, leave_out, tell) -> list[Source]:
     path = Path(entry)
     if path.exists():
-        return _of_path(path, leave_out)
+        return _of_path(path, leave_out, tell)
+    if path.is_symlink():
+        return [_dangling(path)]
     if GLOB & set(entry):
         matches = [Path(p) for p in sorted(glob.glob(entry, recursive=True))]
         if matches:
-            return [source for match in matches for source in _of_path(match, leave_out)]
+            return [source for match in matches for source in _of_path(match, leave_out, tell)]
         return [_missing(entry, "a file that fits the pattern")]
     return [_missing(entry, "a file or folder")]
 
@@ -97,17 +113,44 @@ def _missing(entry: str, what: str) -> Source:
     return Source(_plain(stem(path)), path, problem=f"{entry}: expected {what}, found nothing")
 
 
-def _of_path(path: Path, leave_out) -> list[Source]:
+def _dangling(path: Path) -> Source:
+    problem = f"{path}: expected a file, found a link without its content; fetch it"
+    return Source(_plain(stem(path)), path, problem=problem)
+
+
+def _of_path(path: Path, leave_out, tell) -> list[Source]:
+    if path.name.upper() == "DICOMDIR":
+        path = path.absolute().parent
     if path.is_file():
-        return [_nifti(path)] if _is_nifti(path) else _series([path], only_of=path)
+        return [_image(path)] if is_image_file(path) else _series([path], only_of=path)
     if any(p.is_dir() for p in path.glob("sub-*")):
         return _bids(path)
-    files = [p for p in sorted(path.rglob("*")) if p.is_file() and _wanted(p, path, leave_out)]
-    images = [_nifti(p) for p in files if _is_nifti(p)]
-    series = _series([p for p in files if not _is_nifti(p)])
-    if not images and not series:
-        return [_missing(str(path), "NIfTI files or DICOM series in the folder")]
-    return images + series
+    files = [p for p in sorted(path.rglob("*")) if not p.is_dir() and _wanted(p, path, leave_out)]
+    images, others = _chosen([p for p in files if is_image_file(p)])
+    if others:
+        tell(f"{path}: not looked at: {shortened([p.name for p in others])}")
+    found = [_image(p) for p in images]
+    found += _series([p for p in files if p.is_file() and not is_image_file(p)])
+    if found:
+        return found
+    if others:
+        kinds = ", ".join(sorted({stem(p).rpartition("_")[2] for p in others}))
+        problem = f"{path}: expected an image {' or '.join(bids.SUFFIXES)}, found {kinds}"
+        return [Source(_plain(path.name), path, problem=f"{problem}; name the file itself")]
+    return [_missing(str(path), "NIfTI files or DICOM series in the folder")]
+
+
+def _chosen(images: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Scans among a folder's images by their names, and the others.
+
+    BIDS names say what they are; of other names those of masks and labels are none.
+    """
+    chosen = [
+        p
+        for p in images
+        if (bids.is_image(p) if BIDS_NAME.match(p.name) else not NO_SCAN.search(stem(p)))
+    ]
+    return chosen, [p for p in images if p not in set(chosen)]
 
 
 def _wanted(path: Path, root: Path, leave_out) -> bool:
@@ -119,49 +162,48 @@ def _wanted(path: Path, root: Path, leave_out) -> bool:
     return not (path.parent / OURS).is_file()
 
 
-def _is_nifti(path: Path) -> bool:
-    return path.name.endswith((".nii", ".nii.gz"))
-
-
-def _nifti(path: Path) -> Source:
-    return Source(_plain(stem(path)), path, (path,))
+def _image(path: Path) -> Source:
+    if not path.exists():
+        return _dangling(path)
+    named = BIDS_NAME.match(path.name) and bids.is_image(path)
+    sequence = bids.sequence_of(path) if named else None
+    return Source(_plain(stem(path)), path, (path,), sequence=sequence)
 
 
 def _bids(root: Path) -> list[Source]:
-    from cmbkit.datasets import bids
-
-    problems: list[str] = []
-    try:
-        scans = bids.read(root, "SCAN")
-    except DatasetError as error:
-        scans, problems = error.readable, str(error).splitlines()
-    named = [Source(_plain(stem(s.image)), s.image, (s.image,), sequence=s.sequence) for s in scans]
-    return named + [_unreadable(line) for line in problems]
-
-
-def _unreadable(line: str) -> Source:
-    path = Path(line.partition(":")[0])
-    return Source(_plain(stem(path)), path, problem=line)
+    """Every T2*-weighted and SWI image; a subject without one is a problem."""
+    found = []
+    for subject in sorted(p for p in root.glob("sub-*") if p.is_dir()):
+        images = bids.images_of(subject)
+        found += [_image(path) for path in images]
+        if not images:
+            found.append(Source(subject.name, subject, problem=bids.without_image(subject)))
+    return found
 
 
 def _series(files: list[Path], only_of: Path | None = None) -> list[Source]:
     from cmbkit.prediction.dicom import group_by_series
 
     if only_of is not None:
-        beside = [p for p in sorted(only_of.parent.iterdir()) if p.is_file() and not _is_nifti(p)]
-        groups = group_by_series(beside)
-        chosen = {uid: held for uid, held in groups.items() if only_of in held}
-        if not chosen:
-            what = "a NIfTI file (.nii, .nii.gz) or a DICOM file"
-            problem = f"{only_of}: expected {what}, found neither"
-            return [Source(_plain(only_of.stem), only_of, problem=problem)]
-        files, groups = [], chosen
-    else:
-        groups = group_by_series(files)
-    return [
+        files = [p for p in sorted(only_of.parent.iterdir()) if p.is_file()]
+        files = [p for p in files if not is_image_file(p)]
+    groups, problems = group_by_series(files)
+    if only_of is not None:
+        groups = {uid: held for uid, held in groups.items() if only_of in held}
+        problems = [line for line in problems if line.startswith(f"{only_of}:")]
+        if not groups and not problems:
+            what = f"an image ({', '.join(ENDINGS)}) or a DICOM file"
+            problems = [f"{only_of}: expected {what}, found neither"]
+    series = [
         Source(_plain(held[0].parent.name), held[0].parent, tuple(held), series=uid)
         for uid, held in groups.items()
     ]
+    return series + [_unreadable(line) for line in problems]
+
+
+def _unreadable(line: str) -> Source:
+    path = Path(line.partition(":")[0])
+    return Source(_plain(stem(path)), path, problem=line)
 
 
 def _plain(name: str) -> str:

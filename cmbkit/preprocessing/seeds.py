@@ -77,8 +77,7 @@ def read_labels(scan: Scan, image: Volume) -> Volume:
     """Annotated labels of a mask or of scribbles (int32), on the image's grid and not empty."""
     if scan.annotation.mask_path is None:
         raise LabelError(f"{scan.image}: expected a {scan.annotation.kind} file, found none")
-    labels = Volume.read(scan.annotation.mask_path, np.int32)
-    image.require_same_grid(labels)
+    labels = Volume.read(scan.annotation.mask_path, np.int32).in_order_of(image)
     if not (labels.data > 0).any():
         raise LabelError(f"{labels.path}: expected annotated voxels, found an empty mask")
     return labels

@@ -201,6 +201,13 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in str(text))
 
 
+def setting_text(value) -> str:
+    """A number as it was chosen, without zeros at its end; a word as it is."""
+    if isinstance(value, str):
+        return value
+    return NOTHING if pd.isna(value) else f"{value:g}"
+
+
 _NUMPY_BOOL = (type(pd.Series([True]).iloc[0]),)
 
 
@@ -215,7 +222,7 @@ def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
     if column.shows == "p":
         return [p_text(value, column.decimals or 4) for value in table[key]]
     if column.shows == "setting":
-        return [NOTHING if pd.isna(value) else f"{value:g}" for value in table[key]]
+        return [setting_text(column.names.get(value, value)) for value in table[key]]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
     values = [column.names.get(value, value) for value in table.get(key, missing)]

@@ -2,13 +2,16 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed, wait
 from functools import partial
 from typing import Any
 
 from cmbkit.running.faults import explained
-from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost
+from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost, end_cleanly
 from cmbkit.running.report import report_progress, report_stage
+
+STOP_S = 10.0
+"""Time for a process to end by itself."""
 
 
 class ScanFailures(RuntimeError):
@@ -115,7 +118,7 @@ def _one_pool(function, items, indices, workers: int):
     """Outcomes of one pool of processes; returns the indices that it left when it broke."""
     from joblib.externals.loky import get_reusable_executor
 
-    pool = get_reusable_executor(workers, env=ONE_THREAD, timeout=60)
+    pool = get_reusable_executor(workers, env=ONE_THREAD, timeout=60, initializer=end_cleanly)
     broken, futures = [], {}
     with warnings.catch_warnings():  # loky replaces workers that hold much memory, and says so
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
@@ -124,9 +127,22 @@ def _one_pool(function, items, indices, workers: int):
                 futures[pool.submit(function, items[index])] = index
             except BrokenExecutor:
                 broken.append(index)
-        for future in as_completed(futures):
-            if isinstance(future.exception(), BrokenExecutor):
-                broken.append(futures[future])
-            else:
-                yield futures[future], future.result
+        try:
+            for future in as_completed(futures):
+                if isinstance(future.exception(), BrokenExecutor):
+                    broken.append(futures[future])
+                else:
+                    yield futures[future], future.result
+        except (SystemExit, GeneratorExit):
+            _stop(pool, futures)
+            raise
     return sorted(broken)
+
+
+def _stop(pool, futures) -> None:
+    """End a pool's processes, each after it has taken away what it has half written."""
+    waiting = [future for future in futures if not future.cancel()]
+    for process in list(pool._processes.values()):
+        process.terminate()
+    wait(waiting, timeout=STOP_S)
+    pool.shutdown(kill_workers=True)

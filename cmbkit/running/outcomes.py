@@ -1,5 +1,7 @@
 """What came of an item, in whichever process it ran."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +18,19 @@ ONE_THREAD = {
     )
 }
 """Environment of a worker process: one thread each, the processes are the parallelism."""
+
+
+def end_cleanly() -> None:
+    """Let SIGTERM (a batch system's, or `kill`) end a process as an error would.
+
+    What it has half written is taken away then.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number, _frame):
+    raise SystemExit(128 + number)
 
 
 class WorkerLost(RuntimeError):

@@ -125,3 +125,9 @@ def _cell():
 
 
 _LOG, _TERMINAL, _CELL = Log(_write), _Terminal(), _cell()
+
+
+def shortened(names: list[str], shown: int = 10) -> str:
+    """Names in one line, the first of many and the number of the rest."""
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest

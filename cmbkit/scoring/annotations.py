@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from scipy import ndimage
-from scipy.spatial.distance import pdist
 
 from cmbkit.datasets.bids import is_annotation
 from cmbkit.datasets.dou import read_centres
+from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.evaluation.instances import Instances, from_labels, from_mask, from_points
-from cmbkit.volume import Volume, VolumeError
+from cmbkit.scoring.suspicions import (
+    AnnotationError,
+    merged_remarks,
+    require_labels,
+    require_mask,
+    require_place,
+    size_remarks,
+)
+from cmbkit.volume import Volume
 
-MASK_ENDINGS = (".nii.gz", ".nii")
 POINT_ENDINGS = (".csv", ".tsv", ".mat")
 IN_MM, IN_VOXELS = ["x_mm", "y_mm", "z_mm"], ["i", "j", "k"]
 IN_BIDS = dict(zip("xyz", IN_MM, strict=True))
-LARGEST_MM = 10.0  # of a microbleed, by definition
 Labelled = Literal["by name", "predictions", "reference", "both", "none"]
 """Whose masks hold one integer per microbleed. "by name": those whose names say so, as
 ``..._desc-cmb_dseg.nii.gz`` of `cmbkit.datasets.bids` and of ``cmbkit predict``."""
-
-
-class AnnotationError(ValueError):
-    """A file of microbleeds cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ class Annotated:
         Instance labels on their grid; None for points.
     scores : dict of int to float
         Of each microbleed, where the file has them.
+    remarks : tuple of str
+        What makes one doubt that the file is meant so.
     """
 
     instances: Instances
     volume: Volume | None
     scores: dict[int, float]
+    remarks: tuple[str, ...] = ()
 
 
 def is_points(given) -> bool:
@@ -55,7 +58,9 @@ def is_points(given) -> bool:
     return isinstance(given, str | os.PathLike) and str(given).lower().endswith(POINT_ENDINGS)
 
 
-def read_mask(given, *, labelled: bool = False, connectivity: int = 6) -> Annotated:
+def read_mask(
+    given, *, labelled: bool = False, connectivity: int = 6, grid: Volume | None = None
+) -> Annotated:
     """Read a mask (non-zero is microbleed) or, when ``labelled``, instance labels.
 
     Parameters
@@ -65,36 +70,34 @@ def read_mask(given, *, labelled: bool = False, connectivity: int = 6) -> Annota
         False: connected components are counted. True: one integer is one microbleed.
     connectivity : {6, 18, 26}
         Of the components.
+    grid : Volume, optional
+        Of the other side; a mask of the same space in another array order is brought into its.
 
     Raises
     ------
     AnnotationError
-        If a labelled mask has one value for what lies further apart than a microbleed is wide.
+        If the image is no mask of microbleeds, or a labelled one holds no label for each.
+    VolumeError
+        If it cannot be read, or is not on the grid.
     """
     in_file = isinstance(given, str | os.PathLike)
-    volume = Volume.of(given, _stored_integer(Path(given)) if in_file else np.int32)
+    volume = Volume.of(given, np.integer if in_file else np.int32)
+    if grid is not None:
+        volume = volume.in_order_of(grid)
+    name = str(volume.path or "volume")
+    require_mask(volume, name)
+    remarks = [f"{name}: {doubt}" for doubt in volume.doubts]
     if labelled:
-        name = str(volume.path or "volume")
-        _require_labels(volume, name)
-        return Annotated(from_labels(volume.data, volume.affine, name), volume, {})
-    instances = from_mask(volume.data, volume.affine, connectivity)
-    labels = np.zeros(volume.shape, np.int32)
-    labels.reshape(-1)[instances.voxels] = instances.ids[instances.owner]
-    return Annotated(instances, volume.with_data(labels), {})
-
-
-def _require_labels(volume: Volume, name: str) -> None:
-    """Raise for a binary mask of several microbleeds, which would count as one."""
-    values = np.unique(volume.data[volume.data > 0])
-    if len(values) != 1:
-        return
-    pieces, count = ndimage.label(volume.data > 0, np.ones((3, 3, 3)))
-    centres = volume.to_mm(ndimage.center_of_mass(pieces > 0, pieces, range(1, count + 1)))
-    if count > 1 and pdist(centres).max() > LARGEST_MM:
-        raise AnnotationError(
-            f"{name}: expected one integer per microbleed, found {values[0]} in all of {count} "
-            "pieces; --labelled none (or that of the other side alone) counts pieces"
-        )
+        instances = from_labels(volume.data, volume.affine, name)
+        remarks += require_labels(volume, name)
+        labels = volume.data
+    else:
+        instances = from_mask(volume.data, volume.affine, connectivity)
+        remarks += merged_remarks(volume, instances, name)
+        labels = np.zeros(volume.shape, np.int32)
+        labels.reshape(-1)[instances.voxels] = instances.ids[instances.owner]
+    remarks += size_remarks(instances, volume, name)
+    return Annotated(instances, volume.with_data(labels), {}, tuple(remarks))
 
 
 def labelled_sides(word: Labelled, reference, predicted) -> tuple[bool, bool]:
@@ -118,19 +121,6 @@ def _named_labels(given) -> bool:
     return named and "_dseg." in Path(given).name
 
 
-def _stored_integer(path: Path) -> np.dtype:
-    """Integer type in which to read a mask: the file's own, where it is one without scaling."""
-    if not path.is_file():
-        raise VolumeError(f"{path}: expected a NIfTI file, found nothing")
-    try:
-        proxy = nib.load(path).dataobj
-    except Exception as error:
-        raise VolumeError(f"{path}: expected a readable NIfTI file, found: {error}") from error
-    stored = np.dtype(proxy.dtype)
-    plain = (proxy.slope, proxy.inter) == (1, 0)
-    return stored if plain and np.issubdtype(stored, np.integer) else np.dtype(np.int32)
-
-
 def read_points(path, grid: Volume | None = None) -> Annotated:
     """Read a list of points: one row per microbleed, none for a scan without any.
 
@@ -151,15 +141,26 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
     in_mm = set(IN_MM) <= set(table)
     columns = IN_MM if in_mm else IN_VOXELS
     if not set(columns) <= set(table):
-        raise AnnotationError(
-            f"{path}: expected columns x_mm, y_mm, z_mm or i, j, k, found {', '.join(table)}"
+        hint = (
+            "; name them x_mm, y_mm, z_mm if they are RAS millimetres"
+            if set("xyz") <= set(table)
+            else ""
         )
-    numbers = table.reindex(columns=[*columns, *({"score"} & set(table))])
-    numbers = numbers.apply(pd.to_numeric, errors="coerce")
-    if not np.isfinite(numbers.to_numpy(float)).all():
-        row = int(np.flatnonzero(~np.isfinite(numbers.to_numpy(float)).all(axis=1))[0])
-        raise AnnotationError(f"{path}: expected numbers, found {table.iloc[row].to_dict()}")
-    points = numbers[columns].to_numpy(float)
+        raise AnnotationError(
+            f"{path}: expected columns x_mm, y_mm, z_mm or i, j, k, found {', '.join(table)}{hint}"
+        )
+    columns = [*columns, *({"score"} & set(table))]
+    lost = table[columns].isna().any(axis=1)
+    if lost.any():
+        row = table.index[lost][0]
+        raise AnnotationError(f"{path}: expected numbers, found an empty cell in line {row}")
+    try:
+        numbers = as_numbers(table, columns, path)
+    except TableError as error:
+        raise AnnotationError(str(error)) from None
+    points = numbers[columns[:3]].to_numpy(float)
+    if not np.isfinite(points).all():
+        raise AnnotationError(f"{path}: expected numbers, found infinity")
     if not in_mm:
         if grid is None:
             raise AnnotationError(f"{path}: expected x_mm, y_mm, z_mm where neither side is a mask")
@@ -168,6 +169,7 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
             where = points[np.flatnonzero(outside)[0]].tolist()
             raise AnnotationError(f"{path}: expected voxels inside {grid.shape}, found {where}")
         points = grid.to_mm(points)
+    require_place(points, grid, str(path))
     instances = from_points(points)
     scores = {}
     if "score" in numbers:
@@ -178,11 +180,14 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
 def _table_of(path: Path) -> pd.DataFrame:
     """Rows of a list of points, in columns as `read_points` expects them."""
     if path.name.lower().endswith(".mat"):
-        return pd.DataFrame(read_centres(path) - 1, columns=IN_VOXELS)
+        table = pd.DataFrame(read_centres(path) - 1, columns=IN_VOXELS).astype("str")
+        table.attrs["separator"] = ","
+        return table
     try:
-        table = pd.read_csv(path, sep="\t" if path.name.lower().endswith(".tsv") else ",")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path}: expected a table of points, found: {error}") from None
+        table = read_text_table(path)
+    except TableError as error:
+        raise AnnotationError(str(error)) from None
+    table = table.rename(columns=str.lower)
     return table.rename(columns=IN_BIDS) if is_annotation(path) else table
 
 
@@ -209,19 +214,21 @@ def read_pair(
     Raises
     ------
     VolumeError
-        If two grids differ (shape, or affine by more than 1e-3 mm).
+        If two grids differ (shape, or affine by more than a tenth of a voxel); the array order
+        may differ.
     """
     sides = reference, predicted
-    masks = [
-        None if is_points(side) else read_mask(side, labelled=labels, connectivity=connectivity)
-        for side, labels in zip(sides, labelled_sides(labelled, *sides), strict=True)
-    ]
-    grid = next((mask.volume for mask in masks if mask), None)
+    masks: list[Annotated | None] = []
+    grid = None
+    for side, labels in zip(sides, labelled_sides(labelled, *sides), strict=True):
+        found = None
+        if not is_points(side):
+            found = read_mask(side, labelled=labels, connectivity=connectivity, grid=grid)
+            grid = grid or found.volume
+        masks.append(found)
     first, second = (
         mask or read_points(side, grid) for mask, side in zip(masks, sides, strict=True)
     )
-    if first.volume and second.volume:
-        first.volume.require_same_grid(second.volume)
     scores = second.scores
     if probability is not None:
         scores = _peak_scores(second, probability)
@@ -232,8 +239,7 @@ def _peak_scores(annotated: Annotated, probability) -> dict[int, float]:
     if annotated.volume is None:
         name = probability if isinstance(probability, str | os.PathLike) else "probability"
         raise AnnotationError(f"{name}: expected masks beside probabilities, found points")
-    image = Volume.of(probability)
-    annotated.volume.require_same_grid(image)
+    image = Volume.of(probability).in_order_of(annotated.volume)
     found = annotated.instances
     peaks = np.full(len(found), -np.inf)
     np.maximum.at(peaks, found.owner, image.data[np.unravel_index(found.voxels, image.shape)])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 
 from cmbkit.evaluation import subgroups
@@ -11,6 +14,7 @@ from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.made_with import rule_text
 from cmbkit.reporting.one_page import OnePage
+from cmbkit.running.report import shortened
 from cmbkit.scoring import page_subgroups
 from cmbkit.scoring import page_tables as tables
 from cmbkit.scoring.run import EvaluateOptions, Result
@@ -19,11 +23,23 @@ F1_RULES = {"text": "F1 = 0 where precision and recall are 0", "code": "F1 left 
 
 
 def build_page(
-    result: Result, options: EvaluateOptions, alone: list[str], other: Result | None = None
+    result: Result,
+    options: EvaluateOptions,
+    alone: list[str],
+    other: Result | None = None,
+    unused: Sequence[Path] = (),
 ) -> OnePage:
-    """Make the page of one detector; ``other`` is a second one on the same scans."""
+    """Make the page of one detector; ``other`` is a second one on the same scans.
+
+    ``alone`` are lines about files without a partner, ``unused`` files that were not looked at.
+    """
     page = OnePage(f"Detection of cerebral microbleeds: {options.name}")
     _what_was_done(page, result.scans, options, alone)
+    if unused:
+        page.warning(f"Not used: {shortened([path.name for path in unused])}.", [])
+    said = remark_lines(result.scans) + (remark_lines(other.scans) if other else [])
+    if said:
+        page.warning("Look at these files before you believe the numbers:", said)
     _detection(page, result.scans, options)
     _counts(page, result.scans, options)
     _froc(page, result, options)
@@ -41,6 +57,12 @@ def build_page(
     if len(result.features):
         page.file("features", result.features)
     return page
+
+
+def remark_lines(scans: pd.DataFrame) -> list[str]:
+    """One line per scan about which there is something to say (its column remarks)."""
+    said = scans[scans["remarks"] != ""]
+    return [f"{row.uid}: {row.remarks}" for row in said.itertuples()]
 
 
 def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[str]) -> None:

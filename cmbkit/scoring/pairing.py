@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from cmbkit.datasets.bids import is_annotation
-from cmbkit.scoring.annotations import MASK_ENDINGS, POINT_ENDINGS
+from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
+from cmbkit.image_file import ending_of, is_image_file
+from cmbkit.scoring.annotations import POINT_ENDINGS
 
 SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
+MORE_ENTITIES = ((), ("rec",), ("rec", "part"))
+"""What else tells scans apart, where those above do not."""
 NOT_POINTS = re.compile(r"(participants|sessions|scans)\.tsv$|_scans\.tsv$|_sessions\.tsv$")
 OURS = re.compile(r"_desc-cmb_(mask|dseg|points|probseg)$")
 VALDO = re.compile(r"_CMB\.nii(\.gz)?$")
 """What VALDO calls its masks, which lie beside their images."""
 SOFT = "*_probseg.nii*"
+HINTS = {
+    ".fcsv": "Slicer's lists are read once saved as CSV with x_mm, y_mm, z_mm (RAS)",
+    ".json": "Slicer's lists are read once saved as CSV with x_mm, y_mm, z_mm (RAS)",
+    ".xlsx": "save the table as CSV",
+    ".npy": "save the array as NIfTI, with its affine",
+    ".dcm": "convert the segmentation to NIfTI",
+}
+NUMBERS = ("in_plane_mm", "slice_thickness_mm")
 NAME_COLUMNS = ("scan", "uid", "participant_id", "file")
 
 
@@ -25,32 +38,38 @@ class PairingError(ValueError):
 
 
 def stem(path) -> str:
-    """File name without .nii.gz, .nii, .csv, .tsv or .mat."""
+    """File name without the ending of an image or of a list of points."""
     name = Path(path).name
-    ending = next((e for e in (*MASK_ENDINGS, *POINT_ENDINGS) if name.lower().endswith(e)), "")
+    ending = ending_of(name) or next((e for e in POINT_ENDINGS if name.lower().endswith(e)), "")
     return name[: len(name) - len(ending)]
 
 
-def bids_key(name: str) -> str | None:
+def bids_key(name: str, more=()) -> str | None:
     """Scan that a BIDS name is about ("sub-01_ses-2"), None where it is no BIDS name.
 
-    Only subject, session, acquisition, run and echo tell scans apart; what describes the file
-    (space, desc, suffix) does not.
+    Only subject, session, acquisition, run and echo (and ``more``) tell scans apart; what
+    describes the file (space, desc, suffix) does not.
     """
-    parts = [part for part in name.split("_") if part.partition("-")[0] in SCAN_ENTITIES]
+    entities = (*SCAN_ENTITIES, *more)
+    parts = [part for part in name.split("_") if part.partition("-")[0] in entities]
     return "_".join(parts) if parts and parts[0].startswith("sub-") else None
 
 
 def scan_names(paths: list[Path]) -> list[str]:
     """Name of the scan that each file of a folder is about.
 
-    BIDS names by `bids_key`. Other names lose what `OURS` adds to them, and the last words (after
+    BIDS names by `bids_key`, with reconstruction and part where the rest tells files not apart.
+    Other names lose what `OURS` adds to them, and the last words (after
     ``_``, ``-`` or ``.``) that all files of the folder share, as "_mask" in 01_mask.nii.gz,
     02_mask.nii.gz.
     """
     stems = [OURS.sub("", stem(path)) for path in paths]
-    keys = [bids_key(name) for name in stems]
-    if all(keys):
+    for more in MORE_ENTITIES:
+        keys = [key for name in stems if (key := bids_key(name, more))]
+        if len(set(keys)) == len(stems):
+            return keys
+    keys = [key for name in stems if (key := bids_key(name))]
+    if len(keys) == len(stems):
         return keys
     while len(stems) > 1:
         cut = [re.match(r"(.+)([_.-][^_.-]+)$", name) for name in stems]
@@ -68,9 +87,8 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     folder : path-like
         Searched with its subfolders, for files that say by their name that they hold
         microbleeds, as ``cmbkit predict`` and VALDO write them and `cmbkit.datasets.bids` reads
-        them;
-        where there are none, for masks (.nii, .nii.gz), else for lists of points (.csv, .tsv,
-        .mat).
+        them; where there are none, for masks (`cmbkit.image_file.ENDINGS`), else for lists of
+        points (.csv, .tsv, .mat).
     pattern : str, optional
         Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``.
 
@@ -82,17 +100,7 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     folder = Path(folder)
     if folder.is_file():
         return {bids_key(stem(folder)) or stem(folder): folder}
-    if not folder.is_dir():
-        raise PairingError(f"{folder}: expected a folder of masks or of points, found nothing")
-    paths = sorted(p for p in folder.rglob(pattern or "*") if p.is_file())
-    paths = [p for p in paths if not any(part.startswith(".") for part in p.parts[-2:])]
-    named = [] if pattern else [p for p in paths if is_annotation(p) or VALDO.search(p.name)]
-    masks = [p for p in paths if p.name.lower().endswith(MASK_ENDINGS)]
-    points = [p for p in paths if p.name.lower().endswith(POINT_ENDINGS)]
-    files = named or masks or [p for p in points if not NOT_POINTS.search(p.name)]
-    if not files:
-        wanted = f"files like {pattern}" if pattern else "masks (.nii.gz) or points (.csv)"
-        raise PairingError(f"{folder}: expected {wanted}, found none")
+    files, _ = _chosen(folder, pattern)
     found: dict[str, Path] = {}
     twice = []
     for name, path in zip(scan_names(files), files, strict=True):
@@ -107,6 +115,36 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     return found
 
 
+def not_used(folder, pattern: str | None = None) -> list[Path]:
+    """Images and lists of points of a folder that `list_files` passes over."""
+    return [] if Path(folder).is_file() else _chosen(Path(folder), pattern)[1]
+
+
+def _chosen(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path]]:
+    """Files of a folder that are read, and the images and lists of points that are not."""
+    if not folder.is_dir():
+        raise PairingError(f"{folder}: expected a folder of masks or of points, found nothing")
+    every = sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink())
+    every = [p for p in every if not any(part.startswith(".") for part in p.parts[-2:])]
+    images = [p for p in every if is_image_file(p)]
+    points = [p for p in every if p.name.lower().endswith(POINT_ENDINGS)]
+    points = [p for p in points if not NOT_POINTS.search(p.name)]
+    if pattern:
+        files = sorted(p for p in folder.rglob(pattern) if p in set(every))
+    else:
+        files = [p for p in every if is_annotation(p) or VALDO.search(p.name)]
+        files = files or images or points
+    if not files:
+        wanted = f"files like {pattern}" if pattern else "masks (.nii.gz) or points (.csv)"
+        kinds = Counter(p.suffix.lower() for p in every)
+        hint = next((f"; {HINTS[end]}" for end, _ in kinds.most_common() if end in HINTS), "")
+        raise PairingError(f"{folder}: expected {wanted}, found none{hint}")
+    lost = next((p for p in files if not p.exists()), None)
+    if lost is not None:
+        raise PairingError(f"{lost}: expected a file, found a link without one; fetch its content")
+    return files, [p for p in (*images, *points) if p not in set(files)]
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Paired files, and what has no partner.
@@ -118,10 +156,13 @@ class Pairs:
         then the columns of the scan table.
     alone : list of str
         One line per file without a partner.
+    unused : list of Path
+        Images and lists of points in the two folders that were not looked at.
     """
 
     listing: pd.DataFrame
     alone: list[str]
+    unused: list[Path]
 
 
 def pair_files(
@@ -192,7 +233,8 @@ def pair_files(
             first = rows.loc[rows[column].isna(), "uid"].iloc[0]
             raise PairingError(f"{scan_table}: expected a {column} of every scan, none of {first}")
         rows[column] = rows[column].astype("str")
-    return Pairs(rows, alone)
+    given = zip((predictions, reference), patterns, strict=True)
+    return Pairs(rows, alone, [path for each in given for path in not_used(*each)])
 
 
 def _patient(name: str) -> str:
@@ -204,15 +246,20 @@ def _join_table(rows: pd.DataFrame, path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise PairingError(f"{path}: expected a table of scans, found nothing")
-    table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    try:
+        table = read_text_table(path)
+        numbers = as_numbers(table, [name for name in NUMBERS if name in table], path)
+    except TableError as error:
+        raise PairingError(str(error)) from None
+    table[list(numbers)] = numbers
     key = next((name for name in NAME_COLUMNS if name in table), None)
     if key is None:
         raise PairingError(
             f"{path}: expected a column of {', '.join(NAME_COLUMNS)}, found {', '.join(table)}"
         )
-    names = table[key].astype(str).map(lambda name: bids_key(stem(name)) or stem(name))
+    names = table[key].fillna("").map(lambda name: bids_key(stem(name)) or stem(name))
     if key == "participant_id" and "session_id" in table:
-        names = names + "_" + table["session_id"].astype(str)
+        names = names + "_" + table["session_id"].fillna("")
     if names.duplicated().any():
         raise PairingError(
             f"{path}: expected every scan once, found {names[names.duplicated()].iloc[0]!r} again"
@@ -221,6 +268,9 @@ def _join_table(rows: pd.DataFrame, path) -> pd.DataFrame:
     table = table.assign(uid=names)
     lost = [name for name in rows["uid"] if name not in set(names)]
     if lost:
-        raise PairingError(f"{path}: expected a row for every scan, missing {', '.join(lost)}")
+        hint = "; did Excel drop leading zeros?" if lost[0].lstrip("0") in set(names) else ""
+        raise PairingError(
+            f"{path}: expected a row for every scan, missing {', '.join(lost)}{hint}"
+        )
     taken = [name for name in table if name in rows and name != "uid"]
     return rows.merge(table.drop(columns=taken), on="uid", how="left", validate="one_to_one")

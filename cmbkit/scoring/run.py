@@ -16,6 +16,7 @@ from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import map_scans
 from cmbkit.scoring.annotations import Annotated, Labelled, read_pair
+from cmbkit.scoring.suspicions import mirror_remarks, mirrored_matches
 from cmbkit.volume import Volume
 
 LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
@@ -87,7 +88,8 @@ def evaluate_files(
     Result
         matches and scans as from `scan.evaluate_scan`, one after the other; scans with the
         listing's other columns and, where these do not say, voxel sizes of the mask's grid;
-        features with one row per microbleed of a mask.
+        features with one row per microbleed of a mask. ``remarks`` of a scan say what makes one
+        doubt that its files are meant so (see `cmbkit.scoring.suspicions`); empty as a rule.
 
     Raises
     ------
@@ -128,8 +130,13 @@ def evaluate_files(
         workers=workers,
         name=lambda row: row["uid"],
     )
-    features = pd.concat([table for _, _, table in results], ignore_index=True)
-    return Result(*join_results(result[:2] for result in results), features)
+    features = pd.concat([result[2] for result in results], ignore_index=True)
+    matches, scans = join_results(result[:2] for result in results)
+    scored = [(row["tp"], row["n_gt"], row["n_pred"], moved) for _, row, _, moved in results]
+    for index, line in mirror_remarks(scored, params or Evaluation()).items():
+        said = scans.loc[index, "remarks"]
+        scans.loc[index, "remarks"] = "; ".join(filter(None, [said, line]))
+    return Result(matches, scans, features)
 
 
 def _evaluate(row: dict, params: Evaluation, labelled: Labelled, connectivity: int):
@@ -145,7 +152,7 @@ def _evaluate(row: dict, params: Evaluation, labelled: Labelled, connectivity: i
     if row.get("labels") is not None:
         parcellation = Volume.of(row["labels"], np.int32)
         if grid is not None:
-            grid.require_same_grid(parcellation)
+            parcellation = parcellation.in_order_of(grid)
     matches, found = evaluate_scan(
         reference.instances,
         predicted.instances,
@@ -162,7 +169,9 @@ def _evaluate(row: dict, params: Evaluation, labelled: Labelled, connectivity: i
     features = outline_features(reference, parcellation, "GT")
     features += outline_features(predicted, parcellation, "Pred")
     features = pd.DataFrame(features).assign(uid=row["uid"], dataset=row["dataset"])
-    return matches, about | found, features
+    moved = mirrored_matches(reference.instances, predicted.instances, grid, params)
+    said = {"remarks": "; ".join((*reference.remarks, *predicted.remarks))}
+    return matches, about | found | said, features, moved
 
 
 def outline_features(annotated: Annotated, parcellation: Volume | None, kind: str) -> list[dict]:

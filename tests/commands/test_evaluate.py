@@ -189,7 +189,7 @@ def test_files_without_a_partner_stop_it_unless_told(folders):
 
 def test_another_affine_is_an_error_and_leaves_nothing(folders):
     moved = AFFINE.copy()
-    moved[0, 3] = 0.01
+    moved[0, 3] = 0.11  # of voxels of 1 mm
     mask([5], moved).write(folders / "said" / "sub-1_mask.nii.gz")
     code, text = evaluate(folders)
     assert code == 1 and "sub-1" in text and "expected the affine" in text
@@ -253,3 +253,23 @@ def test_audit_of_a_table(tmp_path):
     assert code == 2 and text.startswith(f"{table}: columns: expected rates (precision")
     code, text = run("audit")
     assert code == 1 and "Table 7.5" in text
+
+
+def test_what_was_seen_is_said_and_shown(folders):
+    """One scan mirrored: 3 of 3 would match, which is no chance; a file of no known use."""
+    truth = mask([2, 9, 16])  # mirrored 37, 30 and 23
+    truth.write(folders / "truth" / "sub-4_CMB.nii.gz")
+    truth.with_data(truth.data[::-1]).write(folders / "said" / "sub-4_mask.nii.gz")
+    mask([1]).write(folders / "truth" / "sub-9_swi_mask.nii.gz")
+    for name in SCENES:
+        (folders / "truth" / f"{name}_CMB.nii.gz").rename(
+            folders / "truth" / f"{name}_desc-cmb_mask.nii.gz"
+        )
+    code, text = evaluate(folders)
+    assert code == 0
+    assert "4 scans: 3 with annotated microbleeds (6), 1 without" in text
+    assert "not used: sub-9_swi_mask.nii.gz" in text
+    remarks = pd.read_csv(folders / "out" / "scans.csv", index_col="uid")["remarks"]
+    assert "mirrored" in remarks["sub-4"] and "mirrored" not in remarks["sub-1"]
+    page = (folders / "out" / "index.html").read_text()
+    assert "sub-9_swi_mask.nii.gz" in page and "would match" in page

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cmbkit.datasets import bids
+from cmbkit.datasets.bids_passed_over import passed_over
 from cmbkit.datasets.registry import count_microbleeds, read_own, scan_table
 from cmbkit.datasets.sources import DatasetError
 
@@ -150,3 +151,22 @@ def test_subjects_and_names_that_cannot_be_read(tmp_path, put):
     assert "found sub-05_second_swi.nii.gz; rename it by BIDS" in text
     (scan,) = read_own("MINE", tmp_path, ["02", "sub-03", "05"])
     assert scan.uid == "MINE-01_swi"
+
+
+def test_other_words_for_microbleeds_and_what_is_passed_over(tmp_path, put):
+    """A mask that does not say of what is listed, as are phase, projections and other images."""
+    for subject in ("01", "02", "03"):
+        put(f"sub-{subject}/sub-{subject}_swi.nii.gz")
+    put("sub-01/sub-01_label-microbleed_mask.nii.gz", two_touching())
+    put("derivatives/me/sub-02/sub-02_desc-Microbleeds_dseg.nii.gz", two_touching())
+    put("sub-03/sub-03_swi_mask.nii.gz", two_touching())
+    for name in ("acq-mIP_swi", "part-phase_swi", "T1w", "FLAIR"):
+        put(f"sub-03/sub-03_{name}.nii.gz")
+    scans = bids.read(tmp_path, "MINE")
+    assert [count_microbleeds(scan) for scan in scans] == [1, 2, 0]
+    assert [scan.annotation.kind for scan in scans] == ["mask", "mask", "unknown"]
+    assert passed_over(tmp_path) == (
+        ["sub-03_swi_mask.nii.gz"],
+        ["sub-03_acq-mIP_swi.nii.gz", "sub-03_part-phase_swi.nii.gz", "1 FLAIR", "1 T1w"],
+    )
+    assert passed_over(tmp_path, ["03"]) == ([], [])

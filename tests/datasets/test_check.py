@@ -108,11 +108,14 @@ def test_all_problems_at_once(scan):
 
 
 def test_units(scan):
+    """Voxels of 0.001 metre are voxels of 1 mm, of which nothing is to be said."""
     metres = scan()
     image = nib.load(metres.image)
-    image = nib.Nifti1Image(np.array(image.dataobj), image.affine)
+    image = nib.Nifti1Image(np.array(image.dataobj), np.diag([1e-3, 1e-3, 1e-3, 1]) @ image.affine)
     image.header.set_xyzt_units("meter")
     nib.save(image, metres.image)
-    assert check_scan(metres) == [
-        f"{metres.image}: expected units of mm, found meter; convert affine and unit to mm"
-    ]
+    assert check_scan(metres) == []
+    image.header.set_xyzt_units("mm")
+    nib.save(image, metres.image)
+    (line,) = check_scan(metres)
+    assert "expected voxels of 0.1 to 25 mm, found 0.001 x 0.001 x 0.001 mm" in line

@@ -150,7 +150,7 @@ def plant(root, write_nifti, write_workbook):
         (mask(105), "expected integer labels, found fractional values"),
         (image(106), "found NaN or infinity in 1 voxels"),
         (truth / "01.mat", "from 1 to (6, 7, 8), found [1.0, 1.0, 9.0]"),
-        (dou / "nii" / "02.nii", "expected units of mm, found meter"),
+        (dou / "nii" / "02.nii", "expected voxels of 0.1 to 25 mm"),
         (truth / "03.mat", "expected an image 03.nii, found none"),
         (truth / "04.mat", "expected a file, found nothing"),
         (dou / "nii" / "05.nii", "found NaN or infinity in 1 voxels"),
@@ -176,8 +176,10 @@ def snapshot(folder):
 
 
 def test_a_sound_cohort_has_no_problem(tmp_path, cohort):
-    found = check_cohort(Cohort.model_validate(parameters(cohort)), tmp_path)
+    told = []
+    found = check_cohort(Cohort.model_validate(parameters(cohort)), tmp_path, tell=told.append)
     assert found.problems == []
+    assert "OWN: 0 annotated with microbleeds, 0 without, 3 that nobody has looked at" in told
     assert found.scans == {
         "CRB": 3, "CRBneg": 1, "DOU": 7, "MOMENI": 4, "RODEJA": 3, "VALDO": 6, "OWN": 3,
     }  # fmt: skip

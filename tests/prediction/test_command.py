@@ -150,3 +150,25 @@ def test_several_scans_are_too_many_for_the_function(write_scan, weights, tmp_pa
         write_scan(f"{name}.nii.gz", thick=10)
     with pytest.raises(ValueError, match=r"expected one scan, found 2 \(a, b\)"):
         cmbkit.predict(tmp_path / "scans", weights=weights)
+
+
+def test_a_header_without_sides_gives_none(write_scan, weights, tmp_path):
+    """Codes of 0: left and right are not known, and every output says so."""
+    path = write_scan("a.nii.gz", thick=2)
+    image = nib.load(path)
+    image = nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header)
+    image.set_sform(image.affine, 0)
+    image.set_qform(image.affine, 0)
+    nib.save(image, path)
+    found = cmbkit.predict(path, weights=weights)
+    assert set(found.table["side"]) == {"unknown"}
+    assert "left and right are not known" in found.remarks[0]
+
+
+def test_a_brain_mask_on_another_grid_is_named(write_scan, phantom, weights, tmp_path):
+    scan = write_scan("a.nii.gz", thick=2)
+    image, _ = phantom()
+    mask = image.with_data((image.data > 0).astype(np.uint8)).write(tmp_path / "mask.nii.gz")
+    with pytest.raises(ValueError, match=r"mask\.nii\.gz: expected shape") as told:
+        cmbkit.predict(scan, weights=weights, brain_mask=mask)
+    assert "cmbkit-predict" not in str(told.value) and str(scan) in str(told.value)

@@ -4,7 +4,9 @@ import json
 import operator
 import os
 import signal
+import subprocess
 import sys
+import time
 from functools import partial
 
 import cloudpickle
@@ -44,3 +46,36 @@ def die_on_zero(number):
 def test_a_scan_that_kills_its_process_fails_alone():
     with pytest.raises(ScanFailures, match=r"1 of 9 failed:\n  0: its worker"):
         map_scans(die_on_zero, [3, 4, 0, 5, 6, 7, 8, 9, 1], step="s", workers=2)
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from cmbkit.atomic import whole_folder
+from cmbkit.running.map_scans import map_scans
+from cmbkit.running.outcomes import end_cleanly
+
+end_cleanly()
+out = Path(sys.argv[1])
+
+def write(name):
+    with whole_folder(out / name, ours="run.json") as new:
+        (new / "half").write_text("half")
+        (out / f"{name}.begun").touch()
+        time.sleep(60)
+
+map_scans(write, ["a", "b"], step="write", workers=int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_terminated_run_leaves_nothing_half_written(tmp_path, workers):
+    """SIGTERM while folders are filled: no .part- stays, the exit code is 128 + 15."""
+    run = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path), str(workers)])
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.begun"))) < workers and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(tmp_path.glob(".part-*"))
+    run.terminate()
+    assert run.wait(30) == 143
+    assert not list(tmp_path.glob(".part-*"))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cmbkit.scoring.pairing import PairingError, list_files, pair_files, scan_names
+from cmbkit.scoring.pairing import PairingError, list_files, not_used, pair_files, scan_names
 
 
 def touch(folder, *names):
@@ -97,3 +97,45 @@ def test_scan_table_names_patient_and_data(tmp_path):
     labels = touch(tmp_path / "l", names[0])
     with pytest.raises(PairingError, match="expected a file of every scan, missing sub-1_ses-b"):
         pair_files(said, truth, extra={"labels": (labels, None)})
+
+
+def test_names_and_numbers_of_a_scan_table(tmp_path):
+    """01 stays 01; a length with its unit is named with its line; lost zeros are guessed."""
+    names = ["01.nii", "02.nii"]
+    said, truth = touch(tmp_path / "p", *names), touch(tmp_path / "r", *names)
+    table = tmp_path / "scans.csv"
+    table.write_text("scan;slice_thickness_mm;patient\n01;2,5;007\n02;;007\n;;\n")
+    listing = pair_files(said, truth, scan_table=table).listing
+    assert listing["patient"].tolist() == ["007", "007"]
+    assert listing["slice_thickness_mm"].tolist()[0] == 2.5
+    assert listing["slice_thickness_mm"].isna().tolist() == [False, True]
+    table.write_text("scan,slice_thickness_mm\n01,2\n02,2 mm\n")
+    with pytest.raises(PairingError, match="in slice_thickness_mm, found '2 mm' in line 3"):
+        pair_files(said, truth, scan_table=table)
+    table.write_text("scan\n1\n2\n")
+    with pytest.raises(PairingError, match="missing 01, 02; did Excel drop leading zeros"):
+        pair_files(said, truth, scan_table=table)
+
+
+def test_reconstructions_tell_scans_apart_where_nothing_else_does():
+    names = ["sub-1_rec-norm_mask.nii", "sub-1_rec-raw_mask.nii"]
+    assert scan_names([Path(name) for name in names]) == ["sub-1_rec-norm", "sub-1_rec-raw"]
+    assert scan_names([Path("sub-1_rec-norm_mask.nii")]) == ["sub-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("a.fcsv", "Slicer's lists"), ("a.npy", "as NIfTI"), ("a.xlsx", "as CSV")]
+)
+def test_hints_at_files_that_are_not_read(tmp_path, name, hint):
+    with pytest.raises(PairingError, match=f"expected masks .* found none; .*{hint}"):
+        list_files(touch(tmp_path, name))
+
+
+def test_what_is_not_used_is_listed_and_a_link_without_content_named(tmp_path):
+    touch(
+        tmp_path, "sub-1_desc-cmb_mask.nii.gz", "sub-1_swi_mask.nii.gz", "sub-1_T1w.mgz", "x.json"
+    )
+    assert [p.name for p in not_used(tmp_path)] == ["sub-1_T1w.mgz", "sub-1_swi_mask.nii.gz"]
+    (tmp_path / "sub-2_desc-cmb_mask.nii.gz").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(PairingError, match=r"sub-2_desc-cmb_mask.* found a link without one"):
+        list_files(tmp_path)
