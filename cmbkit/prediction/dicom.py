@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+from cmbkit.datasets.sources import read_fields, sidecar_of
+from cmbkit.prediction.dicom_geometry import require_same_places, require_stack, slices_of
+from cmbkit.prediction.echoes import choose_echo, one_echo, said
+from cmbkit.volume import Volume
 
 MAGIC_AT, MAGIC = 128, b"DICM"
 FIELDS = ("SeriesInstanceUID", "InstanceNumber")
+TOLD = ("Modality", "BodyPartExamined", "PhotometricInterpretation")
+PARTS = frozenset(("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"))
+PART_ENDINGS = ("_ph", "_real", "_imaginary", "_fieldmaphz")
+WARNING = re.compile(r"Warning: (.*)")
 INSTALL = "install cmbkit[dicom] (packages pydicom, dcm2niix and highdicom)"
 
 
@@ -23,20 +34,45 @@ def is_dicom(path: Path) -> bool:
         return stream.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
 
 
-def group_by_series(files: Iterable[Path]) -> dict[str, list[Path]]:
+def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[str]]:
     """DICOM images by SeriesInstanceUID, in the order of their instance numbers.
 
     Files that are not DICOM, and DICOM files without an image, are left out.
+
+    Returns
+    -------
+    groups : dict of str to list of Path
+    problems : list of str
+        One line for each DICOM file whose header cannot be read.
     """
     groups: dict[str, list[tuple[int, Path]]] = {}
+    problems = []
     for path in files:
         if not is_dicom(path):
             continue
-        found = pydicom().dcmread(path, stop_before_pixels=True, specific_tags=[*FIELDS, "Rows"])
-        if "Rows" in found and "SeriesInstanceUID" in found:
-            number = int(found.get("InstanceNumber") or 0)
-            groups.setdefault(str(found.SeriesInstanceUID), []).append((number, path))
-    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}
+        try:
+            found = _header(path, [*FIELDS, "Rows"])
+            if "Rows" in found and found.get("SeriesInstanceUID"):
+                number = _whole_number(found)
+                groups.setdefault(str(found.SeriesInstanceUID), []).append((number, path))
+        except DicomError:
+            raise
+        except Exception as error:  # pydicom raises many kinds on damaged headers
+            line = (str(error).splitlines() or [type(error).__name__])[0]
+            problems.append(f"{path}: expected a readable DICOM header, found: {line}")
+    return {uid: [path for _, path in sorted(held)] for uid, held in groups.items()}, problems
+
+
+def _header(path: Path, fields=None):
+    return pydicom().dcmread(path, stop_before_pixels=True, specific_tags=fields)
+
+
+def _whole_number(dataset) -> int:
+    """InstanceNumber; it orders the files only, so what is no number counts as 0."""
+    try:
+        return int(dataset.get("InstanceNumber") or 0)
+    except (TypeError, ValueError, NotImplementedError):
+        return 0
 
 
 def pydicom():
@@ -65,8 +101,32 @@ def _dcm2niix() -> str:
     return str(program)
 
 
-def convert(files: Iterable[Path], folder: Path) -> Path:
-    """Make one NIfTI image of a series with dcm2niix; its JSON sidecar lies beside it.
+@dataclass(frozen=True)
+class Converted:
+    """What was made of a series.
+
+    Attributes
+    ----------
+    image : Path
+        NIfTI file of three axes: a magnitude image where the series has one.
+    fields : dict
+        What its sidecar and the series' headers say of it.
+    notes : list of str
+        Which echo was taken.
+    remarks : list of str
+        Warnings of dcm2niix.
+    """
+
+    image: Path
+    fields: dict
+    notes: list[str]
+    remarks: list[str]
+
+
+def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Converted:
+    """Make one NIfTI image of a series with dcm2niix, and see that it lies where headers say.
+
+    Of magnitude and phase the magnitude is taken, of several echoes one (`choose_echo`).
 
     Parameters
     ----------
@@ -74,18 +134,17 @@ def convert(files: Iterable[Path], folder: Path) -> Path:
         The series.
     folder : Path
         Where to; must exist.
-
-    Returns
-    -------
-    Path
-        ``series.nii`` in the folder.
+    echo : int, optional
+        Number of the echo, from 1 by echo time.
 
     Raises
     ------
     DicomError
-        If dcm2niix is not installed or fails, or does not make exactly one image.
+        If dcm2niix is not installed or fails; if slices are missing, shifted, turned or without
+        a place; if there is not one magnitude image of the echo.
     """
     files = list(files)
+    where = files[0].parent
     program = _dcm2niix()
     source = folder / "dicom"
     source.mkdir()
@@ -93,15 +152,62 @@ def convert(files: Iterable[Path], folder: Path) -> Path:
         os.symlink(path.resolve(), source / f"{number:05d}.dcm")
     command = [program, "-z", "n", "-b", "y", "-f", "series", "-o", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
+    lines = [line.replace(str(folder), "") for line in (done.stdout + done.stderr).splitlines()]
     made = sorted(folder.glob("series*.nii"))
-    where = files[0].parent
     if not made:
-        said = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["nothing"]
-        raise DicomError(f"{where}: expected an image from dcm2niix, found: {said[0]}")
-    if len(made) > 1:
-        names = ", ".join(path.name for path in made)
+        last = [line for line in lines if line.strip()][-1:] or ["nothing"]
+        raise DicomError(f"{where}: expected an image from dcm2niix, found: {last[0]}")
+    headers = [_header(path) for path in files]
+    try:
+        places = [] if _is_mosaic(headers[0]) else slices_of(headers, where)
+        count = require_stack(places, where) if places else 0
+        image, notes = _one_image(made, folder, echo, where)
+        if places:
+            require_same_places(places, count, Volume.read(image), where)
+    except ValueError as error:
+        raise DicomError(str(error).replace(str(folder), str(where))) from None
+    fields = read_fields(sidecar_of(image)) or read_fields(sidecar_of(made[-1]))
+    fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
+    warned = dict.fromkeys(found[1].strip() for found in map(WARNING.search, lines) if found)
+    return Converted(image, fields, notes, [f"dcm2niix warns: {line}" for line in warned])
+
+
+def _is_mosaic(dataset) -> bool:
+    return "MOSAIC" in (dataset.get("ImageType") or ())
+
+
+def _one_image(made: list[Path], folder: Path, echo, where) -> tuple[Path, list[str]]:
+    """The magnitude image of one echo among the files of dcm2niix."""
+    fields = {path: read_fields(sidecar_of(path)) for path in made}
+    magnitudes = [path for path in made if not _is_part(path, fields[path])] or made
+    by_time: dict[float, list[Path]] = {}
+    for path in magnitudes:
+        time = round(1000 * float(fields[path].get("EchoTime") or 0), 3)
+        by_time.setdefault(time, []).append(path)
+    times = sorted(by_time)
+    if len(times) == 1 and _axes(magnitudes[0]) == 4:
+        return one_echo(magnitudes[0], folder, fields[magnitudes[0]], echo)
+    try:
+        index = choose_echo(times, echo)
+    except ValueError as error:
+        raise DicomError(f"{where}: {error}") from None
+    held = by_time[times[index]]
+    if len(held) > 1:
+        names = ", ".join(f"{path.name} ({fields[path].get('ImageType')})" for path in held)
         raise DicomError(
-            f"{where}: expected a series of one image, found {len(made)} ({names}); "
-            "convert it yourself and name the magnitude image"
+            f"{where}: expected one magnitude image of an echo in the series, found {len(held)}: "
+            f"{names}; convert it yourself and name the magnitude image"
         )
-    return made[0]
+    return one_echo(held[0], folder, {}, None)[0], [said(index, times)] if len(times) > 1 else []
+
+
+def _is_part(path: Path, fields: dict) -> bool:
+    """Whether a file of dcm2niix holds phase, a real or an imaginary part."""
+    kinds = {str(kind).upper() for kind in fields.get("ImageType") or ()}
+    return bool(kinds & PARTS) or path.stem.endswith(PART_ENDINGS)
+
+
+def _axes(path: Path) -> int:
+    import nibabel as nib
+
+    return len(nib.load(path).shape)

@@ -148,20 +148,20 @@ def _series(files: list[Path], only_of: Path | None = None) -> list[Source]:
     from cmbkit.prediction.dicom import group_by_series
 
     if only_of is not None:
-        beside = [p for p in sorted(only_of.parent.iterdir()) if p.is_file() and not _is_nifti(p)]
-        groups = group_by_series(beside)
-        chosen = {uid: held for uid, held in groups.items() if only_of in held}
-        if not chosen:
-            what = "a NIfTI file (.nii, .nii.gz) or a DICOM file"
-            problem = f"{only_of}: expected {what}, found neither"
-            return [Source(_plain(only_of.stem), only_of, problem=problem)]
-        files, groups = [], chosen
-    else:
-        groups = group_by_series(files)
-    return [
+        files = [p for p in sorted(only_of.parent.iterdir()) if p.is_file() and not _is_nifti(p)]
+    groups, problems = group_by_series(files)
+    if only_of is not None:
+        groups = {uid: held for uid, held in groups.items() if only_of in held}
+        problems = [line for line in problems if line.startswith(f"{only_of}:")]
+        if not groups and not problems:
+            problems = [
+                f"{only_of}: expected a NIfTI file (.nii, .nii.gz) or a DICOM file, found neither"
+            ]
+    series = [
         Source(_plain(held[0].parent.name), held[0].parent, tuple(held), series=uid)
         for uid, held in groups.items()
     ]
+    return series + [_unreadable(line) for line in problems]
 
 
 def _plain(name: str) -> str:

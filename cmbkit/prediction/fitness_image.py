@@ -1,0 +1,159 @@
+"""What an image itself says about its fitness: values of the file, then tissue in the brain mask.
+
+The limits were chosen on half of the cases of benchmarks/gate.py and are reported on the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cmbkit.prediction.fitness import Fitness
+from cmbkit.prediction.fitness_header import PROJECTION
+from cmbkit.volume import Volume
+
+CORNER_VOXELS = 10
+FEW_VALUES = 12
+MARGIN = 0.05  # of the range of intensities
+BELOW_BACKGROUND = 0.1
+NOISY_BACKGROUND = 0.2
+SAME_AS_NEXT = 0.1
+PLANES = 24
+SMALL_ML, LARGE_ML = 5.0, 5000.0
+BRAIN_ML = (700.0, 2200.0)
+LONG = 1.8
+NO_STRUCTURE = 0.2
+GREY_TO_WHITE = (0.96, 1.6)
+FLUID_TO_WHITE = (0.42, 2.4)
+PALLIDUM_TO_WHITE = 1.1
+GREY, WHITE, FLUID, PALLIDUM = (3, 42), (2, 41), (4, 43), (13, 52)
+"""SynthSeg's labels of cortex, white matter, lateral ventricles and pallidum."""
+LEAST_VOXELS = 100
+LOUD = 0.25
+
+
+def judge_values(image: Volume) -> Fitness:
+    """Rules on the values as the file has them; no brain mask is needed.
+
+    Parameters
+    ----------
+    image : Volume of float
+        Values that are not finite are left out.
+    """
+    data = image.data
+    thin = data[tuple(slice(None, None, max(1, n // 128)) for n in data.shape)]
+    thin = thin[np.isfinite(thin)]
+    if not len(thin):
+        return Fitness(("no value that is finite",))
+    if len(np.unique(thin)) < FEW_VALUES:
+        return Fitness((f"{len(np.unique(thin))} different values, as in a mask",))
+    low, high = np.percentile(thin, [0.1, 99.5])
+    if high <= low:
+        return Fitness(("hardly any voxel that differs from the others",))
+    ends = (slice(None, CORNER_VOXELS), slice(-CORNER_VOXELS, None))
+    corners = [data[a, b, c] for a in ends for b in ends for c in ends]
+    corners = [c[np.isfinite(c)] for c in corners]
+    corners = [c for c in corners if len(c)]
+    against, doubts = [], []
+    if corners:
+        background = min(float(np.median(c)) for c in corners)
+        noise = float(np.median([c.std() for c in corners])) / (high - low)
+        if noise > NOISY_BACKGROUND:
+            against.append("a background as noisy as what it surrounds, as a phase image has")
+        away = (thin - background) / (high - low)
+        below = np.count_nonzero(away < -MARGIN) / max(np.count_nonzero(np.abs(away) > MARGIN), 1)
+        if below > BELOW_BACKGROUND:
+            doubts.append(
+                f"{100 * below:.0f} % of the values darker than the background (phase, susceptibility, "
+                "inverted, standardised, or a part of a head)"
+            )
+    if _projected(data, low, high):
+        doubts.append(f"{PROJECTION}: neighbouring slices share values")
+    return Fitness(tuple(against), tuple(doubts))
+
+
+def _projected(data: np.ndarray, low: float, high: float) -> bool:
+    """Whether voxels often equal their neighbour along one axis, but not along the others.
+
+    The minimum over a window that moves on by a slice is often that of the window before: with
+    the darkest voxel in both, in (n - 1) of (n + 1) places for n slices of noise.
+    """
+    shares = []
+    for axis in range(3):
+        planes = np.moveaxis(data, axis, 0)
+        pairs = np.unique(np.linspace(0, len(planes) - 2, PLANES).astype(int).clip(0))
+        here, after = planes[pairs], planes[np.minimum(pairs + 1, len(planes) - 1)]
+        shown = here > low + 0.2 * (high - low)
+        shares.append(float((here == after)[shown].mean()) if shown.any() else 0.0)
+    others, most = sorted(shares)[1], max(shares)
+    return most > SAME_AS_NEXT and most > 4 * others
+
+
+def judge_brain(image: Volume, brain: Volume, labels: Volume, background: float) -> Fitness:
+    """Rules on the size and shape of the brain mask, and on the contrast of tissues in it.
+
+    Parameters
+    ----------
+    image : Volume of float32
+        On the standard grid, z-scored.
+    brain, labels : Volume of int
+        Its mask and SynthSeg labels.
+    background : float
+        Value of 0 before the z-score.
+    """
+    inside = brain.data > 0
+    millilitres = np.count_nonzero(inside) * brain.voxel_volume_mm3 / 1000
+    against, doubts = [], []
+    size = f"a brain mask of {millilitres:.0f} ml"
+    if not SMALL_ML <= millilitres <= LARGE_ML:
+        against.append(f"{size} (expected {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f})")
+    elif not BRAIN_ML[0] <= millilitres <= BRAIN_ML[1]:
+        doubts.append(
+            f"{size} (expected {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f}): part of the brain may be "
+            "missing, or the mask be wrong"
+        )
+    elif _elongation(brain) > LONG:
+        doubts.append("a brain mask much longer than a brain")
+    doubts += _contrast(image.data[inside] - background, labels.data[inside])
+    return Fitness(tuple(against), tuple(doubts))
+
+
+def _elongation(brain: Volume) -> float:
+    """Spread of the mask along its longest principal axis over that along its shortest."""
+    points = np.argwhere(brain.data[::4, ::4, ::4] > 0) * brain.spacing
+    spread = np.sqrt(np.linalg.eigvalsh(np.cov(points.T)))
+    return float(spread[-1] / max(spread[0], 1e-6))
+
+
+def _contrast(values: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Doubts about grey matter, fluid and pallidum relative to white matter."""
+
+    def level(numbers) -> float:
+        own = values[np.isin(labels, numbers)]
+        return float(np.median(own)) / white if len(own) >= LEAST_VOXELS else np.nan
+
+    white = 1.0
+    white = level(WHITE)
+    if not white > 0:
+        return ["no white matter that is brighter than the background"]
+    grey, fluid, pallidum = level(GREY), level(FLUID), level(PALLIDUM)
+    doubts = []
+    low, high = np.percentile(values, [5, 95]) / white
+    if high - low < NO_STRUCTURE:
+        doubts.append("no structure of a brain: all of it is about as bright")
+    if grey < GREY_TO_WHITE[0]:
+        doubts.append(
+            f"grey matter darker than white ({grey:.2f}), as on T1-weighted or inverted images"
+        )
+    if grey > GREY_TO_WHITE[1]:
+        doubts.append(f"grey matter much brighter than white ({grey:.2f})")
+    if fluid < FLUID_TO_WHITE[0]:
+        doubts.append(
+            f"fluid much darker than white matter ({fluid:.2f}), as on T1-weighted and FLAIR images"
+        )
+    if fluid > FLUID_TO_WHITE[1]:
+        doubts.append(
+            f"fluid much brighter than white matter ({fluid:.2f}), as on T2-weighted spin echoes"
+        )
+    if pallidum > PALLIDUM_TO_WHITE:
+        doubts.append(f"a pallidum brighter than white matter ({pallidum:.2f}): its iron is dark")
+    return doubts
