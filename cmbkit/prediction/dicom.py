@@ -12,14 +12,14 @@ from pathlib import Path
 
 from cmbkit.datasets.sources import read_fields, sidecar_of
 from cmbkit.prediction.dicom_geometry import require_same_places, require_stack, slices_of
-from cmbkit.prediction.echoes import choose_echo, one_echo, said
+from cmbkit.prediction.echoes import choose_echo, said
 from cmbkit.volume import Volume
 
 MAGIC_AT, MAGIC = 128, b"DICM"
 FIELDS = ("SeriesInstanceUID", "InstanceNumber")
 TOLD = ("Modality", "BodyPartExamined", "PhotometricInterpretation")
 PARTS = frozenset(("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"))
-PART_ENDINGS = ("_ph", "_real", "_imaginary", "_fieldmaphz")
+PART_NAME = re.compile(r"_(ph|real|imaginary|fieldmaphz)[a-z]?$")
 WARNING = re.compile(r"Warning: (.*)")
 INSTALL = "install cmbkit[dicom] (packages pydicom, dcm2niix and highdicom)"
 
@@ -146,68 +146,81 @@ def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Con
     files = list(files)
     where = files[0].parent
     program = _dcm2niix()
+    try:
+        files, headers, notes = _one_echo_of(files, [_header(path) for path in files], echo)
+        slices = [] if _is_mosaic(headers[0]) else slices_of(headers, where)
+        count = require_stack(slices, where) if slices else 0
+        made, warned = _run(program, files, folder, where)
+        image, more = _one_image(made, None if notes else echo)
+        if slices:
+            require_same_places(slices, count, Volume.read(image), where)
+    except ValueError as error:
+        message = str(error).replace(str(folder), str(where))
+        start = "" if message.startswith(str(where)) else f"{where}: "
+        raise DicomError(start + message) from None
+    fields = read_fields(sidecar_of(image))
+    fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
+    return Converted(image, fields, notes + more, warned)
+
+
+def _run(program: str, files, folder: Path, where: Path) -> tuple[list[Path], list[str]]:
+    """Images that dcm2niix makes of files, and what it warns of."""
     source = folder / "dicom"
     source.mkdir()
     for number, path in enumerate(files):
         os.symlink(path.resolve(), source / f"{number:05d}.dcm")
     command = [program, "-z", "n", "-b", "y", "-f", "series", "-o", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
-    lines = [line.replace(str(folder), "") for line in (done.stdout + done.stderr).splitlines()]
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     made = sorted(folder.glob("series*.nii"))
     if not made:
-        last = [line for line in lines if line.strip()][-1:] or ["nothing"]
-        raise DicomError(f"{where}: expected an image from dcm2niix, found: {last[0]}")
-    headers = [_header(path) for path in files]
-    try:
-        places = [] if _is_mosaic(headers[0]) else slices_of(headers, where)
-        count = require_stack(places, where) if places else 0
-        image, notes = _one_image(made, folder, echo, where)
-        if places:
-            require_same_places(places, count, Volume.read(image), where)
-    except ValueError as error:
-        raise DicomError(str(error).replace(str(folder), str(where))) from None
-    fields = read_fields(sidecar_of(image)) or read_fields(sidecar_of(made[-1]))
-    fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
+        found = lines[-1] if lines else "nothing"
+        raise DicomError(f"{where}: expected an image from dcm2niix, found: {found}")
     warned = dict.fromkeys(found[1].strip() for found in map(WARNING.search, lines) if found)
-    return Converted(image, fields, notes, [f"dcm2niix warns: {line}" for line in warned])
+    return made, [f"dcm2niix warns: {line.replace(str(folder), str(where))}" for line in warned]
+
+
+def _one_echo_of(files: list[Path], headers: list, echo: int | None):
+    """Files of one echo's magnitude in a series of single slices, their headers, and a note.
+
+    Multi-frame objects stay: dcm2niix takes them apart.
+    """
+    if any("PerFrameFunctionalGroupsSequence" in header for header in headers):
+        return files, headers, []
+    whole = [n for n, header in enumerate(headers) if not _is_part(header.get("ImageType"))]
+    kept = whole or list(range(len(files)))
+    at = {n: round(float(headers[n].get("EchoTime") or 0), 2) for n in kept}
+    times = sorted(set(at.values()))
+    index = choose_echo(times, echo)
+    kept = [n for n in kept if at[n] == times[index]]
+    notes = [said(index, times)] if len(times) > 1 else []
+    return [files[n] for n in kept], [headers[n] for n in kept], notes
 
 
 def _is_mosaic(dataset) -> bool:
     return "MOSAIC" in (dataset.get("ImageType") or ())
 
 
-def _one_image(made: list[Path], folder: Path, echo, where) -> tuple[Path, list[str]]:
-    """The magnitude image of one echo among the files of dcm2niix."""
+def _one_image(made: list[Path], echo: int | None) -> tuple[Path, list[str]]:
+    """The magnitude image of one echo among the files of dcm2niix, and a note on the echo."""
     fields = {path: read_fields(sidecar_of(path)) for path in made}
-    magnitudes = [path for path in made if not _is_part(path, fields[path])] or made
+    parts = [p for p in made if _is_part(fields[p].get("ImageType")) or PART_NAME.search(p.stem)]
     by_time: dict[float, list[Path]] = {}
-    for path in magnitudes:
-        time = round(1000 * float(fields[path].get("EchoTime") or 0), 3)
+    for path in [p for p in made if p not in parts] or made:
+        time = round(1000 * float(fields[path].get("EchoTime") or 0), 2)
         by_time.setdefault(time, []).append(path)
     times = sorted(by_time)
-    if len(times) == 1 and _axes(magnitudes[0]) == 4:
-        return one_echo(magnitudes[0], folder, fields[magnitudes[0]], echo)
-    try:
-        index = choose_echo(times, echo)
-    except ValueError as error:
-        raise DicomError(f"{where}: {error}") from None
+    index = choose_echo(times, echo)
     held = by_time[times[index]]
     if len(held) > 1:
         names = ", ".join(f"{path.name} ({fields[path].get('ImageType')})" for path in held)
         raise DicomError(
-            f"{where}: expected one magnitude image of an echo in the series, found {len(held)}: "
-            f"{names}; convert it yourself and name the magnitude image"
+            f"expected one magnitude image of an echo in the series, found {len(held)}: {names}; "
+            "convert it yourself and name the magnitude image"
         )
-    return one_echo(held[0], folder, {}, None)[0], [said(index, times)] if len(times) > 1 else []
+    return held[0], [said(index, times)] if len(times) > 1 else []
 
 
-def _is_part(path: Path, fields: dict) -> bool:
-    """Whether a file of dcm2niix holds phase, a real or an imaginary part."""
-    kinds = {str(kind).upper() for kind in fields.get("ImageType") or ()}
-    return bool(kinds & PARTS) or path.stem.endswith(PART_ENDINGS)
-
-
-def _axes(path: Path) -> int:
-    import nibabel as nib
-
-    return len(nib.load(path).shape)
+def _is_part(image_type) -> bool:
+    """Whether ImageType says phase, or a real or imaginary part."""
+    return bool({str(kind).upper() for kind in image_type or ()} & PARTS)

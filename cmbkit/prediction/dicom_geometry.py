@@ -153,7 +153,7 @@ def _require_whole(stack: list[Slice], heights: np.ndarray, where) -> None:
 def _require_straight(places, along, first: Slice, where) -> None:
     """Slices lie above each other: no gantry tilt, no shear."""
     drift = places - np.outer(along, first.normal)
-    shift = float(np.linalg.norm(drift - drift[0], axis=1).max())
+    shift = float(np.linalg.norm(drift - drift[along.argmin()], axis=1).max())
     if shift > TOLERANCE * min(first.pixel_mm):
         raise ValueError(
             f"{where}: expected slices above each other, found them shifted by up to "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FIT, DOUBTFUL, UNFIT = "fit", "doubtful", "unfit"
+EXPECTED = "expected a T2*-weighted or SWI magnitude image of a head, found"
 
 
 class UnfitScan(ValueError):
@@ -51,8 +52,5 @@ class Fitness:
     def require(self, where, anyway: bool = False) -> Fitness:
         """Return this, or raise `UnfitScan` naming ``where`` unless told to go on ``anyway``."""
         if self.against and not anyway:
-            raise UnfitScan(
-                f"{where}: expected a T2*-weighted or SWI magnitude image of a head, found "
-                f"{'; '.join(self.against)} (--anyway counts all the same)"
-            )
+            raise UnfitScan(f"{where}: {EXPECTED} {'; '.join(self.against)} (see --anyway)")
         return self

@@ -5,11 +5,14 @@ The limits were chosen on half of the cases of benchmarks/gate.py and are report
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from cmbkit.datasets.sources import stem
 from cmbkit.prediction.fitness import Fitness
-from cmbkit.prediction.fitness_header import PROJECTION
-from cmbkit.volume import Volume
+from cmbkit.prediction.fitness_header import PROJECTION, fields_beside, judge_header
+from cmbkit.volume import Volume, VolumeError
 
 CORNER_VOXELS = 10
 FEW_VALUES = 12
@@ -19,8 +22,9 @@ NOISY_BACKGROUND = 0.2
 SAME_AS_NEXT = 0.1
 PLANES = 24
 SMALL_ML, LARGE_ML = 5.0, 5000.0
-BRAIN_ML = (700.0, 2200.0)
-LONG = 1.8
+BRAIN_ML = (700.0, 2500.0)
+LONG, SOLID = 1.85, 0.7
+THIN_MM = 5.0
 NO_STRUCTURE = 0.2
 GREY_TO_WHITE = (0.96, 1.6)
 FLUID_TO_WHITE = (0.42, 2.4)
@@ -31,15 +35,26 @@ LEAST_VOXELS = 100
 LOUD = 0.25
 
 
+def judge_file(path: Path) -> Fitness:
+    """What sidecars, name and values of a NIfTI file say; nothing of one that cannot be read."""
+    try:
+        image = Volume.read(path)
+    except VolumeError:
+        return Fitness()
+    return judge_header(fields_beside(path), stem(path), image.spacing) + judge_values(image)
+
+
 def judge_values(image: Volume) -> Fitness:
     """Rules on the values as the file has them; no brain mask is needed.
 
     Parameters
     ----------
     image : Volume of float
-        Values that are not finite are left out.
+        Values that are not finite are left out; of an image that is all corners nothing is said.
     """
     data = image.data
+    if sorted(data.shape)[1] < 2 * CORNER_VOXELS:
+        return Fitness()
     thin = data[tuple(slice(None, None, max(1, n // 128)) for n in data.shape)]
     thin = thin[np.isfinite(thin)]
     if not len(thin):
@@ -63,8 +78,8 @@ def judge_values(image: Volume) -> Fitness:
         below = np.count_nonzero(away < -MARGIN) / max(np.count_nonzero(np.abs(away) > MARGIN), 1)
         if below > BELOW_BACKGROUND:
             doubts.append(
-                f"{100 * below:.0f} % of the values darker than the background (phase, susceptibility, "
-                "inverted, standardised, or a part of a head)"
+                f"{100 * below:.0f} % of the values darker than the background (phase, "
+                "susceptibility, inverted, standardised, or a part of a head)"
             )
     if _projected(data, low, high):
         doubts.append(f"{PROJECTION}: neighbouring slices share values")
@@ -111,17 +126,35 @@ def judge_brain(image: Volume, brain: Volume, labels: Volume, background: float)
             f"{size} (expected {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f}): part of the brain may be "
             "missing, or the mask be wrong"
         )
-    elif _elongation(brain) > LONG:
-        doubts.append("a brain mask much longer than a brain")
+    length, solidity = _shape(brain)
+    if length > LONG or solidity < SOLID:
+        doubts.append(
+            f"a brain mask of another shape than a brain's ({length:.1f} times as long as wide, "
+            f"{100 * solidity:.0f} % of its hull)"
+        )
     doubts += _contrast(image.data[inside] - background, labels.data[inside])
     return Fitness(tuple(against), tuple(doubts))
 
 
-def _elongation(brain: Volume) -> float:
-    """Spread of the mask along its longest principal axis over that along its shortest."""
-    points = np.argwhere(brain.data[::4, ::4, ::4] > 0) * brain.spacing
+def _shape(brain: Volume) -> tuple[float, float]:
+    """Spread along the longest principal axis over the shortest's; share of the convex hull.
+
+    Of every nth voxel, `THIN_MM` apart; (1, 1) where these are too few to tell.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    steps = np.maximum(1, np.round(THIN_MM / brain.spacing)).astype(int)
+    points = np.argwhere(brain.data[tuple(slice(None, None, n) for n in steps)] > 0)
+    points = points * (brain.spacing * steps)
+    if len(points) < LEAST_VOXELS:
+        return 1.0, 1.0
     spread = np.sqrt(np.linalg.eigvalsh(np.cov(points.T)))
-    return float(spread[-1] / max(spread[0], 1e-6))
+    corners = points[:, None] + (np.indices((2, 2, 2)).reshape(3, -1).T - 0.5) * THIN_MM
+    try:
+        hull = ConvexHull(corners.reshape(-1, 3)).volume
+    except QhullError:
+        return 1.0, 1.0
+    return float(spread[-1] / spread[0]), len(points) * float(np.prod(brain.spacing * steps)) / hull
 
 
 def _contrast(values: np.ndarray, labels: np.ndarray) -> list[str]:
