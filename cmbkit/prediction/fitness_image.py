@@ -23,10 +23,10 @@ SAME_AS_NEXT = 0.1
 PLANES = 24
 SMALL_ML, LARGE_ML = 5.0, 5000.0
 BRAIN_ML = (700.0, 2500.0)
-LONG, SOLID = 1.85, 0.7
+LONG, SOLID = 1.85, 0.74
 THIN_MM = 5.0
-NO_STRUCTURE = 0.2
-GREY_TO_WHITE = (0.96, 1.6)
+NO_STRUCTURE, BRIGHT = 0.2, 1.9
+GREY_TO_WHITE = (0.98, 1.6)
 FLUID_TO_WHITE = (0.42, 2.4)
 PALLIDUM_TO_WHITE = 1.1
 GREY, WHITE, FLUID, PALLIDUM = (3, 42), (2, 41), (4, 43), (13, 52)
@@ -173,6 +173,8 @@ def _contrast(values: np.ndarray, labels: np.ndarray) -> list[str]:
     low, high = np.percentile(values, [5, 95]) / white
     if high - low < NO_STRUCTURE:
         doubts.append("no structure of a brain: all of it is about as bright")
+    if high > BRIGHT:
+        doubts.append(f"parts that are {high:.1f} times as bright as white matter")
     if grey < GREY_TO_WHITE[0]:
         doubts.append(
             f"grey matter darker than white ({grey:.2f}), as on T1-weighted or inverted images"
