@@ -240,7 +240,7 @@ def main() -> None:
         print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
         table = pd.DataFrame(rows, columns=["kind", "made of", "half", "verdict", "why"])
         table.to_csv(given.out, sep="\t", index=False)
-    print(pd.crosstab([table["kind"]], [table["half"], table["verdict"]]).to_markdown())
+    print(pd.crosstab([table["kind"]], [table["half"], table["verdict"]]).to_string())
 
 
 if __name__ == "__main__":
