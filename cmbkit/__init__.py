@@ -16,12 +16,13 @@ def predict(scan, **options):
         A NIfTI file, or the folder (or a file) of a DICOM series; or an image in memory.
     **options
         weights ("compact", or a folder), params (a parameter file), brain_mask, labels,
-        threshold, engine; see `cmbkit.prediction.settings.make_settings`.
+        threshold, engine, echo, anyway; see `cmbkit.prediction.settings.make_settings`.
 
     Returns
     -------
     cmbkit.prediction.result.Prediction
-        ``.mask``, ``.probability`` (on the scan's own grid), ``.table``, ``.form()``,
+        ``.fitness`` (fit, or doubtful and why), ``.mask``, ``.probability`` (on the scan's own
+        grid), ``.table``, ``.form()``,
         ``.report()``, ``.write(folder)``. Mask and probability go to nilearn and nibabel as
         ``.mask.to_nifti()``.
 

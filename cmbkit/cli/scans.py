@@ -137,12 +137,19 @@ def predict(
         float | None, typer.Option(help="Probability from which on a voxel counts.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, keras or openvino.")] = None,
+    echo: Annotated[
+        int | None, typer.Option(min=1, help="Of several; by default the one nearest 20 to 40 ms.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Count on scans that are unfit, too.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Scans at a time.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace earlier results in OUT.")] = False,
 ) -> None:
     """Find the microbleeds of scans: mask, probabilities, table, page. For research only.
 
-    The exit code is 1 if a scan failed, 2 if nothing could be begun.
+    Says of each whether it is fit, doubtful, or unfit: then nothing is counted.
+    The exit code is 1 if a scan failed or is unfit, 2 if nothing could be begun.
     """
     from cmbkit.commands.predict import predict_command
 
@@ -158,5 +165,7 @@ def predict(
         labels=labels,
         threshold=threshold,
         engine=engine,
+        echo=echo,
+        anyway=anyway,
     )
     raise typer.Exit(code)

@@ -14,6 +14,8 @@ from cmbkit.datasets.check import inspect
 from cmbkit.datasets.registry import read_dataset, read_own
 from cmbkit.datasets.sources import DatasetError
 from cmbkit.params import Cohort, read_parameters
+from cmbkit.prediction.fitness import EXPECTED
+from cmbkit.prediction.fitness_image import judge_file
 from cmbkit.records import Scan
 from cmbkit.running.map_scans import map_scans
 from cmbkit.running.report import shortened
@@ -135,6 +137,8 @@ def check_cohort(
             for line in doubts:
                 tell(line)
             fingerprints.append((scan, fingerprint))
+        if name in cohort.bids:
+            problems += _unfit(scans[name], workers, tell)
     problems += _repeated_images(fingerprints)
     problems += _patients_across_splits(cohort, scans)
     synthetic = [name for name in cohort.names if name not in scans]
@@ -166,6 +170,18 @@ def _passed_over(cohort: Cohort, root: Path, name: str) -> list[str]:
     if others:
         lines.append(f"{name}: not used: {shortened(others)}")
     return lines
+def _unfit(scans: list[Scan], workers: int, tell: Callable[[str], None]) -> list[str]:
+    """Scans of one's own that are none to count on; tells which are doubtful."""
+    images = [scan.image for scan in scans]
+    judged = map_scans(judge_file, images, step="fitness", workers=workers, name=lambda p: p.name)
+    problems = []
+    for image, found in zip(images, judged, strict=True):
+        reasons = "; ".join(found.reasons)
+        if found.against:
+            problems.append(f"{image}: {EXPECTED} {reasons}; name the subject in leave_out")
+        elif found.doubts:
+            tell(f"{image}: doubtful: {reasons}")
+    return problems
 
 
 def check_sums(folder: Path) -> list[str]:

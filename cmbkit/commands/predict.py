@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.atomic import OutputError, require_free
+from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
 from cmbkit.prediction.one_scan import STEP, detect
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
@@ -21,7 +22,7 @@ from cmbkit.running.report import report_stage
 from cmbkit.running.source import definitions
 
 SUMMARY = "scans.tsv"
-DONE, KEPT, FAILED = "done", "kept", "failed"
+DONE, KEPT, FAILED, REFUSED = "done", "kept", "failed", "unfit"
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,24 @@ class Outcome:
     Attributes
     ----------
     name, path : str
-    status : {"done", "kept", "failed"}
-        ``kept``: the same result was there already.
+    status : {"done", "kept", "failed", "unfit"}
+        ``kept``: the same result was there already; ``unfit``: nothing was counted on it.
+    fitness : str
+        "fit", "doubtful" or "unfit" where that was found out.
+    notes : str
+        Doubts about the scan, and which echo was taken.
     microbleeds : int or None
     seconds : float
     problem : str
-        One line where it failed.
+        One line where it failed, or was unfit.
     """
 
     name: str
     path: str
     status: str
     microbleeds: int | None = None
+    fitness: str = ""
+    notes: str = ""
     seconds: float = 0.0
     problem: str = ""
 
@@ -51,9 +58,9 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> 
     """Predict one scan into ``out/<name>``; a failure becomes an outcome, not an exception."""
     began = time.perf_counter()
 
-    def end(status: str, count: int | None = None, problem: str = "") -> Outcome:
+    def end(status: str, record: dict | None = None, problem: str = "") -> Outcome:
         seconds = round(time.perf_counter() - began, 2)
-        return Outcome(source.name, str(source.path), status, count, seconds, problem)
+        return _outcome(source, status, record, seconds, problem)
 
     if source.problem:
         return end(FAILED, problem=source.problem)
@@ -66,17 +73,30 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> 
         found = detect(source, settings)
         report_stage(STEP, f"{source.name}: writing")
         found.write(folder, force=force)
-        return end(DONE, len(found))
+        return end(DONE, found.record)
+    except UnfitScan as error:
+        return end(REFUSED, problem=str(error))
     except Exception as error:
         return end(FAILED, problem=explained(error).splitlines()[0])
 
 
-def _earlier(folder: Path, source: Source, settings: Settings) -> int | None:
-    """Microbleeds of a finished result of the same scan, weights and parameters."""
+def _outcome(source: Source, status: str, record: dict | None, seconds=0.0, problem="") -> Outcome:
+    """Outcome of a scan, with count and doubts if there is a record of its result."""
+    verdict, notes, count = UNFIT if status == REFUSED else "", "", None
+    if record is not None:
+        verdict, count = record["fitness"]["verdict"], int(record["microbleeds"])
+        notes = "; ".join([*record["fitness"]["reasons"], *record["notes"]])
+    path = str(source.path)
+    return Outcome(source.name, path, status, count, verdict, notes, seconds, problem)
+
+
+def _earlier(folder: Path, source: Source, settings: Settings) -> dict | None:
+    """Record of a finished result of the same scan, weights and parameters."""
     try:
         record = json.loads((folder / OURS).read_text(encoding="utf-8"))
         same = record["key"] == settings.key(list(source.files), definitions(detect))
-        return int(record["microbleeds"]) if same else None
+        unfit = record["fitness"]["verdict"] == UNFIT and not settings.anyway
+        return record if same and not unfit else None
     except (OSError, ValueError, KeyError):
         return None
 
@@ -131,11 +151,11 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
     if source.problem:
         return Outcome(source.name, str(source.path), FAILED, problem=source.problem)
     try:
-        count = _earlier(out / source.name, source, settings)
+        record = _earlier(out / source.name, source, settings)
     except Exception:
-        count = None
-    if count is not None:
-        return Outcome(source.name, str(source.path), DONE, count)
+        record = None
+    if record is not None:
+        return _outcome(source, DONE, record)
     failure = error.failures.get(source.name)
     problem = explained(failure).splitlines()[0] if failure else "not finished"
     return Outcome(source.name, str(source.path), FAILED, problem=problem)
@@ -159,7 +179,7 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
     Returns
     -------
     int
-        0: all scans have a result; 1: some failed.
+        0: all scans have a result; 1: some failed or were unfit.
 
     Raises
     ------
@@ -171,17 +191,22 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
     outcomes = predict_many(sources, settings, out, jobs=jobs, force=force)
     for outcome in outcomes:
         say(_said(outcome, Path(out)))
-    failed = sum(outcome.status == FAILED for outcome in outcomes)
-    say(f"{len(outcomes) - failed} of {len(outcomes)} scans have a result; {failed} failed")
-    return int(failed > 0)
+    failed, unfit = (sum(o.status == status for o in outcomes) for status in (FAILED, REFUSED))
+    doubtful = sum(outcome.fitness == DOUBTFUL for outcome in outcomes)
+    have = len(outcomes) - failed - unfit
+    more = "".join(f"; {n} {what}" for n, what in ((unfit, UNFIT), (doubtful, DOUBTFUL)) if n)
+    say(f"{have} of {len(outcomes)} scans have a result; {failed} failed{more}")
+    return int(failed + unfit > 0)
 
 
 def _said(outcome: Outcome, out: Path) -> str:
-    if outcome.status == FAILED:
-        return f"{outcome.name}: failed: {outcome.problem}"
+    if outcome.status in (FAILED, REFUSED):
+        return f"{outcome.name}: {outcome.status}: {outcome.problem}"
     kept = " (was there already)" if outcome.status == KEPT else f" in {outcome.seconds:.0f} s"
     count = outcome.microbleeds
+    doubt = f", {outcome.fitness}" if outcome.fitness != FIT else ""
+    notes = f" ({outcome.notes})" if outcome.notes else ""
     return (
-        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{kept}: "
+        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{doubt}{notes}{kept}: "
         f"{out / outcome.name / 'report.html'}"
     )

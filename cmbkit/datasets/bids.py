@@ -116,7 +116,7 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
             header,
             lambda: _annotation(belonging[image], header),
             Published(),
-            lambda: _fields(root, image, sidecars),
+            lambda: inherited_fields(root, image, sidecars),
             dataset=dataset,
             patient=named["sub"],
             scan=sources.stem(image).removeprefix("sub-"),
@@ -269,9 +269,10 @@ def _sidecars(folder: Path) -> dict[Path, tuple[set[str], str]]:
     return dict(sorted(found.items(), key=lambda item: len(item[1][0])))
 
 
-def _fields(root: Path, image: Path, sidecars: dict[Path, dict]) -> dict:
+def inherited_fields(root: Path, image: Path, sidecars: dict | None = None) -> dict:
     """What the sidecars of an image say; the nearer and the more particular file wins."""
     *parts, suffix = sources.stem(image).split("_")
+    sidecars = {} if sidecars is None else sidecars
     fields: dict = {}
     for folder in (root / part for part in reversed(image.relative_to(root).parents)):
         if folder not in sidecars:

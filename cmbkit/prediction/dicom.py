@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+from cmbkit.datasets.sources import read_fields, sidecar_of
+from cmbkit.prediction.dicom_geometry import require_same_places, require_stack, slices_of
+from cmbkit.prediction.echoes import choose_echo, said
+from cmbkit.volume import Volume
 
 MAGIC_AT, MAGIC = 128, b"DICM"
 FIELDS = ("SeriesInstanceUID", "InstanceNumber", "SOPClassUID", "Rows")
 FIRST_TAGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # as a file without a preamble begins
+TOLD = ("Modality", "BodyPartExamined", "PhotometricInterpretation")
+PARTS = frozenset(("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"))
+PART_NAME = re.compile(r"_(ph|real|imaginary|fieldmaphz)[a-z]?$")
+WARNING = re.compile(r"Warning: (.*)")
 INSTALL = "install cmbkit[dicom] (packages pydicom, dcm2niix and highdicom)"
 
 
@@ -74,6 +85,10 @@ def _identity(path: Path) -> tuple[str, int] | None:
     return series, number
 
 
+def _header(path: Path):
+    return pydicom().dcmread(path, stop_before_pixels=True, force=True)
+
+
 def pydicom():
     """Import pydicom.
 
@@ -100,8 +115,32 @@ def _dcm2niix() -> str:
     return str(program)
 
 
-def convert(files: Iterable[Path], folder: Path) -> Path:
-    """Make one NIfTI image of a series with dcm2niix; its JSON sidecar lies beside it.
+@dataclass(frozen=True)
+class Converted:
+    """What was made of a series.
+
+    Attributes
+    ----------
+    image : Path
+        NIfTI file of three axes: a magnitude image where the series has one.
+    fields : dict
+        What its sidecar and the series' headers say of it.
+    notes : list of str
+        Which echo was taken.
+    remarks : list of str
+        Warnings of dcm2niix.
+    """
+
+    image: Path
+    fields: dict
+    notes: list[str]
+    remarks: list[str]
+
+
+def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Converted:
+    """Make one NIfTI image of a series with dcm2niix, and see that it lies where headers say.
+
+    Of magnitude and phase the magnitude is taken, of several echoes one (`choose_echo`).
 
     Parameters
     ----------
@@ -109,34 +148,93 @@ def convert(files: Iterable[Path], folder: Path) -> Path:
         The series.
     folder : Path
         Where to; must exist.
-
-    Returns
-    -------
-    Path
-        ``series.nii`` in the folder.
+    echo : int, optional
+        Number of the echo, from 1 by echo time.
 
     Raises
     ------
     DicomError
-        If dcm2niix is not installed or fails, or does not make exactly one image.
+        If dcm2niix is not installed or fails; if slices are missing, shifted, turned or without
+        a place; if there is not one magnitude image of the echo.
     """
     files = list(files)
+    where = files[0].parent
     program = _dcm2niix()
+    try:
+        files, headers, notes = _one_echo_of(files, [_header(path) for path in files], echo)
+        slices = [] if _is_mosaic(headers[0]) else slices_of(headers, where)
+        count = require_stack(slices, where) if slices else 0
+        made, warned = _run(program, files, folder, where)
+        image, more = _one_image(made, None if notes else echo)
+        if slices:
+            require_same_places(slices, count, Volume.read(image), where)
+    except ValueError as error:
+        message = str(error).replace(str(folder), str(where))
+        start = "" if message.startswith(str(where)) else f"{where}: "
+        raise DicomError(start + message) from None
+    fields = read_fields(sidecar_of(image))
+    fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
+    return Converted(image, fields, notes + more, warned)
+
+
+def _run(program: str, files, folder: Path, where: Path) -> tuple[list[Path], list[str]]:
+    """Images that dcm2niix makes of files, and what it warns of."""
     source = folder / "dicom"
     source.mkdir()
     for number, path in enumerate(files):
         os.symlink(path.resolve(), source / f"{number:05d}.dcm")
     command = [program, "-z", "n", "-b", "y", "-f", "series", "-o", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     made = sorted(folder.glob("series*.nii"))
-    where = files[0].parent
     if not made:
-        said = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["nothing"]
-        raise DicomError(f"{where}: expected an image from dcm2niix, found: {said[0]}")
-    if len(made) > 1:
-        names = ", ".join(path.name for path in made)
+        found = lines[-1] if lines else "nothing"
+        raise DicomError(f"{where}: expected an image from dcm2niix, found: {found}")
+    warned = dict.fromkeys(found[1].strip() for found in map(WARNING.search, lines) if found)
+    return made, [f"dcm2niix warns: {line.replace(str(folder), str(where))}" for line in warned]
+
+
+def _one_echo_of(files: list[Path], headers: list, echo: int | None):
+    """Files of one echo's magnitude in a series of single slices, their headers, and a note.
+
+    Multi-frame objects stay: dcm2niix takes them apart.
+    """
+    if any("PerFrameFunctionalGroupsSequence" in header for header in headers):
+        return files, headers, []
+    whole = [n for n, header in enumerate(headers) if not _is_part(header.get("ImageType"))]
+    kept = whole or list(range(len(files)))
+    at = {n: round(float(headers[n].get("EchoTime") or 0), 2) for n in kept}
+    times = sorted(set(at.values()))
+    index = choose_echo(times, echo)
+    kept = [n for n in kept if at[n] == times[index]]
+    notes = [said(index, times)] if len(times) > 1 else []
+    return [files[n] for n in kept], [headers[n] for n in kept], notes
+
+
+def _is_mosaic(dataset) -> bool:
+    return "MOSAIC" in (dataset.get("ImageType") or ())
+
+
+def _one_image(made: list[Path], echo: int | None) -> tuple[Path, list[str]]:
+    """The magnitude image of one echo among the files of dcm2niix, and a note on the echo."""
+    fields = {path: read_fields(sidecar_of(path)) for path in made}
+    parts = [p for p in made if _is_part(fields[p].get("ImageType")) or PART_NAME.search(p.stem)]
+    by_time: dict[float, list[Path]] = {}
+    for path in [p for p in made if p not in parts] or made:
+        time = round(1000 * float(fields[path].get("EchoTime") or 0), 2)
+        by_time.setdefault(time, []).append(path)
+    times = sorted(by_time)
+    index = choose_echo(times, echo)
+    held = by_time[times[index]]
+    if len(held) > 1:
+        names = ", ".join(f"{path.name} ({fields[path].get('ImageType')})" for path in held)
         raise DicomError(
-            f"{where}: expected a series of one image, found {len(made)} ({names}); "
+            f"expected one magnitude image of an echo in the series, found {len(held)}: {names}; "
             "convert it yourself and name the magnitude image"
         )
-    return made[0]
+    return held[0], [said(index, times)] if len(times) > 1 else []
+
+
+def _is_part(image_type) -> bool:
+    """Whether ImageType says phase, or a real or imaginary part."""
+    return bool({str(kind).upper() for kind in image_type or ()} & PARTS)

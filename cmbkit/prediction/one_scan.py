@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
@@ -15,10 +16,14 @@ from cmbkit.anatomy.rating_scales import lines_not_seen
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
+from cmbkit.prediction.echoes import one_echo
+from cmbkit.prediction.fitness import Fitness
+from cmbkit.prediction.fitness_header import fields_beside, judge_header
+from cmbkit.prediction.fitness_image import BRAIN_ML, judge_brain, judge_values
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
-from cmbkit.prediction.scan_warnings import BRAIN_ML, scan_remarks
+from cmbkit.prediction.scan_warnings import MANY, scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.records import Acquisition, Annotation, Scan
@@ -73,6 +78,8 @@ def detect(source: Source, settings: Settings) -> Prediction:
 
     Raises
     ------
+    cmbkit.prediction.fitness.UnfitScan
+        If it is no scan to count on, unless ``settings.anyway``.
     ValueError, RuntimeError
         With one line that names the file.
     """
@@ -81,15 +88,35 @@ def detect(source: Source, settings: Settings) -> Prediction:
         tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder,
         about_scan(source, folder),
     ):
-        image = source.path
-        if source.volume is not None:
-            image = source.volume.write(Path(folder) / f"{source.name}.nii")
-        elif source.series:
-            from cmbkit.prediction.dicom import convert
+        clock.start("reading")
+        return _detect(source, _read(source, settings.echo, Path(folder)), settings, folder, clock)
 
-            clock.start("DICOM to NIfTI")
-            image = convert(source.files, Path(folder))
-        return _detect(source, image, settings, Path(folder), clock)
+
+@dataclass(frozen=True)
+class _Image:
+    """NIfTI file of three axes, fields of its header, notes on its echo, warnings."""
+
+    path: Path
+    fields: dict
+    notes: list[str]
+    remarks: list[str]
+
+    def fitness(self, name: str, volume: Volume) -> Fitness:
+        """What header, name and values say."""
+        return judge_header(self.fields, name, volume.spacing) + judge_values(volume)
+
+
+def _read(source: Source, echo: int | None, folder: Path) -> _Image:
+    if source.series:
+        from cmbkit.prediction.dicom import convert
+
+        made = convert(source.files, folder, echo)
+        return _Image(made.image, made.fields, made.notes, made.remarks)
+    if source.volume is not None:
+        return _Image(source.volume.write(folder / f"{source.name}.nii"), {}, [], [])
+    fields = fields_beside(source.path)
+    path, notes = one_echo(source.path, folder, fields, echo)
+    return _Image(path, fields, notes, [])
 
 
 class Clock:
@@ -115,7 +142,7 @@ class Clock:
             self._open = None
 
 
-def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock: Clock):
+def _detect(source: Source, given: _Image, settings: Settings, temporary: str, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_probability
@@ -124,12 +151,14 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     from cmbkit.preprocessing.pipeline import prepare
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
+    folder, image = Path(temporary), given.path
+    volume = Volume.read(image)
+    fitness = given.fitness(source.name, volume).require(source.path, settings.anyway)
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
     grid = _grid_of(image, source.path)
     preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
-    volume = Volume.read(image)
     whole, brain = overview(volume, done.brain)
     header = source.volume or volume
     clock.start("brain regions")
@@ -142,10 +171,12 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         preprocessing.atlas_registration,
     )
     done.record["methods"]["parcellation"] = method
+    background = float(done.record["background_value"])
+    fitness += judge_brain(done.image, done.brain, labels, background)
+    fitness.require(source.path, settings.anyway)
     clock.start("network: loading")
     predictor = _predictor(settings)
     clock.start("network: probabilities")
-    background = float(done.record["background_value"])
     probability = predict_probability(
         predictor, done.image.data, brain=done.brain.data, background=background
     )
@@ -166,17 +197,18 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
     trained = settings.description.preprocessing
     part_of_brain = method.startswith("stand-in") and brain_ml < BRAIN_ML[0]
     not_seen = lines_not_seen(() if part_of_brain else np.unique(labels.data))
+    if len(table) > MANY:
+        fitness += Fitness(doubts=(f"{len(table)} microbleeds: suspect artefacts",))
     remarks = scan_remarks(
         done.record["methods"],
         done.changes,
         native.spacing,
-        len(table),
-        brain_ml,
         trained,
         settings.preprocessing,
         not_seen,
     )
-    remarks = [f"Its header: {doubt}." for doubt in header.doubts] + remarks
+    doubts = [f"Its header: {doubt}." for doubt in header.doubts]
+    remarks = [*given.notes, *doubts, *given.remarks, *remarks]
     files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
         "scan": source.name,
@@ -187,6 +219,8 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
             "series": source.series or None,
         },
         "sequence": source.sequence,
+        "fitness": {"verdict": fitness.verdict, "reasons": list(fitness.reasons)},
+        "notes": given.notes,
         "microbleeds": len(table),
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
         "weights": {
@@ -217,6 +251,7 @@ def _detect(source: Source, image: Path, settings: Settings, folder: Path, clock
         table=table,
         features=features,
         remarks=remarks,
+        fitness=fitness,
         record=record,
         standard=done.image,
         standard_mask=instances,

@@ -55,6 +55,7 @@ def _summary(prediction) -> dict:
         "research_only": RESEARCH_ONLY,
         "weights": prediction.record["weights"],
         "count": len(prediction),
+        "fitness": prediction.fitness,
         "remarks": prediction.remarks,
         "bombs": prediction.form("bombs").to_html(),
         "microbleeds": rows,

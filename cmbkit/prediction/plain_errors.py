@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cmbkit.prediction.fitness import UnfitScan
 from cmbkit.prediction.sources import Source
 from cmbkit.running.faults import is_fault
 
@@ -29,7 +30,7 @@ def about_scan(source: Source, folder: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if is_fault(error):
+            if is_fault(error) or isinstance(error, UnfitScan):
                 raise
             raise ScanError(_said(error, source, folder)) from error
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.atomic import whole_folder
+from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.sources import OURS, Source
 from cmbkit.volume import Volume
 
@@ -35,6 +36,8 @@ class Prediction:
         Everything `cmbkit.features.describe` says of them.
     remarks : list of str
         Warnings about the scan.
+    fitness : Fitness
+        Whether it is one that microbleeds can be counted on; str() gives verdict and reasons.
     record : dict
         What ``run.json`` holds: versions, hashes, parameters, methods, times.
     standard, standard_mask : Volume
@@ -51,6 +54,7 @@ class Prediction:
     table: pd.DataFrame = field(repr=False)
     features: pd.DataFrame = field(repr=False)
     remarks: list[str]
+    fitness: Fitness
     record: dict[str, Any] = field(repr=False)
     standard: Volume = field(repr=False)
     standard_mask: Volume = field(repr=False)
@@ -61,6 +65,11 @@ class Prediction:
     def __len__(self) -> int:
         """Return the number of microbleeds."""
         return len(self.table)
+
+    @property
+    def notes(self) -> list[str]:
+        """Doubts about the scan, and which echo was taken: what every output says."""
+        return [*self.fitness.reasons, *self.record["notes"]]
 
     def form(self, scale: str = "bombs"):
         """Filled-in rating form, "bombs" or "mars" (see `cmbkit.reporting.rating_form`)."""
@@ -100,7 +109,8 @@ class Prediction:
     def _fill(self, folder: Path) -> None:
         self.mask.write(folder / f"{self.name}_{MASK}")
         self.probability.write(folder / f"{self.name}_{PROBABILITY}", dtype=np.int16)
-        self.table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
+        table = self.table.assign(scan=self.fitness.verdict, scan_notes="; ".join(self.notes))
+        table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
         if self.source.series:
             self._write_segmentation(folder / SEGMENTATION)
         (folder / PAGE).write_text(self.report(), encoding="utf-8")

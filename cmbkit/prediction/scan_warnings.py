@@ -8,7 +8,6 @@ from cmbkit.params import Preprocessing
 from cmbkit.prediction.microbleed_table import THICK_MM
 
 RESEARCH_ONLY = "For research only. Not a medical device, not for clinical decisions."
-BRAIN_ML = (700.0, 2200.0)
 COARSE_MM = 1.2
 MANY = 50
 THRESHOLDS = {
@@ -32,8 +31,6 @@ def scan_remarks(
     methods: dict,
     changes: pd.DataFrame,
     spacing,
-    count: int,
-    brain_ml: float,
     trained: Preprocessing,
     used: Preprocessing,
     not_seen=(),
@@ -48,10 +45,6 @@ def scan_remarks(
         What preprocessing did (see `cmbkit.preprocessing.changes`).
     spacing : (3,) float
         Voxel size of the scan in mm.
-    count : int
-        Microbleeds found.
-    brain_ml : float
-        Volume of the brain mask.
     trained, used : Preprocessing
         What the network was trained with, and what was done here.
     not_seen : list of str
@@ -78,12 +71,6 @@ def scan_remarks(
                 f"The {what} came from a {method}; {better} is not installed or was not asked for. "
                 + ("Regions are approximate." if key == "parcellation" else "Look at its outline.")
             )
-    low, high = BRAIN_ML
-    if not low <= brain_ml <= high:
-        remarks.append(
-            f"The brain mask holds {brain_ml:.0f} ml (expected {low:.0f} to {high:.0f}): part of "
-            "the brain may be missing, or the mask be wrong."
-        )
     if not_seen:
         remarks.append(
             "Not seen, or not told apart in part of a brain: " + ", ".join(not_seen) + ". "
@@ -92,10 +79,6 @@ def scan_remarks(
     replaced = changes.loc[changes["kind"] == "replaced", "before"].sum()
     if replaced:
         remarks.append(f"{replaced:.0f} voxels held no number; background took their place.")
-    if count > MANY:
-        remarks.append(
-            f"{count} microbleeds are many: suspect artefacts, or another kind of image."
-        )
     if trained.spacing_mm != used.spacing_mm:
         remarks.append(
             f"The network was trained on a {trained.spacing_mm:g} mm grid and ran on one of "

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -36,6 +37,10 @@ class Settings:
         In force: those of the weights, or of the parameter file, changed by what was given.
     brain_mask, labels : Path, Volume or None
         Made beforehand: a file, a folder with ``<scan>.nii.gz``, or an image.
+    echo : int or None
+        Number of the echo that is looked at, from 1.
+    anyway : bool
+        Count on scans that are unfit, too.
     """
 
     weights: Path
@@ -44,6 +49,8 @@ class Settings:
     inference: Inference
     brain_mask: Path | Volume | None = None
     labels: Path | Volume | None = None
+    echo: int | None = None
+    anyway: bool = False
 
     def key(self, sources: list[Path], code: dict[str, str]) -> str:
         """Hash of what a result depends on: the scan's files by content, the code too.
@@ -57,6 +64,7 @@ class Settings:
             "weights": self.description.sha256,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
+            "echo": self.echo,
             **given,
         }
         text = json.dumps(inputs, sort_keys=True)
@@ -81,6 +89,8 @@ def make_settings(
     labels="auto",
     threshold: float | None = None,
     engine: str | None = None,
+    echo: int | None = None,
+    anyway: bool = False,
 ) -> Settings:
     """Combine weights, parameter file and options; the later wins.
 
@@ -98,6 +108,10 @@ def make_settings(
     threshold : float, optional
         Probability from which on a voxel counts.
     engine : {"auto", "keras", "openvino"}, optional
+    echo : int, optional
+        Number of the echo, from 1; by default the one nearest to `cmbkit.prediction.echoes.TE_MS`.
+    anyway : bool
+        Count on scans that are unfit, too (see `cmbkit.prediction.fitness`).
 
     Raises
     ------
@@ -107,7 +121,7 @@ def make_settings(
     start = read_parameters(params) if params else description
     given = {"threshold": threshold, "engine": engine}
     inference = _changed(start.inference, given)
-    files: dict[str, Path | Volume] = {}
+    files: dict[str, Any] = {}
     methods = {}
     for option, value in (("brain_mask", brain_mask), ("labels", labels)):
         method = "parcellation" if option == "labels" else option
@@ -124,7 +138,9 @@ def make_settings(
                 f"{option}: expected {words}, a file or a folder, found {str(value)!r}"
             )
     preprocessing = _changed(start.preprocessing, methods)
-    return Settings(folder, description, preprocessing, inference, **files)
+    return Settings(
+        folder, description, preprocessing, inference, **files, echo=echo, anyway=anyway
+    )
 
 
 def _changed(section, given: dict):

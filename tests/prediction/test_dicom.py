@@ -38,24 +38,126 @@ def test_dcm2niix_gives_back_the_volume(phantom, dicom_series, tmp_path, degrees
     image = Volume(image.data, rotation(degrees) @ image.affine)
     dicom_series(image, tmp_path / "in")
     (tmp_path / "out").mkdir()
-    found = Volume.read(convert(list((tmp_path / "in").iterdir()), tmp_path / "out"))
+    found = Volume.read(convert(list((tmp_path / "in").iterdir()), tmp_path / "out").image)
     ras, expected = found.reoriented("RAS"), image.reoriented("RAS")
     np.testing.assert_allclose(ras.affine, expected.affine, atol=1e-3)
     np.testing.assert_array_equal(ras.data, expected.data)
 
 
-def test_two_images_in_one_series_are_an_error(phantom, dicom_series, tmp_path):
+def changed(folder, change, only=lambda d: True):
+    """Change the datasets of a folder in place; a change that returns False takes the file away."""
     pydicom = pytest.importorskip("pydicom")
-    image, _ = phantom(thick=10)
-    dicom_series(image, tmp_path / "in")
-    for path in sorted((tmp_path / "in").iterdir())[:2]:
+    for path in sorted(folder.iterdir()):
+        d = pydicom.dcmread(path)
+        if only(d):
+            path.unlink() if change(d) is False else d.save_as(path)
+
+
+def second_echo(folder, te, **more):
+    """Write each slice once more, half as bright, with another echo time."""
+    pydicom = pytest.importorskip("pydicom")
+    for path in (p for p in sorted(folder.iterdir()) if "e" not in p.name):
         d = pydicom.dcmread(path)
         d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-        d.EchoTime, d.EchoNumbers = 40.0, 2
-        d.save_as(path.with_name(path.name + "e2"))
+        d.EchoTime, d.EchoNumbers = te, 2
+        d.PixelData = (d.pixel_array // 2).tobytes()
+        for name, value in more.items():
+            setattr(d, name, value)
+        d.save_as(path.with_name(f"{path.name}e{te:g}{len(more)}"))
+
+
+@pytest.mark.parametrize(
+    ("te", "echo", "share", "note"),
+    [
+        (34.0, None, 0.5, "Echo 2 of 2 was taken (TE 20, 34 ms)"),  # both in 20 to 40: the longest
+        (5.0, None, 1.0, "Echo 2 of 2 was taken (TE 5, 20 ms)"),  # nearest to the window
+        (34.0, 1, 1.0, "Echo 1 of 2"),
+    ],
+)
+def test_one_echo_is_taken_and_said(phantom, dicom_series, tmp_path, te, echo, share, note):
+    image, _ = phantom(thick=10)
+    dicom_series(image, tmp_path / "in")
+    second_echo(tmp_path / "in", te)
+    phase = {"ImageType": ["ORIGINAL", "PRIMARY", "P"]}
+    changed_te = 34.0 if te > 20 else 20.0
+    second_echo(tmp_path / "in", changed_te, **phase)
     (tmp_path / "out").mkdir()
-    with pytest.raises(DicomError, match="expected a series of one image, found 2"):
+    found = convert(list((tmp_path / "in").iterdir()), tmp_path / "out", echo)
+    expected = image.data.max() * share
+    assert Volume.read(found.image).data.max() == pytest.approx(expected, abs=1)
+    assert note in found.notes[0]
+    assert found.fields["PhotometricInterpretation"] == "MONOCHROME2"
+
+
+def test_an_echo_that_is_not_there(phantom, dicom_series, tmp_path):
+    image, _ = phantom(thick=10)
+    dicom_series(image, tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DicomError, match="expected an echo from 1 to 1, found --echo 3"):
+        convert(list((tmp_path / "in").iterdir()), tmp_path / "out", 3)
+
+
+def drop(*numbers):
+    return lambda d: int(d.InstanceNumber) not in numbers
+
+
+def without_place(d):
+    del d.ImagePositionPatient, d.ImageOrientationPatient
+
+
+def sheared(d):
+    d.ImagePositionPatient = [
+        d.ImagePositionPatient[0],
+        d.ImagePositionPatient[1] + 0.2 * d.InstanceNumber,
+        d.ImagePositionPatient[2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (drop(10, 11), r"some missing: 2 between slices 9 and 10 \(12 mm\)"),
+        (lambda d: bool(d.InstanceNumber % 2), r"found them 8 mm apart: only one of 2 is there"),
+        (without_place, "found no ImagePositionPatient in 20 of 20 slices, ImageOrientation"),
+        (sheared, r"shifted by up to 3\.8 mm \(a tilted gantry"),
+    ],
+)
+def test_what_is_missing_or_off_is_named(phantom, dicom_series, tmp_path, change, said):
+    """20 slices, 4 mm apart; sheared by 0.2 mm a slice: 19 times 0.2 is 3.8."""
+    image, _ = phantom(thick=2)
+    dicom_series(image, tmp_path / "in")
+    changed(tmp_path / "in", change)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DicomError, match=said) as raised:
         convert(list((tmp_path / "in").iterdir()), tmp_path / "out")
+    assert str(raised.value).startswith(str(tmp_path / "in"))
+
+
+def test_frames_missing_from_a_multi_frame_object(phantom, dicom_series, tmp_path):
+    image, _ = phantom(thick=2)
+    dicom_series(image, tmp_path / "in")
+    changed(tmp_path / "in", drop(10, 11))
+    as_multi_frame(tmp_path / "in", per_frame=False)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DicomError, match="2 between slices 9 and 10"):
+        convert(list((tmp_path / "in").iterdir()), tmp_path / "out")
+
+
+def test_one_odd_header_loses_no_other_series(phantom, dicom_series, tmp_path):
+    """An instance number of two values orders nothing; a header that cannot be read is said."""
+    image, _ = phantom(thick=10)
+    series = dicom_series(image, tmp_path / "in" / "a")
+    odd = sorted((tmp_path / "in" / "a").iterdir())[0]
+    raw = odd.read_bytes()
+    at = raw.index(b"\x20\x00\x13\x00IS")
+    size = int.from_bytes(raw[at + 6 : at + 8], "little")
+    value = (4).to_bytes(2, "little") + b"1\\2 "
+    odd.write_bytes(raw[: at + 6] + value + raw[at + 8 + size :])
+    broken = tmp_path / "in" / "broken"
+    broken.write_bytes(raw[:140] + b"\xff" * 40)
+    found = find_sources([tmp_path / "in"])
+    assert [len(s.files) for s in found if s.series == series] == [4]
+    assert all(str(broken) in s.problem for s in found if not s.series)
 
 
 def as_multi_frame(folder, per_frame):

@@ -44,12 +44,12 @@ def test_thresholds(count, reached):
     assert [limit for limit, holds, _ in thresholds_reached(count) if holds] == reached
 
 
-def remarks(spacing=(0.5, 0.5, 1.0), mask="SynthStrip", regions="SynthSeg (robust)", ml=1300.0,
-            count=3, replaced=0, used=0.5):  # fmt: skip
+def remarks(spacing=(0.5, 0.5, 1.0), mask="SynthStrip", regions="SynthSeg (robust)", replaced=0,
+            used=0.5):  # fmt: skip
     methods = {"brain_mask": mask, "parcellation": regions}
     changes = [Change("intensities", None, "replaced", replaced, 0)] if replaced else []
     trained, used = Preprocessing(spacing_mm=0.5), Preprocessing(spacing_mm=used)
-    return scan_remarks(methods, change_table(changes), spacing, count, ml, trained, used)
+    return scan_remarks(methods, change_table(changes), spacing, trained, used)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,6 @@ def remarks(spacing=(0.5, 0.5, 1.0), mask="SynthStrip", regions="SynthSeg (robus
         ({"spacing": (1.5, 1.5, 1.5)}, "1.5 mm within the slice"),
         ({"mask": "stand-in (intensity, not SynthStrip)"}, "brain mask came from a stand-in"),
         ({"regions": "stand-in (registered MNI atlas, not SynthSeg)"}, "brain regions came from"),
-        ({"ml": 400.0}, "holds 400 ml"),
-        ({"count": 51}, "51 microbleeds are many"),
         ({"replaced": 7}, "7 voxels held no number"),
         ({"used": 1.0}, "trained on a 0.5 mm grid and ran on one of 1 mm"),
     ],

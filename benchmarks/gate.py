@@ -1,0 +1,247 @@
+"""The gate before the count: scans that are fit, and images that are not, through its rules.
+
+    python benchmarks/gate.py COHORT [OTHERWORLD] [--real ../shared/real] [--out gate.tsv]
+
+COHORT: folder of phantom scans as the demo has them (data/raw/demo/synthetic), OTHERWORLD: folder
+with heads.py and label maps of people (../shared/otherworld). Each kind of image is made of several
+scans or people; limits were chosen on every other one ("chosen"), the rest is "kept apart".
+No header says anything here but in the real DICOM series: the image alone has to tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from cmbkit.anatomy.parcellation import parcellate
+from cmbkit.params import Preprocessing
+from cmbkit.prediction.fitness import Fitness
+from cmbkit.prediction.fitness_header import judge_header
+from cmbkit.prediction.fitness_image import judge_brain, judge_values
+from cmbkit.prediction.one_scan import _read, _scan
+from cmbkit.prediction.settings import make_settings
+from cmbkit.prediction.sources import Source, find_sources, source_in_memory
+from cmbkit.preprocessing.pipeline import prepare
+from cmbkit.volume import Volume
+
+CSF, GREY = (4, 5, 14, 15, 24, 43, 44, 72, 506), (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 17, 18, 26,
+                                                 53, 54, 58)  # fmt: skip
+WHITE = (2, 41, 7, 46, 13, 52, 16, 28, 60, 77, 85)
+CONTRASTS = {
+    "T1-like": (0.2, 0.65, 1.0),
+    "T2-like": (2.6, 1.35, 1.0),
+    "FLAIR-like": (0.2, 1.2, 1.0),
+}
+"""Fluid, grey and white matter."""
+OUTSIDE = {258: 0.4, 502: 0.3, 507: 0.4, 508: 0.4, 509: 0.6, 511: 0.8, 512: 0.7, 514: 0.3, 515: 0.1,
+           516: 0.9, 530: 0.6}  # fmt: skip
+
+
+def inside_of(image: Volume) -> np.ndarray:
+    """Where there is more than air, smoothed."""
+    smooth = ndimage.gaussian_filter(image.data, 2 / image.spacing)
+    return smooth > 0.25 * np.percentile(smooth, 98)
+
+
+def phase(image: Volume, rng) -> Volume:
+    """Wrapped, with noise outside."""
+    inner = 3 * image.data / image.data.max() * 6 + rng.normal(0, 0.3, image.shape)
+    noise = rng.uniform(-np.pi, np.pi, image.shape)
+    found = np.where(inside_of(image), np.angle(np.exp(1j * inner)), noise)
+    return image.with_data((found * 1000).astype(np.float32))
+
+
+def filtered_phase(image: Volume, rng) -> Volume:
+    """High-pass of the image around 0, 0 outside."""
+    detail = image.data - ndimage.gaussian_filter(image.data, 4 / image.spacing)
+    return image.with_data(np.where(inside_of(image), -detail, 0).astype(np.float32))
+
+
+def r2star(image: Volume, rng) -> Volume:
+    """1/s of a magnitude that decayed from its brightest, 0 outside."""
+    rate = -np.log(np.clip(image.data / image.data.max(), 0.01, 1)) * 40
+    return image.with_data(np.where(inside_of(image), rate, 0).astype(np.float32))
+
+
+def projection(image: Volume, rng) -> Volume:
+    """Minimum over 8 mm across the slices, of as many slices."""
+    axis = int(np.argmax(image.spacing))
+    size = max(2, round(8 / image.spacing[axis]))
+    return image.with_data(ndimage.minimum_filter1d(image.data, size, axis=axis))
+
+
+def inverted(image: Volume, rng) -> Volume:
+    """Bright outside."""
+    return image.with_data(image.data.max() - image.data)
+
+
+def inverted_inside(image: Volume, rng) -> Volume:
+    """The head inverted, 0 outside."""
+    top = np.percentile(image.data, 99.9)
+    return image.with_data(np.where(inside_of(image), np.maximum(top - image.data, 0), 0))
+
+
+def coarse(image: Volume, rng) -> Volume:
+    """Voxels of 3 mm."""
+    steps = np.maximum(1, np.round(3 / image.spacing)).astype(int)
+    smooth = ndimage.uniform_filter(image.data, steps)
+    affine = image.affine @ np.diag([*steps, 1.0])
+    return Volume(smooth[tuple(slice(n // 2, None, n) for n in steps)], affine)
+
+
+TRANSFORMED: dict[str, Callable] = {
+    "phase": phase, "filtered phase": filtered_phase, "R2* map": r2star, "mIP": projection,
+    "inverted": inverted, "inverted, 0 outside": inverted_inside, "EPI of 3 mm": coarse,
+}  # fmt: skip
+
+
+def body(kind: str, rng) -> Volume:
+    """A bottle of water, a ball of gel, a leg with two bones, on 1 x 1 x 2 mm."""
+    x, y, z = np.indices((200, 220, 90)) - np.array([100, 110, 45]).reshape(3, 1, 1, 1)
+    z = 2 * z
+    data = np.zeros(x.shape)
+    if kind == "bottle":
+        data[(x**2 + y**2 < rng.uniform(55, 75) ** 2) & (abs(z) < rng.uniform(60, 85))] = 300
+    elif kind == "ball":
+        data[x**2 + y**2 + z**2 < rng.uniform(60, 85) ** 2] = 300
+    else:
+        data[(x / rng.uniform(40, 60)) ** 2 + (y / rng.uniform(45, 65)) ** 2 < 1] = 260
+        for at, radius in (((-8, 10), 18), ((20, -12), 8)):
+            bone = np.hypot(x - at[0], y - at[1])
+            data[bone < radius] = 20
+            data[bone < radius - 4] = 420
+        for place in rng.uniform([-30, -40, -70], [30, 40, 70], (60, 3)):
+            away = sum((a - p) ** 2 for a, p in zip((x, y, z), place, strict=True))
+            data[away < rng.uniform(1, 3) ** 2] = 30
+    data *= 1 + 0.1 * x / 100
+    data = np.hypot(data + rng.normal(0, 10, x.shape), rng.normal(0, 10, x.shape))
+    return Volume(data.astype(np.float32), np.diag([1.0, 1.0, 2.0, 1.0]))
+
+
+def heads_module(folder: Path):
+    """heads.py of OTHERWORLD."""
+    spec = importlib.util.spec_from_file_location("heads", folder / "heads.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def contrasts(folder: Path) -> Iterator[tuple[str, str, Volume]]:
+    """T2*-like, T1-, T2- and FLAIR-like heads of each person, whole and stripped by turns."""
+    module = heads_module(folder)
+    t2star = dict(module.T2S)
+    tables = {"T2*-like head": t2star} | {
+        kind: {**OUTSIDE, **dict.fromkeys(CSF, csf), **dict.fromkeys(GREY, grey),
+               **dict.fromkeys(WHITE, white)}
+        for kind, (csf, grey, white) in CONTRASTS.items()
+    }  # fmt: skip
+    for number, path in enumerate(sorted((folder / "labels").glob("*.nii.gz"))):
+        for kind, table in tables.items():
+            module.T2S.clear()
+            module.T2S.update(table)
+            rng = np.random.default_rng([5, number])
+            image, brain, affine = module.tissue_and_image(path, rng)
+            if number % 4 > 1:
+                image = image * ndimage.binary_closing(brain > 0, iterations=3)
+            data, affine = module.resample(
+                image, affine, ((0.9, 0.9, 1.5), (0.9, 0.9, 3.0))[number % 2], 1
+            )
+            noise = rng.normal(0, 0.03, (2, *data.shape)) * (1 if number % 4 < 2 else data > 0)
+            data = 800 * np.hypot(data + noise[0], noise[1])
+            yield kind, path.stem, Volume(data.astype(np.float32), affine)
+
+
+def phantom_scans(cohort: Path, every: int) -> list[Path]:
+    """Images, no masks, of all datasets below a folder."""
+    files = [
+        p
+        for p in sorted(cohort.rglob("*.nii*"))
+        if "mask" not in p.name.lower() or "desc-masked" in p.name
+    ]
+    return [p for p in files if "segmentations" not in p.parts and "_CMB.nii" not in p.name][
+        ::every
+    ]
+
+
+def cases(given) -> Iterator[tuple[str, str, Source]]:
+    """Kind, what it was made of, and the scan."""
+    for path in phantom_scans(given.cohort, given.every):
+        yield "fit: phantom", path.name, Source("scan", path, (path,))
+    if given.real:
+        for source in find_sources([given.real / "nifti"]):
+            kind = "phase" if "phase" in source.name else "fit: real T2*"
+            yield kind, source.name, source if kind != "phase" else _first_echo(source)
+        for source in find_sources([given.real / "dicom"]):
+            kind = "phase" if "phase" in source.name else "coarse field map"
+            yield kind, source.name, source
+    rng = np.random.default_rng(1)
+    for path in phantom_scans(given.cohort, 3 * given.every):
+        image = Volume.read(path)
+        image = image.with_data(np.nan_to_num(image.data))
+        for kind, change in TRANSFORMED.items():
+            yield kind, path.name, source_in_memory(change(image, rng))
+    for kind in ("bottle", "ball", "leg"):
+        for number in range(4):
+            yield kind, str(number), source_in_memory(body(kind, rng))
+    if given.otherworld:
+        for kind, name, image in contrasts(given.otherworld):
+            label = f"fit: {kind}" if kind.startswith("T2*") else kind
+            yield label, name, source_in_memory(image)
+
+
+def _first_echo(source: Source) -> Source:
+    import nibabel as nib
+
+    image = nib.load(source.path)
+    return source_in_memory(Volume(np.asarray(image.dataobj)[..., 0], image.affine))
+
+
+def judged(source: Source, rules: Preprocessing) -> Fitness:
+    """The gate's answer; the brain is looked at only where nothing spoke against a scan before."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = _read(source, None, Path(folder))
+        image = Volume.read(given.path)
+        found = judge_header(given.fields, "scan", image.spacing) + judge_values(image)
+        if found.reasons:
+            return found
+        done = prepare(_scan(source, given.path), rules)
+        labels, _ = parcellate(done.image, done.brain, registration=rules.atlas_registration)
+        return judge_brain(done.image, done.brain, labels, done.record["background_value"])
+
+
+def main() -> None:
+    """Print a row per case, then the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cohort", type=Path)
+    parser.add_argument("otherworld", type=Path, nargs="?")
+    parser.add_argument("--real", type=Path)
+    parser.add_argument("--every", type=int, default=4, help="Every nth phantom scan.")
+    parser.add_argument("--out", type=Path, default=Path("gate.tsv"))
+    given = parser.parse_args()
+    rules = make_settings().preprocessing
+    rows, seen = [], dict[str, int]()
+    for kind, name, source in cases(given):
+        half = "kept apart" if seen.setdefault(kind, 0) % 2 else "chosen"
+        seen[kind] += 1
+        try:
+            found = judged(source, rules)
+            verdict, why = found.verdict, "; ".join(found.reasons)
+        except (ValueError, RuntimeError) as error:
+            verdict, why = "unfit", f"error: {str(error)[-90:]}"
+        rows.append((kind, name, half, verdict, why))
+        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
+        table = pd.DataFrame(rows, columns=["kind", "made of", "half", "verdict", "why"])
+        table.to_csv(given.out, sep="\t", index=False)
+    print(pd.crosstab([table["kind"]], [table["half"], table["verdict"]]).to_string())
+
+
+if __name__ == "__main__":
+    main()
