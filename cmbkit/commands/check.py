@@ -170,6 +170,8 @@ def _passed_over(cohort: Cohort, root: Path, name: str) -> list[str]:
     if others:
         lines.append(f"{name}: not used: {shortened(others)}")
     return lines
+
+
 def _unfit(scans: list[Scan], workers: int, tell: Callable[[str], None]) -> list[str]:
     """Scans of one's own that are none to count on; tells which are doubtful."""
     images = [scan.image for scan in scans]
