@@ -161,6 +161,7 @@ def _detect(source: Source, given: _Image, settings: Settings, temporary: str, c
     done = prepare(scan, preprocessing)
     whole, brain = overview(volume, done.brain)
     header = source.volume or volume
+    fitness += Fitness(doubts=tuple(f"header: {doubt}" for doubt in header.doubts))
     clock.start("brain regions")
     labels, method = parcellate(
         done.image,
@@ -207,8 +208,7 @@ def _detect(source: Source, given: _Image, settings: Settings, temporary: str, c
         settings.preprocessing,
         not_seen,
     )
-    doubts = [f"Its header: {doubt}." for doubt in header.doubts]
-    remarks = [*given.notes, *doubts, *given.remarks, *remarks]
+    remarks = [*given.notes, *given.remarks, *remarks]
     files = {str(path): path for path in source.files} or {str(source.path): image}
     record = {
         "scan": source.name,
