@@ -29,8 +29,8 @@ def test_mimics_have_an_arrow_each_and_long_titles_are_broken(slice2d, readable,
     figure = readable(mimic_panels([(title, slice2d, (20, 15))] * 6))
     arrows = [[t.xy for t in axes.texts if isinstance(t, Annotation)] for axes in drawn(figure)]
     assert len(arrows) == 6
-    # the tip is 5 % of the shorter side beside the middle (10, 7.5)
-    np.testing.assert_allclose(arrows, [[(10.75, 8.25)]] * 6)
+    # the tip is 0.7 mm along each axis from the middle (10, 7.5): about the edge of a finding
+    np.testing.assert_allclose(arrows, [[(10.7, 8.2)]] * 6)
 
 
 def test_slice_with_nan_is_shown(slice2d, drawn):
