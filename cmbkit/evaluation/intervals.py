@@ -4,7 +4,7 @@ Microbleeds of one patient are alike, so patients are the units. What leaving on
 changes (the jackknife) gives the variance; its ratio to that of independent units, the design
 effect, is drawn towards an expected one, for a few patients can look alike by chance. The score
 interval (Wilson's of a share, Poisson's of a rate) with that many effective units never has zero
-width. `benchmarks/coverage.md` shows how often it holds the truth.
+width. `benchmarks/interval_coverage.md` shows how often it holds the truth.
 """
 
 import numpy as np

@@ -118,7 +118,7 @@ def table_s40() -> pd.DataFrame:
         Column("bootstrap_zero_width", "Of zero width (%)", 1),
     ]
     note = (
-        "2,000 cohorts each, benchmarks/coverage.py. Methods: "
+        "2,000 cohorts each, benchmarks/interval_coverage.py. Methods: "
         + "; ".join(f"{name}: {how}" for name, how in METHODS.items())
         + "."
     )
