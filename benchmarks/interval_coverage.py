@@ -1,6 +1,6 @@
 """How often the package's 95 % intervals hold the truth, beside the percentile bootstrap's.
 
-    python benchmarks/interval_coverage.py    # a minute; writes its table and evaluation/coverage.csv
+    python benchmarks/interval_coverage.py    # a minute; also makes evaluation/coverage.csv
 
 Three detectors on simulated cohorts: a fifth of the patients has no microbleed, the others one and
 more (negative binomial, a few have dozens); a patient's microbleeds share a chance of being found

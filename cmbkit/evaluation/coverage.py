@@ -1,4 +1,4 @@
-"""How often the intervals hold the truth on simulated cohorts (`benchmarks/interval_coverage.py`)."""
+"""How often intervals hold the truth in simulations (`benchmarks/interval_coverage.py`)."""
 
 from importlib.resources import files
 
