@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.records import Acquisition, Annotation, Mimic, Scan, StandardScan
 from cmbkit.study import cohort
@@ -22,7 +23,11 @@ def stage(tmp_path):
         folder = tmp_path / scan.uid
         folder.mkdir()
         standard.append(StandardScan(scan, folder))
-        pd.DataFrame({"id": range(1, n_cmb + 1)}).to_csv(standard[-1].table_path, sep="\t")
+        table = pd.DataFrame({"id": range(1, n_cmb + 1)})
+        table = table.assign(
+            leap=False, x_mm=1.0, y_mm=2.0, z_mm=3.0, native_radius_mm=1.5, tolerance=0.2
+        )
+        table.to_csv(standard[-1].table_path, sep="\t", index=False)
         changes = [Change("pruning", 2, "pruned", 3, 1)] if n_cmb else []
         change_table(changes).to_csv(standard[-1].changes_path, sep="\t", index=False)
         states = dict.fromkeys(("refined", "resampled", "pruned", "final"), n_cmb)
@@ -30,9 +35,15 @@ def stage(tmp_path):
         record |= {"components": states | {"final": 7}, "voxels": states}
         record["methods"] = {"brain_mask": "SynthStrip", "parcellation": "SynthSeg"}
         standard[-1].record_path.write_text(json.dumps(record))
-    params = SimpleNamespace(workers=3, cluster=None)
+    params = SimpleNamespace(
+        workers=3,
+        cluster=None,
+        cohort=SimpleNamespace(names=("DOU",)),
+        preprocessing=Preprocessing(),
+    )
     study = SimpleNamespace(params=params, cache=None)
     stage = cohort.CohortStage(study)
+    stage.folder = lambda name: tmp_path  # without a table of truth
     stage.__dict__ |= {"standard": standard, "scans": [s.scan for s in standard]}
     return stage
 
@@ -68,7 +79,7 @@ def test_features_are_computed_by_as_many_processes_as_asked_for(stage, monkeypa
 
     def map_cached(cache, function, items, **options):
         asked.update(options)
-        return [pd.DataFrame({"id": [1]}) for _ in items]
+        return [pd.DataFrame({"uid": [scan.scan.uid], "id": [1]}) for scan, _, _ in items[:1]]
 
     monkeypatch.setattr(cohort, "map_cached", map_cached)
-    assert len(stage.features) == 2 and asked["workers"] == 3
+    assert len(stage.features) == 1 and asked["workers"] == 3
