@@ -4,6 +4,7 @@ from textwrap import wrap
 
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from cmbkit.plotting.canvas import new_figure, nice_length, panels
 from cmbkit.plotting.cuts import show_cut
@@ -77,10 +78,11 @@ def mimic_panels(crops):
         shown = show_slice(axes, crop, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), int(14 * side))), fontsize=8)
         middle, side_mm = np.asarray(extent_mm) / 2, min(extent_mm)
-        shown.annotate(
+        pointed = shown.annotate(
             "", xy=middle + TOUCHES_MM, xytext=middle + 0.2 * side_mm,
             arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 1.8, "shrinkB": 0},
         )  # fmt: skip
+        pointed.arrow_patch.set_path_effects([withStroke(linewidth=3.4, foreground="black")])
     return figure
 
 

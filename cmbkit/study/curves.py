@@ -11,7 +11,10 @@ from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 
 LOWEST_SCORE = 0.1
-"""A candidate's voxels have this probability or more; its score is the greatest of them."""
+"""A candidate's voxels have this probability or more; its score is their mean.
+
+The greatest of them is 1 for nearly every candidate of these networks and would rank none.
+"""
 
 
 def calls_cached(
@@ -51,6 +54,6 @@ def calls(
         rule=evaluation.matching,
         max_distance_mm=evaluation.max_distance_mm,
         assignment=evaluation.assignment,
-        scores=table.loc[table["kept"], "score"],
+        scores=table.loc[table["kept"], "mean_probability"],
     )
     return found[["match", "score", "adds"]]
