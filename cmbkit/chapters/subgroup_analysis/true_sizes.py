@@ -111,6 +111,8 @@ def leak_in_words(table: pd.DataFrame, dataset: str = "CRB") -> str:
 
 
 def _direction(row: pd.Series) -> str:
+    if np.isnan(row["difference_low"]) or np.isnan(row["difference_high"]):
+        return "not known"
     if row["difference_low"] > 0:
         return "larger"
     return "smaller" if row["difference_high"] < 0 else "no different"
@@ -119,12 +121,20 @@ def _direction(row: pd.Series) -> str:
 def _verdict(told: dict[str, str]) -> str:
     """What the directions of missed against found CMBs by each size mean together."""
     published, true = told["published"], told["true"]
+    if "not known" in (published, true):
+        return "An interval is missing: which of them are larger cannot be told."
     if published == "larger" and true != "larger":
         same = "they are smaller" if true == "smaller" else "no difference is shown"
         rest = f"with this run's refinement they are {told['refined']}"
         return (
             f"By the published refinement missed CMBs are larger, in truth {same}: the leak made "
             f"the finding here, and may have made the thesis's; {rest}."
+        )
+    if published == true == "no different" and told["visible"] == "smaller":
+        return (
+            "By what can be seen of them missed CMBs are smaller; neither the published refinement "
+            "nor the source itself shows a difference: the leak hides it here, but does not turn it "
+            'into the thesis\'s "missed are larger".'
         )
     if published == true:
         return (
