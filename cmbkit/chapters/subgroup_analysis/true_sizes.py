@@ -133,8 +133,8 @@ def _verdict(told: dict[str, str]) -> str:
     if published == true == "no different" and told["visible"] == "smaller":
         return (
             "By what can be seen of them missed CMBs are smaller; neither the published refinement "
-            "nor the source itself shows a difference: the leak hides it here, but does not turn it "
-            'into the thesis\'s "missed are larger".'
+            "nor the source itself shows a difference: the leak hides it here, but does not turn "
+            'it into the thesis\'s "missed are larger".'
         )
     if published == true:
         return (
