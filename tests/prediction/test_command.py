@@ -162,7 +162,8 @@ def test_a_header_without_sides_gives_none(write_scan, weights, tmp_path):
     nib.save(image, path)
     found = cmbkit.predict(path, weights=weights)
     assert set(found.table["side"]) == {"unknown"}
-    assert "left and right are not known" in found.remarks[0]
+    assert found.fitness.verdict == "doubtful"
+    assert any("left and right are not known" in reason for reason in found.fitness.reasons)
 
 
 def test_a_brain_mask_on_another_grid_is_named(write_scan, phantom, weights, tmp_path):

@@ -130,7 +130,7 @@ def refinement_in_words(table: pd.DataFrame) -> str:
             f"{as_is['off']:.2f} ({as_is['n_twice']} over twice too large), with the guard by "
             f"{as_is['off_guarded']:.2f} ({as_is['n_twice_guarded']})."
         )
-    return "\n".join(lines) or NO_TRUTH
+    return "\n\n".join(lines) or NO_TRUTH
 
 
 def figure_s2b(trials: pd.DataFrame) -> Figure:
