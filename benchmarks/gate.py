@@ -26,7 +26,8 @@ from cmbkit.params import Preprocessing
 from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.fitness_header import judge_header
 from cmbkit.prediction.fitness_image import judge_brain, judge_values
-from cmbkit.prediction.one_scan import _read, _scan
+from cmbkit.prediction.given_image import read_given
+from cmbkit.prediction.one_scan import _scan
 from cmbkit.prediction.settings import make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.preprocessing.pipeline import prepare
@@ -207,7 +208,7 @@ def _first_echo(source: Source) -> Source:
 def judged(source: Source, rules: Preprocessing) -> Fitness:
     """The gate's answer; the brain is looked at only where nothing spoke against a scan before."""
     with tempfile.TemporaryDirectory() as folder:
-        given = _read(source, None, Path(folder))
+        given = read_given(source, None, Path(folder))
         image = Volume.read(given.path)
         found = judge_header(given.fields, "scan", image.spacing) + judge_values(image)
         if found.reasons:

@@ -13,9 +13,10 @@ import pandas as pd
 
 from cmbkit.atomic import OutputError, require_free
 from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
-from cmbkit.prediction.one_scan import STEP, detect
+from cmbkit.prediction.one_scan import detect
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
+from cmbkit.prediction.stage_clock import STEP
 from cmbkit.running.faults import explained
 from cmbkit.running.map_scans import ScanFailures, map_scans
 from cmbkit.running.report import report_stage

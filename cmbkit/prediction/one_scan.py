@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
@@ -16,25 +14,22 @@ from cmbkit.anatomy.rating_scales import lines_not_seen
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
-from cmbkit.prediction.echoes import one_echo
 from cmbkit.prediction.fitness import Fitness
-from cmbkit.prediction.fitness_header import fields_beside, judge_header
-from cmbkit.prediction.fitness_image import BRAIN_ML, judge_brain, judge_values
+from cmbkit.prediction.fitness_image import BRAIN_ML, judge_brain
+from cmbkit.prediction.given_image import GivenImage, read_given
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import MANY, scan_remarks
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
+from cmbkit.prediction.stage_clock import STEP, Clock
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
-from cmbkit.running.report import report_progress, report_stage
+from cmbkit.running.report import report_progress
 from cmbkit.running.source import definitions
 from cmbkit.volume import Volume
-
-STEP = "predict"
-"""Named in the progress display."""
 
 
 def predict(scan, **options):
@@ -89,60 +84,12 @@ def detect(source: Source, settings: Settings) -> Prediction:
         about_scan(source, folder),
     ):
         clock.start("reading")
-        return _detect(source, _read(source, settings.echo, Path(folder)), settings, folder, clock)
+        return _detect(
+            source, read_given(source, settings.echo, Path(folder)), settings, folder, clock
+        )
 
 
-@dataclass(frozen=True)
-class _Image:
-    """NIfTI file of three axes, fields of its header, notes on its echo, warnings."""
-
-    path: Path
-    fields: dict
-    notes: list[str]
-    remarks: list[str]
-
-    def fitness(self, name: str, volume: Volume) -> Fitness:
-        """What header, name and values say."""
-        return judge_header(self.fields, name, volume.spacing) + judge_values(volume)
-
-
-def _read(source: Source, echo: int | None, folder: Path) -> _Image:
-    if source.series:
-        from cmbkit.prediction.dicom import convert
-
-        made = convert(source.files, folder, echo)
-        return _Image(made.image, made.fields, made.notes, made.remarks)
-    if source.volume is not None:
-        return _Image(source.volume.write(folder / f"{source.name}.nii"), {}, [], [])
-    fields = fields_beside(source.path)
-    path, notes = one_echo(source.path, folder, fields, echo)
-    return _Image(path, fields, notes, [])
-
-
-class Clock:
-    """Seconds of each stage of a scan, wall clock and processor; says which one has begun."""
-
-    def __init__(self, name: str):
-        self._name = name
-        self._open: tuple[str, float, float] | None = None
-        self.stages: dict[str, dict[str, float]] = {}
-
-    def start(self, stage: str) -> None:
-        """End the stage before, if any, and begin another."""
-        self.stop()
-        report_stage(STEP, f"{self._name}: {stage}")
-        self._open = (stage, time.perf_counter(), time.process_time())
-
-    def stop(self) -> None:
-        """End the stage that is open."""
-        if self._open:
-            stage, wall, cpu = self._open
-            spent = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-            self.stages[stage] = {name: round(value, 2) for name, value in spent.items()}
-            self._open = None
-
-
-def _detect(source: Source, given: _Image, settings: Settings, temporary: str, clock: Clock):
+def _detect(source: Source, given: GivenImage, settings: Settings, temporary: str, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_probability
