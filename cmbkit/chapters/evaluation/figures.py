@@ -91,7 +91,7 @@ def figure_s10(
     for lesion in lesions.itertuples():
         centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)
         true = implanted["radius_mm"].iloc[lesion.id - 1]  # points become labels 1, 2, ...
-        title = f"radius {true:.1f} mm, refined {lesion.radius_mm:.1f} mm"
+        title = f"radius {true:.1f} mm,\nrefined {lesion.radius_mm:.1f} mm"
         panels.append((title, image, outlines, centre))
     note = "Real scan; yellow: implanted, blue: candidates. The network has seen phantoms only."
     return cuts.axial_panels(panels, window, note)
