@@ -28,15 +28,15 @@ STAND_IN = "stand-in (intensity, not SynthStrip)"
 
 STRIPPED_SHARE = 0.3
 LARGEST_BRAIN_ML = 2500.0
-USUAL_BRAIN_L = 1.9
-LEAST_LEFT = 0.65
 SLAB_L = 0.6
 SLAB_DEPTH_MM = 5.0
 SKULL_MM = 5.0
 WORKING_MM = 3.0
 AROUND_MM = 12.0
 BRIGHT = 0.75
-DEPTHS_MM = (8.0, 9.5, 11.0, 13.0)
+DEPTHS_MM = (6.5, 8.0, 9.5, 11.0, 13.0)
+SCALP_SHARE = 0.005
+OUTLINE_CLOSING_MM = 10.0
 CLOSING_MM = 7.0
 INWARD_MM = 1.0
 
@@ -193,50 +193,55 @@ def _stand_in(image: Volume, factors, spacing) -> np.ndarray:
     low, high = np.percentile(coarse, [0.1, 99.9])
     if high <= low:
         raise BrainMaskError(f"{image.path}: expected a brain, found a constant image")
-    tissue = _bright(np.clip(coarse, low, high) - low, spacing)
-    return _closed(_cut_loose(tissue, spacing), spacing)
+    smooth = ndimage.gaussian_filter(np.clip(coarse, low, high) - low, 1.0 / spacing)
+    foreground = _foreground(smooth)
+    head = _parts(_closed(foreground, spacing, OUTLINE_CLOSING_MM), 1.0)
+    scalp = head & (_depth(head, spacing) < SKULL_MM)
+    tissue = _bright(smooth, foreground, spacing)
+    return _closed(_cut_loose(tissue, scalp, spacing), spacing, CLOSING_MM, INWARD_MM)
 
 
-def _cut_loose(tissue: np.ndarray, spacing) -> np.ndarray:
-    """Largest part deeper than the first of `DEPTHS_MM` that leaves a brain, grown back.
+def _cut_loose(tissue: np.ndarray, scalp: np.ndarray, spacing) -> np.ndarray:
+    """Largest part deeper than the first of `DEPTHS_MM` that leaves the scalp out, grown back.
 
-    A depth at which a large brain loses more than a third is one that cuts it in two: the depth
-    before counts then.
-    Where that is a small part of a brain, the halves of its top may lie apart: then all parts
-    deeper than `SLAB_DEPTH_MM` and no smaller than a fifth of the largest.
+    Left out is a scalp of which no more than `SCALP_SHARE` of the part is, or half more than at
+    the best of the depths, for heads whose scalp cannot be seen. Where that is a small part of
+    a brain, the halves of its top may lie apart: then all parts deeper than `SLAB_DEPTH_MM` and
+    no smaller than a fifth of the largest.
     """
-    depth, litre = _depth(tissue, spacing), 1e6 / np.prod(spacing)
-    brain = np.zeros_like(tissue)
+    depth = _depth(tissue, spacing)
+    brains, shares = [], []
     for bridge in DEPTHS_MM:
         core = _parts(depth > bridge, 1.0)
         if not core.any():
             break
-        before, brain = brain, (_depth(~core, spacing) <= bridge + 1) & tissue
-        if brain.sum() < LEAST_LEFT * before.sum() <= LEAST_LEFT * LARGEST_BRAIN_ML / 1000 * litre:
-            brain = before
-            break
-        if brain.sum() <= USUAL_BRAIN_L * litre:
-            break
-    if brain.sum() < SLAB_L * litre:
+        brains.append((_depth(~core, spacing) <= bridge + 1) & tissue)
+        shares.append(np.count_nonzero(brains[-1] & scalp) / np.count_nonzero(brains[-1]))
+    brain = np.zeros_like(tissue)
+    if brains:
+        brain = brains[np.argmax(np.array(shares) <= max(SCALP_SHARE, 1.5 * min(shares)))]
+    if brain.sum() * np.prod(spacing) / 1e6 < SLAB_L:
         core = _parts(depth > SLAB_DEPTH_MM, 0.2)
         if core.any():
             brain = (_depth(~core, spacing) <= SLAB_DEPTH_MM + 1) & tissue
     return brain
 
 
-def _bright(coarse: np.ndarray, spacing) -> np.ndarray:
+def _foreground(smooth: np.ndarray) -> np.ndarray:
     from skimage.filters import threshold_otsu
 
-    smooth = ndimage.gaussian_filter(coarse, 1.0 / spacing)
-    foreground = smooth > 0.35 * threshold_otsu(smooth)
+    return smooth > 0.35 * threshold_otsu(smooth)
+
+
+def _bright(smooth: np.ndarray, foreground: np.ndarray, spacing) -> np.ndarray:
     share = ndimage.gaussian_filter(foreground.astype(np.float32), AROUND_MM / spacing)
     around = ndimage.gaussian_filter(smooth * foreground, AROUND_MM / spacing)
     return foreground & (smooth * share > BRIGHT * around)
 
 
-def _closed(brain: np.ndarray, spacing) -> np.ndarray:
-    """Closing by `CLOSING_MM`, holes filled, the surface moved in by `INWARD_MM`."""
-    margin = np.ceil((CLOSING_MM + 3) / spacing).astype(int)
-    wide = np.pad(brain, [(m, m) for m in margin], mode="edge")
-    filled = _depth(_depth(~wide, spacing) <= CLOSING_MM, spacing) > CLOSING_MM + INWARD_MM
+def _closed(mask: np.ndarray, spacing, by_mm: float, inward_mm: float = 0.0) -> np.ndarray:
+    """Closing by ``by_mm``, holes filled, the surface moved in by ``inward_mm``."""
+    margin = np.ceil((by_mm + 3) / spacing).astype(int)
+    wide = np.pad(mask, [(m, m) for m in margin], mode="edge")
+    filled = _depth(_depth(~wide, spacing) <= by_mm, spacing) > by_mm + inward_mm
     return ndimage.binary_fill_holes(filled[tuple(slice(m, -m) for m in margin)])

@@ -116,12 +116,34 @@ def test_deepbet_is_taken_where_it_is_installed(head, monkeypatch):
         bm.brain_mask(image, "deepbet")
 
 
-def test_a_depth_that_cuts_a_large_brain_in_two_does_not_count():
-    """Two balls of about a litre with a narrow neck: 8 mm leaves them joined, but more
-    than `USUAL_BRAIN_L`; 9.5 mm parts them."""
-    x, y, z = (3.0 * axis for axis in np.ogrid[-50:51, -30:31, -30:31])
-    halves = [(x - side * 61.0) ** 2 + y**2 + z**2 <= r**2 for side, r in ((-1, 61.2), (1, 61.6))]
-    brain = halves[0] | halves[1]
-    assert 1.9 < brain.sum() * 27e-6 < 2.5
-    found = bm._cut_loose(brain, np.full(3, 3.0))
-    assert all((found & half).sum() > 0.9 * half.sum() for half in halves)
+def ball_and_stem(stem_mm: float):
+    """A ball of 2 l with a stem below that is twice ``stem_mm`` wide, on blocks of 3 mm."""
+    x, y, z = (3.0 * axis for axis in np.ogrid[-32:33, -32:33, -45:33])
+    ball = x**2 + y**2 + z**2 <= 78.0**2
+    return ball, (x**2 + y**2 <= stem_mm**2) & (z < 0) & (z > -125), x**2 + y**2 + z**2
+
+
+def test_a_large_brain_keeps_its_stem():
+    """Nothing of it is scalp at the first depth, which a stem 22 mm wide outlasts."""
+    ball, stem, _ = ball_and_stem(11.0)
+    found = bm._cut_loose(ball | stem, np.zeros_like(ball), np.full(3, 3.0))
+    assert (found & stem & ~ball).sum() > 0.8 * (stem & ~ball).sum()
+    assert (found & ball).sum() > 0.97 * ball.sum()
+
+
+@pytest.mark.parametrize("bridge_mm", [8.0, 10.0])
+def test_scalp_is_cut_loose_at_the_first_depth_that_does(bridge_mm):
+    """A shell 9 mm away hangs on a bridge; it goes, and the ball stays whole."""
+    ball, bridge, distance2 = ball_and_stem(bridge_mm)
+    scalp = (distance2 > 87.0**2) & (distance2 <= 96.0**2)
+    bridge = bridge & (distance2 <= 96.0**2)
+    found = bm._cut_loose(ball | bridge | scalp, scalp, np.full(3, 3.0))
+    assert (found & scalp).sum() <= 0.01 * scalp.sum()
+    assert (found & ball).sum() > 0.97 * ball.sum()
+
+
+def test_a_head_whose_scalp_cannot_be_seen_is_taken_at_the_first_depth():
+    """What lies under the head's outline is brain then, at whatever depth."""
+    ball, stem, distance2 = ball_and_stem(9.0)
+    found = bm._cut_loose(ball | stem, ball & (distance2 > 73.0**2), np.full(3, 3.0))
+    assert (found & stem & ~ball).sum() > 0.8 * (stem & ~ball).sum()
