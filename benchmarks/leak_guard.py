@@ -22,7 +22,7 @@ from cmbkit.study.refinement import grown_with_each_setting, true_of
 from cmbkit.volume import Volume
 
 SEED, SCANS = 4711, {"CRB": 20, "DOU": 12}
-IMPLANT_SEEDS = (2024, *range(1, 17))  # the demo's first
+IMPLANT_SEEDS = (2024, *range(11, 17))  # the demo's first
 
 
 def chosen(scan, told) -> pd.DataFrame:
