@@ -47,8 +47,8 @@ class Preprocessing(Section):
     recommends. ``atlas_registration``: how SynthSeg's stand-in fits its atlas; ``affine``, by
     the brain's outline alone, is much faster and places fewer CMBs in the right region.
     ``growing_guard``: whether a region ends before the first step of the tolerance that adds a
-    ball of 1.8 mm at once (`region_growing.LEAP_SHARE`); not published, halves leaks
-    and more on the synthetic cohort, and cuts large lesions short on voxels of 2 mm.
+    ball of 1.8 mm at once, and over 26 voxels (`region_growing.LEAP_SHARE`); not published, halves
+    leaks and more on the synthetic cohort.
     ``grid_alignment``: the standard grid begins at the first voxel's ``centres``, as published
     (masks then lie half a grid voxel low on axes whose spacing is an even multiple of the
     grid's), or at the ``edges`` of the field of view, where they do not. ``padding`` to a cube

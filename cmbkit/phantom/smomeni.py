@@ -1,6 +1,7 @@
 """sMOMENI: the synthetic MOMENI scans again, with ten more microbleeds implanted in each.
 
-As section 4.5 has it: about where real ones are, of volumes from their smoothed distribution.
+As section 4.5 has it: about where real ones are, of volumes from their smoothed distribution,
+which is that of Table 7.1: the few of a synthetic MOMENI have none of their own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from scipy import ndimage
 from cmbkit.boxes import bounding_box
 from cmbkit.phantom import layouts
 from cmbkit.phantom.implant import implant
-from cmbkit.phantom.profiles import DATASET_NUMBER
+from cmbkit.phantom.profiles import DATASET_NUMBER, draw_radii
 from cmbkit.phantom.simulate import truth_row
 from cmbkit.volume import Volume
 
 N_IMPLANTED = 10
 _APART_MM = 8.0
 _PLACE_SD_MM = 6.0
-_RADIUS_SD = 0.15  # of the logarithm
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,14 @@ def _brain_box(image: Volume) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _real_ones(truth: pd.DataFrame, images: list[Path]) -> np.ndarray:
-    """MOMENI's own visible microbleeds: place in the brain's box (0 to 1 by axis), radius in mm.
-
-    Shape (n, 4).
-    """
+    """Places of MOMENI's own visible microbleeds in the brain's box, 0 to 1, shape (n, 3)."""
     truth = truth[(truth["kind"] == "cmb") & (truth["visible_radius_mm"] > 0)]
     found = []
     for path in images:
         rows = truth[truth["scan"] == path.name.removesuffix(".nii.gz")]
         if len(rows):
             low, high = _brain_box(Volume.read(path))
-            places = (rows[["x_mm", "y_mm", "z_mm"]].to_numpy(float) - low) / (high - low)
-            found.append(np.column_stack([places, rows["visible_radius_mm"]]))
+            found.append((rows[["x_mm", "y_mm", "z_mm"]].to_numpy(float) - low) / (high - low))
     if not found:
         raise ValueError("phantom sMOMENI: expected a visible microbleed in MOMENI, found none")
     return np.concatenate(found)
@@ -109,7 +105,7 @@ def _choose_centres(image: Volume, taken_mm: np.ndarray, real, rng: np.random.Ge
     chosen: list[np.ndarray] = []
     taken = list(taken_mm)
     for _ in range(5000):
-        place = real[rng.integers(len(real)), :3].copy()
+        place = real[rng.integers(len(real))].copy()
         place[0] = rng.choice([place[0], 1 - place[0]])
         mm = low + place * (high - low) + rng.normal(0, _PLACE_SD_MM, 3)
         voxel = np.rint(image.to_voxels(mm)).astype(int)
@@ -123,18 +119,13 @@ def _choose_centres(image: Volume, taken_mm: np.ndarray, real, rng: np.random.Ge
     return np.array(chosen).reshape(-1, 3)
 
 
-def _radii(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Radii in mm from the smoothed distribution of the real volumes, shape (n,)."""
-    return rng.choice(real[:, 3], n) * np.exp(rng.normal(0, _RADIUS_SD, n))
-
-
 def write(plan: Plan, folder: Path) -> dict:
     """Implant and write one scan; returns its 1-based points and truth rows."""
     rng = np.random.default_rng(plan.seed)
     image = Volume.read(plan.source)
     present = np.array(plan.present_mm).reshape(-1, 4)
     centres = _choose_centres(image, present[:, :3], plan.real, rng)
-    radii = _radii(plan.real, len(centres), rng)
+    radii = draw_radii("MOMENI", len(centres), rng)
     made = implant(image, centres, radii, rng)
     layouts.write_int16(
         made.with_data(np.rint(made.data)), folder / plan.group / f"{plan.name}.nii.gz"

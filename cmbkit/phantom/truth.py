@@ -63,7 +63,7 @@ def leaked(microbleeds: pd.DataFrame, full_radius_mm: float) -> pd.Series:
     """Which microbleeds' grown regions leaked, so that their size is not theirs.
 
     A region at the size cap leaked, and one whose radius is over `TOO_LARGE` times that of its
-    visible region; where that is not known, one that leapt (`region_growing.LEAP_SHARE`). A
+    visible region; where that is not known, one that leapt (`region_growing.largest_step`). A
     microbleed that was not grown (a mask) did not leak.
 
     Parameters

@@ -21,10 +21,14 @@ from cmbkit.volume import Volume
 
 SIX = ndimage.generate_binary_structure(3, 1)
 LEAP_SHARE = 0.05
-"""Share of the size cap that one step of the tolerance may add; more is a leap.
+LEAP_VOXELS = 26
+"""A step of the tolerance that adds more than both, the share of the size cap and so many voxels,
+is a leap.
 
-0.05 of a ball of 5 mm is a ball of 1.8 mm. Chosen on synthetic CRB- and DOU-like scans of a seed of
-their own (benchmarks/leak_guard.md)."""
+0.05 of a ball of 5 mm is a ball of 1.8 mm, chosen on synthetic CRB- and DOU-like scans of a seed of
+their own (benchmarks/leak_guard.md). 26 voxels lie around one: a lesion of 3 x 3 x 3 voxels, whose
+outer ones are all half dark, grows from its seed in one step. They are more than the share where
+a voxel has over 1 mm3."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Growth:
     ``region`` is boolean in a box whose first voxel is ``origin`` in the image; ``n_voxels``
     its size. ``elbow`` tells whether the curve had one; without it the tolerance is the one
     before the last, and 0 (the seeds alone) if the first already leaked. ``leap`` tells whether
-    one step of the tolerance up to it added more than `LEAP_SHARE` of the size cap: a leak that
+    one step of the tolerance up to it added more than `largest_step`: a leak that
     the elbow missed, and which ``growing_guard`` stops before. ``tolerances`` and
     ``sizes`` are the curve the elbow was looked for in; ``sizes`` counts voxels added to the
     seeds.
@@ -76,6 +80,11 @@ def tolerance_grid(difference: str) -> np.ndarray:
 def size_cap(voxel_volume_mm3: float, radius_mm: float) -> int:
     """Voxels in a sphere of the largest radius a microbleed has."""
     return max(1, round(4 / 3 * np.pi * radius_mm**3 / voxel_volume_mm3))
+
+
+def largest_step(max_voxels: int) -> float:
+    """Voxels that one step of the tolerance may add without being a leap, by the size cap."""
+    return max(LEAP_SHARE * max_voxels, LEAP_VOXELS)
 
 
 def neighbour_offsets(connectivity: int) -> np.ndarray:
@@ -159,7 +168,7 @@ def _grow_to_elbow(box, setting: Criterion, max_voxels: int, guard: bool = False
         )
     tolerances = tolerances[: len(sizes)]
     tolerance, elbow = pick_tolerance(tolerances, sizes)
-    safe = before_leap(tolerances, sizes, tolerance, LEAP_SHARE * max_voxels)
+    safe = before_leap(tolerances, sizes, tolerance, largest_step(max_voxels))
     leap = safe < tolerance and not guard
     tolerance = safe if guard else tolerance
     if setting.reference == "parent":

@@ -158,9 +158,23 @@ def test_counts_and_radii_follow_table_7_1():
     assert cmb_counts("CRBneg", 3, rng) == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("dataset", "scans", "low"),
+    [
+        ("CRB", 18, 8), ("CRB", 12, 5.28), ("CRBneg", 4, 1.6), ("RODEJA", 16, 2.4),
+        ("VALDO", 72, 27), ("VALDO", 10, 3.8), ("DOU", 12, 0),
+    ],
+)  # fmt: skip
+def test_scans_of_low_resolution_are_as_many_as_in_table_7_1(dataset, scans, low):
+    """44, 40, 15, 38 and 0 % of the scans have pixels over 0.5 mm; to the nearest scan."""
+    protocols = [protocol_of(dataset, index, scans) for index in range(scans)]
+    assert sum(min(p.in_plane_mm) > 0.5 for p in protocols) == pytest.approx(low, abs=0.8)
+    assert all(p.in_plane_mm[1] <= 0.5 or p.in_plane_mm[0] > 0.5 for p in protocols)
+
+
 def test_crb_mixes_11_t2s_and_7_swi():
     sequences = [protocol_of("CRB", index, 18).sequence for index in range(18)]
-    assert sequences.count("T2S") == pytest.approx(11, abs=1)
+    assert (sequences.count("T2S"), sequences.count("SWI")) == (11, 7)
 
 
 def test_wrong_requests_are_refused(tmp_path):

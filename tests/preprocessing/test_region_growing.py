@@ -205,3 +205,27 @@ def test_guard_keeps_a_region_out_of_what_it_leaks_into(monkeypatch):
     for guard, voxels in ((False, 27 + 216), (True, 27)):
         (found,) = rg.grow_study(volume, [(10, 10, 10)], Preprocessing(growing_guard=guard))
         assert (found.n_voxels, found.leap) == (voxels, not guard)
+
+
+@pytest.mark.parametrize(("beside", "leak"), [(0, False), (30, True)])
+def test_guard_keeps_a_ball_of_coarse_voxels_whole_and_cuts_a_leak(monkeypatch, beside, leak):
+    """Voxels of 8 mm3: a core of 20 in 26 of 50; 30 of 85 touch it, 130 around.
+
+    The core takes in its 26 neighbours at 30, the slab beside them at 35; the tolerance picked
+    is 40. 5 % of the size cap (65 voxels) are 3 voxels.
+    """
+    image = np.full((15, 15, 15), 130.0)
+    image[6:9, 6:9, 6:9] = 50.0
+    image[7, 7, 7] = 20.0
+    if beside:
+        image[9, 5:10, 5:11] = 85.0
+    volume = Volume(image, np.diag([2.0, 2.0, 2.0, 1.0]))
+    monkeypatch.setattr(rg, "pick_tolerance", lambda tolerances, sizes: (40.0, True))
+    for guard, voxels in ((False, 27 + beside), (True, 27)):
+        (found,) = rg.grow_study(volume, [(7, 7, 7)], Preprocessing(growing_guard=guard))
+        assert (found.n_voxels, found.leap) == (voxels, leak and not guard)
+
+
+def test_a_leap_is_more_than_a_share_of_the_cap_and_than_one_voxel_has_neighbours():
+    assert rg.largest_step(rg.size_cap(2 * 2 * 2.2, 5.0)) == 26
+    assert rg.largest_step(2594) == pytest.approx(129.7)  # DOU: 5 % of the cap
