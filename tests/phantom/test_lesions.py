@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cmbkit.phantom import lesions
 from cmbkit.phantom.layouts import _number_scribbles
 from cmbkit.phantom.lesions import Blob, draw_microbleeds
+from cmbkit.phantom.profiles import PROFILES
 
 
 def test_microbleeds_that_lie_together_have_tissue_between_them_and_one_structure():
@@ -34,3 +36,34 @@ def test_one_scribble_joins_neighbours_at_one_location_alone(apart, second, join
     assert [a["Multiple"] for a in attributes] == joined
     assert set(label_of.values()) == {int(key) for key in segments}
     assert attributes[0]["location"] == "subcortical white matter"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "cortical", "subcortical", "deep"),
+    [("CRB", 56, 40, 30), ("DOU", 27, 22, 24), ("VALDO", 23, 44, 30)],
+)
+def test_regions_become_those_of_table_8_2(dataset, cortical, subcortical, deep):
+    """The table's numbers (TP + FN), by how often the parcellation calls each region what."""
+    called = {
+        "cortex": (99, 12, 0), "white matter": (3, 38, 0), "thalamus": (1, 5, 15),
+        "basal ganglia": (3, 4, 7), "brainstem": (1, 0, 9), "cerebellum": (0, 0, 12),
+    }  # fmt: skip
+    shares = PROFILES[dataset].shares
+    made = sum(shares[name] * np.array(n) / sum(n) for name, n in called.items())
+    thesis = np.array([cortical, subcortical, deep])
+    np.testing.assert_allclose(made, thesis / thesis.sum(), atol=0.02)
+
+
+def test_few_microbleeds_come_close_to_the_shares():
+    shares = PROFILES["CRB"].shares
+    label = {value: region for region, values in lesions.REGIONS.items() for value in values}
+    drawn = [
+        label[blob.label]
+        for scan in range(12)
+        for blob in draw_microbleeds(
+            [1.0] * 5, "SWI", np.random.default_rng(scan), lambda mni: True, shares=shares
+        )
+    ]
+    assert len(drawn) == 60
+    for region, share in shares.items():
+        assert drawn.count(region) / 60 == pytest.approx(share, abs=0.08)
