@@ -13,7 +13,7 @@ FLOOR = ("sphericity", "inv_flatness")
 
 
 def correlation_matrix(table):
-    """Rank correlations as a coloured lower triangle with the numbers in it (Figure S20).
+    """Rank correlations as a coloured lower triangle with the numbers in it (Figure S58).
 
     ``table`` (DataFrame): first, second, rho, n (`cmbkit.features.trends.correlations`).
     """
@@ -46,7 +46,7 @@ def correlation_matrix(table):
 
 @of_microbleeds
 def thickness_effect(points, trends):
-    """Elongation and flatness against slice thickness, a line with its band (Figure S21).
+    """Elongation and flatness against slice thickness, a line with its band (Figure S59).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def thickness_effect(points, trends):
 
 @of_microbleeds
 def discretisation_floor(features, floor):
-    """Shape against the number of voxels, with what a perfect ball gets (Figure S22).
+    """Shape against the number of voxels, with what a perfect ball gets (Figure S60).
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def precision_recall_curves(curves):
 
 
 def thickness_curves(curves, titles: dict[str, str]):
-    """Recall above, false positives per scan below, against slice thickness (Figure S31).
+    """Recall above, false positives per scan below, against slice thickness (Figure S62).
 
     Parameters
     ----------

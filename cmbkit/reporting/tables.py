@@ -44,7 +44,7 @@ class Shown:
     printed: Shown | None = None
 
 
-def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
+def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str = "") -> str:
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
     Numbers stand right, words left; what the thesis prints stands in italics below our value.
@@ -53,16 +53,17 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     ----------
     table : DataFrame
         Numbers, with or without a layout. A named index becomes columns.
-    caption, note : str
-        Plain text; left out where empty.
+    caption, note, legend : str
+        Plain text; left out where empty. The legend stands after the caption.
     """
     columns = _columns(table)
     note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
     rows = range(len(columns[0].texts) if columns else 0)
-    return render("table.html", columns=columns, rows=rows, caption=caption, note=note) + "\n"
+    texts = {"caption": caption, "legend": legend, "note": note}
+    return render("table.html", columns=columns, rows=rows, **texts) + "\n"
 
 
-def render_latex(table: pd.DataFrame, caption: str, note: str = "") -> str:
+def render_latex(table: pd.DataFrame, caption: str, note: str = "", legend: str = "") -> str:
     """Return a LaTeX table (packages booktabs, makecell and, for wide tables, graphicx).
 
     Parameters are those of `render_html`.
@@ -76,7 +77,9 @@ def render_latex(table: pd.DataFrame, caption: str, note: str = "") -> str:
     if len(columns) > WIDE:
         tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}\n}}"
     foot = [rf"\par\footnotesize {latex(note)}"] if note else []
-    head = [r"\begin{table}", r"\centering", rf"\caption{{{latex(caption)}}}"]
+    text = titled(caption, legend)
+    short = f"[{latex(caption)}]" if legend else ""
+    head = [r"\begin{table}", r"\centering", rf"\caption{short}{{{latex(text)}}}"]
     return "\n".join([*head, tabular, *foot, r"\end{table}"]) + "\n"
 
 
@@ -194,6 +197,11 @@ def range_text(low, high, decimals=None) -> str:
     """Text such as "2.5-5"; one number where both ends are the same."""
     ends = [number_text(end, decimals) for end in (low, high)]
     return ends[0] if ends[0] == ends[1] else "-".join(ends)
+
+
+def titled(caption: str, legend: str) -> str:
+    """A caption and, as a sentence after it, its legend where there is one."""
+    return f"{caption.rstrip('.')}. {legend}" if legend else caption
 
 
 def latex(text: str) -> str:

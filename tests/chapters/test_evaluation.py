@@ -174,7 +174,7 @@ def test_curves_in_one_number_by_dataset_and_model(scans):
     row = table.query("dataset == 'DOU' and model == 'scratch' and figure == 'average_precision'")
     assert row["value"].iloc[0] == pytest.approx(51 / 74)  # precision 1 until all TP are in
     assert table["model"].unique().tolist() == ["scratch", "tl", "my detector"]
-    assert evaluation.figure_s41(pd.DataFrame(rows), scans).axes
+    assert evaluation.figure_s64(pd.DataFrame(rows), scans).axes
 
 
 def test_table_of_coverage_shows_both_methods():
