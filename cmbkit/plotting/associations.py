@@ -5,7 +5,13 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from cmbkit.features.columns import TITLES
-from cmbkit.plotting.canvas import datasets_in, new_figure, nothing_to_show, of_microbleeds
+from cmbkit.plotting.canvas import (
+    datasets_in,
+    lettered,
+    new_figure,
+    nothing_to_show,
+    of_microbleeds,
+)
 from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
 
 RATIOS = ("inv_elongation", "inv_flatness")
@@ -65,7 +71,7 @@ def thickness_effect(points, trends):
     shift = {name: 0.05 * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
     shown = points.assign(at=points["slice_thickness_mm"] + points["dataset"].map(shift))
     figure = new_figure(9, 4.2)
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = lettered(figure.subplots(1, 2, sharey=True))
     for axes, feature in zip(panels, RATIOS, strict=True):
         _dots(axes, shown, "at", feature, names)
         axes.set_title(f"{TITLES[feature]}\none slice thickness only: no trend")
@@ -97,7 +103,7 @@ def discretisation_floor(features, floor):
     names = datasets_in(features["dataset"], DATASET_ORDER)
     bands = floor_bands(floor)
     figure = new_figure(9, 4.2)
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    panels = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
     for axes, feature in zip(panels, FLOOR, strict=True):
         part = bands[bands["feature"] == feature]
         axes.fill_between(part["n_voxels"], part["low"], part["high"], color="#CCCCCC", lw=0,

@@ -6,6 +6,7 @@ import pytest
 
 from cmbkit.chapters import evaluation
 from cmbkit.params import Evaluation, Inference
+from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.tables import render_html, render_latex, shown
 
 RULES = {"params": Evaluation(bootstrap_samples=200)}
@@ -81,6 +82,9 @@ def test_table_7_5_agrees_with_the_thesis_under_both_conventions(positive):
     for name in ("precision", "recall", "f1", "specificity"):
         assert row[name] == pytest.approx(row[f"{name}_thesis"], abs=0.0006)
     assert row["n_positive"] == {"fewer_than": 7, "at_least": 11}[positive]
+    assert row["n_many"] == 11
+    many = layout_of(table).columns[4]
+    assert many.title == "Sensitivity for many" and row[many.key] == pytest.approx(5 / 11)
     assert row["recall"] == pytest.approx({"fewer_than": 6 / 7, "at_least": 5 / 11}[positive])
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from cmbkit.chapters.raw_slices import PLACE, raw_marks
 from cmbkit.params import Preprocessing
-from cmbkit.plotting.canvas import new_figure, nothing_to_show
+from cmbkit.plotting.canvas import lettered, new_figure, nothing_to_show
 from cmbkit.plotting.cuts import crop_around
 from cmbkit.plotting.overlays import brain_mask_and_parcellation
 from cmbkit.plotting.renders import evenly_by_size, render_grid
@@ -41,7 +41,8 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
     scan = chosen.scan
     image, _ = fill_nan(Volume.read(scan.image))
     figure = new_figure(8.5, 3.6)
-    panels = dict(zip(("absolute", "relative"), figure.subplots(1, 2), strict=True))
+    axes = lettered(figure.subplots(1, 2))
+    panels = dict(zip(("absolute", "relative"), axes, strict=True))
     colours = {"parent": OKABE_ITO["blue"], "running": OKABE_ITO["vermilion"]}
     for (growth,) in grow_each_setting(image, [scan.annotation.points[0]], params):
         setting = growth.setting
