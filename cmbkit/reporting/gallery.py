@@ -17,6 +17,7 @@ from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.gallery_page import REQUIRED, order, page
+from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
@@ -103,8 +104,8 @@ class Gallery:
         legend = self._legend("figure", number, data)
         tex = FIGURE_TEX.format(
             file=path.name,
-            short=tables.latex(caption),
-            caption=tables.latex(tables.titled(caption, legend)),
+            short=latex(caption),
+            caption=latex(tables.titled(caption, legend)),
             label=number,
         )
         write_whole(path.with_suffix(".tex"), tex)
@@ -137,7 +138,7 @@ class Gallery:
         rendered = tables.render_html(df, f"Table {number}. {caption}", full_note, legend)
         write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        tex = tables.render_latex(df, tex_caption, own_note, legend)
+        tex = render_latex(df, tex_caption, own_note, legend)
         write_whole(path.with_suffix(".tex"), tex)
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         bare = tables.render_html(df, "", full_note)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import Column, laid_out
-from cmbkit.reporting.tables import NOTHING, render_html, render_latex
+from cmbkit.reporting.tables import NOTHING, render_html
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
 SIDES = ("left", "right", "midline")

@@ -6,8 +6,9 @@ import pytest
 
 from cmbkit.chapters import evaluation
 from cmbkit.params import Evaluation, Inference
+from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import layout_of
-from cmbkit.reporting.tables import render_html, render_latex, shown
+from cmbkit.reporting.tables import render_html, shown
 
 RULES = {"params": Evaluation(bootstrap_samples=200)}
 
