@@ -65,7 +65,7 @@ class Mimic:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What the raters left behind for one scan.
+    """What the raters marked in one scan.
 
     Attributes
     ----------

@@ -90,3 +90,12 @@ def test_notebooks_are_small_and_name_no_machine(path):
     assert path.stat().st_size < 4 << 20
     text = path.read_text()
     assert "papermill" not in text and not re.search(r"/(home|root|Users|tmp)/", text)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_a_chapter_ends_with_what_it_shows_made_from_its_results(path):
+    book = nbformat.read(path, as_version=4)
+    assert "**" in book.cells[0].source and "?**" in book.cells[0].source, "its question"
+    heading, closing = book.cells[-2:]
+    assert heading.source.startswith("## What this chapter shows")
+    assert f"conclusions.{path.stem[3:]}_shows" in closing.source

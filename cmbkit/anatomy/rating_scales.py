@@ -33,7 +33,7 @@ GROUPINGS = {
 }
 """High-level groups; the thesis puts brainstem and cerebellum in Deep, BOMBS does not."""
 
-LOBE_NOT_TOLD = "Lobe not told"
+LOBE_UNSPECIFIED = "Lobe unspecified"
 FORMS = {
     "bombs": {
         "Lobar": ("Cortex / Grey-White Junction", "Subcortical White Matter"),
@@ -46,12 +46,12 @@ FORMS = {
             *("Basal Ganglia", "Thalamus", "Internal Capsule", "External Capsule"),
             *("Corpus Callosum", "Deep and Periventricular White Matter"),
         ),
-        "Lobar": ("Frontal", "Parietal", "Temporal", "Occipital", "Insula", LOBE_NOT_TOLD),
+        "Lobar": ("Frontal", "Parietal", "Temporal", "Occipital", "Insula", LOBE_UNSPECIFIED),
     },
 }
 """Lines of the two rating forms by group.
 
-White matter and cortex without areas are lobar on the MARS form, their lobe not told.
+White matter and cortex without areas are lobar on the MARS form, their lobe unspecified.
 """
 NOT_TOLD = frozenset(
     {
@@ -66,7 +66,7 @@ _MARS_OF_STRUCTURE = {
     **{name: name for name in ("Thalamus", "Brainstem")},
     **dict.fromkeys(REGIONS["Cerebellum"], "Cerebellum"),
     **dict.fromkeys(("Hippocampus", "Amygdala"), "Temporal"),
-    **dict.fromkeys(("Cerebral Cortex", "Cerebral White Matter"), LOBE_NOT_TOLD),
+    **dict.fromkeys(("Cerebral Cortex", "Cerebral White Matter"), LOBE_UNSPECIFIED),
 }
 _REGION_OF_STRUCTURE = {name: region for region, names in REGIONS.items() for name in names}
 BOMBS_LINES = tuple(line for lines in FORMS["bombs"].values() for line in lines)
@@ -125,7 +125,7 @@ def mars_region_of(label: int) -> str:
     """Line of the MARS form for a SynthSeg label; `OUTSIDE` for what is no brain tissue.
 
     A cortical area (option ``--parc``) tells its lobe, hippocampus and amygdala are temporal;
-    for plain cortex and white matter the lobe is not told.
+    for plain cortex and white matter the lobe is unspecified.
     """
     if int(label) in LOBE_OF_LABEL:
         return LOBE_OF_LABEL[int(label)]
@@ -148,7 +148,7 @@ def lines_not_seen(labels) -> list[str]:
     lines = dict.fromkeys(
         line for form in FORMS.values() for part in form.values() for line in part
     )
-    return [line for line in lines if line in told - seen - {LOBE_NOT_TOLD, "Temporal"}]
+    return [line for line in lines if line in told - seen - {LOBE_UNSPECIFIED, "Temporal"}]
 
 
 def group_of(region: str, grouping: str = "thesis") -> str:

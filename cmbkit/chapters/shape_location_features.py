@@ -140,7 +140,7 @@ def analytic_shapes() -> pd.DataFrame:
 
 
 def floor_data(features: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
-    """The values behind Figure S22: CMBs, then bands of perfect balls (dataset "perfect balls").
+    """The values behind Figure S60: CMBs, then bands of perfect balls (dataset "perfect balls").
 
     ``floor``: from `cmbkit.features.analytic.ball_floor`.
     """
@@ -150,7 +150,7 @@ def floor_data(features: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_slice_thickness(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
-    """Ratios of axes of each CMB with its scan's slice thickness (Figure S21).
+    """Ratios of axes of each CMB with its scan's slice thickness (Figure S59).
 
     sMOMENI is left out: its CMBs are copies of few models in MOMENI's scans.
     """
@@ -172,7 +172,7 @@ def thickness_trends(points: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]
 
 
 def thickness_data(points: pd.DataFrame, lines: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The values behind Figure S21: CMBs, then lines with slope and 95 % ends (column line)."""
+    """The values behind Figure S59: CMBs, then lines with slope and 95 % ends (column line)."""
     drawn = [
         line.assign(line=name, **{key: line.attrs[key] for key in SLOPE})
         for name, line in lines.items()

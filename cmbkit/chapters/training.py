@@ -71,7 +71,7 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
 
 
 def simulated_slices(scans: Iterable[StandardScan]) -> Figure:
-    """The clearest CMB of the thinnest slices, in simulated thick slices (Figure S4)."""
+    """The clearest CMB of the thinnest slices, in simulated thick slices (Figure S54)."""
     from cmbkit.detector.patches.slice_example import in_thick_slices
 
     found = clearest_in_thin_slices(scans)

@@ -5,7 +5,7 @@ import numpy as np
 from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas
 from cmbkit.anatomy.rating_scales import (
     BRAIN_LABELS,
-    LOBE_NOT_TOLD,
+    LOBE_UNSPECIFIED,
     group_of,
     mars_region_of,
     region_of,
@@ -62,7 +62,7 @@ def mars_region(values) -> str:
     """
     label = assign_label(values)
     line = mars_region_of(label)
-    if line == LOBE_NOT_TOLD:
+    if line == LOBE_UNSPECIFIED:
         areas = {
             area: count
             for area, count in _counts(values).items()

@@ -5,7 +5,13 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from cmbkit.features.columns import TITLES
-from cmbkit.plotting.canvas import datasets_in, new_figure, nothing_to_show, of_microbleeds
+from cmbkit.plotting.canvas import (
+    datasets_in,
+    lettered,
+    new_figure,
+    nothing_to_show,
+    of_microbleeds,
+)
 from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
 
 RATIOS = ("inv_elongation", "inv_flatness")
@@ -13,7 +19,7 @@ FLOOR = ("sphericity", "inv_flatness")
 
 
 def correlation_matrix(table):
-    """Rank correlations as a coloured lower triangle with the numbers in it (Figure S20).
+    """Rank correlations as a coloured lower triangle with the numbers in it (Figure S58).
 
     ``table`` (DataFrame): first, second, rho, n (`cmbkit.features.trends.correlations`).
     """
@@ -46,7 +52,7 @@ def correlation_matrix(table):
 
 @of_microbleeds
 def thickness_effect(points, trends):
-    """Elongation and flatness against slice thickness, a line with its band (Figure S21).
+    """Elongation and flatness against slice thickness, a line with its band (Figure S59).
 
     Parameters
     ----------
@@ -65,7 +71,7 @@ def thickness_effect(points, trends):
     shift = {name: 0.05 * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
     shown = points.assign(at=points["slice_thickness_mm"] + points["dataset"].map(shift))
     figure = new_figure(9, 4.2)
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = lettered(figure.subplots(1, 2, sharey=True))
     for axes, feature in zip(panels, RATIOS, strict=True):
         _dots(axes, shown, "at", feature, names)
         axes.set_title(f"{TITLES[feature]}\none slice thickness only: no trend")
@@ -79,7 +85,7 @@ def thickness_effect(points, trends):
 
 @of_microbleeds
 def discretisation_floor(features, floor):
-    """Shape against the number of voxels, with what a perfect ball gets (Figure S22).
+    """Shape against the number of voxels, with what a perfect ball gets (Figure S60).
 
     Parameters
     ----------
@@ -97,7 +103,7 @@ def discretisation_floor(features, floor):
     names = datasets_in(features["dataset"], DATASET_ORDER)
     bands = floor_bands(floor)
     figure = new_figure(9, 4.2)
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    panels = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
     for axes, feature in zip(panels, FLOOR, strict=True):
         part = bands[bands["feature"] == feature]
         axes.fill_between(part["n_voxels"], part["low"], part["high"], color="#CCCCCC", lw=0,

@@ -3,7 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds, panels
+from cmbkit.plotting.canvas import (
+    add_note,
+    datasets_in,
+    lettered,
+    new_figure,
+    of_microbleeds,
+    panels,
+)
 from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
 
 BOMBS_REGIONS = (
@@ -110,7 +117,7 @@ def split_bars(table, titles: dict[str, str], title: str):
     tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
     height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
     figure = new_figure(10, height)
-    grid = panels(figure, len(titles), 3, height_ratios=tallest)
+    grid = lettered(panels(figure, len(titles), 3, height_ratios=tallest))
     for axes, (name, words) in zip(grid, titles.items(), strict=True):
         part = long[long["column"] == name].astype({"value": str})
         sns.barplot(
@@ -143,7 +150,7 @@ def comparison_bars(table):
     named = table["method"] + (" (" + table["data"].astype("string") + ")").fillna("")
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=table["own"].to_numpy(bool))
     figure = new_figure(10, 1.1 + 0.32 * len(table))
-    grid = figure.subplots(1, 4, sharey=True)
+    grid = lettered(figure.subplots(1, 4, sharey=True))
     colours = {False: "#BBBBBB", True: SERIES[0]}
     for axes, metric in zip(grid, METRIC_NAMES, strict=True):
         sns.barplot(rows, x=metric, y="row", hue="own", palette=colours, saturation=1,

@@ -1,5 +1,6 @@
 """A blank figure in the house style, and what stands in its foot and below it."""
 
+import string
 import textwrap
 from collections.abc import Callable
 from functools import wraps
@@ -37,6 +38,14 @@ def panels(figure: Figure, count: int, columns: int, **how) -> np.ndarray:
     for axes in grid[count:]:
         axes.set_axis_off()
     return grid[:count]
+
+
+def lettered(panels) -> np.ndarray:
+    """The same panels, a bold letter above the left corner of each, row by row."""
+    panels = np.asarray(panels)
+    for letter, axes in zip(string.ascii_uppercase, panels.flat, strict=False):
+        axes.set_title(letter, loc="left", fontweight="bold")
+    return panels
 
 
 def nothing_to_show(reason: str) -> Figure:

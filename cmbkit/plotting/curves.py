@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cmbkit.plotting.canvas import new_figure
+from cmbkit.plotting.canvas import lettered, new_figure
 from cmbkit.plotting.style import MODEL_COLOURS, MODEL_NAMES, SERIES
 
 LOSSES = {"train_loss": "Training", "val_loss": "Validation"}
@@ -52,7 +52,7 @@ def training_record(history, title: str):
     """
     figure = new_figure(9, 6)
     figure.suptitle(title, fontsize=10)
-    (detection, segmentation), (losses, speed) = figure.subplots(2, 2)
+    (detection, segmentation), (losses, speed) = lettered(figure.subplots(2, 2))
     _lines(detection, history, {"count_f1": "F1", "count_precision": "Precision"})
     _mark_best(detection, history, "count_f1", lowest=False)
     detection.set_title("Detection (counts), validation")
@@ -126,7 +126,7 @@ def precision_recall_curves(curves):
 
 
 def thickness_curves(curves, titles: dict[str, str]):
-    """Recall above, false positives per scan below, against slice thickness (Figure S31).
+    """Recall above, false positives per scan below, against slice thickness (Figure S62).
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def peak_loss_curves(table):
     long["TE (ms)"] = long["te_ms"].map("{:g}".format)
     fields = sorted(set(table["tesla"]))
     figure = new_figure(7, 3.6)
-    panels = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
+    panels = lettered(figure.subplots(1, len(fields), sharey=True, squeeze=False)[0])
     for axes, tesla in zip(panels, fields, strict=True):
         sns.lineplot(
             long[long["tesla"] == tesla], x="thickness_mm", y="lost", hue="Summed by",

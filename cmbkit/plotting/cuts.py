@@ -117,7 +117,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
 
 
 def orthogonal_cuts(rows, spacing, *, centre, title: str = ""):
-    """Cuts through a voxel: a row per label, columns axial, coronal, sagittal (Figures 7.5, S4).
+    """Cuts through a voxel: a row per label, columns axial, coronal, sagittal (Figures 7.5, S54).
 
     ``rows`` are (label, RAS array, masks by role, see `show_cut`), all of one shape and of
     ``spacing`` mm, a number or three.
@@ -172,7 +172,7 @@ def prediction_evolution(image, truth, snapshots, spacing):
 
 
 def axial_panels(shown, window, note: str):
-    """Axial slices of one scan side by side with outlines (Figure S10).
+    """Axial slices of one scan side by side with outlines (Figure S56).
 
     ``shown`` are (title, Volume, masks by role, voxel) of each slice, see `show_cut`; ``window``
     the intensities that become black and white in all; ``note`` says how to read the figure.

@@ -135,7 +135,7 @@ def workflow():
         axes.text(x + width / 2, 4.2, title, ha="center", weight="bold", fontsize=10)
     tracks = (
         (3.1, "Random weights", "white", OKABE_ITO["blue"], "Scratch"),
-        (1.6, "Carried weights\n(source network)", "#FBE6C8", OKABE_ITO["orange"], "TL"),
+        (1.6, "Transferred weights\n(source network)", "#FBE6C8", OKABE_ITO["orange"], "TL"),
     )
     for y, start, face, colour, name in tracks:
         words = [start, f"{name}-PreTrained", f"{name}-PreTrained-\nFineTuned"]

@@ -5,7 +5,7 @@ from itertools import cycle
 import pandas as pd
 
 from cmbkit.features.columns import TITLES, axis_label
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
+from cmbkit.plotting.canvas import add_note, datasets_in, lettered, new_figure, of_microbleeds
 from cmbkit.plotting.style import (
     DATASET_ORDER,
     MODEL_COLOURS,
@@ -40,7 +40,7 @@ def radius_and_counts(features, scans):
     The violins leave out values beyond 1.5 interquartile ranges (thesis, section 4.9.1).
     """
     figure = new_figure(9, 7)
-    grid = figure.subplots(2, 2)
+    grid = lettered(figure.subplots(2, 2))
     columns = (
         (features, "radius_mm", TITLES["radius_mm"], "CMBs"),
         (scans[scans["n_cmb"] > 0], "n_cmb", "CMBs per scan", "scans"),
@@ -83,7 +83,7 @@ def shape_violins(features):
     inv_elongation.
     """
     figure = new_figure(9, 6.8)
-    panels = figure.subplots(2, 2).ravel()
+    panels = lettered(figure.subplots(2, 2)).ravel()
     for axes, feature in zip(panels, SHAPE_FEATURES, strict=True):
         _violins(axes, features, feature)
         axes.set_ylabel(axis_label(feature))
@@ -116,7 +116,7 @@ def half_violins(scan_rows, models=("scratch", "tl")):
     colours = [MODEL_COLOURS.get(m, SERIES[i % len(SERIES)]) for i, m in enumerate(models)]
     split = len(models) == 2
     figure = new_figure(10, 4.4)
-    panels = figure.subplots(1, 3, sharey=True)
+    panels = lettered(figure.subplots(1, 3, sharey=True))
     for axes, metric in zip(panels, ("precision", "recall", "f1"), strict=True):
         shared = {
             "data": rows, "x": "dataset", "y": metric, "hue": "model", "order": names,

@@ -9,7 +9,7 @@ MARKS = "os^Dv"
 
 @of_microbleeds
 def subgroup_forest(table):
-    """F1 of each subgroup with its 95 % interval (Figure S11).
+    """F1 of each subgroup with its 95 % interval (Figure S57).
 
     ``table`` (DataFrame): columns factor (e.g. "Sequence"), subgroup (e.g. "SWI"), n (CMBs),
     f1, f1_low, f1_high, and dataset: one colour and one dot per value. Optional f1_thesis: a

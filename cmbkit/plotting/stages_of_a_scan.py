@@ -1,4 +1,4 @@
-"""Figure S3: from the raw slice to the standard grid, one row per dataset."""
+"""Figure S53: from the raw slice to the standard grid, one row per dataset."""
 
 from dataclasses import dataclass
 

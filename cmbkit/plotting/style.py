@@ -40,7 +40,7 @@ ROLE_COLOURS = {
     "fp": OKABE_ITO["vermilion"],
     "fn": OKABE_ITO["blue"],
 }
-"""What an outline or a marker stands for; ``marked``: as the raters left it, not refined."""
+"""What an outline or a marker stands for; ``marked``: as the raters drew it, not refined."""
 ROLE_NAMES = {
     "annotated": "annotated",
     "predicted": "predicted",

@@ -73,7 +73,7 @@ def scan_remarks(
             )
     if not_seen:
         remarks.append(
-            "Not seen, or not told apart in part of a brain: " + ", ".join(not_seen) + ". "
+            "Not seen, or not distinguished in part of a brain: " + ", ".join(not_seen) + ". "
             "No microbleed there does not mean none."
         )
     replaced = changes.loc[changes["kind"] == "replaced", "before"].sum()

@@ -1,4 +1,4 @@
-"""Label refinement: from what the raters left behind to one integer per microbleed (5.1).
+"""Label refinement: from what the raters marked to one integer per microbleed (5.1).
 
 Masks are taken as they are, one label per microbleed. Points and scribbles are grown
 (`region_growing`); the grown region gives a radius, and the microbleed becomes a sphere of

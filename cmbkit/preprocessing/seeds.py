@@ -1,4 +1,4 @@
-"""What the raters left behind as seeds: points and scribbles, one set of voxels per microbleed."""
+"""What the raters marked as seeds: points and scribbles, one set of voxels per microbleed."""
 
 from __future__ import annotations
 

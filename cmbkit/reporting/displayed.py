@@ -67,10 +67,11 @@ class DisplayedTable(pd.DataFrame):
 
 @dataclass(frozen=True)
 class DisplayedFigure:
-    """A figure as the gallery stored it; Jupyter shows the very bytes of the file."""
+    """A figure as the gallery stored it; Jupyter shows the file's very bytes, then the caption."""
 
     number: str
     caption: str
+    legend: str
     path: Path
     figure: Figure
     data: pd.DataFrame | None = None
@@ -78,8 +79,10 @@ class DisplayedFigure:
     def __repr__(self) -> str:
         return f"Figure {self.number} ({self.path.name})"
 
-    def _repr_png_(self) -> bytes:
-        return self.path.read_bytes()
+    def _ipython_display_(self) -> None:
+        from IPython.display import Markdown, display
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {} if self.data is None else {NUMBERS: numbers_of(self.data)}
+        picture = {"text/plain": repr(self), "image/png": self.path.read_bytes()}
+        numbers = {} if self.data is None else {NUMBERS: numbers_of(self.data)}
+        display(picture | numbers, raw=True)
+        display(Markdown(f"**Figure {self.number}. {self.caption.rstrip('.')}.** {self.legend}"))

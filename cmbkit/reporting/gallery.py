@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.atomic import write_whole
-from cmbkit.plotting.canvas import SYNTHETIC_LABEL, drawn_area, label_synthetic, write_below
+from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.gallery_page import REQUIRED, order, page
+from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
+from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
+from cmbkit.reporting.pictures import png_bytes, svg_bytes
 
-SCREEN_DPI = 110
-PNG_LIMIT_BYTES = 150_000
 SVG_LIMIT_BYTES = 150_000
-_CLIP = re.compile(rb"\bp[0-9a-f]{10}\b")
-_PATH = re.compile(rb'\b(?:d|x|y)="[^"]*"')
-_DECIMALS = re.compile(rb"(\d+\.\d\d)\d+")
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
+
+
+FIGURE_TEX = """\\begin{{figure}}
+\\centering
+\\includegraphics[width=\\textwidth]{{{file}}}
+\\caption[{short}]{{{caption}}}
+\\label{{fig:{label}}}
+\\end{{figure}}
+"""
 
 
 class GalleryError(ValueError):
@@ -49,6 +55,8 @@ class Gallery:
         One line for the head of the index, e.g. what the profile reduces.
     made_with : MadeWith, optional
         The study's settings; each foot names those that its table or figure depends on.
+    legends : mapping of (kind, number) to str, optional
+        What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`).
     """
 
     def __init__(
@@ -58,12 +66,14 @@ class Gallery:
         synthetic: bool,
         note: str = "",
         made_with: MadeWith | None = None,
+        legends: Mapping[tuple[str, str], str] | None = None,
     ):
         self.folder = Path(folder)
         self.profile = profile
         self.synthetic = bool(synthetic)
         self.note = note
         self.made_with = made_with
+        self.legends = legends or {}
         (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
 
     def figure(
@@ -91,8 +101,17 @@ class Gallery:
         if data is not None:
             write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
             files.append(path.with_suffix(".csv").name)
-        self._record("figure", number, caption, files, synthetic)
-        return DisplayedFigure(str(number), caption, path, fig, data)
+        legend = self._legend("figure", number, data)
+        tex = FIGURE_TEX.format(
+            file=path.name,
+            short=latex(caption),
+            caption=latex(tables.titled(caption, legend)),
+            label=number,
+        )
+        write_whole(path.with_suffix(".tex"), tex)
+        files.append(path.with_suffix(".tex").name)
+        self._record("figure", number, caption, legend, files, synthetic)
+        return DisplayedFigure(str(number), caption, legend, path, fig, data)
 
     def table(
         self,
@@ -114,15 +133,16 @@ class Gallery:
         settings = self._settings("table", number)
         own_note = " ".join(filter(None, [layout_of(df).note, note, settings]))
         full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
-        titled = f"Table {number}. {caption}"
+        legend = self._legend("table", number, df)
         write_whole(path, csv_text(df, synthetic))
-        rendered = tables.render_html(df, titled, full_note)
+        rendered = tables.render_html(df, f"Table {number}. {caption}", full_note, legend)
         write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        write_whole(path.with_suffix(".tex"), tables.render_latex(df, tex_caption, own_note))
+        tex = render_latex(df, tex_caption, own_note, legend)
+        write_whole(path.with_suffix(".tex"), tex)
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         bare = tables.render_html(df, "", full_note)
-        self._record("table", number, caption, files, synthetic, html=bare)
+        self._record("table", number, caption, legend, files, synthetic, html=bare)
         return DisplayedTable.of(df, f"Table {number}", rendered)
 
     def data(
@@ -159,7 +179,8 @@ class Gallery:
             {"Column": list(told), "Holds": [column["Description"] for column in told.values()]}
         )
         html = tables.render_html(listed, "", settings)
-        self._record("data", number, caption, files, synthetic, html=html)
+        legend = self._legend("data", number, df)
+        self._record("data", number, caption, legend, files, synthetic, html=html)
         head = f"Data {number}: {len(df)} rows; what its {len(df.columns)} columns hold"
         folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
         return DisplayedTable.of(df, f"Data {number}", folded)
@@ -175,6 +196,9 @@ class Gallery:
         write_whole(path.with_suffix(ending), content)
         return [path.with_suffix(ending).name]
 
+    def _legend(self, kind: str, number: str, data: pd.DataFrame | None) -> str:
+        return filled(self.legends.get((kind, str(number)), ""), data)
+
     def _settings(self, kind: str, number: str) -> str:
         return self.made_with.foot(kind, number) if self.made_with else ""
 
@@ -183,11 +207,12 @@ class Gallery:
             raise GalleryError(f"{kind}: expected a number like 4.2, A.1 or S3, found {number!r}")
         return self.folder / f"{kind}_{str(number).replace('.', '_')}"
 
-    def _record(self, kind, number, caption, files, synthetic, **shown):
+    def _record(self, kind, number, caption, legend, files, synthetic, **shown):
         entry = {
             "kind": kind,
             "number": str(number),
             "caption": caption,
+            "legend": legend,
             "files": files,
             "synthetic": synthetic,
             "profile": self.profile,
@@ -202,43 +227,6 @@ class Gallery:
 def html_file(title: str, rendered: str) -> str:
     """A rendered table as a file of its own."""
     return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
-
-
-def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
-    """Encode a figure without software name or date; 256 colours where it would be large.
-
-    They are those that cover the range, so that a small patch of a rare colour keeps it.
-    """
-    from PIL import Image
-
-    raw = io.BytesIO()
-    fig.savefig(
-        raw, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches=drawn_area(fig)
-    )
-    image = Image.open(raw).convert("RGB")
-    packed = io.BytesIO()
-    image.save(packed, format="PNG", optimize=True)
-    if packed.tell() > PNG_LIMIT_BYTES:
-        packed = io.BytesIO()
-        few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
-
-
-def svg_bytes(fig: Figure) -> bytes:
-    """Encode a figure as vectors without date or software name; text stays text.
-
-    Paths are rounded to a hundredth of a point, and clipping areas are numbered in the order in
-    which they come: their names are made from coordinates that differ in the last digit from
-    run to run.
-    """
-    raw = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
-        about = {"Date": None, "Creator": None}
-        fig.savefig(raw, format="svg", metadata=about, bbox_inches=drawn_area(fig))
-    text = _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
-    order = {name: b"clip%d" % n for n, name in enumerate(dict.fromkeys(_CLIP.findall(text)))}
-    return _CLIP.sub(lambda name: order[name[0]], text)
 
 
 def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:

@@ -18,13 +18,15 @@ REQUIRED = (
     *(("figure", f"8.{n}") for n in range(1, 4)),
     *(("figure", f"A.{n}") for n in range(1, 9)),
 )
+NOT_MADE = "Figure 2.2, the original U-Net, which the thesis takes from its publication"
+"""What the thesis prints and no run can make."""
 CHAPTERS = {
     "2": "Background",
     "4": "Datasets",
     "5": "Preprocessing",
     "6": "Methods",
     "7": "Experiments",
-    "8": "Discussion",
+    "8": "Performance analysis",
     "A": "Appendix A: training details",
     "B": "Appendix B: more on the datasets",
 }
@@ -36,12 +38,13 @@ def chapter_of(number: str) -> str:
 
 
 def order(kind: str, number: str):
-    """Sort key: chapter, tables before figures, number."""
+    """Sort key: chapter, tables before figures, number; beyond the thesis the number alone."""
     chapter = chapter_of(number)
     names = list(CHAPTERS)
     place = names.index(chapter) if chapter in CHAPTERS else len(names)
     digits = [int(part) for part in re.findall(r"\d+", str(number))]
-    return place, chapter if place == len(names) else "", kind != "table", digits, str(number)
+    later = kind != "table" and place < len(names)
+    return place, re.sub(r"\d.*", "", chapter), later, digits, str(number), kind != "table"
 
 
 def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
@@ -63,6 +66,7 @@ def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
         label=SYNTHETIC_LABEL,
         missing=missing,
         total=len(REQUIRED),
+        not_made=NOT_MADE,
         sections=[(name, list(group)) for name, group in groupby(entries, key=_section)],
     )
 

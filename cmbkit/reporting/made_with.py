@@ -47,16 +47,16 @@ DEPENDS = {
     **_listed("table", "S36 S37 S41", FOUND),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),
-    **_listed("figure", "7.1 S32b", ()),
+    **_listed("figure", "7.1 S63", ()),
     **_listed("figure", "2.1 4.1 S1", ("raw",)),
-    **_listed("figure", "4.2 4.3 4.4 5.1 A.8 S2 S2b S3 S4 S5 S20 S21 S22 S23", SCANS),
+    **_listed("figure", "4.2 4.3 4.4 5.1 A.8 S51 S52 S53 S54 S55 S58 S59 S60 S61", SCANS),
     **_listed("figure", "6.1 A.7", ("network",)),
     **_listed("figure", "A.6", (*SCANS, "training")),
     **_listed("figure", "6.2", (*SCANS, "network", "training", "maps")),
     **_listed("figure", "7.2 7.3 A.1 A.2 A.3 A.4", TRAINED),
     **_listed("figure", "A.5", (*TRAINED, "candidates")),
-    **_listed("figure", "7.4 7.5 8.1 8.2 8.3 S10 S11 S12 S38 S41", FOUND),
-    **_listed("figure", "S31", EXPERIMENT),
+    **_listed("figure", "7.4 7.5 8.1 8.2 8.3 S12 S38 S56 S57 S64", FOUND),
+    **_listed("figure", "S62", EXPERIMENT),
 }
 """The parts that each table and figure depends on."""
 

@@ -12,10 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.atomic import whole_folder
-from cmbkit.reporting.gallery import csv_text, html_file, png_bytes
+from cmbkit.reporting.gallery import csv_text, html_file
+from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.pages import render
-from cmbkit.reporting.tables import render_html, render_latex
+from cmbkit.reporting.pictures import png_bytes
+from cmbkit.reporting.tables import render_html
 
 PAGE = "index.html"
 

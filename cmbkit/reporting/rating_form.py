@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.anatomy.rating_scales import FORMS, LOBE_NOT_TOLD, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import Column, laid_out
-from cmbkit.reporting.tables import NOTHING, render_html, render_latex
+from cmbkit.reporting.tables import NOTHING, render_html
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
 SIDES = ("left", "right", "midline")
@@ -214,7 +215,7 @@ def _lines(counts: pd.DataFrame, scale: str, grouping: str, unseen) -> pd.DataFr
             groups["Deep" if region in NOT_TOLD else group_of(region, "thesis")].append(region)
     counts = counts.reindex(columns=columns, fill_value=0).rename_axis(columns=None)
     unknown = {*NOT_TOLD, *unseen}
-    if LOBE_NOT_TOLD in counts.index:
+    if LOBE_UNSPECIFIED in counts.index:
         unknown |= {line for line in FORMS["mars"]["Lobar"] if line not in counts.index}
     rows = []
     for group, regions in [*groups.items(), (OUTSIDE, (OUTSIDE,))]:
@@ -236,9 +237,9 @@ def _note(rows, scale: str) -> str:
     parts = [f"{NOTHING}: the parcellation has no labels that tell this line."]
     if scale == "bombs":
         parts.append("Size: the longest diameter.")
-    if scale == "mars" and (rows["mars_region"] == LOBE_NOT_TOLD).any():
+    if scale == "mars" and (rows["mars_region"] == LOBE_UNSPECIFIED).any():
         parts.append(
-            "Lobe not told: white matter, deep and periventricular included, and plain cortex."
+            "Lobe unspecified: white matter, deep and periventricular included, and plain cortex."
         )
     if "certainty" not in rows:
         parts.append("Certainty was not rated: all count as " + CERTAINTIES[scale][0] + ".")

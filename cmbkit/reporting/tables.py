@@ -1,7 +1,7 @@
 """Tables of numbers as text: the only place where a number of a table becomes text.
 
-`shown` makes the cells, after the table's layout (`cmbkit.reporting.layout`); pandas writes them
-through its Styler as LaTeX, the template ``table.html`` as HTML.
+`columns_of` makes the cells, after the table's layout (`cmbkit.reporting.layout`); the template
+``table.html`` writes them as HTML, `cmbkit.reporting.latex_tables` as LaTeX.
 """
 
 from __future__ import annotations
@@ -16,21 +16,7 @@ from cmbkit.reporting.layout import PARTS, THESIS, Column, Layout, layout_of
 from cmbkit.reporting.pages import render
 
 NOTHING = "–"
-WIDE = 7
 ITALICS = "In italics: the thesis."
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: "\\" + character for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "Δ": r"$\Delta$",
-    "³": r"$^3$",
-    "²": r"$^2$",
-    "–": "--",
-}
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ class Shown:
     printed: Shown | None = None
 
 
-def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
+def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str = "") -> str:
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
     Numbers stand right, words left; what the thesis prints stands in italics below our value.
@@ -53,42 +39,14 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "") -> str:
     ----------
     table : DataFrame
         Numbers, with or without a layout. A named index becomes columns.
-    caption, note : str
-        Plain text; left out where empty.
+    caption, note, legend : str
+        Plain text; left out where empty. The legend stands after the caption.
     """
-    columns = _columns(table)
+    columns = columns_of(table)
     note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
     rows = range(len(columns[0].texts) if columns else 0)
-    return render("table.html", columns=columns, rows=rows, caption=caption, note=note) + "\n"
-
-
-def render_latex(table: pd.DataFrame, caption: str, note: str = "") -> str:
-    """Return a LaTeX table (packages booktabs, makecell and, for wide tables, graphicx).
-
-    Parameters are those of `render_html`.
-    """
-    columns = _columns(table)
-    note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
-    cells = pd.DataFrame({latex(column.head): _latex_cells(column) for column in columns})
-    style = cells.style.hide(axis="index")
-    form = "".join("r" if column.numeric else "l" for column in columns)
-    tabular = style.to_latex(hrules=True, column_format=form).rstrip("\n")
-    if len(columns) > WIDE:
-        tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}\n}}"
-    foot = [rf"\par\footnotesize {latex(note)}"] if note else []
-    head = [r"\begin{table}", r"\centering", rf"\caption{{{latex(caption)}}}"]
-    return "\n".join([*head, tabular, *foot, r"\end{table}"]) + "\n"
-
-
-def _latex_cells(column: Shown) -> list[str]:
-    marked = [
-        rf"\textbf{{{latex(text)}}}" if bold else latex(text)
-        for text, bold in zip(column.texts, column.bold, strict=True)
-    ]
-    if column.printed is None:
-        return marked
-    below = [rf"\textit{{{cell}}}" for cell in _latex_cells(column.printed)]
-    return [rf"\makecell[r]{{{a} \\ {b}}}" for a, b in zip(marked, below, strict=True)]
+    texts = {"caption": caption, "legend": legend, "note": note}
+    return render("table.html", columns=columns, rows=rows, **texts) + "\n"
 
 
 def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,14 +60,15 @@ def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     bold : DataFrame of bool
         Shape and columns of ``cells``.
     """
-    columns = [part for c in _columns(table) for part in (c, c.printed) if part is not None]
+    columns = [part for c in columns_of(table) for part in (c, c.printed) if part is not None]
     index = pd.RangeIndex(len(table))
     cells = {column.head: column.texts for column in columns}
     bold = {column.head: column.bold for column in columns}
     return pd.DataFrame(cells, index=index, dtype=object), pd.DataFrame(bold, index=index)
 
 
-def _columns(table: pd.DataFrame) -> list[Shown]:
+def columns_of(table: pd.DataFrame) -> list[Shown]:
+    """The shown columns of a table, in order."""
     layout = layout_of(table)
     named = [name for name in table.index.names if name is not None]
     if named:
@@ -196,9 +155,9 @@ def range_text(low, high, decimals=None) -> str:
     return ends[0] if ends[0] == ends[1] else "-".join(ends)
 
 
-def latex(text: str) -> str:
-    """Plain text for LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in str(text))
+def titled(caption: str, legend: str) -> str:
+    """A caption and, as a sentence after it, its legend where there is one."""
+    return f"{caption.rstrip('.')}. {legend}" if legend else caption
 
 
 def setting_text(value) -> str:

@@ -169,9 +169,11 @@ class Study:
     def gallery(self):
         """Where tables and figures are saved under their thesis numbers."""
         from cmbkit.reporting.gallery import Gallery
+        from cmbkit.reporting.legends import read_legends
 
         folder = self.root / self.params.figures_dir / self.params.profile
-        return Gallery(folder, self.params.profile, self.synthetic, self.note, self.made_with)
+        about = (self.params.profile, self.synthetic, self.note, self.made_with)
+        return Gallery(folder, *about, read_legends())
 
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -6,7 +6,9 @@ import pytest
 
 from cmbkit.chapters import evaluation
 from cmbkit.params import Evaluation, Inference
-from cmbkit.reporting.tables import render_html, render_latex, shown
+from cmbkit.reporting.latex_tables import render_latex
+from cmbkit.reporting.layout import layout_of
+from cmbkit.reporting.tables import render_html, shown
 
 RULES = {"params": Evaluation(bootstrap_samples=200)}
 
@@ -81,6 +83,9 @@ def test_table_7_5_agrees_with_the_thesis_under_both_conventions(positive):
     for name in ("precision", "recall", "f1", "specificity"):
         assert row[name] == pytest.approx(row[f"{name}_thesis"], abs=0.0006)
     assert row["n_positive"] == {"fewer_than": 7, "at_least": 11}[positive]
+    assert row["n_many"] == 11
+    many = layout_of(table).columns[4]
+    assert many.title == "Sensitivity for many" and row[many.key] == pytest.approx(5 / 11)
     assert row["recall"] == pytest.approx({"fewer_than": 6 / 7, "at_least": 5 / 11}[positive])
 
 
@@ -174,7 +179,7 @@ def test_curves_in_one_number_by_dataset_and_model(scans):
     row = table.query("dataset == 'DOU' and model == 'scratch' and figure == 'average_precision'")
     assert row["value"].iloc[0] == pytest.approx(51 / 74)  # precision 1 until all TP are in
     assert table["model"].unique().tolist() == ["scratch", "tl", "my detector"]
-    assert evaluation.figure_s41(pd.DataFrame(rows), scans).axes
+    assert evaluation.figure_s64(pd.DataFrame(rows), scans).axes
 
 
 def test_table_of_coverage_shows_both_methods():

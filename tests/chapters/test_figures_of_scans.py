@@ -128,10 +128,10 @@ def raw_and_standard(standard):
 
 def test_figure_s5_names_what_made_mask_and_regions(raw_and_standard):
     table = pd.DataFrame({"uid": ["DOU-07"], "dataset": "DOU"})
-    figure = preprocessing.figure_s5(table, {"DOU-07": raw_and_standard})
+    figure = preprocessing.figure_s55(table, {"DOU-07": raw_and_standard})
     assert "DOU-07, SWI\nBrain mask: stand-in A; regions: stand-in B" in words(figure)
     assert "Cerebral White Matter" in words(figure)
-    assert "No scan in this run" in words(preprocessing.figure_s5(table.iloc[:0], {}))
+    assert "No scan in this run" in words(preprocessing.figure_s55(table.iloc[:0], {}))
 
 
 def test_raw_image_brain_and_regions_are_shown_on_one_grid_in_mm(raw_and_standard):

@@ -11,7 +11,8 @@ from cmbkit.preprocessing import cleaning
 from cmbkit.preprocessing.census import Ledger
 from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.records import Acquisition, Annotation, Scan
-from cmbkit.reporting.tables import render_latex, shown
+from cmbkit.reporting.latex_tables import render_latex
+from cmbkit.reporting.tables import shown
 
 KINDS = {
     "CRB": "scribbles",

@@ -49,7 +49,7 @@ def test_sizes_by_dataset(trials):
     assert (row["n"], row["radius_visible_mm"], row["radius_true_mm"]) == (2, 1.5, 0.75)
     assert (row["published"], row["guarded"]) == (3.5, 1.5)
     assert (row["twice_published"], row["twice_guarded"]) == (1, 0)
-    points = sum(len(c.get_offsets()) for c in chapter.figure_s2b(trials).axes[0].collections)
+    points = sum(len(c.get_offsets()) for c in chapter.figure_s52(trials).axes[0].collections)
     assert points == 4
 
 
@@ -57,4 +57,4 @@ def test_without_truth_one_line(trials):
     unknown = trials.assign(radius_visible_mm=float("nan"))
     assert "truth" in chapter.refinement_in_words(chapter.table_s2c(unknown))
     assert chapter.table_s2b(unknown).empty and chapter.table_s2c(trials.iloc[:0]).empty
-    assert chapter.figure_s2b(unknown) is not None
+    assert chapter.figure_s52(unknown) is not None

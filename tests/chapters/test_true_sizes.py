@@ -43,7 +43,7 @@ def test_the_same_microbleeds_by_four_sizes():
         ((-0.9, -0.1), (-0.9, -0.1), "alike missed CMBs are smaller: here the leak does not"),
         ((-0.1, 0.1), (-0.9, -0.1), "are no different, in truth smaller: the leak hides"),
         ((-0.1, 0.1), (-0.1, 0.1), "By what can be seen of them missed CMBs are smaller"),
-        ((np.nan, np.nan), (np.nan, np.nan), "larger cannot be told"),
+        ((np.nan, np.nan), (np.nan, np.nan), "larger is unknown"),
     ],
 )
 def test_what_is_said_follows_from_the_intervals(published, true, told):

@@ -109,8 +109,8 @@ def test_labels_that_synthseg_does_not_have_are_refused():
         ([49], "Thalamus"),
         ([16], "Brainstem"),
         ([46], "Cerebellum"),
-        ([3, 3], "Lobe not told"),
-        ([41], "Lobe not told"),
+        ([3, 3], "Lobe unspecified"),
+        ([41], "Lobe unspecified"),
         ([4], "Outside brain tissue"),
     ],
 )

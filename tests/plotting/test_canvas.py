@@ -12,7 +12,7 @@ from cmbkit.features.trends import correlations
 from cmbkit.plotting import associations, bars, distributions, forest, glass_brain, renders
 from cmbkit.plotting.canvas import label_synthetic, new_figure, write_below
 from cmbkit.plotting.diagrams import patch_sampling
-from cmbkit.reporting.gallery import png_bytes
+from cmbkit.reporting.pictures import png_bytes
 
 NONE = pd.DataFrame(columns=["dataset", "radius_mm"])
 

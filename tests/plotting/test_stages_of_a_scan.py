@@ -1,4 +1,4 @@
-"""Figure S3: every close view in mm, with its bar, where the frame says."""
+"""Figure S53: every close view in mm, with its bar, where the frame says."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,8 @@
 
 import pandas as pd
 from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
 from cmbkit.reporting.displayed import NUMBERS
@@ -21,11 +23,16 @@ def test_a_displayed_table_goes_on_as_a_dataframe(tmp_path):
     assert "Table 7.2. Scores" in bundle["text/html"] and "2 rows" in bundle["text/plain"]
 
 
-def test_a_displayed_figure_shows_the_file_and_the_numbers_behind_it(tmp_path):
+def test_a_displayed_figure_shows_the_file_its_numbers_and_its_caption(tmp_path):
     figure = Figure()
     figure.subplots().plot([0, 1])
     behind = pd.DataFrame({"y": [0, 1]})
-    gallery = Gallery(tmp_path, "demo", synthetic=True)
-    bundle, _ = DisplayFormatter().format(gallery.figure("4.2", figure, "A line", behind))
-    assert bundle["image/png"] == (tmp_path / "figure_4_2.png").read_bytes()
-    assert bundle[NUMBERS]["rows"] == [[0], [1]]
+    legends = {("figure", "4.2"): "Of {rows} rows."}
+    gallery = Gallery(tmp_path, "demo", synthetic=True, legends=legends)
+    shell = InteractiveShell.instance()
+    with capture_output() as shown:
+        shell.display_formatter.format(gallery.figure("4.2", figure, "A line", behind))
+    picture, caption = (output.data for output in shown.outputs)
+    assert picture["image/png"] == (tmp_path / "figure_4_2.png").read_bytes()
+    assert picture[NUMBERS]["rows"] == [[0], [1]]
+    assert caption["text/markdown"] == "**Figure 4.2. A line.** Of 2 rows."

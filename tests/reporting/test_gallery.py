@@ -13,11 +13,12 @@ from cmbkit.reporting.gallery import (
     GalleryError,
     csv_text,
     missing,
-    png_bytes,
     read_entries,
     write_index,
 )
 from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.legends import LegendError
+from cmbkit.reporting.pictures import png_bytes
 
 
 def line_figure():
@@ -47,7 +48,8 @@ def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
 def test_files_carry_the_number(filled):
     names = {path.name for path in filled.folder.iterdir() if path.is_file()}
     assert names == {
-        "figure_8_1.png", "figure_8_1.svg", "figure_4_2.png", "figure_4_2.svg", "figure_4_2.csv",
+        "figure_8_1.png", "figure_8_1.svg", "figure_8_1.tex", "figure_4_2.png", "figure_4_2.svg",
+        "figure_4_2.tex", "figure_4_2.csv",
         "table_7_2.csv", "table_7_2.html", "table_7_2.tex",
     }  # fmt: skip
 
@@ -81,12 +83,12 @@ def test_a_diagram_may_say_that_it_shows_no_results(filled):
 
 
 def test_entries_follow_the_thesis_whatever_the_order_of_writing(filled):
-    for number in ("A.1", "7.10", "7.2", "S1"):
+    for number in ("A.1", "7.10", "7.2", "S10", "S2"):
         filled.figure(number, line_figure(), "Later.")
     order = [f"{entry['kind']} {entry['number']}" for entry in read_entries(filled.folder)]
     assert order == [
         "figure 4.2", "table 7.2", "figure 7.2", "figure 7.10", "figure 8.1", "figure A.1",
-        "figure S1",
+        "figure S2", "figure S10",
     ]  # fmt: skip
 
 
@@ -174,7 +176,6 @@ def test_shown_objects_display_what_was_stored(filled):
     html = table._repr_mimebundle_()["text/html"]
     assert html.startswith("<table") and "Literature." in html
     figure = filled.figure("8.3", line_figure(), "Renders.")
-    assert figure._repr_png_() == (filled.folder / "figure_8_3.png").read_bytes()
     assert repr(figure) == "Figure 8.3 (figure_8_3.png)"
 
 
@@ -230,3 +231,27 @@ def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
         "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
     )
     assert r"\footnotesize Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()
+
+
+def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):
+    """Three rows of two scans; 5 + 2 + 1 CMBs."""
+    rows = pd.DataFrame({"uid": ["a", "a", "b"], "n_cmb": [5, 2, 1]})
+    legend = "{rows} rows of {scans} scans, {total_n_cmb} CMBs & more."
+    legends = {("figure", "4.2"): legend, ("table", "7.2"): legend}
+    gallery = Gallery(tmp_path, "demo", synthetic=True, legends=legends)
+    gallery.figure("4.2", line_figure(), "Radii", rows)
+    gallery.table("7.2", rows, "Scores")
+    text = "3 rows of 2 scans, 8 CMBs & more."
+    html, tex = text.replace("&", "&amp;"), text.replace("&", r"\&")
+    assert write_index(tmp_path).read_text().count(html) == 2
+    assert html in (tmp_path / "table_7_2.html").read_text()
+    assert (
+        rf"\caption[Scores (synthetic cohort)]{{Scores (synthetic cohort). {tex}}}"
+        in (tmp_path / "table_7_2.tex").read_text()
+    )
+    figure = (tmp_path / "figure_4_2.tex").read_text()
+    assert rf"\caption[Radii]{{Radii. {tex}}}" in figure and "{figure_4_2.png}" in figure
+    with pytest.raises(LegendError, match="total_n_cmb"):
+        gallery.table("7.2", rows[["uid"]], "Scores")
+    gallery.table("7.2", rows[["uid"]].iloc[:0], "Scores")
+    assert "0 rows of 0 scans, 0 CMBs" in (tmp_path / "table_7_2.html").read_text()

@@ -52,7 +52,7 @@ def test_lines_that_no_label_tells_are_not_zero(features):
 
 def test_mars_knows_lobes_where_the_labels_do(features):
     form = rating_form(features, "DOU-1", "mars")
-    assert form.count("Frontal") == 1 and form.count("Lobe not told") == 1
+    assert form.count("Frontal") == 1 and form.count("Lobe unspecified") == 1
     assert form.count("Thalamus", side="left") == 1 and form.count("Brainstem") == 1
     totals = form.table[form.table["region"] == "total"].set_index("group")["total"]
     assert totals.to_dict() == {"Infratentorial": 1, "Deep": 2, "Lobar": 2, "All": 6}
@@ -60,7 +60,7 @@ def test_mars_knows_lobes_where_the_labels_do(features):
     # one CMB's lobe is not told: it may be parietal, so no zero can be given there
     parietal = form.table.set_index("region")["total"]["Parietal"]
     assert parietal is pd.NA
-    told = rating_form(features[features["mars_region"] != "Lobe not told"], "DOU-1", "mars")
+    told = rating_form(features[features["mars_region"] != "Lobe unspecified"], "DOU-1", "mars")
     assert told.table.set_index("region")["total"]["Parietal"] == 0
 
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from cmbkit.reporting import tables
+from cmbkit.reporting import latex_tables, tables
 from cmbkit.reporting.layout import Column, laid_out, layout_of
 
 NAN = float("nan")
@@ -78,8 +78,8 @@ def test_the_thesis_stands_in_italics_below_and_words_stand_left():
     sides = [cell.attrib["style"].split("text-align:")[1] for cell in cells]
     assert sides == ["left", "left", "right", "right"]
     assert cells[2].text.split(" ") == ["0.426\xa0±\xa00.193", "[0.21,\xa00.63]"]
-    tex = tables.render_latex(laid(), "x")
-    assert r"\makecell[r]{0.426 $\pm$ 0.193 [0.21, 0.63] \\ \textit{0.500}}" in tex
+    tex = latex_tables.render_latex(laid(), "x")
+    assert r"\makecell[r]{0.426 $\pm$ 0.193 \\ {[}0.21, 0.63] \\ \textit{0.500}}" in tex
 
 
 @pytest.mark.parametrize(("p", "text"), [(4.9e-5, "<0.0001"), (5.1e-5, "0.0001"), (0.04, "0.0400")])
@@ -89,10 +89,25 @@ def test_p_is_never_zero(p, text):
 
 
 def test_latex_escapes_counts_its_columns_and_marks_the_best():
-    text = tables.render_latex(pd.DataFrame({"a_b": ["50 %"], "x": [NAN]}), "Share & rest")
+    text = latex_tables.render_latex(pd.DataFrame({"a_b": ["50 %"], "x": [NAN]}), "Share & rest")
     assert r"a\_b & x \\" in text and r"50 \% & -- \\" in text
     assert r"\caption{Share \& rest}" in text and r"\begin{tabular}{lr}" in text
-    assert r"\textbf{0.489 $\pm$ 0.259 [0.30, 0.60]}" in tables.render_latex(laid(), "x")
+    bold = r"\textbf{0.489 $\pm$ 0.259} \\ \textbf{{[}0.30, 0.60]}"
+    assert bold in latex_tables.render_latex(laid(), "x")
+
+
+def test_a_wide_latex_table_lies_on_its_side_at_8_points_and_long_words_wrap():
+    """Ten quantities as in TABLE (16 characters each), and a sentence: no more than 240 mm."""
+    names = [f"f{i}" for i in range(9)]
+    values = {f"{n}{end}": TABLE[f"f1{end}"] for n in names for end in ("", "_sd", "_low", "_high")}
+    table = TABLE[["dataset"]].assign(**values, note="a sentence that is too long for one line")
+    wide = laid_out(table, [Column("dataset"), *map(Column, names), Column("note", "Note")])
+    tex = latex_tables.render_latex(wide, "x")
+    assert r"\begin{sidewaystable}" in tex and "resizebox" not in tex and r"{8}{9.5}" in tex
+    assert "p{" in tex and tex.count(r"0.426 $\pm$ 0.193") == 9
+    widths = latex_tables.widths_mm(tables.columns_of(wide))
+    assert sum(widths) + latex_tables.GAP_MM * len(widths) <= latex_tables.LANDSCAPE_MM + 0.1
+    assert r"\begin{table}" in latex_tables.render_latex(laid(), "x")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from cmbkit.chapters.evaluation.figures import (
     figure_7_4,
     figure_7_5,
-    figure_s10,
-    figure_s41,
+    figure_s56,
+    figure_s64,
     largest_difference,
     real_scan_view,
 )

@@ -1,4 +1,4 @@
-"""Figures 7.4 and 7.5, and the real scan with implanted microbleeds (Figure S10, a view)."""
+"""Figures 7.4 and 7.5, and the real scan with implanted microbleeds (Figure S56, a view)."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -63,13 +63,13 @@ def figure_7_5(
     return cuts.orthogonal_cuts(crops, spacing, centre=middle(crops), title=title)
 
 
-def figure_s41(calls: pd.DataFrame, scans: pd.DataFrame) -> Figure:
+def figure_s64(calls: pd.DataFrame, scans: pd.DataFrame) -> Figure:
     """Free-response curves of the models on all scans (``calls``, ``scans``: `table_s41`)."""
     n_scans = in_order(scans, model=MODELS).groupby("model", sort=False)["uid"].nunique()
     return froc_curves({m: froc(calls[calls["model"] == m], n) for m, n in n_scans.items()})
 
 
-def figure_s10(
+def figure_s56(
     standard: StandardScan, candidates: Volume, implanted: pd.DataFrame, slices: int = 6
 ) -> Figure:
     """The real scan: axial slices through its implants, implants and candidates outlined.

@@ -105,17 +105,20 @@ def table_7_5(
     Returns
     -------
     DataFrame
-        dataset, threshold, model, n_positive, precision, recall, f1, specificity with _low,
-        _high and _thesis.
+        dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
+        _low, _high and _thesis.
     """
     keys, rates = ["dataset", "threshold", "model"], ["precision", "recall", "f1", "specificity"]
     rows = [
-        dict(zip(KEYS, values, strict=True)) | classification_summary(group, threshold, positive)
+        dict(zip(KEYS, values, strict=True))
+        | {"n_many": int((group["n_gt"] >= threshold).sum())}
+        | classification_summary(group, threshold, positive)
         for threshold in params.scan_thresholds
         for values, group in scans.groupby(KEYS, sort=False)
     ]
     orders = {"dataset": DATASETS, "threshold": sorted(params.scan_thresholds), "model": MODELS}
     table = in_order(pd.DataFrame(rows), **orders)
+    many = "specificity" if positive == "fewer_than" else "recall"
     printed = thesis_numbers("7.5").merge(table[keys], on=keys)
     if positive == "at_least":
         printed = pd.DataFrame([_turned_round(row) for row in printed.to_dict("records")])
@@ -125,11 +128,18 @@ def table_7_5(
         DATASET,
         Column("threshold", "Threshold"),
         MODEL,
+        Column("n_many", "Scans with many"),
+        Column(many, "Sensitivity for many", 3, "max"),
         Column("n_positive", "Positive scans"),
-        *(Column(name, name.capitalize(), 3, "max") for name in rates),
+        *(Column(name, name.capitalize(), 3, "max") for name in rates if name != many),
     ]
     sign = "fewer CMBs than the threshold" if positive == "fewer_than" else "threshold or more CMBs"
-    note = f"Positive group: scans with {sign} {INTERVAL}."
+    note = (
+        "Many: the threshold or more CMBs; sensitivity for many: the share of such scans that are "
+        f"found to have as many, here the {many}. Positive group of the other rates: scans with "
+        f"{sign} {INTERVAL}. The thesis's text takes scans with many as positive, its numbers "
+        "those with few."
+    )
     return result_table(table, shown, within=("dataset", "threshold"), note=note)
 
 

@@ -1,8 +1,8 @@
 """Notebook 02: from raw scans and raters' marks to the standard grid (chapter 5)."""
 
-from cmbkit.chapters.preprocessing.figures import figure_5_1, figure_s2, figure_s3, figure_s5
+from cmbkit.chapters.preprocessing.figures import figure_5_1, figure_s51, figure_s53, figure_s55
 from cmbkit.chapters.preprocessing.refinement import (
-    figure_s2b,
+    figure_s52,
     refinement_in_words,
     table_s2b,
     table_s2c,

@@ -1,4 +1,4 @@
-"""Figures 5.1, S2, S3 and S5."""
+"""Figures 5.1, S51, S53 and S55."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from cmbkit.chapters.raw_slices import PLACE, raw_marks
 from cmbkit.params import Preprocessing
-from cmbkit.plotting.canvas import new_figure, nothing_to_show
+from cmbkit.plotting.canvas import lettered, new_figure, nothing_to_show
 from cmbkit.plotting.cuts import crop_around
 from cmbkit.plotting.overlays import brain_mask_and_parcellation
 from cmbkit.plotting.renders import evenly_by_size, render_grid
@@ -27,8 +27,8 @@ from cmbkit.records import Scan, StandardScan
 from cmbkit.volume import Volume
 
 
-def figure_s2(standard: Iterable[StandardScan], params: Preprocessing) -> Figure:
-    """Size of the grown region against the tolerance, for every setting (Figure S2).
+def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figure:
+    """Size of the grown region against the tolerance, for every setting (Figure S51).
 
     Shown is the first annotated point of the first scan that has points.
     """
@@ -41,7 +41,8 @@ def figure_s2(standard: Iterable[StandardScan], params: Preprocessing) -> Figure
     scan = chosen.scan
     image, _ = fill_nan(Volume.read(scan.image))
     figure = new_figure(8.5, 3.6)
-    panels = dict(zip(("absolute", "relative"), figure.subplots(1, 2), strict=True))
+    axes = lettered(figure.subplots(1, 2))
+    panels = dict(zip(("absolute", "relative"), axes, strict=True))
     colours = {"parent": OKABE_ITO["blue"], "running": OKABE_ITO["vermilion"]}
     for (growth,) in grow_each_setting(image, [scan.annotation.points[0]], params):
         setting = growth.setting
@@ -63,13 +64,13 @@ def figure_s2(standard: Iterable[StandardScan], params: Preprocessing) -> Figure
     return figure
 
 
-def figure_s3(
+def figure_s53(
     table: pd.DataFrame,
     microbleeds: pd.DataFrame,
     standard: Mapping[str, StandardScan],
     params: Preprocessing,
 ) -> Figure:
-    """From the raw slice to the standard grid, one row per dataset (Figure S3).
+    """From the raw slice to the standard grid, one row per dataset (Figure S53).
 
     ``table``, ``microbleeds``: scan table; one row per annotated CMB.
     """
@@ -77,7 +78,7 @@ def figure_s3(
 
 
 def story_rows(table, microbleeds, standard, params, size_mm: float = 24.0) -> list[StoryRow]:
-    """Rows of Figure S3; close views are ``size_mm`` wide. Parameters are those of `figure_s3`."""
+    """Rows of Figure S53; close views are ``size_mm`` wide. Parameters: those of `figure_s53`."""
     chosen = typical_microbleeds(table, microbleeds).items()
     return [_row(standard[uid], lesion, params, size_mm) for uid, lesion in chosen]
 
@@ -157,10 +158,10 @@ def _title(scan: Scan, raw: Volume, lesion) -> str:
     return "\n".join([*lines, f"radius {lesion['radius_mm']:.2f} mm"])
 
 
-def figure_s5(
+def figure_s55(
     table: pd.DataFrame, standard: Mapping[str, StandardScan], datasets=("DOU", "CRB")
 ) -> Figure:
-    """Brain mask and parcellation over the raw image of one scan per dataset (Figure S5).
+    """Brain mask and parcellation over the raw image of one scan per dataset (Figure S55).
 
     Shown is a dataset's first scan by uid; ``datasets`` that are not in the table are left out;
     without any of them, the first two.

@@ -1,4 +1,4 @@
-"""Label refinement beside the truth: Tables S2b and S2c, Figure S2b."""
+"""Label refinement beside the truth: Tables S2b and S2c, Figure S52."""
 
 import numpy as np
 import pandas as pd
@@ -133,7 +133,7 @@ def refinement_in_words(table: pd.DataFrame) -> str:
     return "\n\n".join(lines) or NO_TRUTH
 
 
-def figure_s2b(trials: pd.DataFrame) -> Figure:
-    """Visible and true radius against refined radius, by dataset (Figure S2b)."""
+def figure_s52(trials: pd.DataFrame) -> Figure:
+    """Visible and true radius against refined radius, by dataset (Figure S52)."""
     rows = as_chosen(known(trials))
     return size_against_truth(rows, TOO_LARGE) if len(rows) else nothing_to_show(NO_TRUTH)

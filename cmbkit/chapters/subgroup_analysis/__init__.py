@@ -5,9 +5,9 @@ from cmbkit.chapters.subgroup_analysis.figures import (
     figure_8_1,
     figure_8_2,
     figure_8_3,
-    figure_s11,
-    figure_s31,
     figure_s38,
+    figure_s57,
+    figure_s62,
     found_and_missed,
     places_in_mni,
 )

@@ -1,4 +1,4 @@
-"""Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figures S11, S31, S38."""
+"""Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figures S38, S57, S62."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,7 +25,7 @@ Candidates = Callable[[str, StandardScan], Volume]
 def examples(
     matches: pd.DataFrame, match: str, dataset: str, *, model: str = "scratch", count: int = 2
 ) -> pd.DataFrame:
-    """Matches of one kind to look at: the surest false positives, the most elongated misses.
+    """Matches of one kind to look at: the most probable false positives, the most elongated misses.
 
     Parameters
     ----------
@@ -128,12 +128,12 @@ def _pair(row, standard: StandardScan, candidates: Candidates) -> tuple:
     return truth, predicted, float(lesions.spacing[0]), row.gt_radius_mm
 
 
-def figure_s11(table: pd.DataFrame) -> Figure:
+def figure_s57(table: pd.DataFrame) -> Figure:
     """F1 by subgroup of scans with its intervals: `table_s11` as a picture."""
     return subgroup_forest(table)
 
 
-def figure_s31(curves: pd.DataFrame) -> Figure:
+def figure_s62(curves: pd.DataFrame) -> Figure:
     """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
     if curves.empty:
         return nothing_to_show(LEFT_OUT)

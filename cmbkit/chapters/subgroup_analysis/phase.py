@@ -54,6 +54,6 @@ def table_s37b(
     note = (
         "Sign of the dipole in the high-pass filtered phase: blood is paramagnetic, calcium "
         "diamagnetic, so a mimic with the sign of calcium is told from a CMB [Wilson's 95 % "
-        "interval]. What holds blood too (cavernomas, veins) is not told apart."
+        "interval]. What holds blood too (cavernomas, veins) is not distinguished."
     )
     return laid_out(table, columns, note=note)

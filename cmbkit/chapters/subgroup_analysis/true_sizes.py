@@ -18,7 +18,7 @@ SIZES = {
     "true": "true",
 }
 """Of these, "published" is the grown region without the guard, "refined" what Table 8.3 shows."""
-NO_TRUTH = "No truth is known of the CMBs of this run, so what the leak made cannot be told."
+NO_TRUTH = "No truth is known of the CMBs of this run, so the effect of leaks is unknown."
 TOGETHER = "All"
 
 
@@ -122,7 +122,7 @@ def _verdict(told: dict[str, str]) -> str:
     """What the directions of missed against found CMBs by each size mean together."""
     published, true = told["published"], told["true"]
     if "not known" in (published, true):
-        return "An interval is missing: which of them are larger cannot be told."
+        return "An interval is missing: which of them are larger is unknown."
     if published == "larger" and true != "larger":
         same = "they are smaller" if true == "smaller" else "no difference is shown"
         rest = f"with this run's refinement they are {told['refined']}"

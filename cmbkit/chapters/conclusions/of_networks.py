@@ -1,0 +1,263 @@
+"""What notebooks 04 to 07 show: training, detection, subgroups, published methods."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.chapters.detection import KEYS
+from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
+from cmbkit.chapters.training import PHASES
+from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.reporting.tables import range_text
+
+UNTRAINED = "dark blobs"
+
+
+def named(model: str) -> str:
+    """A model as the tables show it."""
+    return MODEL_NAMES.get(model, model)
+
+
+def training_shows(
+    runs: pd.DataFrame,
+    histories: Mapping[tuple[str, str], pd.DataFrame],
+    transferred: pd.DataFrame,
+    snapshots: Mapping[tuple[str, int], list[dict]],
+    threshold: float,
+) -> str:
+    """What notebook 04 shows, from Tables S7 and S8, the histories and the followed CMBs."""
+    return paragraph(_training_sentences(runs, histories, transferred, snapshots, threshold))
+
+
+def _training_sentences(runs, histories, transferred, snapshots, threshold) -> Iterator[str]:
+    if runs.empty:
+        yield "Nothing is trained in this run: its networks are given, and Table S7 names them."
+        return
+    steps = [
+        f"{named(row.model)} {row.gradient_steps} steps of {PHASES[row.phase]}"
+        for row in runs.itertuples()
+    ]
+    yield (
+        f"The runs are short: {listed(steps)}. The thesis's took {runs['days_thesis'].min()} to "
+        f"{runs['days_thesis'].max()} days each."
+    )
+    falls = [h["train_loss"].iloc[-1] < h["train_loss"].iloc[0] for h in histories.values()]
+    unfinished = [h["val_loss"].idxmin() == h.index[-1] for h in histories.values()]
+    yield (
+        f"The training loss falls from the first to the last epoch in {sum(falls)} of {len(falls)} "
+        f"runs; in {sum(unfinished)} the validation loss is lowest in the last epoch, so that more "
+        "epochs might have helped."
+    )
+    first = runs[runs["phase"] == "pretrain"].set_index("model")
+    if {"scratch", "tl"} <= set(first.index) and len(set(first["kept_by"])) == 1:
+        lower = first["kept_by"].iloc[0] in ("loss", "final")
+        a, b = (-first.loc[name, "best_value"] if lower else first.loc[name, "best_value"]
+                for name in ("tl", "scratch"))  # fmt: skip
+        values = f"({first.loc['tl', 'best_value']:.2f} against "
+        values = f"{values}{first.loc['scratch', 'best_value']:.2f} by {first['kept_by'].iloc[0]})"
+        budget = "The thesis stopped TL after about half of Scratch's epochs. Here TL"
+        yield one_of(
+            (a > b, f"{budget} ends pre-training with the better validation value {values}."),
+            (a < b, f"{budget} ends pre-training with the worse validation value {values}."),
+            (a == b, f"{budget} ends pre-training with the same validation value {values}."),
+        )
+    whole = transferred[transferred["action"] == "carried"]
+    if len(whole) and whole["n_tensors"].sum():
+        yield (
+            f"The transfer keeps {whole['n_tensors'].sum()} tensors of the source network as they "
+            f"are, {whole['parameters'].sum():,} parameters, and cuts or initialises "
+            f"{len(transferred) - len(whole)}."
+        )
+    found = {key: found_in(series, threshold) for key, series in snapshots.items()}
+    if found:
+        some = [series for series in found.values() if series]
+        yield one_of(
+            (not some, f"None of the {len(found)} CMBs that were followed through pre-training "
+             "reaches the threshold in any epoch."),
+            (len(some) > 0, f"{len(some)} of the {len(found)} CMBs that were followed through "
+             "pre-training reach the threshold, the first of them in epoch "
+             f"{min(min(series) for series in some if series) if some else 0}."),
+        )  # fmt: skip
+
+
+def found_in(series: list[dict], threshold: float) -> list[int]:
+    """Epochs in which the prediction touches the CMB; of `read_snapshots`."""
+    return [
+        int(each["epoch"])
+        for each in series
+        if ((each["probability"] >= threshold) & (np.asarray(each["lesion"]) > 0)).any()
+    ]
+
+
+def evaluation_shows(
+    pooled: pd.DataFrame,
+    dice: pd.DataFrame,
+    counting: pd.DataFrame,
+    baseline: pd.DataFrame,
+    real: pd.DataFrame,
+) -> str:
+    """What notebook 05 shows, from Tables 7.3, 7.4, 7.5, S9 and S10."""
+    return paragraph(_evaluation_sentences(pooled, dice, counting, baseline, real))
+
+
+def _evaluation_sentences(pooled, dice, counting, baseline, real) -> Iterator[str]:
+    if pooled.empty:
+        return
+    model = pooled["model"].iloc[0]
+    own = pooled[pooled["model"] == model].dropna(subset="pooled_f1")
+    told = [
+        f"{row['dataset']} {with_interval(row, 'pooled_f1')}{_printed(row, 'pooled_f1')}"
+        for row in own.to_dict("records")
+    ]
+    if told:
+        yield f"With all CMBs taken together, F1 of {named(model)} is: {listed(told)}."
+    yield from _against(pooled, "pooled_f1", "F1")
+    yield from _against(dice, "pooled_dice_tp", "Dice of found CMBs")
+    many = counting[(counting["model"] == model) & counting["specificity"].notna()]
+    many = many[many["threshold"] == 3]
+    if len(many):
+        told = [f"{with_interval(row, 'specificity')} in {row['dataset']}"
+                for row in many.to_dict("records")]  # fmt: skip
+        yield (
+            f"The sensitivity of {named(model)} for scans with 3 or more CMBs is {listed(told)}; "
+            "the thesis prints this number as specificity."
+        )
+    scores = baseline.pivot_table("pooled_f1", "dataset", "model")
+    if {UNTRAINED, model} <= set(scores):
+        both = scores[[UNTRAINED, model]].dropna()
+        worse = both[both[UNTRAINED] >= both[model]].index
+        yield one_of(
+            (len(worse) == 0, "The untrained detector of dark blobs does worse by F1 in every "
+             "dataset, so the cohort is not trivial."),
+            (len(worse) > 0, "The untrained detector of dark blobs does as well or better by F1 in "
+             f"{listed(worse)}: there training has gained nothing."),
+        )  # fmt: skip
+    implants = real[real["n_gt"] > 0]
+    if len(implants):
+        told = [f"{named(row.model)} {row.tp}" for row in implants.itertuples()]
+        yield (
+            f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan so many are "
+            f"found: {listed(told)}."
+        )
+
+
+def _printed(row: Mapping, key: str) -> str:
+    value = row.get(f"{key}_thesis", np.nan)
+    return f" (thesis {value:.2f})" if pd.notna(value) else ""
+
+
+def _against(table: pd.DataFrame, key: str, what: str) -> Iterator[str]:
+    """How TL stands to Scratch by a quantity, here and in the thesis."""
+    if not {"scratch", "tl"} <= set(table["model"]):
+        return
+    rows = table.set_index(KEYS)[[f"{key}{end}" for end in ("", "_low", "_high", "_thesis")]]
+    a, b = (rows.xs(name, level="model") for name in ("tl", "scratch"))
+    gain = (a[key] - b[key]).dropna()
+    printed = (a[f"{key}_thesis"] - b[f"{key}_thesis"]).reindex(gain.index).dropna()
+    apart = (a[f"{key}_low"] > b[f"{key}_high"]) | (b[f"{key}_low"] > a[f"{key}_high"])
+    same = int((np.sign(printed) == np.sign(gain.reindex(printed.index))).sum())
+    start = f"By {what} TL is above Scratch in {listed(gain.index[gain > 0])}"
+    thesis = f"the thesis's order is the same in {same} of {len(printed)} datasets"
+    yield one_of(
+        (not apart.any(), f"{start}; all intervals overlap, so no difference is shown; {thesis}."),
+        (apart.any(), f"{start}; intervals do not overlap in {listed(apart.index[apart])}; "
+         f"{thesis}."),
+    )  # fmt: skip
+
+
+def subgroup_analysis_shows(
+    forest: pd.DataFrame,
+    places: pd.DataFrame,
+    shapes: pd.DataFrame,
+    ratings: pd.DataFrame,
+    mimics: pd.DataFrame,
+    model: str,
+) -> str:
+    """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36 and S37."""
+    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, model))
+
+
+def _subgroup_sentences(forest, places, shapes, ratings, mimics, model) -> Iterator[str]:
+    slices = forest[forest["factor"] == "slice thickness"].dropna(subset="f1")
+    slices = slices.pivot_table("f1", "dataset", "subgroup").dropna()
+    for name, row in slices.iterrows() if {"<3 mm", ">=3 mm"} <= set(slices) else ():
+        f1 = f"{row['>=3 mm']:.2f} in slices of 3 mm and more, {row['<3 mm']:.2f} in thinner ones"
+        yield one_of(
+            (row[">=3 mm"] < row["<3 mm"], f"In {name} detection is worse where slices are "
+             f"thick, as in the thesis's CRB: F1 is {f1}."),
+            (row[">=3 mm"] >= row["<3 mm"], f"In {name} thick slices are no harder: F1 is {f1}."),
+        )  # fmt: skip
+    counts = places.assign(n=places["tp"] + places["fn"]).query("n > 0 and location != 'Elsewhere'")
+    counts = counts.assign(recall=counts["tp"] / counts["n"])
+    worst = [part.loc[part["recall"].idxmin()] for _, part in counts.groupby("dataset", sort=False)]
+    if worst:
+        told = [f"{row.dataset} {row.location.lower()} ({row.tp} of {row.n})" for row in worst]
+        yield f"The place with the lowest recall is, by dataset: {listed(told)}."
+    annotated = shapes[(shapes["type"] == "GT") & (shapes["dataset"] == "CRB")].set_index("match")
+    annotated = annotated.dropna(subset="inv_elongation")
+    if {"FN", "TP"} <= set(annotated.index):
+        missed, found = annotated["inv_elongation"][["FN", "TP"]]
+        printed = annotated["inv_elongation_thesis"][["FN", "TP"]].dropna()
+        thesis = f"; thesis {listed(f'{v:.2f}' for v in printed)}" if len(printed) else ""
+        means = f"(inverse elongation {missed:.2f} against {found:.2f}{thesis})"
+        yield one_of(
+            (missed < found, f"Missed CMBs of CRB are longer than found ones {means}."),
+            (missed > found, f"Missed CMBs of CRB are rounder than found ones {means}."),
+            (missed == found, f"Missed CMBs of CRB are as long as found ones {means}."),
+        )
+    sure = ratings[ratings["model"] == model].drop_duplicates("certainty").set_index("certainty")
+    if {"certain", "uncertain"} <= set(sure.index):
+        certain, doubted = (sure.loc[name] for name in ("certain", "uncertain"))
+        apart = certain["recall_low"] > doubted["recall_high"]
+        start = f"Recall is {with_interval(certain, 'recall')} for CMBs that the rater was certain "
+        start = f"{start}of and {with_interval(doubted, 'recall')} for doubted ones"
+        yield one_of(
+            (apart, f"{start}: the detector doubts what the rater doubts."),
+            (not apart, f"{start}; so few doubted ones show no difference."),
+        )
+    near = mimics[(mimics["model"] == model) & (mimics["kind"] == "All") & (mimics["n_fp"] > 0)]
+    if len(near):
+        row = near.iloc[0]
+        yield (
+            f"The rater marked {row['n_mimics']} mimics in CRB; on them lie {row['n_fp_near']} of "
+            f"the {row['n_fp']} false positives there."
+        )
+
+
+def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> str:
+    """What notebook 07 shows, from Table 8.4 and the audit."""
+    return paragraph(_literature_sentences(table, findings))
+
+
+def _literature_sentences(table, findings) -> Iterator[str]:
+    own = table["own"].astype(bool)
+    published = table[~own]
+    counted = int(published["n_ways"].fillna(0).gt(0).sum())
+    yield (
+        f"Of {len(published)} published rows {counted} follow from whole counts of CMBs, so that "
+        f"they can be given an interval; for {len(published) - counted} no such counts exist or "
+        "are printed."
+    )
+    thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
+    others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]
+    if len(thesis) and len(others):
+        f1, above = thesis["f1"].iloc[0], int((others["f1"] > thesis["f1"].iloc[0]).sum())
+        yield (
+            f"On DOU's 20 scans the thesis prints an F1 of {f1:.2f}; {above} of {len(others)} "
+            f"others print a higher one, and {int((others['matching'] == 'not stated').sum())} do "
+            "not state how they match."
+        )
+        per_scan, per_cmb = thesis["fp_scan"].iloc[0], thesis["fp_cmb"].iloc[0]
+        yield one_of(
+            (per_scan > per_cmb, f"Its false positives are {per_scan:.2f} per scan; the "
+             f"{per_cmb:.3f} that it prints as such are per CMB."),
+        )  # fmt: skip
+    if own.any():
+        ends = range_text(table.loc[own, "f1"].min(), table.loc[own, "f1"].max(), 2)
+        yield f"The {own.sum()} rows of this run, F1 {ends}, show where one's own result stands."
+    differs = findings["verdict"] == "differs"
+    yield (
+        f"Of {len(findings)} computations on the thesis's printed numbers {differs.sum()} do not "
+        f"fit, in {findings.loc[differs, 'where'].nunique()} places."
+    )

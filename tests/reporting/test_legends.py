@@ -1,0 +1,37 @@
+"""Every table and figure of the notebooks has a legend as a journal wants it."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cmbkit.reporting.gallery_page import REQUIRED
+from cmbkit.reporting.legends import read_legends
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CALL = re.compile(r'gallery\.(table|figure|data)\(\s*"([^"]+)"')
+
+
+def shown():
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                yield from CALL.findall(cell.source)
+
+
+def test_what_notebooks_show_has_a_legend():
+    assert set(REQUIRED) <= set(shown()) <= set(read_legends())
+
+
+def test_a_number_of_the_supplement_stands_once():
+    numbers = [number for _, number in shown() if number.startswith("S")]
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(("item", "legend"), read_legends().items(), ids=map(str, read_legends()))
+def test_legends_have_the_length_that_a_reader_needs(item, legend):
+    """Figures: 40 to 120 words with a title of at least three; tables: a sentence."""
+    words = len(legend.split())
+    assert (37 if item[0] == "figure" else 6) <= words <= 112
+    assert legend.endswith(".") and "  " not in legend
