@@ -242,6 +242,8 @@ def footprints(instances: Instances, affine, reach_mm: float) -> tuple[Instances
         The voxels of each, without and with the surroundings; the same ids.
     """
     shape = instances.shape
+    if shape is None:
+        raise MatchingError("footprints: expected microbleeds on a grid, found points")
     spacing = np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0))
     steps = [np.arange(-n, n + 1) for n in (reach_mm / spacing + 1e-9).astype(int)]
     offsets = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)

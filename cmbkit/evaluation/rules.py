@@ -185,6 +185,7 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
     table = summary_by(counts, ["rule", "model"], params)
     kept = ["rule", "model", "n_scans", "tp", "fp", "fn"]
     table = table[[*kept, *(n for n in table if n.startswith("pooled_f1"))]]
+    table = table.sort_values("rule", key=lambda names: names.map(list(RULES).index), kind="stable")
     by_rule = table.groupby("rule", sort=False)["pooled_f1"]
     table["rank"] = by_rule.rank(ascending=False, method="min").astype("Int64")
     table = table.join(_stability(table), on="rule").join(_changed(found), on=["rule", "model"])
@@ -194,7 +195,7 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
         count_difference=(counts["n_gt"] - counts["n_pred"]).abs(),
     ).groupby(["rule", "model"])
     valdo = scans.agg({"median_f1": "median", "count_difference": "mean"})
-    return table.join(valdo, on=["rule", "model"])
+    return table.join(valdo, on=["rule", "model"]).reset_index(drop=True)
 
 
 def _everywhere(counts: pd.DataFrame) -> list[str]:
@@ -206,7 +207,7 @@ def _everywhere(counts: pd.DataFrame) -> list[str]:
 def _stability(table: pd.DataFrame) -> pd.Series:
     from scipy.stats import kendalltau
 
-    wide = table.pivot(index="rule", columns="model", values="pooled_f1")
+    wide = table.set_index(["rule", "model"])["pooled_f1"].unstack()  # noqa: PD010, rows are unique
     first = wide.loc[table["rule"].iloc[0]]
     tau = wide.apply(lambda row: kendalltau(first, row, nan_policy="omit").statistic, axis=1)
     return tau.rename("tau")
@@ -216,8 +217,9 @@ def _changed(found: pd.DataFrame) -> pd.DataFrame:
     keys = ["model", "uid", "gt_id"]
     first = found[found["rule"] == found["rule"].iloc[0]].rename(columns={"found": "at_first"})
     both = found.merge(first[[*keys, "at_first"]], on=keys, validate="many_to_one")
-    changes = {"gained": both["found"] & ~both["at_first"], "lost": ~both["found"] & both["at_first"]}
-    return both.assign(**changes).groupby(["rule", "model"])[list(changes)].sum()
+    both["gained"] = both["found"] & ~both["at_first"]
+    both["lost"] = ~both["found"] & both["at_first"]
+    return both.groupby(["rule", "model"])[["gained", "lost"]].sum()
 
 
 def changed_calls(found: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +234,7 @@ def changed_calls(found: pd.DataFrame) -> pd.DataFrame:
         column of bool per rule.
     """
     names = list(dict.fromkeys(found["rule"]))
-    wide = found.pivot(index=["model", "uid", "gt_id"], columns="rule", values="found")[names]
+    wide = found.set_index(["model", "uid", "gt_id", "rule"])["found"].unstack()[names]  # noqa: PD010
     wide = wide[~(wide.all(axis=1) | ~wide.any(axis=1))].astype(bool)
     wide.insert(0, "n_rules", wide.sum(axis=1))
     return wide.rename_axis(columns=None).reset_index()

@@ -10,7 +10,13 @@ import pytest
 from scipy import ndimage
 from scipy.stats import kendalltau
 
-from cmbkit.evaluation.instances import from_labels, from_mask, from_points
+from cmbkit.evaluation.instances import (
+    MatchingError,
+    footprints,
+    from_labels,
+    from_mask,
+    from_points,
+)
 from cmbkit.evaluation.rules import RULES, calls_by_rule, changed_calls, compare_rules
 from cmbkit.params import Evaluation
 
@@ -145,6 +151,13 @@ def test_as_dense_versions_of_the_challenges_code(seed):
     got = counts(from_mask(truth, MM), from_mask(said, MM))
     assert got["VALDO"] == valdo_plainly(truth, said, 5)
     assert got["footprint"] == brats_plainly(truth, said)
+
+
+def test_footprints_of_points_are_refused():
+    with pytest.raises(MatchingError, match="expected microbleeds on a grid, found points"):
+        footprints(from_points([[1, 1, 1]]), MM, 1.0)
+    with pytest.raises(MatchingError, match="expected that of the masks' grid"):
+        calls_by_rule(blobs((1, 1)), blobs((1, 1)))
 
 
 def test_ranks_stability_and_changed_calls():
