@@ -13,6 +13,7 @@ from cmbkit.params.problems import problem_lines
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
+from cmbkit.published.thesis_cohort import CONTRADICTION
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.running.report import shortened
 from cmbkit.scoring.annotations import Labelled
@@ -157,11 +158,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
     if table is None:
         found = audit(only_differences=True)
         lines = [
-            f"{row.where}: {row.finding}: printed {row.printed}, recomputed {row.recomputed}"
-            f" ({row.arithmetic})"
+            f"{row.verdict}: {row.where}: {row.finding}: printed {row.printed}, recomputed "
+            f"{row.recomputed} ({'; '.join(filter(None, (row.arithmetic, row.reading)))})"
             for row in found.itertuples()
         ]
-        return lines, bool(len(found))
+        return lines, CONTRADICTION in set(found["verdict"])
     read = read_table(table)
     try:
         rows = audit_rows(read, decimals)

@@ -269,7 +269,7 @@ def test_audit_of_a_table(tmp_path):
     code, text = run("audit", table)
     assert code == 2 and text.startswith(f"{table}: columns: expected rates (precision")
     code, text = run("audit")
-    assert code == 1 and "Table 7.5" in text
+    assert code == 1 and "Table 7.5" in text and text.startswith("contradiction: ")
 
 
 def test_what_was_seen_is_said_and_shown(folders):
