@@ -41,8 +41,6 @@ from cmbkit.published.thesis_text import (
     slices_of_crb,
 )
 
-PER_CMB = "per CMB"
-
 
 def call_counts() -> pd.DataFrame:
     """TP, FP and FN of the Scratch model per dataset, as its tables give them.
@@ -95,7 +93,7 @@ def false_positive_rates() -> Iterator[dict]:
             f"{fp / scans:.3f}",
             f"per scan {fp}/{scans}; per CMB {fp}/{cmbs} = {fp / cmbs:.3f}",
             abs(fp / scans - said) < 0.005,
-            reading=PER_CMB,
+            reading="per CMB",
         )
     table = numbers("7.2").query("model == 'scratch'").set_index("dataset")["fp_scan"]
     for name, row in counts.iterrows():
@@ -253,11 +251,8 @@ def _of_rates(literature: bool, cut: bool, row: dict) -> tuple[str, str]:
     """Kind and reading of a row of rates that no whole counts give."""
     if cut:
         return ROUNDING, "last digits cut off"
-    if not literature:
-        return CONTRADICTION, ""
-    return (
-        (CONTRADICTION, PER_CMB) if row["method"].startswith("del Pozo") else (AMBIGUITY, ASSUMED)
-    )
+    own = not literature or row["method"].startswith("del Pozo")
+    return (CONTRADICTION, "per CMB" if literature else "") if own else (AMBIGUITY, ASSUMED)
 
 
 CHECKS = (
