@@ -8,9 +8,11 @@ from cmbkit.params import Evaluation
 from cmbkit.plotting.bars import comparison_bars
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.literature import beside_own
+from cmbkit.published.thesis_audit import differences
+from cmbkit.published.thesis_cohort import VERDICTS
 from cmbkit.reporting.layout import Column, laid_out
 
-FINDING = ["where", "finding", "printed", "recomputed", "arithmetic"]
+FINDING = ["verdict", "where", "finding", "printed", "recomputed", "arithmetic", "reading"]
 
 
 def table_8_4(scans: pd.DataFrame, params: Evaluation, *, synthetic: bool) -> pd.DataFrame:
@@ -43,12 +45,16 @@ def figure_s12(table: pd.DataFrame) -> Figure:
 
 
 def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
-    """Findings of `published.thesis_audit.audit` that do not fit each other.
+    """Findings of `published.thesis_audit.audit` that do not agree, contradictions first.
 
     Values stay as they are printed: with their digits, ranges and units.
     """
-    table = findings.loc[findings["verdict"] == "differs", FINDING]
-    return laid_out(table, [Column(name, name.capitalize()) for name in FINDING])
+    columns = [Column(name, name.capitalize()) for name in FINDING]
+    note = (
+        "Contradiction: two numbers of one thing. Ambiguity: numbers of two things that the words "
+        "do not tell apart. Rounding: digits cut off. Reading: what would make both right."
+    )
+    return laid_out(differences(findings)[FINDING], columns, note=note)
 
 
 def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +63,7 @@ def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index where; columns agrees, differs.
+        Index where; columns agrees, contradiction, ambiguity, rounding.
     """
-    return pd.crosstab(findings["where"], findings["verdict"])
+    counted = pd.crosstab(findings["where"], findings["verdict"])
+    return counted.reindex(columns=list(VERDICTS), fill_value=0)

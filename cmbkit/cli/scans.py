@@ -50,6 +50,9 @@ def evaluate(
         ),
     ] = "by name",
     connectivity: Annotated[int, typer.Option(help="Of components: 6, 18 or 26.")] = 6,
+    rules: Annotated[
+        str, typer.Option(help="own; all: also a table of every matching rule of the field.")
+    ] = "own",
     by: Annotated[list[str] | None, typer.Option(help="Scan-table column for subgroups.")] = None,
     skip_unpaired: Annotated[
         bool, typer.Option(help="Go on when files have no partner; the page lists them.")
@@ -82,6 +85,7 @@ def evaluate(
         given={key: value for key, value in given.items() if value is not None},
         labelled=labelled,
         connectivity=connectivity,
+        rules=rules,
         by=tuple(by or ()),
         skip_unpaired=skip_unpaired,
         seed=seed,

@@ -13,11 +13,13 @@ from cmbkit.params.problems import problem_lines
 from cmbkit.published.any_table import CANNOT, CUT_OFF, audit_rows, read_table
 from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
+from cmbkit.published.thesis_cohort import CONTRADICTION
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.running.report import shortened
 from cmbkit.scoring.annotations import Labelled
-from cmbkit.scoring.page import build_page, remark_lines
+from cmbkit.scoring.page import add_rules, build_page, remark_lines
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
+from cmbkit.scoring.rules import calls_of_files
 from cmbkit.scoring.run import EvaluateOptions, Result, evaluate_files
 
 SHOWN = 20
@@ -55,6 +57,7 @@ def evaluate_command(
     given: dict | None = None,
     labelled: Labelled = "by name",
     connectivity: int = 6,
+    rules: str = "own",
     by: tuple[str, ...] = (),
     skip_unpaired: bool = False,
     seed: int = 2024,
@@ -83,6 +86,8 @@ def evaluate_command(
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
         See `annotations.read_pair`.
+    rules : {"own", "all"}
+        ``all``: the page also has every rule of `cmbkit.evaluation.rules` side by side.
     by : tuple of str
         Columns of the scan table.
     skip_unpaired : bool
@@ -100,6 +105,8 @@ def evaluate_command(
         raise PairingError(f"names: expected two different names of detectors, found {names[0]!r}")
     if connectivity not in (6, 18, 26):
         raise ParameterError(f"connectivity: expected 6, 18 or 26, found {connectivity}")
+    if rules not in ("own", "all"):
+        raise ParameterError(f"rules: expected 'own' or 'all', found {rules!r}")
     params = _parameters(parameters, given or {})
     reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
     options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)
@@ -122,7 +129,12 @@ def evaluate_command(
     unused = list(dict.fromkeys([*pairs.unused, *(second.unused if second else ())]))
     for line in _told(result, other, unused):
         tell(line)
-    return build_page(result, options, pairs.alone, other, unused).write(out, force=force)
+    page = build_page(result, options, pairs.alone, other, unused)
+    if rules == "all":
+        sides = zip((pairs, second), names, strict=True)
+        how = {"labelled": labelled, "connectivity": connectivity, "workers": workers}
+        add_rules(page, [calls_of_files(p.listing, name, **how) for p, name in sides if p], params)
+    return page.write(out, force=force)
 
 
 def _told(result: Result, other: Result | None, unused: list[Path]) -> list[str]:
@@ -146,11 +158,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
     if table is None:
         found = audit(only_differences=True)
         lines = [
-            f"{row.where}: {row.finding}: printed {row.printed}, recomputed {row.recomputed}"
-            f" ({row.arithmetic})"
+            f"{row.verdict}: {row.where}: {row.finding}: printed {row.printed}, recomputed "
+            f"{row.recomputed} ({'; '.join(filter(None, (row.arithmetic, row.reading)))})"
             for row in found.itertuples()
         ]
-        return lines, bool(len(found))
+        return lines, CONTRADICTION in set(found["verdict"])
     read = read_table(table)
     try:
         rows = audit_rows(read, decimals)

@@ -86,14 +86,19 @@ def components(mask, connectivity: int = 6) -> tuple[np.ndarray, np.ndarray]:
     if mask.ndim != 3:
         raise MatchingError(f"mask: expected a 3D array, found shape {mask.shape}")
     voxels = foreground(mask)
+    return voxels, _grouped(voxels, mask.shape, connectivity)
+
+
+def _grouped(voxels, shape, connectivity: int) -> np.ndarray:
+    """Component of each voxel, int32: 1, 2, ... in the order of their first voxels."""
     if not voxels.size:
-        return voxels, np.zeros(0, np.int32)
-    place = np.unravel_index(voxels, mask.shape)
-    box = tuple(slice(axis.min(), axis.max() + 1) for axis in place)
-    inside = np.ascontiguousarray(mask[box] != 0)
-    labels = cc3d.connected_components(inside, connectivity=connectivity)
-    number = labels[tuple(axis - part.start for axis, part in zip(place, box, strict=True))]
-    return voxels, number.astype(np.int32)
+        return np.zeros(0, np.int32)
+    place = np.unravel_index(voxels, shape)
+    low = [axis.min() for axis in place]
+    place = tuple(axis - start for axis, start in zip(place, low, strict=True))
+    inside = np.zeros([axis.max() + 1 for axis in place], bool)
+    inside[place] = True
+    return cc3d.connected_components(inside, connectivity=connectivity)[place].astype(np.int32)
 
 
 def label_instances(mask, connectivity: int = 6) -> np.ndarray:
@@ -210,3 +215,43 @@ def on_grid(points: Instances, shape, affine) -> Instances:
     return Instances(
         points.ids, points.centres_mm, points.sizes, flat[order], inside[order], tuple(shape)
     )
+
+
+def regrouped(instances: Instances, affine, connectivity: int) -> Instances:
+    """The same voxels as connected components, whatever they were before; points as they are."""
+    if instances.shape is None:
+        return instances
+    numbers = _grouped(instances.voxels, instances.shape, connectivity)
+    return _gather(instances.voxels, numbers, instances.shape, affine)
+
+
+def footprints(instances: Instances, affine, reach_mm: float) -> tuple[Instances, Instances]:
+    """Microbleeds whose surroundings touch become one (26 neighbours).
+
+    Parameters
+    ----------
+    instances : Instances
+        On a grid.
+    affine : ndarray, shape (4, 4)
+    reach_mm : float
+        Voxel centres up to so far from a microbleed's are its surroundings.
+
+    Returns
+    -------
+    merged, grown : Instances
+        The voxels of each, without and with the surroundings; the same ids.
+    """
+    shape = instances.shape
+    if shape is None:
+        raise MatchingError("footprints: expected microbleeds on a grid, found points")
+    spacing = np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0))
+    steps = [np.arange(-n, n + 1) for n in (reach_mm / spacing + 1e-9).astype(int)]
+    offsets = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    offsets = offsets[((offsets * spacing) ** 2).sum(axis=1) <= reach_mm**2 + 1e-9]
+    place = np.stack(np.unravel_index(instances.voxels, shape), axis=1)
+    near = (place[:, None] + offsets).reshape(-1, 3)
+    near = near[((near >= 0) & (near < shape)).all(axis=1)]
+    voxels = np.unique(np.ravel_multi_index(tuple(near.T), shape))
+    numbers = _grouped(voxels, shape, 26)
+    own = numbers[np.searchsorted(voxels, instances.voxels)]
+    return _gather(instances.voxels, own, shape, affine), _gather(voxels, numbers, shape, affine)

@@ -16,7 +16,7 @@ from cmbkit.volume import is_image
 COLUMNS = ["match", "gt_id", "pred_id", "distance_mm", "overlap_voxels", "dice"]
 
 
-def _overlaps(reference: Instances, predicted: Instances) -> np.ndarray:
+def overlaps(reference: Instances, predicted: Instances) -> np.ndarray:
     """Shared voxels of every pair, shape (n reference, n predicted)."""
     counts = np.zeros((len(reference), len(predicted)), int)
     # Every voxel of one list that the other holds too; points may hold a voxel twice.
@@ -28,7 +28,13 @@ def _overlaps(reference: Instances, predicted: Instances) -> np.ndarray:
     return counts
 
 
-def _greedy(cost, admissible) -> list[tuple[int, int]]:
+def distances_mm(reference: Instances, predicted: Instances) -> np.ndarray:
+    """Between centres of mass, to 1e-6 mm, shape (n reference, n predicted)."""
+    gaps = reference.centres_mm[:, None, :] - predicted.centres_mm[None, :, :]
+    return np.round(np.linalg.norm(gaps, axis=2), 6)
+
+
+def greedy(cost, admissible) -> list[tuple[int, int]]:
     """Best pair of all first, then the best of what is left; ties by lower row, then column."""
     rows, columns = np.nonzero(admissible)
     pairs, used_rows, used_columns = [], set(), set()
@@ -188,14 +194,12 @@ def match_instances(
             side if side.shape is not None else on_grid(side, grids[0], affine)
             for side in (reference, predicted)
         )
-    gaps = reference.centres_mm[:, None, :] - predicted.centres_mm[None, :, :]
-    distance = np.round(np.linalg.norm(gaps, axis=2), 6)
-    overlap = _overlaps(reference, predicted)
+    distance, overlap = distances_mm(reference, predicted), overlaps(reference, predicted)
     if rule == "distance":
         admissible, cost = distance < max_distance_mm, distance
     else:
         admissible, cost = overlap > 0, (overlap.max(initial=0) - overlap).astype(float)
-    pair = _greedy if assignment == "greedy" else _optimal
+    pair = greedy if assignment == "greedy" else _optimal
     pairs = sorted(pair(cost, admissible))
     table = _table(reference, predicted, pairs, distance, overlap if outlined else None)
     if scores is None:

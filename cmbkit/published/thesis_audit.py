@@ -5,15 +5,20 @@ from itertools import product
 
 import pandas as pd
 
-from cmbkit.evaluation.metrics import aggregate, harmonic_mean
-from cmbkit.published.any_table import FITS, audit_rows
+from cmbkit.evaluation.metrics import aggregate
+from cmbkit.published.any_table import CUT_OFF, FITS, audit_rows
 from cmbkit.published.counts import RATES, f1_range, printed
 from cmbkit.published.numbers import stated, thesis_table
 from cmbkit.published.thesis_cohort import (
+    AGREES,
+    AMBIGUITY,
     AT_LEAST,
     COLUMNS,
+    CONTRADICTION,
     N_SCANS,
+    ROUNDING,
     THRESHOLDS,
+    VERDICTS,
     cohort_sizes,
     finding_row,
     low_burden_scans,
@@ -23,9 +28,11 @@ from cmbkit.published.thesis_cohort import (
     spreads,
 )
 from cmbkit.published.thesis_text import (
+    ASSUMED,
     abstract_rates,
     cohort_totals,
     glob_f1_of_groups,
+    literature_rates,
     literature_rules,
     location_groups,
     many_cmbs,
@@ -86,6 +93,7 @@ def false_positive_rates() -> Iterator[dict]:
             f"{fp / scans:.3f}",
             f"per scan {fp}/{scans}; per CMB {fp}/{cmbs} = {fp / cmbs:.3f}",
             abs(fp / scans - said) < 0.005,
+            reading="per CMB",
         )
     table = numbers("7.2").query("model == 'scratch'").set_index("dataset")["fp_scan"]
     for name, row in counts.iterrows():
@@ -99,6 +107,7 @@ def false_positive_rates() -> Iterator[dict]:
             f"{row['fp']} FP / {row['n_scans']} scans"
             + (more if abs(rate - table[name]) > 0.001 else ""),
             abs(rate - table[name]) < 0.001,
+            reading=f"over {row['fp'] / table[name]:.0f} scans",
         )
 
 
@@ -141,6 +150,7 @@ def scan_classification_convention() -> Iterator[dict]:
         "integer TP, FP, TN, FN with the group sizes of section 7.3; CRB, 3: recall "
         "6/7 = 0.857, specificity 5/11 = 0.455",
         fits["at_least"] == len(table),
+        reading="the positive group has fewer",
     )
     yield finding_row(
         "Table 7.5",
@@ -149,6 +159,7 @@ def scan_classification_convention() -> Iterator[dict]:
         "; ".join(sensitivity),
         "the printed specificity is the sensitivity for scans with 11 or more CMBs",
         False,
+        reading="of scans with fewer CMBs",
     )
 
 
@@ -159,7 +170,9 @@ def sequence_against_location() -> Iterator[dict]:
     counts = call_counts().set_index("dataset")
     for name in by_sequence.index:
         first, second = by_sequence.loc[name].tolist(), by_location.loc[name].tolist()
-        change = [b - a for a, b in zip(counts.loc[name, ["tp", "fp", "fn"]], second, strict=True)]
+        whole = counts.loc[name, ["tp", "fp", "fn"]]
+        tp, fp, fn = change = [b - a for a, b in zip(whole, second, strict=True)]
+        possible = 0 <= fp <= -tp and 0 <= fn <= -tp
         yield finding_row(
             "Tables 8.1, 8.2",
             f"{name}: TP/FP/FN over sequences and over locations",
@@ -168,6 +181,8 @@ def sequence_against_location() -> Iterator[dict]:
             "against all calls: {:+d} TP, {:+d} FP, {:+d} FN (a pair whose two halves lie in "
             "different regions turns into an FP and an FN)".format(*change),
             first == second,
+            AMBIGUITY if possible else CONTRADICTION,
+            "such pairs count twice, halves in no region do not" if possible else "",
         )
 
 
@@ -228,25 +243,16 @@ def integer_counts() -> Iterator[dict]:
                 found.text or "none",
                 found.arithmetic or "the rates of these counts print as they are printed",
                 found.verdict == FITS,
+                *_of_rates(where == "Table 8.4", found.verdict == CUT_OFF, row),
             )
 
 
-def literature_rates() -> Iterator[dict]:
-    """Table 8.4: false positives per scan that precision and recall imply on DOU."""
-    for row in numbers("8.4").iloc[:3].to_dict("records"):
-        p, r = row["glob_precision"], row["glob_recall"]
-        tp = r * 74
-        implied = tp * (1 / p - 1) / N_SCANS["DOU"]
-        rounding = tp * (1 / (p - 0.005) - 1) / N_SCANS["DOU"]
-        yield finding_row(
-            "Table 8.4",
-            f"{row['method']}: FPscan (F1 {float(harmonic_mean(p, r)):.2f} as printed)",
-            row["fp_scan"],
-            f"{implied:.2f}",
-            f"74 CMBs, 20 scans: {tp:.1f} TP, {tp * (1 / p - 1):.1f} FP, were the matching one "
-            "to one",
-            implied - 0.05 <= row["fp_scan"] <= max(rounding, implied) + 0.05,
-        )
+def _of_rates(literature: bool, cut: bool, row: dict) -> tuple[str, str]:
+    """Kind and reading of a row of rates that no whole counts give."""
+    if cut:
+        return ROUNDING, "last digits cut off"
+    own = not literature or row["method"].startswith("del Pozo")
+    return (CONTRADICTION, "per CMB" if literature else "") if own else (AMBIGUITY, ASSUMED)
 
 
 CHECKS = (
@@ -277,10 +283,17 @@ CHECKS = (
 def audit(only_differences: bool = False) -> pd.DataFrame:
     """Every check of this module and of its neighbours.
 
-    Columns: where (in the thesis), finding, printed, recomputed, arithmetic, verdict ("agrees" or
-    "differs").
+    Columns: where (in the thesis), finding, printed, recomputed, arithmetic, verdict (of
+    `thesis_cohort.VERDICTS`), reading (what would make both right, where something does).
+
+    ``only_differences``: without what agrees, contradictions first.
     """
     table = pd.DataFrame([row for check in CHECKS for row in check()], columns=COLUMNS)
-    if only_differences:
-        table = table[table["verdict"] == "differs"].reset_index(drop=True)
-    return table
+    return differences(table) if only_differences else table
+
+
+def differences(findings: pd.DataFrame) -> pd.DataFrame:
+    """Findings that do not agree: contradictions, ambiguities, rounding."""
+    table = findings[findings["verdict"] != AGREES]
+    order = table["verdict"].map(VERDICTS.index).sort_values(kind="stable").index
+    return table.loc[order].reset_index(drop=True)

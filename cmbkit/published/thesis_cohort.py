@@ -8,7 +8,11 @@ import numpy as np
 from cmbkit.published.counts import printed, spread_possible
 from cmbkit.published.numbers import stated, thesis_numbers, thesis_table
 
-COLUMNS = ["where", "finding", "printed", "recomputed", "arithmetic", "verdict"]
+COLUMNS = ["where", "finding", "printed", "recomputed", "arithmetic", "verdict", "reading"]
+AGREES, CONTRADICTION, AMBIGUITY, ROUNDING = "agrees", "contradiction", "ambiguity", "rounding"
+VERDICTS = (CONTRADICTION, AMBIGUITY, ROUNDING, AGREES)
+"""Two numbers of one thing; numbers of two things that the words do not tell apart; digits cut
+off; no difference."""
 DATASETS = ("CRB", "DOU", "Valid")
 THRESHOLDS = (3, 5, 11)
 TRAINED_ON = ("MOMENI", "RODEJA", "VALDO")
@@ -32,11 +36,24 @@ AT_LEAST = {
 """How many of them have at least 3, 5 and 11 CMBs."""
 
 
-def finding_row(where, finding, printed, recomputed, arithmetic, agrees) -> dict:
-    """One row of the audit."""
-    verdict = "agrees" if agrees else "differs"
-    values = (where, finding, str(printed), str(recomputed), arithmetic, verdict)
+def finding_row(
+    where, finding, printed, recomputed, arithmetic, agrees, kind=CONTRADICTION, reading=""
+) -> dict:
+    """One row of the audit.
+
+    ``kind`` (of `VERDICTS`) and ``reading`` (under which both are right) hold where it does not
+    agree.
+    """
+    verdict, reading = (AGREES, "") if agrees else (kind, reading)
+    values = (where, finding, str(printed), str(recomputed), arithmetic, verdict, reading)
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def cut_off(text: str, value: float) -> dict:
+    """Kind and reading of a number that is printed otherwise than computed."""
+    if not printed(text, cut=True).holds(value):
+        return {"kind": CONTRADICTION}
+    return {"kind": ROUNDING, "reading": f"{value:.4f}, its last digits cut off"}
 
 
 def recall_solutions(
@@ -73,6 +90,7 @@ def recall_solutions(
 def low_burden_scans() -> Iterator[dict]:
     """Tables 7.1 and 8.1: scans with 3 CMBs sit among those with fewer than 3."""
     below = thesis_table("7.1").set_index("dataset")["scans_with_cmb_and_below_3"]
+    reading = "scans with 3 CMBs are among them"
     for name in ("CRB", "DOU"):
         printed = int(below[name].split(",")[1])
         needed = N_SCANS[name] - AT_LEAST[name][0]
@@ -83,6 +101,7 @@ def low_burden_scans() -> Iterator[dict]:
             needed,
             f"{N_SCANS[name]} scans, {AT_LEAST[name][0]} with 3 or more (section 7.3, Table 7.5)",
             printed == needed,
+            reading=reading,
         )
     rows = numbers("8.1").query("cmb_level == '<3' and dataset != 'Valid'")
     for row in rows.to_dict("records"):
@@ -107,6 +126,7 @@ def low_burden_scans() -> Iterator[dict]:
             f"{row['tp']} TP and {row['fn']} FN: the numbers of CMBs per scan with this mean and SD"
             + (f"; section 7.3 leaves {least} scans below 3" if row["dataset"] == "DOU" else ""),
             bool(possible),
+            reading=reading if fits[3] else "",
         )
 
 
@@ -181,9 +201,11 @@ def split_figures() -> Iterator[dict]:
         unhealthy = parts[1] == "False"
         for name, count in strata[unhealthy]["count"].groupby(parts[0]).sum().items():
             healthy[name] = healthy.get(name, 0) + int(count)
-    with_cmb = thesis_table("7.1").set_index("dataset")["scans_with_cmb_and_below_3"]
+    table = thesis_table("7.1").set_index("dataset")
     for name in TRAINED_ON:
-        said = int(with_cmb[name].split(",")[0])
+        said = int(table.loc[name, "scans_with_cmb_and_below_3"].split(",")[0])
+        patients = int(table.loc[name, "patients_total_and_with_cmb"].split(",")[1])
+        possible = said <= healthy[name] <= int(table.loc[name, "scans_total"])
         yield finding_row(
             "Table 7.1, Figure A.8",
             f"{name}: scans with CMBs",
@@ -191,6 +213,9 @@ def split_figures() -> Iterator[dict]:
             healthy[name],
             "strata of both splits that are not healthy",
             said == healthy[name],
+            AMBIGUITY if possible else CONTRADICTION,
+            f"healthy is a patient: {patients} patients with CMBs have {healthy[name]} scans, "
+            f"{said} of which show one",
         )
 
 
@@ -199,6 +224,7 @@ def cohort_sizes() -> Iterator[dict]:
     train, valid = numbers("A.8 train"), numbers("A.8 valid")
     n_train, n_valid = (t.loc[t["column"] == "Dataset", "count"].sum() for t in (train, valid))
     share = n_train / (n_train + n_valid)
+    n_patients = int(stated("Section 8.3.1", "train and validation", "patients"))
     share_stated = printed(stated("Section 7.1.2.1", "split", "share for training")).value
     yield finding_row(
         "Section 7.1.2.1",
@@ -207,6 +233,9 @@ def cohort_sizes() -> Iterator[dict]:
         f"{100 * share:.0f} % and {100 - 100 * share:.0f} %",
         f"{n_train} and {n_valid} scans (Figure A.8)",
         round(share, 2) == share_stated,
+        AMBIGUITY if (1 - share_stated) * n_patients <= n_valid else CONTRADICTION,
+        f"of {n_patients} patients, by whom it is split: {(1 - share_stated) * n_patients:.0f} of "
+        f"them can have {n_valid} scans",
     )
     levels = valid.loc[valid["column"] == "CMB_level", "count"]
     yield finding_row(
@@ -216,6 +245,7 @@ def cohort_sizes() -> Iterator[dict]:
         n_valid,
         f"{' + '.join(map(str, levels))}; 60.98 % of {n_valid} is {0.6098 * n_valid:.0f}, not 59",
         levels.sum() == n_valid,
+        reading="50 is meant where 59 is printed",
     )
     table = thesis_table("7.1").set_index("dataset")
     total, n = int(table.loc["sMOMENI", "total_cmb"]), int(table.loc["sMOMENI", "scans_total"])
@@ -227,6 +257,9 @@ def cohort_sizes() -> Iterator[dict]:
         f"{total / n:.2f} on average",
         f"{total} CMBs / {n} scans",
         total / n >= fewest,
+        AMBIGUITY,
+        f"{fewest} were put in each; the table counts those left when duplicates and neighbours "
+        "are dropped",
     )
     cmbs = sum(int(table.loc[name, "total_cmb"]) for name in TRAINED_ON)
     dou = int(table.loc["DOU", "total_cmb"])
@@ -238,6 +271,7 @@ def cohort_sizes() -> Iterator[dict]:
         cmbs,
         f"MOMENI + RODEJA + VALDO; {cmbs + dou} counts DOU's {dou} too, which are test data",
         cmbs == said,
+        reading="with those of DOU" if cmbs + dou == said else "",
     )
 
 
@@ -254,4 +288,5 @@ def sphere() -> Iterator[dict]:
         f"{volume:.0f}",
         f"4/3 pi 5^3 = {volume:.1f} mm^3; {voxels} voxel centres lie inside",
         abs(volume - said) < 10,
+        reading="4/3 pi 5^2 = 104.7, the radius squared" if said == 105 else "",
     )

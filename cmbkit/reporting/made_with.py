@@ -20,6 +20,7 @@ PART_OF = {
     "training": "training",
     "inference": "maps",
     **{f"inference.{key}": "candidates" for key in POSTPROCESSING},
+    "evaluation.dark_blobs": "candidates",
     "evaluation": "matches",
     "evaluation.slice_experiment": "experiment",
 }
@@ -27,7 +28,8 @@ PART_OF = {
 
 SCANS = ("raw", "grid")
 TRAINED = (*SCANS, "network", "training", "weights")
-FOUND = (*TRAINED, "maps", "candidates", "matches")
+CANDIDATES = (*TRAINED, "maps", "candidates")
+FOUND = (*CANDIDATES, "matches")
 EXPERIMENT = (*FOUND, "experiment")
 UNLISTED = tuple(dict.fromkeys(PART_OF.values()))
 """Of a table or figure that `DEPENDS` does not list: every parameter; weights are not asked for."""
@@ -45,6 +47,7 @@ DEPENDS = {
     **_listed("table", "S7 S8", TRAINED),
     **_listed("table", "7.2 7.3 7.4 7.5 8.1 8.2 8.3 8.3b 8.4 S9 S10 S11 S30 S31 S33 S34", FOUND),
     **_listed("table", "S36 S37 S41", FOUND),
+    **_listed("table", "S42 S42b", CANDIDATES),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),
     **_listed("figure", "7.1 S63", ()),

@@ -10,10 +10,12 @@ import pandas as pd
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.curves import froc
 from cmbkit.evaluation.hypotheses import compare_models
+from cmbkit.params import Evaluation
 from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.made_with import rule_text
 from cmbkit.reporting.one_page import OnePage
+from cmbkit.reporting.rules import changed_table, rules_table
 from cmbkit.running.report import shortened
 from cmbkit.scoring import page_subgroups
 from cmbkit.scoring import page_tables as tables
@@ -57,6 +59,15 @@ def build_page(
     if len(result.features):
         page.file("features", result.features)
     return page
+
+
+def add_rules(page: OnePage, calls: Sequence[tuple], params: Evaluation) -> None:
+    """Add every matching rule; ``calls``: `scoring.rules.calls_of_files` of each detector."""
+    counts, found = (pd.concat(tables, ignore_index=True) for tables in zip(*calls, strict=True))
+    page.section("Every matching rule")
+    page.table("rules", rules_table(counts, found, params, {}), "Detection by every matching rule")
+    changed = changed_table(found, {})
+    page.table("rules_changed", changed, "Microbleeds whose call depends on the rule")
 
 
 def remark_lines(scans: pd.DataFrame) -> list[str]:

@@ -20,6 +20,7 @@ from cmbkit.study.scan_results import (
     evaluate_native,
     found_cached,
     predicted_file,
+    rules_cached,
 )
 from cmbkit.volume import Volume
 
@@ -184,6 +185,15 @@ class ResultStage:
         function = partial(evaluate_native, self._study.cache, self._params.evaluation)
         found = {m: self._of_candidates(f"native grid {m}", m, function) for m in models}
         return self._together({m: pd.DataFrame(rows) for m, rows in found.items()})
+
+    @cached_property
+    def calls_by_rule(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Counts and found CMBs of every model by every matching rule (`evaluation.rules`)."""
+        function = partial(rules_cached, self._study.cache)
+        pairs = {m: self._of_candidates(f"rules {m}", m, function) for m in self.models}
+        counts = {m: concatenated([counts for counts, _ in own]) for m, own in pairs.items()}
+        found = {m: concatenated([found for _, found in own]) for m, own in pairs.items()}
+        return self._together(counts), self._together(found)
 
     def operating_points(self, model: str) -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.

@@ -100,6 +100,30 @@ def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardS
     return json.loads((folder / "scan.json").read_text())
 
 
+def rules_cached(
+    cache: Cache, item: tuple[str, StandardScan, Path]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Counts and found CMBs of one predicted scan by every rule of `evaluation.rules`."""
+    from cmbkit.evaluation.instances import from_labels
+    from cmbkit.evaluation.rules import calls_by_rule
+
+    model, standard, prediction = item
+    scan, file = standard.scan, predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
+    names = ("counts.tsv", "found.tsv")
+
+    def compute(folder: Path) -> None:
+        reference = standard.lesions()
+        tables = calls_by_rule(from_labels(reference), from_labels(file), reference.affine)
+        for table, name in zip(tables, names, strict=True):
+            table.to_csv(folder / name, sep="\t", index=False)
+
+    inputs = {"scan": standard.folder, "prediction": prediction}
+    folder = cache.get(f"rules/{model}", scan.uid, inputs, compute, code=[rules_cached])
+    who = {"uid": scan.uid, "dataset": scan.dataset, "patient": scan.patient}
+    counts, found = (pd.read_csv(folder / name, sep="\t").assign(**who) for name in names)
+    return counts, found
+
+
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
     """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
     from cmbkit.detector.inference import files as predict

@@ -63,11 +63,13 @@ def test_figure_s12_has_a_bar_per_row_and_rate(scans):
 
 def test_what_differs_is_listed_and_everything_is_counted():
     findings = pd.DataFrame(
-        [("Table 1", "a", "1", "2", "", "differs"), ("Table 1", "b", "1", "1", "", "agrees"),
-         ("Abstract", "c", "3", "4", "x", "differs")],
-        columns=["where", "finding", "printed", "recomputed", "arithmetic", "verdict"],
+        [("Table 1", "a", "1", "2", "", "rounding", ""),
+         ("Table 1", "b", "1", "1", "", "agrees", ""),
+         ("Abstract", "c", "3", "4", "x", "contradiction", "")],
+        columns=["where", "finding", "printed", "recomputed", "arithmetic", "verdict", "reading"],
     )  # fmt: skip
-    assert table_s13(findings)["finding"].tolist() == ["a", "c"]
+    assert table_s13(findings)["finding"].tolist() == ["c", "a"]
     counted = audit_overview(findings)
-    assert counted.loc["Table 1", ["agrees", "differs"]].tolist() == [1, 1]
-    assert counted.loc["Abstract", ["agrees", "differs"]].tolist() == [0, 1]
+    assert counted.columns.tolist() == ["contradiction", "ambiguity", "rounding", "agrees"]
+    assert counted.loc["Table 1"].tolist() == [0, 0, 1, 1]
+    assert counted.loc["Abstract"].tolist() == [1, 0, 0, 0]

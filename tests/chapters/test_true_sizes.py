@@ -5,16 +5,17 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters.subgroup_analysis import leak_in_words, table_8_3b
-from cmbkit.params import Evaluation
-
-PARAMS = Evaluation(bootstrap_samples=200)
 
 
-def made():
-    """Six patients, each with a found CMB of 2 mm and a missed one of 1 mm that leaked to 4."""
+def made(patients=6):
+    """Patients, each with a found CMB of 2 mm and a missed one of 1 mm that leaked to 3.9 or 4.1.
+
+    The missed one's true size varies with it by -+0.1 mm.
+    """
     rows, trials = [], []
-    for patient in range(6):
-        for gt_id, match, true, grown in ((1, "TP", 2.0, 2.0), (2, "FN", 1.0, 4.0)):
+    for patient in range(patients):
+        more = 0.1 * (-1) ** patient
+        for gt_id, match, true, grown in ((1, "TP", 2.0, 2.0), (2, "FN", 1 + more, 4 + more)):
             uid = f"CRB-{patient}"
             rows.append((uid, str(patient), gt_id, match, 1.5, true + 0.1, true, False))
             trials += [(uid, gt_id, guard, grown if not guard else 1.5) for guard in (False, True)]
@@ -26,12 +27,24 @@ def made():
 
 
 def test_the_same_microbleeds_by_four_sizes():
-    table = table_8_3b(*made(), PARAMS, seed=1).set_index(["dataset", "size"]).loc["CRB"]
+    table = table_8_3b(*made()).set_index(["dataset", "size"]).loc["CRB"]
     assert table["n_found"].tolist() == table["n_missed"].tolist() == [6] * 4
     assert table["difference"].tolist() == pytest.approx([2.0, 0.0, -1.0, -1.0])
+    # as a paired t interval: SD of six times 0.1 is sqrt(0.06 / 5), t(5) is 2.5706
+    half = 2.5706 * np.sqrt(0.06 / 5 / 6)
+    true = table.loc["true", ["difference_low", "difference_high"]].tolist()
+    assert true == pytest.approx([-1 - half, -1 + half], abs=1e-4)
+    methods = ["jackknife, t", "no spread", "jackknife, t", "jackknife, t"]
+    assert table["difference_interval"].tolist() == methods
     words = leak_in_words(table.reset_index().assign(dataset="CRB"))
     assert "missed CMBs are larger, in truth they are smaller: the leak made the finding" in words
-    assert "with this run's refinement they are no different" in words
+    assert "by this run's refinement: not known" in words and "+0.00 mm [no spread]" in words
+
+
+def test_few_patients_get_no_interval():
+    table = table_8_3b(*made(patients=5))
+    assert set(table["difference_interval"]) == {"too few"}
+    assert "[too few]. An interval is missing" in leak_in_words(table)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +60,7 @@ def test_the_same_microbleeds_by_four_sizes():
     ],
 )
 def test_what_is_said_follows_from_the_intervals(published, true, told):
-    table = table_8_3b(*made(), PARAMS, seed=1).query("dataset == 'CRB'").set_index("size")
+    table = table_8_3b(*made()).query("dataset == 'CRB'").set_index("size")
     for size, ends in (("published", published), ("true", true)):
         table.loc[size, ["difference_low", "difference_high"]] = ends
     assert told in leak_in_words(table.reset_index())
@@ -55,5 +68,5 @@ def test_what_is_said_follows_from_the_intervals(published, true, told):
 
 def test_without_truth_one_line():
     matches, trials = made()
-    table = table_8_3b(matches.assign(gt_radius_visible_mm=np.nan), trials, PARAMS, seed=1)
+    table = table_8_3b(matches.assign(gt_radius_visible_mm=np.nan), trials)
     assert table.empty and "No truth is known" in leak_in_words(table)

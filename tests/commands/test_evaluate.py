@@ -78,6 +78,23 @@ def test_masks_alone_give_the_whole_page(folders):
     assert not list(folders.glob(".part*"))
 
 
+def test_every_rule_on_the_page(folders):
+    """All candidates lie within 1 mm of a lesion, or far from all; one of four shares no voxel."""
+    code, _ = evaluate(folders, "--rules", "all", "--against", folders / "less")
+    assert code == 0
+    table = pd.read_csv(folders / "out/rules.csv").set_index(["rule", "model"])
+    mine = table.xs("this detector", level="model")
+    assert mine.loc["5 mm", ["tp", "fp", "fn"]].tolist() == [4, 1, 2]
+    assert mine.loc["overlap", ["tp", "fp", "fn"]].tolist() == [3, 2, 3]  # 5 against 6
+    assert mine.loc["overlap", ["gained", "lost"]].tolist() == [0, 1]
+    assert table.loc["5 mm", "rank"].tolist() == [1, 2]  # the other one says less
+    changed = pd.read_csv(folders / "out/rules_changed.csv")
+    assert changed[["uid", "gt_id"]].drop_duplicates().to_numpy().tolist() == [["sub-1", 1]]
+    assert "centres closer than 3 mm" in (folders / "out/index.html").read_text()
+    code, text = evaluate(folders, "--rules", "some", "--force")
+    assert code == 1 and "rules: expected 'own' or 'all', found 'some'" in text
+
+
 def test_everything_at_once(folders):
     code, _ = evaluate(
         folders, "--scans", folders / "scans.csv", "--labels", folders / "labels",
@@ -252,7 +269,7 @@ def test_audit_of_a_table(tmp_path):
     code, text = run("audit", table)
     assert code == 2 and text.startswith(f"{table}: columns: expected rates (precision")
     code, text = run("audit")
-    assert code == 1 and "Table 7.5" in text
+    assert code == 1 and "Table 7.5" in text and text.startswith("contradiction: ")
 
 
 def test_what_was_seen_is_said_and_shown(folders):

@@ -8,6 +8,7 @@ from cmbkit.chapters.evaluation.figures import (
     largest_difference,
     real_scan_view,
 )
+from cmbkit.chapters.evaluation.rules import table_s42, table_s42b
 from cmbkit.chapters.evaluation.supplement import (
     table_s9,
     table_s10,

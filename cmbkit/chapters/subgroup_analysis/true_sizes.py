@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from cmbkit.chapters.detection import DATASET, DATASETS, in_order
+from cmbkit.chapters.detection import DATASET, DATASETS, INTERVAL, in_order
 from cmbkit.chapters.preprocessing.refinement import as_chosen, with_setting
 from cmbkit.chapters.subgroup_analysis.tables import about
+from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
-from cmbkit.params import Evaluation
+from cmbkit.evaluation.statistics import left_out
 from cmbkit.reporting.layout import Column, laid_out
 
 SIZES = {
@@ -41,12 +41,7 @@ def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFra
 
 
 def table_8_3b(
-    matches: pd.DataFrame,
-    trials: pd.DataFrame,
-    params: Evaluation,
-    *,
-    seed: int,
-    model: str = "scratch",
+    matches: pd.DataFrame, trials: pd.DataFrame, *, model: str = "scratch"
 ) -> pd.DataFrame:
     """Radius of found and of missed CMBs by every size that is known of them (Table 8.3b).
 
@@ -55,7 +50,8 @@ def table_8_3b(
     DataFrame
         dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found, missed
         (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of a
-        95 % interval, patients resampled. No row where no truth is known.
+        95 % interval and its _interval (see `intervals.jackknife_t`). No row where no truth is
+        known.
     """
     rows, own = [], sized(matches, trials, model)
     names = list(in_order(own[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"])
@@ -67,9 +63,7 @@ def table_8_3b(
             row |= {"n_missed": (~found).sum(), "n_leaked": int(part["gt_leaked"].eq(True).sum())}
             for name, chosen in (("found", found), ("missed", ~found)):
                 row |= {name: part[size][chosen].mean(), f"{name}_sd": part[size][chosen].std()}
-            row["difference"] = row["missed"] - row["found"]
-            ends = _interval(part, part[size].to_numpy(float), found, params, seed)
-            rows.append(row | dict(zip(("difference_low", "difference_high"), ends, strict=True)))
+            rows.append(row | _difference(part, part[size].to_numpy(float), found))
     columns = [
         DATASET,
         Column("size", "Radius", names=SIZES),
@@ -78,16 +72,19 @@ def table_8_3b(
         *(Column("found", "Found (mm)", 2), Column("missed", "Missed (mm)", 2)),
         Column("difference", "Missed - found (mm)", 2),
     ]
-    note = f"{about(model)} The same CMBs in every row of a dataset. Mean ± SD [95 % interval, "
-    note = f"{note}patients resampled]. Leaked: of the regions of this run." if rows else NO_TRUTH
+    note = f"{about(model)} The same CMBs in every row of a dataset. Mean ± SD {INTERVAL}. "
+    note = f"{note}Leaked: of the regions of this run." if rows else NO_TRUTH
     return laid_out(pd.DataFrame(rows, columns=None if rows else ["dataset"]), columns, note=note)
 
 
-def _interval(rows, radius, found, params: Evaluation, seed: int) -> tuple[float, float]:
-    """95 % interval of the mean radius of missed less that of found CMBs."""
-    weights = bootstrap_weights(patient_codes(rows), params.bootstrap_samples, seed)
+def _difference(rows, radius, found) -> dict:
+    """Mean radius of missed less that of found CMBs, with its interval; patients as units."""
+    weights = np.vstack([np.ones(len(rows)), left_out(rows)])
     means = [divide(weights[:, k] @ radius[k], weights[:, k].sum(axis=1)) for k in (~found, found)]
-    return percentile_interval(np.subtract(*means))
+    value, *without = np.subtract(*means)
+    parts = ("", "_low", "_high", "_interval")
+    ends = jackknife_t(value, without)
+    return {f"difference{p}": end for p, end in zip(parts, (value, *ends), strict=True)}
 
 
 def leak_in_words(table: pd.DataFrame, dataset: str = "CRB") -> str:
@@ -101,13 +98,17 @@ def leak_in_words(table: pd.DataFrame, dataset: str = "CRB") -> str:
     rows = table[table["dataset"] == dataset].set_index("size")
     told = {size: _direction(rows.loc[size]) for size in SIZES}
     facts = "; ".join(
-        f"{SIZES[size]} {row['difference']:+.2f} mm [{row['difference_low']:.2f}, "
-        f"{row['difference_high']:.2f}]"
-        for size, row in rows.iterrows()
+        f"{SIZES[size]} {row['difference']:+.2f} mm [{_ends(row)}]" for size, row in rows.iterrows()
     )
     first = rows.iloc[0]
     start = f"{dataset}, {first['n_found']} found and {first['n_missed']} missed CMBs; missed less "
     return f"{start}found radius: {facts}. {_verdict(told)}"
+
+
+def _ends(row: pd.Series) -> str:
+    if _direction(row) == "not known":
+        return row["difference_interval"]
+    return f"{row['difference_low']:.2f}, {row['difference_high']:.2f}"
 
 
 def _direction(row: pd.Series) -> str:
@@ -125,7 +126,7 @@ def _verdict(told: dict[str, str]) -> str:
         return "An interval is missing: which of them are larger is unknown."
     if published == "larger" and true != "larger":
         same = "they are smaller" if true == "smaller" else "no difference is shown"
-        rest = f"with this run's refinement they are {told['refined']}"
+        rest = f"by this run's refinement: {told['refined']}"
         return (
             f"By the published refinement missed CMBs are larger, in truth {same}: the leak made "
             f"the finding here, and may have made the thesis's; {rest}."
