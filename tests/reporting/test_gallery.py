@@ -230,3 +230,11 @@ def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
         "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
     )
     assert r"\footnotesize Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()
+
+
+def test_the_page_names_what_other_settings_made(filled):
+    assert "other settings" not in write_index(filled.folder).read_text()
+    path = filled.folder / ".entries/figure_8_1.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": "0123"}))
+    page = write_index(filled.folder).read_text()
+    assert "Made with other settings than the rest, and not to be read with it: Figure 8.1." in page

@@ -1,9 +1,10 @@
 """A result is whole or absent, and found again by its key: inputs, code and packages."""
 
+import errno
 import json
 import multiprocessing
-import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -184,14 +185,61 @@ def test_an_interrupted_result_is_handed_back_even_after_another_was_made(tmp_pa
     assert seen == ["half.txt"]
 
 
-def test_a_damaged_result_is_made_anew(tmp_path):
-    cache, calls = Cache(tmp_path), []
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def no_text(path):
+    path.write_bytes(b"\xff\xfe")
+
+
+def no_record(path):
+    path.write_text("{}")
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+@pytest.mark.parametrize("damage", [emptied, cut, flipped, no_text, no_record, Path.unlink])
+@pytest.mark.parametrize("name", ["provenance.json", "result.txt"])
+def test_a_damaged_result_is_one_line_and_made_anew(tmp_path, capsys, damage, name, remembered):
+    cache, calls = Cache(tmp_path, remembered=remembered), []
     folder = ask(cache, {}, "first", calls)
-    (folder / "provenance.json").unlink()
+    damage(folder / name)
+    with cache.making_nothing() as lacks, pytest.raises(NotMade):
+        ask(cache, {})
+    assert len(lacks) == 1 and not capsys.readouterr().err
     assert ask(cache, {}, "second", calls) == folder and calls == ["first", "second"]
-    shutil.rmtree(folder)
-    ask(cache, {}, "third", calls)
-    assert (folder / "result.txt").read_text() == "third"
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{folder / name}: expected" in told and "made anew" in told
+    assert (
+        ask(cache, {}, "third", calls) == folder and (folder / "result.txt").read_text() == "second"
+    )
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_damaged_record_stops_neither_estimate_nor_reason(tmp_path):
+    cache = Cache(tmp_path)
+    emptied(ask(cache, {"a": 1}) / "provenance.json")
+    assert cache.seconds("step") is None
+    assert "record is damaged" in cache.why(cache.asked("step", "item", {"a": 2}, []))
+
+
+def test_a_full_disk_is_told_of_its_folder(tmp_path):
+    def compute(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        Cache(tmp_path).get("step", "item", {}, compute, code=[])
+    assert caught.value.filename.startswith(str(tmp_path / "step/item"))
 
 
 def test_file_hash_follows_the_content_not_the_name(tmp_path):
