@@ -233,6 +233,13 @@ def test_a_damaged_record_stops_neither_estimate_nor_reason(tmp_path):
     assert "record is damaged" in cache.why(cache.asked("step", "item", {"a": 2}, []))
 
 
+@pytest.mark.parametrize("item", ["../out", "a/../../../out", "/tmp/out"])
+def test_no_name_leads_out_of_the_cache(tmp_path, item):
+    with pytest.raises(ValueError, match="found a way out"):
+        Cache(tmp_path / "root").get("step", item, {}, writer("", []), code=[])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk_is_told_of_its_folder(tmp_path):
     def compute(folder):
         raise OSError(errno.ENOSPC, "No space left on device")
