@@ -6,7 +6,6 @@ files, with their hashes (see `cmbkit.running.provenance`): one that is not as i
 made anew.
 """
 
-import errno
 import json
 import shutil
 import time
@@ -20,7 +19,7 @@ from pydantic import BaseModel
 
 from cmbkit.atomic import part_beside
 from cmbkit.running import source
-from cmbkit.running.file_hashes import NAME, FileHashes, file_hash
+from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
 from cmbkit.running.provenance import (
     DIGITS,
@@ -43,11 +42,11 @@ class NotMade(RuntimeError):
 
 @contextmanager
 def _named(target: Path) -> Iterator[None]:
-    """Say of a full disk which folder lies on it."""
+    """Say of a full disk, whose error names no file, which folder lies on it."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        if error.errno is not None and error.filename is None:
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
 
@@ -75,9 +74,6 @@ class Cache:
     user : str
         Parameter set on whose behalf results are asked for (`ledger.parameter_set`); empty if
         that is not to be noted.
-    remembered : bool
-        Whether files of results are believed while size and modification time stay, once they
-        have been read; else each process reads those that it is given.
 
     Attributes
     ----------
@@ -89,12 +85,11 @@ class Cache:
 
     record = staticmethod(read_record)
 
-    def __init__(self, root, user: str = "", *, remembered: bool = False):
+    def __init__(self, root, user: str = ""):
         self.root = Path(root)
         self.user = user
         self.not_made: list[Asked] | None = None
         self._hashes = FileHashes(self.root / NAME)
-        self._remembered = remembered
         source.look()
 
     def asked(self, step: str, item: str, inputs: dict, code: Iterable) -> Asked:
@@ -208,10 +203,9 @@ class Cache:
         """Whether a result is there; raises DamagedError if it is not as it was written."""
         if not target.exists():
             return False
-        hash_of = self._hashes.get if self._remembered else file_hash
         try:
-            require_undamaged(target, asked.key, hash_of)
-        except OSError as error:
+            require_undamaged(target, asked.key)
+        except (OSError, TypeError, ValueError) as error:
             raise DamagedError(str(error)) from None
         return True
 

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.file_hashes import checksum, file_hash
 
 RECORD = "provenance.json"
 DIGITS = 12
@@ -78,7 +78,7 @@ class Asked:
 def read_record(folder: Path) -> dict:
     """Record of a finished result.
 
-    It holds ``key``, ``content``, ``files`` (their hashes), ``seconds`` and the attributes of
+    It holds ``key``, ``content``, ``files`` (hashes and checksums), ``seconds`` and the attributes of
     `Asked`.
 
     Raises
@@ -102,41 +102,34 @@ def read_record(folder: Path) -> dict:
     return record
 
 
-def require_undamaged(folder: Path, key: str, hash_of: Callable[[Path], str] = file_hash) -> None:
+def require_undamaged(folder: Path, key: str) -> None:
     """Raise DamagedError or FileNotFoundError unless a result's files are as they were written.
 
-    Files that were added since do not matter.
-
-    Parameters
-    ----------
-    key : str
-        Of what is asked for.
-    hash_of : callable
-        Content hash of a file.
+    ``key`` is that of what is asked for. Files that were added since do not matter.
     """
     record = read_record(folder)
     if (record["key"], record["content"]) != (key, _content(record["files"])):
         raise DamagedError(f"{folder / RECORD}: expected the record of {key}, found an edited one")
-    for name, written in record["files"].items():
+    for name, (_, written) in record["files"].items():
         path = folder / name
-        found = hash_of(path) if path.is_file() else "nothing"
+        found = checksum(path) if path.is_file() else "nothing"
         if found != written:
-            raise DamagedError(f"{path}: expected the file of hash {written}, found {found}")
+            raise DamagedError(f"{path}: expected the file of checksum {written}, found {found}")
 
 
-def _files(folder: Path) -> dict[str, str]:
-    """Content hash of each of a result's files, by its place in the folder."""
+def _files(folder: Path) -> dict[str, list[str]]:
+    """Content hash and checksum of each of a result's files, by its place in the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
-    return {path.relative_to(folder).as_posix(): file_hash(path) for path in paths}
+    return {p.relative_to(folder).as_posix(): [file_hash(p), checksum(p)] for p in paths}
 
 
-def _content(files: dict[str, str]) -> str:
+def _content(files: dict[str, list[str]]) -> str:
     """Hash of a result's files. Sidecars of images, which say where they come from, do not count.
 
     What depends on a result depends on this: made anew with the same content, nothing changes.
     """
     digest = hashlib.blake2b(digest_size=12)
-    for name, found in sorted(files.items()):
+    for name, (found, _) in sorted(files.items()):
         if not name.endswith(".json") or f"{name.removesuffix('.json')}.nii.gz" not in files:
             digest.update(f"{name}\0{found}\n".encode())
     return digest.hexdigest()

@@ -81,7 +81,7 @@ class Study:
         data = self.root / self.params.data_dir
         user = parameter_set(self.params)
         self.cache = Cache(data / "derivatives" / self.params.profile, user)
-        self.raw = Cache(data / "raw" / self.params.profile, user, remembered=True)
+        self.raw = Cache(data / "raw" / self.params.profile, user)
         self.cache.describe(__version__)
         self.cohort = CohortStage(self)
         self.models = ModelStage(self)

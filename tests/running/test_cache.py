@@ -4,15 +4,17 @@ import errno
 import json
 import multiprocessing
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cmbkit.preprocessing import cleaning, intensities
 from cmbkit.running import cache as module
 from cmbkit.running import source
 from cmbkit.running.cache import Cache, NotMade
-from cmbkit.running.file_hashes import FileHashes, file_hash
+from cmbkit.running.file_hashes import FileHashes, checksum, file_hash
 from cmbkit.running.report import PROGRESS_FILE
 
 
@@ -193,10 +195,8 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-3])
 
 
-def flipped(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+def edited(path):
+    path.write_text(path.read_text().replace("t", "s", 1))
 
 
 def no_text(path):
@@ -207,11 +207,10 @@ def no_record(path):
     path.write_text("{}")
 
 
-@pytest.mark.parametrize("remembered", [False, True])
-@pytest.mark.parametrize("damage", [emptied, cut, flipped, no_text, no_record, Path.unlink])
+@pytest.mark.parametrize("damage", [emptied, cut, edited, no_text, no_record, Path.unlink])
 @pytest.mark.parametrize("name", ["provenance.json", "result.txt"])
-def test_a_damaged_result_is_one_line_and_made_anew(tmp_path, capsys, damage, name, remembered):
-    cache, calls = Cache(tmp_path, remembered=remembered), []
+def test_a_damaged_result_is_one_line_and_made_anew(tmp_path, capsys, damage, name):
+    cache, calls = Cache(tmp_path), []
     folder = ask(cache, {}, "first", calls)
     damage(folder / name)
     with cache.making_nothing() as lacks, pytest.raises(NotMade):
@@ -255,6 +254,12 @@ def test_file_hash_follows_the_content_not_the_name(tmp_path):
     (tmp_path / "c").write_text("other")
     hashes = [file_hash(tmp_path / name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_the_checksum_is_that_of_gzip(tmp_path):
+    content = np.random.default_rng(0).bytes(3_000_001)
+    (tmp_path / "a").write_bytes(content)
+    assert checksum(tmp_path / "a") == f"{zlib.crc32(content):08x}"
 
 
 def test_hashes_are_remembered_on_disk_until_size_or_time_changes(tmp_path):
