@@ -44,4 +44,4 @@ lint: setup
 	.venv/bin/mypy
 
 clean:
-	rm -rf data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
+	rm -rf sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

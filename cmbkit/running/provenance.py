@@ -78,7 +78,7 @@ class Asked:
 def read_record(folder: Path) -> dict:
     """Record of a finished result.
 
-    It holds ``key``, ``content``, ``files`` (hashes and checksums), ``seconds`` and the attributes of
+    It holds ``key``, ``content``, ``files`` (their hashes), ``seconds`` and the attributes of
     `Asked`.
 
     Raises

@@ -146,10 +146,10 @@ def cached_files(root: Path) -> Iterator[Path]:
 class Trial:
     """One root, its undisturbed tables, and a count of what became of each kind of fault."""
 
-    def __init__(self, folder: Path, models=()):
+    def __init__(self, folder: Path, models=(), workers: int = 1):
         from small_study import make
 
-        self.root, self.models = make(folder), models
+        self.root, self.models = make(folder, workers), models
         self.counts: Counter = Counter()
         self.seconds = time.monotonic()
         code, told = finish(self.root, models)
@@ -219,7 +219,7 @@ def main() -> int:
     counts: Counter = Counter()
     for models in ((), ("scratch",)):
         with tempfile.TemporaryDirectory() as folder:
-            trial = Trial(Path(folder), models)
+            trial = Trial(Path(folder), models, workers=2)
             for number in (signal.SIGKILL, signal.SIGTERM):
                 kills(trial, IN_TRAINING if models else STAGES, number)
             kills_at_random(trial, 10)

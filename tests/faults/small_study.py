@@ -24,7 +24,6 @@ SPLITS = {"A": "train", "B": "valid", "C": "test"}
 PHASE = {"datasets": ["A"], "epochs": 4, "steps_per_epoch": 4, "batch_size": 2}
 VALUES = {
     "profile": "small",
-    "workers": 2,
     "cohort": {
         "datasets": [],
         "bids": {name: {"root": name, "split": split} for name, split in SPLITS.items()},
@@ -43,23 +42,29 @@ VALUES = {
 }
 
 
-def make(root: Path) -> Path:
-    """Write two scans of each dataset, with two dark balls each, and the parameter file."""
+def make(root: Path, workers: int = 1) -> Path:
+    """Write a scan of each dataset, with two dark balls, its labels and the parameter file.
+
+    Brain regions are made beforehand: to find them would take longer than all the rest.
+    """
     mm = np.moveaxis(np.indices((40, 45, 40)), 0, -1) * 2.0 - (40, 45, 40)
     brain = ((mm / (33, 38, 34)) ** 2).sum(-1) <= 1
-    grid = np.diag([2.0, 2, 2, 1])
-    for seed, name in enumerate(f"{dataset}/sub-{n}" for dataset in SPLITS for n in (1, 2)):
+    grid, labels = np.diag([2.0, 2, 2, 1]), {"folder": str(root / "labels")}
+    for seed, name in enumerate(SPLITS):
         centres = np.array([(10, 5, 0), (-12, -5, 8)]) + seed
         marked = sum(
             (np.linalg.norm(mm - c, axis=-1) <= 3) * (i + 1) for i, c in enumerate(centres)
         )
         noise = np.random.default_rng(seed).normal(0, 4, brain.shape)
         data = np.where(brain & (marked == 0), 400 + noise, 0).astype(np.float32)
-        stem = root / name / "swi" / Path(name).name
+        stem = root / name / "sub-1" / "swi" / "sub-1"
         Volume(data, grid).write(f"{stem}_swi.nii.gz")
         Volume(marked.astype(np.uint8), grid).write(f"{stem}_desc-cmb_dseg.nii.gz")
+        Volume(brain * np.uint8(2), grid).write(root / "labels" / f"{name}-1_swi.nii.gz")
+    values = VALUES | {"workers": workers}
+    values |= {"preprocessing": VALUES["preprocessing"] | {"synthseg": labels}}
     (root / "params").mkdir()
-    (root / "params/small.yaml").write_text(yaml.safe_dump(VALUES))
+    (root / "params/small.yaml").write_text(yaml.safe_dump(values))
     return root
 
 
