@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 READY := .venv/.ready
 
-.PHONY: setup reproduce smoke test test-fast lint clean
+.PHONY: setup reproduce smoke test test-fast faults security lint clean
 
 setup: $(READY)
 
@@ -30,6 +30,13 @@ test: setup lint
 test-fast: setup
 	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
 
+faults: setup
+	.venv/bin/python tests/faults/faults.py
+
+security: | $(UV)
+	$(UV) tool run pip-audit==2.10.1 --require-hashes --disable-pip -r requirements.lock
+	$(UV) tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock -o sbom.json
+
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -37,4 +44,4 @@ lint: setup
 	.venv/bin/mypy
 
 clean:
-	rm -rf data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
+	rm -rf sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

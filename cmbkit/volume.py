@@ -141,6 +141,7 @@ class Volume:
     def write(self, path, *, dtype=None) -> Path:
         """Write to ``path`` (.nii or .nii.gz) through a temporary name, so no half file stays.
 
+        Equal voxels give equal bytes: neither time nor name stand in them.
         ``dtype=np.int16`` for float data stores scaled integers (about 1e-4 of the range).
         """
         path = Path(path)
@@ -149,7 +150,7 @@ class Volume:
             image.set_data_dtype(dtype)
         with whole_file(path) as part:
             if path.name.endswith(".gz"):
-                with igzip.open(part, "wb", compresslevel=1) as stream:
+                with open(part, "wb") as file, igzip.IGzipFile("", "wb", 1, file, 0) as stream:
                     image.to_stream(stream)
             else:
                 nib.save(image, part)

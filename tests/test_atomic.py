@@ -1,8 +1,24 @@
 """What is written appears whole or not at all."""
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
 import pytest
 
-from cmbkit.atomic import OutputError, require_free, whole_file, whole_folder, write_whole
+from cmbkit.atomic import (
+    OutputError,
+    part_beside,
+    require_free,
+    sweep,
+    temporary_folder,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 
 def names(folder):
@@ -48,3 +64,41 @@ def test_nobody_elses_folder_is_replaced(tmp_path):
         require_free(tmp_path, ours="run.json", force=True)
     with pytest.raises(OutputError, match="expected a folder, found a file"):
         require_free(tmp_path / "letter.txt", ours="run.json", force=True)
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from cmbkit.atomic import part_beside, temporary_folder, whole_file
+
+target = Path(sys.argv[1])
+with part_beside(target / "a/b") as one, whole_file(target / "c"), temporary_folder() as two:
+    (one / "half").write_text("half")
+    (two / "scan.nii").write_text("a patient's")
+    (target / "begun").touch()
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_holds_stays(
+    tmp_path, monkeypatch
+):
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir(), temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    (temporary / "cmbkit-of-a-user").mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    run = subprocess.Popen([sys.executable, "-c", WRITING, str(out)], env=environment)
+    while not (out / "begun").exists() and run.poll() is None:
+        time.sleep(0.05)
+    left = [*out.rglob(".part-*"), *temporary.glob("cmbkit-part-*")]
+    assert len(left) == 3
+    sweep(out)
+    assert all(path.exists() for path in left)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    with part_beside(out / "mine") as mine, temporary_folder() as ours:
+        sweep(out)
+        assert mine.exists() and ours.exists()
+    assert not any(path.exists() for path in left)
+    assert names(out) == ["a", "begun"] and names(temporary) == ["cmbkit-of-a-user"]

@@ -176,3 +176,11 @@ def test_complex_voxels_are_refused_also_with_a_scale(tmp_path):
     (tmp_path / "c.nii").write_bytes(content)
     with pytest.raises(VolumeError, match=r"c\.nii: expected real numbers, found .* complex64"):
         Volume.read(tmp_path / "c.nii")
+
+
+def test_equal_voxels_give_equal_bytes(tmp_path):
+    """No time (bytes 4 to 7 of gzip's header) and no name (bit 3 of byte 3)."""
+    volume = Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+    content = [volume.write(tmp_path / name).read_bytes() for name in ("a.nii.gz", "b.nii.gz")]
+    assert content[0] == content[1]
+    assert content[0][4:8] == b"\0\0\0\0" and not content[0][3] & 8

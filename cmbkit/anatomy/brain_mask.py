@@ -7,7 +7,6 @@ The thesis strips the skull with SynthStrip (section 5.2, step 3). `brain_mask` 
 mask which way it was made, and the name goes into the scan's record.
 """
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from scipy import ndimage
 
 from cmbkit.anatomy.blocks import block_mean, refine
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.atomic import temporary_folder
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
@@ -81,11 +81,11 @@ def brain_mask(
     if method == "deepbet":
         return _deepbet(image), DEEPBET
     if method != "stand-in":
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             required = method == "synthstrip"
-            command = command_for(tool, "mri_synthstrip", Path(folder), required)
+            command = command_for(tool, "mri_synthstrip", folder, required)
             if command:
-                return _synthstrip(image, command, Path(folder)), SYNTHSTRIP
+                return _synthstrip(image, command, folder), SYNTHSTRIP
     mask, name = _by_intensity(image.reoriented("RAS"))
     return image.with_data(mask.reoriented(image.orientation).data), name
 
@@ -105,8 +105,8 @@ def _deepbet(image: Volume) -> Volume:
     except ImportError:
         found = "deepbet: expected the package (pip install deepbet), found none"
         raise ProgramError(found) from None
-    with tempfile.TemporaryDirectory() as folder:
-        source, mask = Path(folder) / "image.nii.gz", Path(folder) / "mask.nii.gz"
+    with temporary_folder() as folder:
+        source, mask = folder / "image.nii.gz", folder / "mask.nii.gz"
         image.with_data(image.data.astype(np.float32)).write(source)
         run_bet([str(source)], None, [str(mask)], None, no_gpu=True)
         return _checked(image, Volume.read(mask))

@@ -4,7 +4,6 @@ The thesis reads the location of a microbleed from SynthSeg's labels (section 4.
 `parcellate` says with each result which way it was made.
 """
 
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from scipy import ndimage
 from cmbkit.anatomy.atlas import load_atlas
 from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
+from cmbkit.atomic import temporary_folder
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
@@ -75,10 +75,10 @@ def parcellate(
         done = Volume.read(finished_file(tool, uid, "the parcellation"), np.int32)
         return _onto(done, image), BEFOREHAND
     if method != "stand-in":
-        with tempfile.TemporaryDirectory() as folder:
-            command = command_for(tool, "mri_synthseg", Path(folder), method == "synthseg")
+        with temporary_folder() as folder:
+            command = command_for(tool, "mri_synthseg", folder, method == "synthseg")
             if command:
-                return _synthseg(image, command, Path(folder)), SYNTHSEG
+                return _synthseg(image, command, folder), SYNTHSEG
     return register_atlas(image, brain, registration, scan_to_mni), STAND_IN[registration]
 
 

@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.atomic import OutputError, require_free
+from cmbkit.atomic import OutputError, require_free, sweep, write_whole
 from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
 from cmbkit.prediction.one_scan import detect
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.prediction.stage_clock import STEP
 from cmbkit.running.faults import explained
+from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.ledger import held
 from cmbkit.running.map_scans import ScanFailures, map_scans
 from cmbkit.running.report import report_stage
 from cmbkit.running.source import definitions
 
 SUMMARY = "scans.tsv"
+LOCK = ".scans.lock"
 DONE, KEPT, FAILED, REFUSED = "done", "kept", "failed", "unfit"
 
 
@@ -73,7 +76,12 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> 
         require_free(folder, ours=OURS, force=force)
         found = detect(source, settings)
         report_stage(STEP, f"{source.name}: writing")
-        found.write(folder, force=force)
+        try:
+            found.write(folder, force=force)
+        except OutputError:  # another run may have been quicker
+            if force or (earlier := _earlier(folder, source, settings)) is None:
+                raise
+            return end(KEPT, earlier)
         return end(DONE, found.record)
     except UnfitScan as error:
         return end(REFUSED, problem=str(error))
@@ -92,14 +100,28 @@ def _outcome(source: Source, status: str, record: dict | None, seconds=0.0, prob
 
 
 def _earlier(folder: Path, source: Source, settings: Settings) -> dict | None:
-    """Record of a finished result of the same scan, weights and parameters."""
+    """Record of a finished result of the same scan, weights and parameters.
+
+    Raises
+    ------
+    OutputError
+        If one of its files is not as it was written; the message names it.
+    """
     try:
         record = json.loads((folder / OURS).read_text(encoding="utf-8"))
         same = record["key"] == settings.key(list(source.files), definitions(detect))
         unfit = record["fitness"]["verdict"] == UNFIT and not settings.anyway
-        return record if same and not unfit else None
-    except (OSError, ValueError, KeyError):
+        written = record["written"].items() if same and not unfit else None
+    except (OSError, ValueError, KeyError, AttributeError):
         return None
+    for name, hash in written or ():
+        path = folder / name
+        found = file_hash(path) if path.is_file() else "nothing"
+        if found != hash:
+            raise OutputError(
+                f"{path}: expected the file of hash {hash}, found {found}; --force replaces it"
+            )
+    return record if written else None
 
 
 def predict_many(
@@ -117,7 +139,8 @@ def predict_many(
     sources : sequence of Source
     settings : Settings
     out : path-like
-        Gets a folder per scan, and ``scans.tsv`` with all outcomes.
+        Gets a folder per scan, and ``scans.tsv`` with all outcomes; those of other scans that
+        stand there stay.
     jobs : int
         Processes.
     force : bool
@@ -137,15 +160,27 @@ def predict_many(
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: expected a folder, found a file")
     out.mkdir(parents=True, exist_ok=True)
+    sweep(out)
     function = partial(predict_into, settings=settings, out=out, force=force)
     try:
         outcomes = map_scans(function, sources, step=STEP, workers=jobs, name=lambda s: s.name)
     except ScanFailures as error:  # a worker died; what the others did is on disk
         outcomes = [_after_loss(source, settings, out, error) for source in sources]
+    _summarise(outcomes, out)
+    return outcomes
+
+
+def _summarise(outcomes: list[Outcome], out: Path) -> None:
+    """Enter outcomes into ``scans.tsv``; several runs may do so at once."""
     table = pd.DataFrame([vars(outcome) for outcome in outcomes])
     table["microbleeds"] = table["microbleeds"].astype("Int64")
-    table.to_csv(out / SUMMARY, sep="\t", index=False, na_rep="n/a")
-    return outcomes
+    with held(out / LOCK):
+        if (out / SUMMARY).is_file():
+            before = pd.read_csv(out / SUMMARY, sep="\t", dtype="str", keep_default_na=False)
+            if list(before) == list(table):
+                table = pd.concat([before[~before["name"].isin(table["name"])], table])
+        write_whole(out / SUMMARY, table.to_csv(sep="\t", index=False, na_rep="n/a"))
+        (out / LOCK).unlink()
 
 
 def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailures) -> Outcome:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from cmbkit.atomic import sweep
 from cmbkit.commands import differences
 from cmbkit.commands.order import FROZEN_NEEDS, NEEDS, run_in_order
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.params.yaml_file import read_keys_and_values
 from cmbkit.running.faults import explained_cell
+from cmbkit.running.ledger import held
+from cmbkit.running.outcomes import end_with
 from cmbkit.running.progress import Watch
 from cmbkit.running.report import PROGRESS_FILE
 from cmbkit.study import find_root
@@ -22,10 +28,15 @@ from cmbkit.study.frozen import frozen_folder
 from cmbkit.study.given_networks import with_given_networks
 
 KERNEL = "python3"
+LOCK = ".lock"
 OWN_PROFILE = "demo"
 SPAWN = multiprocessing.get_context("spawn")
 OF_NETWORKS = ("04", "05", "06", "07")
 """Notebooks that show something of a network; what the others show does not change with it."""
+
+
+class ProfileBusy(RuntimeError):
+    """Another run of the same profile is under way; the message names its folder."""
 
 
 class NotebookFailed(RuntimeError):
@@ -75,6 +86,8 @@ def reproduce(
         If the file does not fit, or does not fit what is asked for.
     cmbkit.study.frozen.FrozenError
         If its frozen networks cannot be used.
+    ProfileBusy
+        If another run of the profile is under way: their tables would be mixed.
     NotebookFailed
         If a notebook raises or its kernel dies; one beside it runs to its end, no other begins.
     """
@@ -92,27 +105,36 @@ def reproduce(
     report = root / params.figures_dir / differences.FILE
     derived = root / params.data_dir / "derivatives" / params.profile
     frozen = frozen_folder(root, params) if params.training.networks == "frozen" else None
-    earlier = differences.earlier_figures(figures, derived / "figures-before", keep=not retrain)
     chosen = _chosen(root, only, retrain)
     console = Console()
-    console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
-    started = time.monotonic()
     executed = derived / ("notebooks-retrained" if retrain else "notebooks")
     trains = retrain or params.training.networks == "train"
     needs = NEEDS if trains else FROZEN_NEEDS
-    _run(chosen, executed, values, jobs or min(2, params.workers), needs, update_notebooks, console)
-    index = write_index(retrained or figures)
-    minutes = (time.monotonic() - started) / 60
-    console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-    summed = differences.write_report(
-        report,
-        earlier,
-        figures,
-        profile=params.profile,
-        frozen=frozen,
-        retrained=retrained,
-        only=only,
-    )
+    jobs = jobs or min(2, params.workers)
+    with held(derived / LOCK, wait=False) as free:
+        if not free:
+            raise ProfileBusy(
+                f"{derived}: expected no other run of profile {params.profile}, found one; "
+                "begin again when it has ended"
+            )
+        sweep(derived, root / params.data_dir / "raw" / params.profile, figures)
+        before = derived / "figures-before"
+        earlier = differences.earlier_figures(figures, before, keep=not retrain)
+        console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
+        started = time.monotonic()
+        _run(chosen, executed, values, jobs, needs, update_notebooks, console)
+        index = write_index(retrained or figures)
+        minutes = (time.monotonic() - started) / 60
+        console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
+        summed = differences.write_report(
+            report,
+            earlier,
+            figures,
+            profile=params.profile,
+            frozen=frozen,
+            retrained=retrained,
+            only=only,
+        )
     console.print(f"Reproduction: {summed}: {report}")
     return report
 
@@ -162,7 +184,8 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
     by_number = {path.name[:2]: path for path in paths}
     with (
         Watch(console, [p.stem for p in paths]) as watch,
-        ProcessPoolExecutor(jobs, SPAWN) as pool,
+        ProcessPoolExecutor(jobs, SPAWN, _begin_process, (os.getpid(),)) as pool,
+        _ended_with(pool),
     ):
 
         def begin(number: str) -> Future:
@@ -178,6 +201,23 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
                 write_back(executed / path.name, path)
 
         run_in_order(list(by_number), jobs, begin, end, needs)
+
+
+def _begin_process(parent: int) -> None:
+    """What a process that executes notebooks begins with: it and its kernel end with the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's is for the command
+    end_with(parent)
+
+
+@contextmanager
+def _ended_with(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """End the pool's processes when the command is stopped; their kernels follow them."""
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        for process in list(pool._processes.values()):
+            process.terminate()
+        raise
 
 
 def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool) -> str:
@@ -221,6 +261,9 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
         ) from None
     except RuntimeError as error:
         raise NotebookFailed(f"{source.name}: no kernel could be started: {error}") from None
+    except OSError as error:  # of a full disk, half a notebook would stay
+        target.unlink(missing_ok=True)
+        raise NotebookFailed(f"{source.name}: {target}: {error.strerror or error}") from None
 
 
 def write_back(executed: Path, notebook: Path) -> None:

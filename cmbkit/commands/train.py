@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmbkit.atomic import sweep
 from cmbkit.params import Parameters, check_parameters, read_parameters
 from cmbkit.study import Study, find_root
 from cmbkit.study.frozen import freeze
@@ -75,6 +76,7 @@ def train_command(
         values["cohort"]["fold"] = number
         values["training"]["networks"] = "train"
         study = Study(root or find_root(parameter_file), **values)
+        sweep(study.cache.root, study.raw.root)
         folder = _one(study, model, phase, file, parameter_file)
         folders.append(folder)
         keep = study.models.phase(model, phase).keep
@@ -150,6 +152,9 @@ def _started_from(params: Parameters, start: str, source) -> tuple[Parameters, P
         )
     for name in ("network", "preprocessing", "inference"):
         values.setdefault(name, getattr(found, name).model_dump())
+    training = values.setdefault("training", {})
+    training.setdefault("validation_threshold", found.inference.threshold)
+    training.setdefault("validation_minimum_voxels", found.inference.minimum_voxels)
     return check_parameters(values, source), folder / FILE
 
 
@@ -186,5 +191,9 @@ def _write(study: Study, model: str, phase: str, folder: Path, out: Path, start)
         network=params.network,
         preprocessing=params.preprocessing,
         inference=params.inference,
-        training={"from": start, "fold": params.cohort.fold, **_best_epoch(folder, settings.keep)},
+        training={
+            "from": start and Path(start).name,
+            "fold": params.cohort.fold,
+            **_best_epoch(folder, settings.keep),
+        },
     )

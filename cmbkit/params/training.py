@@ -148,8 +148,8 @@ class Training(Section):
     ``source_weights`` names the source network of transfer learning
     (`cmbkit.detector.network.transfer`);
     ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
-    ``validation_minimum_voxels`` stand for those of ``inference`` in validation, so that these
-    can change without another training.
+    ``validation_minimum_voxels`` are those of validation; another threshold of ``inference``
+    trains nothing.
     ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
     """
 
@@ -170,8 +170,8 @@ class Training(Section):
     memory_gb: float = Field(2.5, gt=0)
     validation_share: float = Field(0.5, gt=0, le=1)
     validation_patches_per_scan: int | None = Field(None, gt=0)
-    validation_threshold: float | None = Field(None, gt=0, lt=1)
-    validation_minimum_voxels: int | None = Field(None, gt=0)
+    validation_threshold: float = Field(0.5, gt=0, lt=1)
+    validation_minimum_voxels: int = Field(1, gt=0)
     tensorboard: bool = True
     cross_entropy_weights: list[float] = Field([0.1, 5.0], min_length=2)
     tversky_alpha: float = Field(0.5, ge=0)

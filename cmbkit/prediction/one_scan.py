@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cmbkit.anatomy.rating_scales import lines_not_seen
+from cmbkit.atomic import temporary_folder
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
@@ -80,16 +80,14 @@ def detect(source: Source, settings: Settings) -> Prediction:
     """
     clock = Clock(source.name)
     with (
-        tempfile.TemporaryDirectory(prefix="cmbkit-predict-") as folder,
-        about_scan(source, folder),
+        temporary_folder() as folder,
+        about_scan(source, str(folder)),
     ):
         clock.start("reading")
-        return _detect(
-            source, read_given(source, settings.echo, Path(folder)), settings, folder, clock
-        )
+        return _detect(source, read_given(source, settings.echo, folder), settings, folder, clock)
 
 
-def _detect(source: Source, given: GivenImage, settings: Settings, temporary: str, clock: Clock):
+def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_probability
@@ -98,7 +96,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
     from cmbkit.preprocessing.pipeline import prepare
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    folder, image = Path(temporary), given.path
+    image = given.path
     volume = Volume.read(image)
     fitness = given.fitness(source.name, volume).require(source.path, settings.anyway)
     clock.start("brain mask and standard grid")
@@ -155,13 +153,14 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
         settings.preprocessing,
         not_seen,
     )
-    remarks = [*given.notes, *given.remarks, *remarks]
-    files = {str(path): path for path in source.files} or {str(source.path): image}
+    above = f"{source.path.parent}{os.sep}"  # where the scan lies is nobody else's business
+    remarks = [line.replace(above, "") for line in (*given.notes, *given.remarks, *remarks)]
+    files = {_name_within(path, source): path for path in source.files} or {source.path.name: image}
     record = {
         "scan": source.name,
         "key": settings.key(list(files.values()), definitions(detect)),
         "source": {
-            "path": str(source.path),
+            "path": source.path.name,
             "files": {name: file_hash(path) for name, path in files.items()},
             "series": source.series or None,
         },
@@ -287,3 +286,9 @@ def _probability_on(probability: Volume, native: Volume) -> Volume:
     found = resample_linear(probability, axes.shape, axes.affine, fill=0.0)
     data = np.clip(found.reoriented(native.orientation).data, 0, 1)
     return Volume(data, native.affine)
+
+
+def _name_within(path: Path, source: Source) -> str:
+    """Name of one of a scan's files, in the folder of a series with its place there."""
+    within = path.is_relative_to(source.path) and path != source.path
+    return path.relative_to(source.path).as_posix() if within else path.name

@@ -13,6 +13,7 @@ import pandas as pd
 from cmbkit.atomic import whole_folder
 from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.sources import OURS, Source
+from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
 MASK, PROBABILITY = "desc-cmb_dseg.nii.gz", "desc-cmb_probseg.nii.gz"
@@ -114,7 +115,9 @@ class Prediction:
         if self.source.series:
             self._write_segmentation(folder / SEGMENTATION)
         (folder / PAGE).write_text(self.report(), encoding="utf-8")
-        (folder / OURS).write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+        written = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
+        record = self.record | {"written": written}
+        (folder / OURS).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     def _write_segmentation(self, path: Path) -> None:
         """Write the DICOM SEG, or a remark on why there is none: the rest is kept."""

@@ -217,6 +217,7 @@ class Gallery:
             "synthetic": synthetic,
             "profile": self.profile,
             "note": self.note,
+            "settings": self.made_with.digest if self.made_with else "",
             **shown,
         }
         name = f"{kind}_{str(number).replace('.', '_')}.json"

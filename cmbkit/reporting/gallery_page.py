@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import groupby
 
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL
@@ -65,10 +66,19 @@ def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
         synthetic=any(entry["synthetic"] for entry in entries),
         label=SYNTHETIC_LABEL,
         missing=missing,
+        others=_of_other_settings(entries),
         total=len(REQUIRED),
         not_made=NOT_MADE,
         sections=[(name, list(group)) for name, group in groupby(entries, key=_section)],
     )
+
+
+def _of_other_settings(entries: list[dict]) -> list[str]:
+    """What was made with other settings than most of a folder."""
+    found = [entry.get("settings", "") for entry in entries]
+    most = Counter(found).most_common(1)[0][0] if found else ""
+    others = [entry for entry, settings in zip(entries, found, strict=True) if settings != most]
+    return [f"{entry['kind'].capitalize()} {entry['number']}" for entry in others]
 
 
 def _section(entry: dict) -> str:

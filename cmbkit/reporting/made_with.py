@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cmbkit.params import Evaluation, Parameters
 from cmbkit.params.inference import POSTPROCESSING
+from cmbkit.running.ledger import parameter_set
 
 PART_OF = {
     "seed": "raw",
@@ -81,6 +82,11 @@ class MadeWith:
     params: Parameters
     of_file: Parameters | None
     weights: Callable[[], Mapping[str, str]]
+
+    @property
+    def digest(self) -> str:
+        """Hash of all settings that change a result."""
+        return parameter_set(self.params)
 
     def foot(self, kind: str, number: str) -> str:
         """The line of one table or figure; empty where it depends on no setting that is shown."""

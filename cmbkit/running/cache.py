@@ -2,14 +2,15 @@
 
 A result lies at ``<root>/<step>/<item>/<first digits of its key>`` and is written whole; those of
 several parameter values lie side by side. The record of what it depends on stands beside its
-files (see `cmbkit.running.provenance`).
+files, with their hashes (see `cmbkit.running.provenance`): one that is not as it was written is
+made anew.
 """
 
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -24,7 +25,9 @@ from cmbkit.running.provenance import (
     DIGITS,
     RECORD,
     Asked,
+    DamagedError,
     read_record,
+    require_undamaged,
     software_versions,
 )
 from cmbkit.running.report import report_line
@@ -38,11 +41,22 @@ class NotMade(RuntimeError):
 
 
 @contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Say of a full disk, whose error names no file, which folder lies on it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
+
+
+@contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
     """Folder beside the target, for one process at a time; stays until it is renamed."""
     partial = target.parent / f"{UNFINISHED}{target.name}"
     lock = partial.with_name(f"{partial.name}.lock")
-    with held(lock):
+    with held(lock, waiting=f"{target}: another process is making it; this one waits"):
         partial.mkdir(exist_ok=True)
         yield partial
         shutil.rmtree(partial, ignore_errors=True)
@@ -111,14 +125,25 @@ class Cache:
         raises or is killed, and the next call with the same key hands it to ``compute`` again; a
         second process that asks for the same result meanwhile waits. Where there is an older
         result of the item, what has changed since is said before it is made anew.
+
+        Raises
+        ------
+        OSError
+            Also where the disk is full; the message names the folder.
         """
         if self.not_made is not None and newest(self.root / step / item) is None:
             self._lack(Asked(step, item, {}, {}, {}))  # whose inputs need not be read
         asked = self.asked(step, item, inputs, code)
         target = self.root / step / item / asked.key[:DIGITS]
-        if self._there(target, asked):
-            self._note(target)
-            return target
+        if ".." in target.parts[len(self.root.parts) :] or self.root not in target.parents:
+            raise ValueError(f"{step} {item}: expected a name within {self.root}, found a way out")
+        try:
+            if self._there(target, asked):
+                self._note(target)
+                return target
+        except DamagedError as error:
+            if self.not_made is None:
+                report_line(f"{error}; it is made anew")
         if self.not_made is not None:
             self._lack(asked)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,17 +151,19 @@ class Cache:
         if resumable and (why := self.why(asked)):
             report_line(f"{step} {item} is made anew, {why}")
         with _unfinished(target) if resumable else part_beside(target) as partial:
-            if resumable and self._there(target, asked):  # made by another process meanwhile
+            if resumable and self._is_whole(target, asked):  # made by another process meanwhile
                 return target
             began = time.monotonic()
-            compute(partial)
-            asked.write(partial, time.monotonic() - began)
+            with _named(target):
+                compute(partial)
+                asked.write(partial, time.monotonic() - began)
             partial.chmod(0o755)
-            if self._there(target, asked):  # another process was quicker; it may be read already
+            if self._is_whole(target, asked):  # another process was quicker; it may be read already
                 return target
-            if target.exists():
-                shutil.rmtree(target)
-            partial.rename(target)
+            with part_beside(target) as gone:
+                if target.exists():
+                    target.rename(gone / target.name)
+                partial.rename(target)
         return target
 
     @contextmanager
@@ -153,23 +180,40 @@ class Cache:
         before = newest(self.root / asked.step / asked.item)
         if before is None:
             return None
-        found = asked.differences(read_record(before))
+        try:
+            found = asked.differences(read_record(before))
+        except DamagedError:
+            return f"since {before.name}, whose record is damaged"
         more = [f"{len(found) - TOLD} more"] if len(found) > TOLD else []
         return f"since {before.name}: {'; '.join([*found[:TOLD], *more])}"
 
     def seconds(self, step: str) -> float | None:
         """What a result of a step has taken so far, the median of some; None without any."""
-        found = islice((self.root / step).glob(f"*/*/{RECORD}"), 50)
-        taken = [read_record(path.parent).get("seconds") for path in found]
+        taken = []
+        for path in islice((self.root / step).glob(f"*/*/{RECORD}"), 50):
+            with suppress(DamagedError):
+                taken.append(read_record(path.parent).get("seconds"))
         return median(known) if (known := [t for t in taken if t is not None]) else None
 
     def _lack(self, asked: Asked):
         self.not_made.append(asked)
         raise NotMade(f"{asked.step} {asked.item}: not in the cache")
 
-    @staticmethod
-    def _there(target: Path, asked: Asked) -> bool:
-        return (target / RECORD).is_file() and read_record(target)["key"] == asked.key
+    def _there(self, target: Path, asked: Asked) -> bool:
+        """Whether a result is there; raises DamagedError if it is not as it was written."""
+        if not target.exists():
+            return False
+        try:
+            require_undamaged(target, asked.key)
+        except (OSError, TypeError, ValueError) as error:
+            raise DamagedError(str(error)) from None
+        return True
+
+    def _is_whole(self, target: Path, asked: Asked) -> bool:
+        try:
+            return self._there(target, asked)
+        except DamagedError:
+            return False
 
     def _note(self, target: Path) -> None:
         if self.user:

@@ -4,6 +4,7 @@ The workers need this package and the data under the same paths as here. Each ha
 so that it holds one scan at a time.
 """
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,8 @@ from functools import partial
 from typing import Any
 
 from cmbkit.running.outcomes import ONE_THREAD, WorkerLost
+from cmbkit.running.provenance import software_versions
+from cmbkit.running.source import whole_package
 
 LOOK_EVERY_S = 2.0
 CONNECT_S = 20.0
@@ -40,15 +43,18 @@ def run_on_cluster(
     Raises
     ------
     ClusterError
-        If no scheduler answers, no worker comes in time, or one has several threads.
+        If no scheduler answers, no worker comes in time, or one has several threads. Also as
+        the outcome of an item whose worker has another version of the code or of a package.
     """
     from distributed import wait
 
     with ExitStack() as stack:
         client = stack.enter_context(_connect(cluster, workers, stack))
         _await_workers(client, cluster)
+        here = _versions()
         futures = {
-            client.submit(function, item, pure=False): index for index, item in enumerate(items)
+            client.submit(_as_here, here, function, item, pure=False): index
+            for index, item in enumerate(items)
         }
         alone_since = None
         while futures:
@@ -65,6 +71,20 @@ def run_on_cluster(
                 for index in futures.values():
                     yield index, partial(_no_worker, cluster.patience_s)
                 return
+
+
+def _versions() -> dict[str, str | None]:
+    return {**software_versions(), "cmbkit": whole_package()}
+
+
+def _as_here(here: dict[str, str | None], function: Callable[[Any], Any], item: Any) -> Any:
+    """Call a function on a worker, if its code and packages are those of the caller."""
+    there = _versions()
+    other = [f"{name} {here[name]}, found {there.get(name)}" for name in here]
+    other = [text for name, text in zip(here, other, strict=True) if here[name] != there.get(name)]
+    if other:
+        raise ClusterError(f"cluster: {socket.gethostname()}: expected {'; '.join(other)}")
+    return function(item)
 
 
 def _outcome(future):

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from cmbkit.atomic import part_beside, write_whole
 from cmbkit.running.provenance import RECORD
+from cmbkit.running.report import report_line
 
 USED = ".used"
 UNFINISHED = ".unfinished-"
@@ -56,18 +57,27 @@ class Entry:
 
 
 @contextmanager
-def held(lock: Path, *, wait: bool = True) -> Iterator[bool]:
+def held(lock: Path, *, wait: bool = True, waiting: str = "") -> Iterator[bool]:
     """Hold a lock file for a while; False if another process does and we do not wait.
 
-    The system lets go of it also when the process is killed.
+    The system lets go of it also when the process is killed. ``waiting`` is told before we wait.
     """
-    with open(lock, "w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(lock, "w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    yield False
+                    return
+                if waiting:
+                    report_line(waiting)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), os.stat(lock)):
+                yield True
+                return
+        # the one that held it has deleted the file: another may hold a new one
 
 
 def parameter_set(params: BaseModel) -> str:

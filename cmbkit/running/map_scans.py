@@ -1,5 +1,6 @@
 """Mapping a function over scans."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed, wait
@@ -7,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cmbkit.running.faults import explained
-from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost, end_cleanly
+from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost, begin_worker
 from cmbkit.running.report import report_progress, report_stage
 
 STOP_S = 10.0
@@ -118,7 +119,9 @@ def _one_pool(function, items, indices, workers: int):
     """Outcomes of one pool of processes; returns the indices that it left when it broke."""
     from joblib.externals.loky import get_reusable_executor
 
-    pool = get_reusable_executor(workers, env=ONE_THREAD, timeout=60, initializer=end_cleanly)
+    pool = get_reusable_executor(
+        workers, env=ONE_THREAD, timeout=60, initializer=begin_worker, initargs=(os.getpid(),)
+    )
     broken, futures = [], {}
     with warnings.catch_warnings():  # loky replaces workers that hold much memory, and says so
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")

@@ -1,7 +1,9 @@
 """What came of an item, in whichever process it ran."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +21,10 @@ ONE_THREAD = {
 }
 """Environment of a worker process: one thread each, the processes are the parallelism."""
 
+LOOK_EVERY_S = 1.0
+GRACE_S = 5.0
+"""Time for a process to end by itself."""
+
 
 def end_cleanly() -> None:
     """Let SIGTERM (a batch system's, or `kill`) end a process as an error would.
@@ -27,6 +33,31 @@ def end_cleanly() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _leave)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when the one that started it is gone, whatever ended that one.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_EVERY_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def begin_worker(parent: int) -> None:
+    """Make a process of a pool end cleanly, and with the one that it works for."""
+    end_cleanly()
+    end_with(parent)
 
 
 def _leave(number, _frame):

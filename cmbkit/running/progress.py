@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cmbkit.atomic import temporary_folder
 from cmbkit.running.steps import Log, Step
 
 LOOK_EVERY = 0.5  # seconds
@@ -51,7 +52,8 @@ class Watch:
         self._running: dict[str, _Steps] = {}
 
     def __enter__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="cmbkit-progress-")
+        self._open = ExitStack()
+        self._folder = self._open.enter_context(temporary_folder())
         self._whole = self._progress.add_task("notebooks", total=len(self._names))
         if self._console.is_terminal:
             self._progress.start()
@@ -63,11 +65,11 @@ class Watch:
         self._stop.set()
         self._thread.join()
         self._progress.stop()
-        self._folder.cleanup()
+        self._open.close()
 
     def file(self, name: str) -> Path:
         """Where the kernel of a notebook reports its steps."""
-        return Path(self._folder.name) / name
+        return self._folder / name
 
     def start(self, name: str) -> None:
         """Say that a notebook runs from now on."""

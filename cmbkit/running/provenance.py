@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.file_hashes import checksum, file_hash
 
 RECORD = "provenance.json"
 DIGITS = 12
@@ -17,6 +18,11 @@ RECORDED_PACKAGES = (
     *("SimpleITK", "tensorflow-cpu", "keras", "openvino", "pyradiomics-bhklab", "nilearn"),
 )
 SHOWN = 24  # characters of a value
+KEYS = {"key", "content", "files", "step", "item", "inputs", "code", "software"}
+
+
+class DamagedError(ValueError):
+    """A result is not as it was written; the message names the file."""
 
 
 @lru_cache(maxsize=1)
@@ -56,9 +62,13 @@ class Asked:
 
     def write(self, folder: Path, seconds: float) -> None:
         """Write the record of a result whose other files are in ``folder``, and what it took."""
-        record = {"key": self.key, "content": _content(folder), "seconds": round(seconds, 3)}
-        record |= asdict(self)
-        (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
+        files = _files(folder)
+        record = {"key": self.key, "content": _content(files), "files": files}
+        record |= {"seconds": round(seconds, 3)} | asdict(self)
+        with open(folder / RECORD, "w") as stream:
+            json.dump(record, stream, indent=1, sort_keys=True)
+            stream.flush()
+            os.fsync(stream.fileno())
 
     def differences(self, record: dict) -> list[str]:
         """What differs from another result's record, a line each: inputs, code, packages."""
@@ -66,29 +76,62 @@ class Asked:
 
 
 def read_record(folder: Path) -> dict:
-    """Record of a finished result: ``key``, ``content``, ``seconds`` and the attributes of `Asked`.
+    """Record of a finished result.
+
+    It holds ``key``, ``content``, ``files`` (their hashes), ``seconds`` and the attributes of
+    `Asked`.
 
     Raises
     ------
     FileNotFoundError
         If the folder is no result of the cache.
+    DamagedError
+        If it is no record, or not a whole one.
     """
     path = Path(folder) / RECORD
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the record of a result, found none")
-    return json.loads(path.read_text())
+    try:
+        record = json.loads(path.read_text())
+        lacking = KEYS - record.keys()
+    except (ValueError, AttributeError):
+        lacking = KEYS
+    if lacking:
+        missing = ", ".join(sorted(lacking))
+        raise DamagedError(f"{path}: expected the record of a result, found one without {missing}")
+    return record
 
 
-def _content(folder: Path) -> str:
+def require_undamaged(folder: Path, key: str) -> None:
+    """Raise DamagedError or FileNotFoundError unless a result's files are as they were written.
+
+    ``key`` is that of what is asked for. Files that were added since do not matter.
+    """
+    record = read_record(folder)
+    if (record["key"], record["content"]) != (key, _content(record["files"])):
+        raise DamagedError(f"{folder / RECORD}: expected the record of {key}, found an edited one")
+    for name, (_, written) in record["files"].items():
+        path = folder / name
+        found = checksum(path) if path.is_file() else "nothing"
+        if found != written:
+            raise DamagedError(f"{path}: expected the file of checksum {written}, found {found}")
+
+
+def _files(folder: Path) -> dict[str, list[str]]:
+    """Content hash and checksum of each of a result's files, by its place in the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return {p.relative_to(folder).as_posix(): [file_hash(p), checksum(p)] for p in paths}
+
+
+def _content(files: dict[str, list[str]]) -> str:
     """Hash of a result's files. Sidecars of images, which say where they come from, do not count.
 
     What depends on a result depends on this: made anew with the same content, nothing changes.
     """
     digest = hashlib.blake2b(digest_size=12)
-    for path in sorted(folder.rglob("*")):
-        sidecar = path.suffix == ".json" and path.with_suffix(".nii.gz").is_file()
-        if path.is_file() and not sidecar:
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode())
+    for name, (found, _) in sorted(files.items()):
+        if not name.endswith(".json") or f"{name.removesuffix('.json')}.nii.gz" not in files:
+            digest.update(f"{name}\0{found}\n".encode())
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +24,7 @@ from cmbkit.running.syntax import STATEMENTS, Import, SourceFile, digest
 PACKAGE = __name__.partition(".")[0]
 FOLDER = Path(__file__).parents[1]
 UNSEEN = (
+    f"{PACKAGE}.atomic",
     f"{PACKAGE}.params",  # their values are among the inputs
     f"{PACKAGE}.running",
     f"{PACKAGE}.detector.training.estimate",
@@ -72,6 +73,13 @@ def look() -> None:
         for name in list(sys.modules):
             if name == PACKAGE or name.startswith(f"{PACKAGE}."):
                 _read(name)
+
+
+@cache
+def whole_package() -> str:
+    """Hash of all code of the package, 16 hexadecimal digits."""
+    texts = [path.read_text() for path in sorted(FOLDER.rglob("*.py"))]
+    return digest("\0".join(texts))
 
 
 class _Module:
@@ -139,17 +147,24 @@ def _name(roots) -> str:
 
 
 def _remembered(memory: Path | None, roots) -> Followed | None:
-    if memory is None or not memory.is_file():
-        return None
-    return json.loads(memory.read_text()).get(_name(roots))
+    return _memory(memory).get(_name(roots)) if memory else None
+
+
+def _memory(file: Path) -> dict[str, Followed]:
+    """What a file remembers; nothing if it is damaged."""
+    try:
+        mark, text = file.read_text().split("\n", 1)
+    except (FileNotFoundError, ValueError):
+        return {}
+    return json.loads(text) if mark == digest(text) else {}
 
 
 def _remember(memory: Path | None, roots, kept: Followed) -> None:
     """Add to the file; of two processes that add at once one will look again another time."""
     if memory is None:
         return
-    known = json.loads(memory.read_text()) if memory.is_file() else {}
-    write_whole(memory, json.dumps(known | {_name(roots): kept}))
+    text = json.dumps(_memory(memory) | {_name(roots): kept})
+    write_whole(memory, f"{digest(text)}\n{text}")
 
 
 class _Walk:

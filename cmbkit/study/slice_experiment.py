@@ -9,13 +9,13 @@ signal, as a scanner does, and by averaging magnitudes, as simulators on magnitu
 
 from __future__ import annotations
 
-import tempfile
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cmbkit.atomic import temporary_folder
 from cmbkit.params import Evaluation, Inference, Preprocessing, SliceExperiment, Tool
 from cmbkit.phantom.controlled import ControlledBrain, Physics, Setting
 from cmbkit.preprocessing import grid, pipeline
@@ -56,8 +56,8 @@ def standardise(
     """
     own = params.model_copy(update={"brain_mask": "stand-in", "synthstrip": Tool()})
     spacing = tuple(float(mm) for mm in sorted(image.spacing)[:2])
-    with tempfile.TemporaryDirectory() as folder:
-        path = image.write(Path(folder) / "scan.nii.gz", dtype=np.int16)
+    with temporary_folder() as folder:
+        path = image.write(folder / "scan.nii.gz", dtype=np.int16)
         acquisition = Acquisition(spacing, float(max(image.spacing)))
         scan = Scan("PHANTOM", "p", "s", "SWI", path, Annotation("none"), acquisition, True)
         done = pipeline.prepare(scan, own)

@@ -1,5 +1,13 @@
 """Notebooks run headless: what stops them, where all goes, outputs written back."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import nbformat
 import numpy as np
 import pandas as pd
@@ -9,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cmbkit.commands.reproduce import (
     NotebookFailed,
+    ProfileBusy,
     _execute,
     notebooks,
     reproduce,
@@ -16,6 +25,7 @@ from cmbkit.commands.reproduce import (
 )
 from cmbkit.params import ParameterError
 from cmbkit.reporting.gallery import Gallery
+from cmbkit.running.ledger import held
 from cmbkit.study.frozen import FrozenError
 from cmbkit.volume import Volume
 
@@ -154,6 +164,58 @@ def test_with_folders_elsewhere_nothing_comes_into_the_study(elsewhere):
     made = {p.relative_to(away).as_posix() for p in away.rglob("*") if p.is_file()}
     assert {"figures/demo/table_4_1.csv", "figures/demo/index.html"} <= made
     assert "data/derivatives/demo/notebooks/01_one.ipynb" in made
+
+
+def test_a_second_run_of_a_profile_is_refused(elsewhere):
+    place, away = elsewhere
+    with held(away / "data/derivatives/demo/.lock"), pytest.raises(ProfileBusy) as caught:
+        reproduce(place / "params/demo.yaml")
+    assert "expected no other run of profile demo, found one" in str(caught.value)
+    assert not (away / "figures").exists()
+
+
+SLOW = """
+import time
+from joblib.externals.loky import get_reusable_executor
+from cmbkit.running.outcomes import begin_worker
+import os
+from pathlib import Path
+pool = get_reusable_executor(2, initializer=begin_worker, initargs=(os.getpid(),))
+pool.submit(os.getpid).result()
+Path(os.environ["CMBKIT_ROOT"], "begun").touch()
+pool.submit(time.sleep, 300).result()
+"""
+COMMAND = "import sys; from cmbkit.cli import app; app(['reproduce', sys.argv[1]])"
+
+
+def processes(mark):
+    """Processes with a word in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_with_the_command_all_its_processes_end(elsewhere, number):
+    place, _ = elsewhere
+    book = nbformat.read(place / "notebooks/01_one.ipynb", as_version=4)
+    book.cells[1].source = SLOW
+    nbformat.write(book, place / "notebooks/01_one.ipynb")
+    command = [sys.executable, "-c", COMMAND, str(place / "params/demo.yaml")]
+    mark = f"CMBKIT_ROOT={place}"
+    with subprocess.Popen(command, env={**os.environ, "CMBKIT_ROOT": str(place)}) as run:
+        while not (place / "begun").exists() and run.poll() is None:
+            time.sleep(0.2)
+        assert len(processes(mark)) >= 4  # command, executing process, kernel, two of the pool
+        run.send_signal(number)
+        assert run.wait(60) in (143, -9)
+    deadline = time.monotonic() + 60
+    while processes(mark) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not processes(mark)
 
 
 def test_a_cluster_that_is_not_there_ends_the_run(elsewhere):

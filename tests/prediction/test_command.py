@@ -1,5 +1,6 @@
 """Scans go in, folders of results come out: what is found, kept, replaced and said."""
 
+import gzip
 import json
 
 import nibabel as nib
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 import cmbkit
 from cmbkit.cli import app
+from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.sources import find_sources
+from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
 
@@ -46,7 +49,7 @@ def test_masks_and_table_lie_where_the_balls_are(write_scan, phantom, weights, t
     record = json.loads((folder / "run.json").read_text())
     assert record["microbleeds"] == 2 and record["weights"]["name"] == "bright balls"
     assert record["parameters"]["inference"]["threshold"] == 0.5
-    assert record["source"]["files"][str(scan)]
+    assert record["source"]["files"] == {"a_swi.nii.gz": file_hash(scan)}
 
 
 def test_one_corrupt_scan_among_others(write_scan, weights, tmp_path):
@@ -86,6 +89,59 @@ def test_results_are_kept_and_only_replaced_with_force(write_scan, weights, tmp_
     (foreign / "thesis.txt").write_text("mine")
     refused = run(scan, "--out", tmp_path / "out2", "--weights", weights, "--force")
     assert refused.exit_code == 1 and (foreign / "thesis.txt").read_text() == "mine"
+
+
+def test_a_damaged_result_is_not_taken_for_one(write_scan, weights, tmp_path):
+    """It may be somebody's correction: only --force replaces it."""
+    scan, out = write_scan("a.nii.gz", thick=2), tmp_path / "out"
+    assert run(scan, "--out", out, "--weights", weights).exit_code == 0
+    mask = out / "a" / "a_desc-cmb_dseg.nii.gz"
+    whole = mask.read_bytes()
+    for damaged in (whole[:100], b""):
+        mask.write_bytes(damaged)
+        again = run(scan, "--out", out, "--weights", weights)
+        assert again.exit_code == 1 and "was there already" not in again.output
+        assert f"{mask}: expected the file of hash" in again.output and "--force" in again.output
+    assert run(scan, "--out", out, "--weights", weights, "--force").exit_code == 0
+    assert mask.read_bytes() == whole
+
+
+def test_two_runs_into_one_folder_leave_one_summary(write_scan, weights, tmp_path, monkeypatch):
+    """The second finds its scan done when it has computed it, too; rows of other scans stay."""
+    one, two, out = write_scan("1.nii.gz", thick=2), write_scan("2.nii.gz", thick=2), tmp_path / "o"
+    assert run(one, "--out", out, "--weights", weights).exit_code == 0
+    write = Prediction.write
+
+    def quicker(prediction, folder, *, force=False):
+        write(prediction, folder)
+        return write(prediction, folder, force=force)
+
+    monkeypatch.setattr(Prediction, "write", quicker)
+    done = run(two, "--out", out, "--weights", weights)
+    assert done.exit_code == 0 and "1 of 1 scans have a result; 0 failed" in done.output
+    table = pd.read_csv(out / "scans.tsv", sep="\t", dtype=str, index_col="name")
+    assert table["status"].to_dict() == {"1": "done", "2": "kept"}
+    assert table["microbleeds"].tolist() == ["2", "2"]
+    assert sorted(path.name for path in out.iterdir()) == ["1", "2", "scans.tsv"]
+
+
+def test_nothing_of_the_person_or_the_machine_is_passed_on(write_scan, weights, tmp_path):
+    """Header texts, an extension and the folder's name hold a name; no output does."""
+    source = nib.load(write_scan("a.nii.gz", thick=2))
+    image = nib.Nifti1Image(np.asarray(source.dataobj), source.affine, source.header)
+    image.header["descrip"], image.header["aux_file"] = b"Doe^Jane", b"Doe^Jane"
+    image.header["db_name"] = b"Doe^Jane"
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Doe^Jane 1950"))
+    scan = tmp_path / "Doe^Jane" / "a.nii.gz"
+    scan.parent.mkdir()
+    nib.save(image, scan)
+    assert run(scan, "--out", tmp_path / "out", "--weights", weights).exit_code == 0
+    for path in (tmp_path / "out" / "a").iterdir():
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        assert b"Doe" not in content and str(tmp_path).encode() not in content, path.name
+        if path.suffix == ".gz":
+            assert not nib.load(path).header.extensions
 
 
 def test_own_brain_mask_and_labels_are_used(write_scan, phantom, weights, tmp_path):
@@ -172,4 +228,4 @@ def test_a_brain_mask_on_another_grid_is_named(write_scan, phantom, weights, tmp
     mask = image.with_data((image.data > 0).astype(np.uint8)).write(tmp_path / "mask.nii.gz")
     with pytest.raises(ValueError, match=r"mask\.nii\.gz: expected shape") as told:
         cmbkit.predict(scan, weights=weights, brain_mask=mask)
-    assert "cmbkit-predict" not in str(told.value) and str(scan) in str(told.value)
+    assert "cmbkit-part" not in str(told.value) and str(scan) in str(told.value)

@@ -255,3 +255,11 @@ def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):
         gallery.table("7.2", rows[["uid"]], "Scores")
     gallery.table("7.2", rows[["uid"]].iloc[:0], "Scores")
     assert "0 rows of 0 scans, 0 CMBs" in (tmp_path / "table_7_2.html").read_text()
+
+
+def test_the_page_names_what_other_settings_made(filled):
+    assert "other settings" not in write_index(filled.folder).read_text()
+    path = filled.folder / ".entries/figure_8_1.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": "0123"}))
+    page = write_index(filled.folder).read_text()
+    assert "Made with other settings than the rest, and not to be read with it: Figure 8.1." in page

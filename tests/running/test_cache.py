@@ -1,17 +1,20 @@
 """A result is whole or absent, and found again by its key: inputs, code and packages."""
 
+import errno
 import json
 import multiprocessing
-import shutil
 import time
+import zlib
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cmbkit.preprocessing import cleaning, intensities
 from cmbkit.running import cache as module
 from cmbkit.running import source
 from cmbkit.running.cache import Cache, NotMade
-from cmbkit.running.file_hashes import FileHashes, file_hash
+from cmbkit.running.file_hashes import FileHashes, checksum, file_hash
 from cmbkit.running.report import PROGRESS_FILE
 
 
@@ -184,14 +187,65 @@ def test_an_interrupted_result_is_handed_back_even_after_another_was_made(tmp_pa
     assert seen == ["half.txt"]
 
 
-def test_a_damaged_result_is_made_anew(tmp_path):
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def edited(path):
+    path.write_text(path.read_text().replace("t", "s", 1))
+
+
+def no_text(path):
+    path.write_bytes(b"\xff\xfe")
+
+
+def no_record(path):
+    path.write_text("{}")
+
+
+@pytest.mark.parametrize("damage", [emptied, cut, edited, no_text, no_record, Path.unlink])
+@pytest.mark.parametrize("name", ["provenance.json", "result.txt"])
+def test_a_damaged_result_is_one_line_and_made_anew(tmp_path, capsys, damage, name):
     cache, calls = Cache(tmp_path), []
     folder = ask(cache, {}, "first", calls)
-    (folder / "provenance.json").unlink()
+    damage(folder / name)
+    with cache.making_nothing() as lacks, pytest.raises(NotMade):
+        ask(cache, {})
+    assert len(lacks) == 1 and not capsys.readouterr().err
     assert ask(cache, {}, "second", calls) == folder and calls == ["first", "second"]
-    shutil.rmtree(folder)
-    ask(cache, {}, "third", calls)
-    assert (folder / "result.txt").read_text() == "third"
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{folder / name}: expected" in told and "made anew" in told
+    assert (
+        ask(cache, {}, "third", calls) == folder and (folder / "result.txt").read_text() == "second"
+    )
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_damaged_record_stops_neither_estimate_nor_reason(tmp_path):
+    cache = Cache(tmp_path)
+    emptied(ask(cache, {"a": 1}) / "provenance.json")
+    assert cache.seconds("step") is None
+    assert "record is damaged" in cache.why(cache.asked("step", "item", {"a": 2}, []))
+
+
+@pytest.mark.parametrize("item", ["../out", "a/../../../out", "/tmp/out"])
+def test_no_name_leads_out_of_the_cache(tmp_path, item):
+    with pytest.raises(ValueError, match="found a way out"):
+        Cache(tmp_path / "root").get("step", item, {}, writer("", []), code=[])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_told_of_its_folder(tmp_path):
+    def compute(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        Cache(tmp_path).get("step", "item", {}, compute, code=[])
+    assert caught.value.filename.startswith(str(tmp_path / "step/item"))
 
 
 def test_file_hash_follows_the_content_not_the_name(tmp_path):
@@ -200,6 +254,12 @@ def test_file_hash_follows_the_content_not_the_name(tmp_path):
     (tmp_path / "c").write_text("other")
     hashes = [file_hash(tmp_path / name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_the_checksum_is_that_of_gzip(tmp_path):
+    content = np.random.default_rng(0).bytes(3_000_001)
+    (tmp_path / "a").write_bytes(content)
+    assert checksum(tmp_path / "a") == f"{zlib.crc32(content):08x}"
 
 
 def test_hashes_are_remembered_on_disk_until_size_or_time_changes(tmp_path):

@@ -16,6 +16,7 @@ import yaml
 from distributed import LocalCluster
 
 from cmbkit.params import Cluster
+from cmbkit.running import dask_cluster as module
 from cmbkit.running.cache import Cache
 from cmbkit.running.dask_cluster import ClusterError, slurm_cluster
 from cmbkit.running.map_scans import ScanFailures, map_scans
@@ -76,6 +77,13 @@ def test_one_bad_scan_is_told_and_a_second_run_does_only_what_is_missing(address
 def test_a_scan_that_kills_its_workers_fails_alone(address):
     with pytest.raises(ScanFailures, match=r"1 of 3 failed:\n  0: every worker"):
         map_scans(die_on_zero, [5, 0, 6], step="s", cluster=Cluster(address=address))
+
+
+def test_a_worker_of_another_version_does_nothing(address, monkeypatch):
+    real = module.software_versions()
+    monkeypatch.setattr(module, "software_versions", lambda: {**real, "scipy": "0.1"})
+    with pytest.raises(ScanFailures, match=rf"expected scipy 0.1, found {real['scipy']}"):
+        map_scans(abs, [-1], step="s", cluster=Cluster(address=address))
 
 
 def test_without_any_worker_left_the_run_ends():

@@ -3,12 +3,11 @@
 At float32 both agree to about 1e-5 in the logits; on a CPU OpenVINO is the faster one, and twice
 as fast at bfloat16 where the processor computes in it (logits then differ by some hundredths).
 To import TensorFlow and to convert a network takes longer than to run a compact one on a scan, so
-converted networks are kept in the user's cache.
+converted networks are kept in the user's cache, with their hashes.
 """
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -18,16 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from cmbkit.atomic import part_beside
+from cmbkit.atomic import part_beside, temporary_folder, write_whole
 from cmbkit.detector.network.backend import muted, use_keras
 from cmbkit.detector.network.unet import logits_model
 from cmbkit.params import Inference, Network
+from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.report import report_line
 
 Run = Callable[[np.ndarray], np.ndarray]
 """Takes patches (n, x, y, z, channels), float32; returns logits (n, x, y, z, classes), float32."""
 
 PACKAGES = ("openvino", "keras", "tensorflow-cpu", "tensorflow")
-FORMAT = 1
+FORMAT = 2
 VOXELS_AT_ONCE = 160_000
 """Larger tiles go one by one and use all threads; several smaller ones are in flight."""
 
@@ -136,8 +137,8 @@ def engine_of(model, inference: Inference) -> Engine:
     def start() -> Run:
         if chosen["name"] == "keras":
             return lambda patches: np.asarray(logits.predict_on_batch(patches), np.float32)
-        with tempfile.TemporaryDirectory(prefix="cmbkit-openvino-") as folder:
-            network = use_openvino().Core().read_model(_export(logits, Path(folder)))
+        with temporary_folder() as folder:
+            network = use_openvino().Core().read_model(_export(logits, folder))
             return _openvino_run(network, chosen["precision"], inference.batch_size)
 
     return Engine(logits.input_shape[1:], logits.output_shape[1:], start, **chosen)
@@ -161,11 +162,20 @@ def _tile_shapes(network) -> list[tuple[int, ...]]:
 
 
 def _export(logits, folder: Path) -> Path:
-    """Convert a Keras network; returns the ``.xml``, beside which lies the ``.bin``."""
+    """Convert a Keras network; returns the ``.xml``, beside which lies the ``.bin``.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
     use_openvino()  # Keras would import it without switching off the reports of its use
     path = folder / "logits.xml"
-    with muted():
-        logits.export(str(path), format="openvino", verbose=False)
+    try:
+        with muted():
+            logits.export(str(path), format="openvino", verbose=False)
+    except RuntimeError as error:  # of OpenVINO, from a full disk among others
+        raise OSError(f"{folder}: expected room for a converted network, found: {error}") from error
     return path
 
 
@@ -228,7 +238,7 @@ def stored_path(digest: str, tile) -> Path:
 def keep(
     digest: str, network: Network, inference: Inference, build: Callable[[], Any]
 ) -> Path | None:
-    """Convert a network for OpenVINO into `cache_folder`, unless it is kept there already.
+    """Convert a network for OpenVINO into `cache_folder`, unless it is there as it was written.
 
     Parameters
     ----------
@@ -246,17 +256,37 @@ def keep(
     if choose(inference.engine) != "openvino":
         return None
     target = stored_path(digest, network.patch_size)
-    if target.is_file() and target.with_suffix(".bin").is_file():
+    if _is_kept(target):
         return target
     logits = logits_model(build())
     try:
         with part_beside(target) as part:
             made = _export(logits, part)
+            hashes = _hashes(made)
             made.with_suffix(".bin").replace(target.with_suffix(".bin"))
             made.replace(target)
+            write_whole(target.with_suffix(".hashes"), hashes)
     except OSError:
         return None
     return target
+
+
+def _is_kept(target: Path) -> bool:
+    """Whether a converted network is there; of one that is not as it was written, a line."""
+    written = target.with_suffix(".hashes")
+    if not (target.exists() or written.exists()):
+        return False
+    try:
+        if written.read_bytes() == _hashes(target).encode():
+            return True
+    except OSError:
+        pass
+    report_line(f"{target}: expected the network of {written.name}, found another; made anew")
+    return False
+
+
+def _hashes(network: Path) -> str:
+    return f"{file_hash(network)}\n{file_hash(network.with_suffix('.bin'))}\n"
 
 
 def engine_for(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cmbkit.atomic import whole_file
+from cmbkit.running.report import report_line
 
 METRICS = ("loss", "count_f1", "count_precision", "segmentation_f1", "dice")
 FILE = "checkpoint.npz"
@@ -73,10 +74,12 @@ def write_checkpoint(folder: Path, state: dict[str, np.ndarray], progress: Progr
 def read_checkpoint(folder: Path, config: dict) -> tuple[dict[str, np.ndarray], Progress] | None:
     """State and progress of the unfinished training in ``folder``; None where there is none.
 
+    Of a damaged one a line is told: the phase begins anew.
+
     Raises
     ------
     CheckpointError
-        If it belongs to another training, or is no checkpoint.
+        If it belongs to another training.
     """
     path = folder / FILE
     if not path.is_file():
@@ -85,8 +88,10 @@ def read_checkpoint(folder: Path, config: dict) -> tuple[dict[str, np.ndarray], 
         with np.load(path, allow_pickle=False) as stored:
             state = {name: stored[name] for name in stored.files if name != PROGRESS}
             found = json.loads(str(stored[PROGRESS]))
-    except (ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path}: expected a checkpoint, found: {error}") from None
+    except Exception as error:  # also of zipfile and zlib
+        found = str(error).partition("\n")[0] or type(error).__name__
+        report_line(f"{path}: expected a checkpoint, found: {found}; the phase begins anew")
+        return None
     wanted = json.loads(json.dumps(config))
     other = sorted(k for k in wanted | found["config"] if wanted.get(k) != found["config"].get(k))
     if other:

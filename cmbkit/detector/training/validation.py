@@ -22,15 +22,14 @@ LOSS_TILES = 4
 def inference_for(training: Training, inference: Inference) -> Inference:
     """Inference settings that validation goes by.
 
-    Threshold and smallest size are those of ``training`` where it names them. Patches are
-    predicted by Keras (for a few of them per epoch, converting the network to another engine
-    would not pay), scans as at inference.
+    Threshold and smallest size are those of ``training``, so that those of inference can change
+    without another training. Patches are predicted by Keras (for a few of them per epoch,
+    converting the network to another engine would not pay), scans as at inference.
     """
-    named = {
+    changes: dict = {
         "threshold": training.validation_threshold,
         "minimum_voxels": training.validation_minimum_voxels,
     }
-    changes = {name: value for name, value in named.items() if value is not None}
     if training.validation_patches_per_scan is not None:
         changes |= {"engine": "keras", "precision": "float32"}
     return inference.model_copy(update=changes)

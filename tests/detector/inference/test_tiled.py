@@ -134,8 +134,45 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
         assert engine.input_shape == (16, 16, 16, 1) and engine.output_shape == (16, 16, 16, 2)
         found = Predictor(engine, settings).evidence(patches)
         np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert len(built) == 1 and len(list(cache_folder().iterdir())) == 2
+    assert len(built) == 1
+    assert sorted(p.suffix for p in cache_folder().iterdir()) == [".bin", ".hashes", ".xml"]
     assert keep("b" * 64, small_network, Inference(engine="keras"), build_it) is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [(".bin", "zeros"), (".bin", "cut"), (".xml", "emptied"), (".xml", "gone"), (".hashes", "cut")],
+)
+def test_a_damaged_kept_network_is_converted_anew(
+    model, small_network, tmp_path, monkeypatch, capsys, ending, damage
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    settings = Inference(engine="openvino", precision="float32")
+    path = keep("a" * 64, small_network, settings, lambda: model)
+    whole = path.with_suffix(ending).read_bytes()
+    zeros = bytes(40) + whole[40:]
+    changed = {"zeros": zeros, "cut": whole[:-5], "emptied": b""}.get(damage)
+    path.with_suffix(ending).unlink()
+    if changed is not None:
+        path.with_suffix(ending).write_bytes(changed)
+    assert keep("a" * 64, small_network, settings, lambda: model) == path
+    assert ending == ".xml" or path.with_suffix(ending).read_bytes() == whole
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{path}: expected the network" in told
+
+
+def test_on_a_full_disk_nothing_is_kept(model, small_network, tmp_path, monkeypatch):
+    """OpenVINO says so by a RuntimeError."""
+
+    def full(*_, **__):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.Model.export", full)
+    settings = Inference(engine="openvino", precision="float32")
+    assert keep("a" * 64, small_network, settings, lambda: model) is None
+    with pytest.raises(OSError, match="expected room for a converted network"):
+        engine_for("a" * 64, small_network, settings, lambda: model)
 
 
 def test_where_nothing_can_be_kept_keras_builds_the_network(

@@ -13,7 +13,12 @@ import pytest
 
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.training import phase as training_module
-from cmbkit.detector.training.checkpoints import CheckpointError, Progress, read_checkpoint
+from cmbkit.detector.training.checkpoints import (
+    CheckpointError,
+    Progress,
+    read_checkpoint,
+    write_checkpoint,
+)
 from cmbkit.detector.training.phase import load, train
 from cmbkit.params import Evaluation, Inference
 from cmbkit.running.cache import Cache
@@ -119,11 +124,20 @@ def test_an_interruption_within_an_epoch_and_a_checkpoint_of_another_training(
     assert_same_result(folder, tmp_path / "whole", network)
 
 
-def test_a_broken_checkpoint_is_named(tmp_path):
+@pytest.mark.parametrize("damage", ["emptied", "cut", "flipped"])
+def test_of_a_damaged_checkpoint_a_line_is_told(tmp_path, capsys, damage):
     assert read_checkpoint(tmp_path, {}) is None
-    (tmp_path / "checkpoint.npz").write_bytes(b"half")
-    with pytest.raises(CheckpointError, match=r"checkpoint.npz: expected a checkpoint, found"):
-        read_checkpoint(tmp_path, {})
+    write_checkpoint(tmp_path, {"kernel": np.arange(900.0)}, Progress("loss"), {})
+    assert read_checkpoint(tmp_path, {})[0]["kernel"][7] == 7
+    path = tmp_path / "checkpoint.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes({"emptied": b"", "cut": content[:-9], "flipped": content}[damage])
+    capsys.readouterr()
+    assert read_checkpoint(tmp_path, {}) is None
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{path}: expected a checkpoint, found" in told
+    assert "begins anew" in told
 
 
 def test_progress_counts_epochs_without_improvement():

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cmbkit.detector.training.validation import Tally, balanced_subset, depends_on
-from cmbkit.params import Evaluation, Inference, Training
+from cmbkit.params import Evaluation, Inference, Training, read_parameters
 
 
 def boxes(*corners, side=2, shape=(40, 12, 12)):
@@ -41,6 +43,18 @@ def test_a_training_depends_on_the_rule_and_of_patches_on_little_else():
     assert depends_on(Training(), Inference(overlap=0.1), Evaluation()) != depends_on(
         Training(), Inference(overlap=0.4), Evaluation()
     )
+
+
+def test_another_threshold_of_inference_trains_nothing():
+    """Of the thesis's own file, and of patches."""
+    thesis = read_parameters(Path("params/thesis.yaml"))
+    for training in (thesis.training, Training(validation_patches_per_scan=4)):
+        known = [
+            depends_on(training, thesis.inference.model_copy(update=changes), Evaluation())
+            for changes in ({}, {"threshold": 0.9}, {"minimum_voxels": 8})
+        ]
+        assert known[0] == known[1] == known[2]
+        assert (known[0]["threshold"], known[0]["minimum_voxels"]) == (0.5, 1)
 
 
 def test_metrics_by_hand():

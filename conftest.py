@@ -1,0 +1,35 @@
+"""No test reaches beyond this machine: neither its own process nor the Pythons that it starts."""
+
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+BLOCK = Path(__file__).parent / "tests/no_network"
+
+
+def pytest_configure(config):
+    handle, os.environ["CMBKIT_REACHED"] = tempfile.mkstemp(prefix="reached-")
+    os.close(handle)
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if str(BLOCK) not in known:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BLOCK), *known]))
+        sys.modules.pop("sitecustomize", None)
+        sys.path.insert(0, str(BLOCK))
+        importlib.import_module("sitecustomize")
+
+
+def pytest_unconfigure(config):
+    Path(os.environ["CMBKIT_REACHED"]).unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _on_this_machine():
+    log = Path(os.environ["CMBKIT_REACHED"])
+    before = log.read_text()
+    yield
+    reached = log.read_text().removeprefix(before).split()
+    assert not reached, f"a test reached for {', '.join(reached)}"

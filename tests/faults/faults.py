@@ -1,0 +1,236 @@
+"""Faults of every kind on a small study: after each, a rerun ends with the undisturbed tables.
+
+``make faults`` runs all of them, `tests/faults/test_faults.py` a few. A line per fault says what
+was done and what the rerun told; the exit code is 1 if a table, a leftover or a process was wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("small_study.py")
+DERIVED = "data/derivatives/small"
+STAGES = (
+    "preproc/*/*/provenance.json",
+    "features/*/*/provenance.json",
+    "predictions/dark blobs/*/*/provenance.json",
+    "evaluation/dark blobs/*/*/provenance.json",
+)
+IN_TRAINING = (
+    "models/scratch-pretrain/.unfinished-*/checkpoint.npz",
+    "models/scratch-finetune/.unfinished-*/config.json",
+    "models/scratch-finetune/.unfinished-*/checkpoint.npz",
+    "maps/scratch/*/*/provenance.json",
+)
+END_S = 30
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def row_dropped(path: Path) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+DAMAGES = (emptied, cut, flipped, row_dropped, Path.unlink)
+
+
+def start(root: Path, models=(), limit: int | None = None) -> subprocess.Popen:
+    """Begin a run of the small study; ``limit``: bytes that a file may have."""
+    environment = {**os.environ, "CMBKIT_ROOT": str(root), "XDG_CACHE_HOME": str(root / "cache")}
+    environment |= {"TMPDIR": str(root / "tmp"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    (root / "tmp").mkdir(exist_ok=True)
+    small = (resource.RLIMIT_FSIZE, (limit, limit))
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(root), *models],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=(lambda: resource.setrlimit(*small)) if limit else None,
+    )
+
+
+def finish(root: Path, models=(), **options) -> tuple[int, str]:
+    """Run to the end; exit code and what was told."""
+    with start(root, models, **options) as run:
+        told = run.communicate()[1]
+    return run.returncode, told
+
+
+def kill(root: Path, models=(), *, stage="", after_s=0.0, number=signal.SIGKILL) -> bool:
+    """Stop the process of a run, and it alone, once a stage has a result or after some seconds.
+
+    Returns
+    -------
+    bool
+        Whether it was there to be stopped, and nothing of it was left ``END_S`` later.
+    """
+    run = start(root, models)
+    began = time.monotonic()
+    before = set((root / DERIVED).glob(stage)) if stage else set()
+    while run.poll() is None:
+        new = stage and set((root / DERIVED).glob(stage)) - before
+        if new or (not stage and time.monotonic() - began > after_s):
+            break
+        time.sleep(0.01)
+    hit = run.poll() is None
+    run.send_signal(number)
+    run.communicate()
+    return hit and ends(root)
+
+
+def ends(root: Path) -> bool:
+    """Whether no process of a study is left within ``END_S``."""
+    deadline = time.monotonic() + END_S
+    while processes(root):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def processes(root: Path) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"CMBKIT_ROOT={root}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def tables(root: Path) -> dict[str, bytes]:
+    """Every file of the gallery, by name."""
+    folder = root / "figures/small"
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def leftovers(root: Path) -> list[Path]:
+    return [*root.rglob(".part-*"), *(root / "tmp").glob("cmbkit-part-*")]
+
+
+def cached_files(root: Path) -> Iterator[Path]:
+    """One file of every name's ending in every step of the cache."""
+    seen = set()
+    for path in sorted((root / DERIVED).rglob("*")):
+        inside = path.relative_to(root / DERIVED).parts
+        kind = (inside[0], path.name.partition("_")[2] or path.name)
+        if path.is_file() and len(inside) > 3 and ".used" not in inside and kind not in seen:
+            seen.add(kind)
+            yield path
+
+
+class Trial:
+    """One root, its undisturbed tables, and a count of what became of each kind of fault."""
+
+    def __init__(self, folder: Path, models=(), workers: int = 1):
+        from small_study import make
+
+        self.root, self.models = make(folder, workers), models
+        self.counts: Counter = Counter()
+        self.seconds = time.monotonic()
+        code, told = finish(self.root, models)
+        if code:
+            raise RuntimeError(told)
+        self.seconds = time.monotonic() - self.seconds
+        self.expected = tables(self.root)
+
+    def forget(self) -> None:
+        """Let all be computed again."""
+        for name in ("data", "figures", "cache"):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+
+    def rerun(self, kind: str, fault: str, good: bool = True, lines: int = 0) -> None:
+        """Run to the end, compare, and say what came of it."""
+        code, told = finish(self.root, self.models)
+        same = code == 0 and tables(self.root) == self.expected
+        alone = not leftovers(self.root) and ends(self.root)
+        damaged = [line for line in told.splitlines() if "made anew" in line or "anew" in line]
+        right = good and same and alone and len(damaged) >= lines
+        self.counts[kind, "identical" if right else "WRONG"] += 1
+        print(f"{kind}: {fault}: {'identical' if right else 'WRONG'}; {'; '.join(damaged[:1])}")
+        if not right:
+            print(f"  exit {code}, same {same}, alone {alone}, stopped {good}\n{told[-2000:]}")
+
+
+def kills(trial: Trial, stages, number: signal.Signals) -> None:
+    for stage in stages:
+        trial.forget()
+        good = kill(trial.root, trial.models, stage=stage, number=number)
+        trial.rerun(f"{number.name} at a stage", stage, good)
+
+
+def kills_at_random(trial: Trial, count: int) -> None:
+    chance = random.Random(0)
+    for _ in range(count):
+        trial.forget()
+        after = chance.uniform(0.1, 0.9) * trial.seconds
+        ended = kill(trial.root, trial.models, after_s=after) or ends(trial.root)
+        trial.rerun("SIGKILL at any time", f"after {after:.1f} s", ended)
+
+
+def corruptions(trial: Trial, damages: tuple[Callable, ...] = DAMAGES) -> None:
+    for path in list(cached_files(trial.root)):
+        for damage in damages:
+            name = path.relative_to(trial.root / DERIVED)
+            damage(path)
+            trial.rerun("damaged file of the cache", f"{name} {damage.__name__}", lines=1)
+
+
+def full_disks(trial: Trial, limits=(2_000, 20_000, 100_000)) -> None:
+    for limit in limits:
+        trial.forget()
+        code, _ = finish(trial.root, trial.models, limit=limit)
+        trial.rerun("no room for a file", f"of {limit} bytes", code != 0)
+
+
+def two_at_once(trial: Trial) -> None:
+    trial.forget()
+    with start(trial.root, trial.models) as one, start(trial.root, trial.models) as two:
+        one.communicate(), two.communicate()
+    trial.rerun("two runs at once", "all missing", (one.returncode, two.returncode) == (0, 0))
+
+
+def main() -> int:
+    """All faults, without and with a network; how many of each kind ended identical."""
+    counts: Counter = Counter()
+    for models in ((), ("scratch",)):
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Trial(Path(folder), models, workers=2)
+            for number in (signal.SIGKILL, signal.SIGTERM):
+                kills(trial, IN_TRAINING if models else STAGES, number)
+            kills_at_random(trial, 10)
+            full_disks(trial)
+            two_at_once(trial)
+            corruptions(trial, (flipped, emptied) if models else DAMAGES)
+            counts += trial.counts
+    for (kind, outcome), count in sorted(counts.items()):
+        print(f"{kind}: {count} {outcome}")
+    return int(any(outcome == "WRONG" for _, outcome in counts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""A study that takes seconds: three scans of 2 mm voxels, with or without a tiny network.
+
+Run as ``python tests/faults/small_study.py ROOT [scratch]``: computes what is not in the cache, and
+writes tables into ``ROOT/figures/small``. It does what the commands do: ends cleanly, and sweeps
+what killed writers have left.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from cmbkit.atomic import sweep
+from cmbkit.running.outcomes import end_cleanly
+from cmbkit.study import Study
+from cmbkit.study.scan_results import BASELINE, evaluate_cached
+from cmbkit.volume import Volume
+
+SPLITS = {"A": "train", "B": "valid", "C": "test"}
+PHASE = {"datasets": ["A"], "epochs": 4, "steps_per_epoch": 4, "batch_size": 2}
+VALUES = {
+    "profile": "small",
+    "cohort": {
+        "datasets": [],
+        "bids": {name: {"root": name, "split": split} for name, split in SPLITS.items()},
+    },
+    "preprocessing": {"spacing_mm": 2.0, "pad_voxels": 60, "atlas_registration": "affine"},
+    "network": {
+        **{"patch_size": [16, 16, 16], "filters_per_depth": [4], "filters_out_bottom_conv": 4},
+        **{"n_conv_per_depth": 1, "n_conv_per_depth_upsampling": 1, "n_conv_bottom": 1},
+    },
+    "training": {
+        **{"models": ["scratch"], "pretrain": PHASE, "finetune": PHASE, "queue_patches": 20},
+        **{"validation_patches_per_scan": 4, "validation_share": 1.0, "tensorboard": False},
+    },
+    "inference": {"overlap": 0.0},
+    "evaluation": {"bootstrap_samples": 20},
+}
+
+
+def make(root: Path, workers: int = 1) -> Path:
+    """Write a scan of each dataset, with two dark balls, its labels and the parameter file.
+
+    Brain regions are made beforehand: to find them would take longer than all the rest.
+    """
+    mm = np.moveaxis(np.indices((40, 45, 40)), 0, -1) * 2.0 - (40, 45, 40)
+    brain = ((mm / (33, 38, 34)) ** 2).sum(-1) <= 1
+    grid, labels = np.diag([2.0, 2, 2, 1]), {"folder": str(root / "labels")}
+    for seed, name in enumerate(SPLITS):
+        centres = np.array([(10, 5, 0), (-12, -5, 8)]) + seed
+        marked = sum(
+            (np.linalg.norm(mm - c, axis=-1) <= 3) * (i + 1) for i, c in enumerate(centres)
+        )
+        noise = np.random.default_rng(seed).normal(0, 4, brain.shape)
+        data = np.where(brain & (marked == 0), 400 + noise, 0).astype(np.float32)
+        stem = root / name / "sub-1" / "swi" / "sub-1"
+        Volume(data, grid).write(f"{stem}_swi.nii.gz")
+        Volume(marked.astype(np.uint8), grid).write(f"{stem}_desc-cmb_dseg.nii.gz")
+        Volume(brain * np.uint8(2), grid).write(root / "labels" / f"{name}-1_swi.nii.gz")
+    values = VALUES | {"workers": workers}
+    values |= {"preprocessing": VALUES["preprocessing"] | {"synthseg": labels}}
+    (root / "params").mkdir()
+    (root / "params/small.yaml").write_text(yaml.safe_dump(values))
+    return root
+
+
+def run(root: Path, models: list[str]) -> None:
+    """Compute all, and write the tables."""
+    study = Study.read(root / "params/small.yaml", root=root)
+    sweep(study.cache.root, study.gallery.folder)
+    study.gallery.table("S2", study.cohort.table, "Scans")
+    study.gallery.table("S3", study.cohort.features, "Microbleeds")
+    rows = []
+    for model in (*models, BASELINE):
+        found = zip(study.results.scans, study.results.candidate_folders(model), strict=True)
+        for standard, folder in found:
+            item = (model, standard, folder)
+            rows.append(evaluate_cached(study.cache, study.params.evaluation, item)[1])
+    study.gallery.table("S4", pd.DataFrame(rows), "Scores")
+    for number, phase in enumerate(study.models.phases if models else ()):
+        history = study.models.history(*phase).drop(columns="seconds")
+        study.gallery.table(f"S5{'ab'[number]}", history, "-".join(phase))
+
+
+if __name__ == "__main__":
+    end_cleanly()
+    run(Path(sys.argv[1]), sys.argv[2:])
