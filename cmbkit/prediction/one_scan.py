@@ -135,7 +135,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
-        done.image, instances, labels, done.brain, found, native, max(native.spacing)
+        done.image, instances, labels, done.brain, found, native, given.slice_mm
     )
     if not header.sides_known:
         table["side"], features["side"] = "unknown", "midline"
@@ -151,6 +151,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
         done.record["methods"],
         done.changes,
         native.spacing,
+        given.slice_mm,
         trained,
         settings.preprocessing,
         not_seen,
@@ -205,6 +206,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
         whole=whole,
         brain=brain,
         source=source,
+        phase=given.phase and Volume.read(given.phase),
     )
 
 
