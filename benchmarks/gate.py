@@ -161,7 +161,7 @@ def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, Volume]]:
             yield kind, path.stem, Volume(data.astype(np.float32), affine)
 
 
-def fit_scans(folder: Path, every: int) -> list[Path]:
+def scans_of(folder: Path, every: int) -> list[Path]:
     """Every n-th image, no mask, of all datasets below a folder."""
     masks = re.compile(r"segmentations|_CMB\.nii|mask\.nii")
     return [p for p in sorted(folder.rglob("*.nii*")) if not masks.search(str(p))][::every]
@@ -169,9 +169,10 @@ def fit_scans(folder: Path, every: int) -> list[Path]:
 
 def cases(given) -> Iterator[tuple[str, str, Source]]:
     """Kind, what it was made of, and the scan."""
-    scans = [(f, p) for f in given.scans for p in fit_scans(f, given.every)]
+    scans = [(f, p) for f in given.scans for p in scans_of(f, given.every)]
     for folder, path in scans:
         kind = "mIP" if "_mip" in path.parent.parent.name else f"fit: {folder.name}"
+        kind = "phase" if "_PHASE" in path.name else kind
         yield kind, path.name, Source("scan", path, (path,))
     if given.real:
         for source in find_sources([given.real / "nifti"]):
@@ -181,7 +182,7 @@ def cases(given) -> Iterator[tuple[str, str, Source]]:
             kind = "phase" if "phase" in source.name else "coarse field map"
             yield kind, source.name, source
     rng = np.random.default_rng(given.seed)
-    for _, path in scans[::3]:
+    for _, path in [each for each in scans if "_PHASE" not in each[1].name][::3]:
         image = Volume.read(path)
         image = image.with_data(np.nan_to_num(image.data))
         for kind, change in TRANSFORMED.items():
