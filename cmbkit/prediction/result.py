@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,9 @@ class Prediction:
         from cmbkit.prediction.dicom_seg import write_segmentation
 
         try:
-            write_segmentation(self, path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # highdicom's, about names of people
+                write_segmentation(self, path)
         except DicomError as error:
             line = f"There is no {SEGMENTATION}: {error}"
             for remarks in (self.remarks, self.record["remarks"]):
