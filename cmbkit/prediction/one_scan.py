@@ -206,7 +206,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, temporary: st
         whole=whole,
         brain=brain,
         source=source,
-        phase=given.phase and Volume.read(given.phase),
+        phase=Volume.read(given.phase) if given.phase else None,
     )
 
 
