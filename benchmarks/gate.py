@@ -1,10 +1,10 @@
 """The gate before the count: scans that are fit, and images that are not, through its rules.
 
-    python benchmarks/gate.py COHORT [OTHERWORLD] [--real ../shared/real] [--out gate.tsv]
+    python benchmarks/gate.py SCANS... [--otherworld FOLDER] [--real FOLDER] [--seed 1] [--out TSV]
 
-COHORT: folder of phantom scans as the demo has them (data/raw/demo/synthetic), OTHERWORLD: folder
-with heads.py and label maps of people (../shared/otherworld). Each kind of image is made of several
-scans or people; limits were chosen on every other one ("chosen"), the rest is "kept apart".
+SCANS: folders of scans that are fit, as the demo's cohort (data/raw/demo/synthetic); wrong images
+are made of every third of them. ``--otherworld``: folder with heads.py and label maps of people
+(../shared/otherworld), of which heads of other contrasts are made; ``--real``: ../shared/real.
 No header says anything here but in the real DICOM series: the image alone has to tell.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ def heads_module(folder: Path):
     return module
 
 
-def contrasts(folder: Path) -> Iterator[tuple[str, str, Volume]]:
+def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, Volume]]:
     """T2*-like, T1-, T2- and FLAIR-like heads of each person, whole and stripped by turns."""
     module = heads_module(folder)
     t2star = dict(module.T2S)
@@ -148,7 +149,7 @@ def contrasts(folder: Path) -> Iterator[tuple[str, str, Volume]]:
         for kind, table in tables.items():
             module.T2S.clear()
             module.T2S.update(table)
-            rng = np.random.default_rng([5, number])
+            rng = np.random.default_rng([seed, number])
             image, brain, affine = module.tissue_and_image(path, rng)
             if number % 4 > 1:
                 image = image * ndimage.binary_closing(brain > 0, iterations=3)
@@ -160,22 +161,19 @@ def contrasts(folder: Path) -> Iterator[tuple[str, str, Volume]]:
             yield kind, path.stem, Volume(data.astype(np.float32), affine)
 
 
-def phantom_scans(cohort: Path, every: int) -> list[Path]:
-    """Images, no masks, of all datasets below a folder."""
-    files = [
-        p
-        for p in sorted(cohort.rglob("*.nii*"))
-        if "mask" not in p.name.lower() or "desc-masked" in p.name
-    ]
-    return [p for p in files if "segmentations" not in p.parts and "_CMB.nii" not in p.name][
-        ::every
-    ]
+def scans_of(folder: Path, every: int) -> list[Path]:
+    """Every n-th image, no mask, of all datasets below a folder."""
+    masks = re.compile(r"segmentations|_CMB\.nii|mask\.nii")
+    return [p for p in sorted(folder.rglob("*.nii*")) if not masks.search(str(p))][::every]
 
 
 def cases(given) -> Iterator[tuple[str, str, Source]]:
     """Kind, what it was made of, and the scan."""
-    for path in phantom_scans(given.cohort, given.every):
-        yield "fit: phantom", path.name, Source("scan", path, (path,))
+    scans = [(f, p) for f in given.scans for p in scans_of(f, given.every)]
+    for folder, path in scans:
+        kind = "mIP" if "_mip" in path.parent.parent.name else f"fit: {folder.name}"
+        kind = "phase" if "_PHASE" in path.name else kind
+        yield kind, path.name, Source("scan", path, (path,))
     if given.real:
         for source in find_sources([given.real / "nifti"]):
             kind = "phase" if "phase" in source.name else "fit: real T2*"
@@ -183,8 +181,8 @@ def cases(given) -> Iterator[tuple[str, str, Source]]:
         for source in find_sources([given.real / "dicom"]):
             kind = "phase" if "phase" in source.name else "coarse field map"
             yield kind, source.name, source
-    rng = np.random.default_rng(1)
-    for path in phantom_scans(given.cohort, 3 * given.every):
+    rng = np.random.default_rng(given.seed)
+    for _, path in [each for each in scans if "_PHASE" not in each[1].name][::3]:
         image = Volume.read(path)
         image = image.with_data(np.nan_to_num(image.data))
         for kind, change in TRANSFORMED.items():
@@ -193,7 +191,7 @@ def cases(given) -> Iterator[tuple[str, str, Source]]:
         for number in range(4):
             yield kind, str(number), source_in_memory(body(kind, rng))
     if given.otherworld:
-        for kind, name, image in contrasts(given.otherworld):
+        for kind, name, image in contrasts(given.otherworld, given.seed):
             label = f"fit: {kind}" if kind.startswith("T2*") else kind
             yield label, name, source_in_memory(image)
 
@@ -221,27 +219,26 @@ def judged(source: Source, rules: Preprocessing) -> Fitness:
 def main() -> None:
     """Print a row per case, then the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("cohort", type=Path)
-    parser.add_argument("otherworld", type=Path, nargs="?")
+    parser.add_argument("scans", type=Path, nargs="+")
+    parser.add_argument("--otherworld", type=Path)
     parser.add_argument("--real", type=Path)
-    parser.add_argument("--every", type=int, default=4, help="Every nth phantom scan.")
+    parser.add_argument("--every", type=int, default=5, help="Every nth scan of a folder.")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("gate.tsv"))
     given = parser.parse_args()
     rules = make_settings().preprocessing
-    rows, seen = [], dict[str, int]()
+    rows = []
     for kind, name, source in cases(given):
-        half = "kept apart" if seen.setdefault(kind, 0) % 2 else "chosen"
-        seen[kind] += 1
         try:
             found = judged(source, rules)
             verdict, why = found.verdict, "; ".join(found.reasons)
         except (ValueError, RuntimeError) as error:
             verdict, why = "unfit", f"error: {str(error)[-90:]}"
-        rows.append((kind, name, half, verdict, why))
+        rows.append((kind, name, verdict, why))
         print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
-        table = pd.DataFrame(rows, columns=["kind", "made of", "half", "verdict", "why"])
+        table = pd.DataFrame(rows, columns=["kind", "made of", "verdict", "why"])
         table.to_csv(given.out, sep="\t", index=False)
-    print(pd.crosstab([table["kind"]], [table["half"], table["verdict"]]).to_string())
+    print(pd.crosstab(table["kind"], table["verdict"]).to_string())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ class Acquisition:
     Field strength in tesla as text (``"1.5"``, ``"3"`` or ``"1.5/3"`` where the source
     gives only the range), times in ms, flip angle in degrees, lengths in mm.
     ``in_plane_mm`` and ``slice_thickness_mm`` come from the image's header: the two
-    smaller voxel sizes, and the largest (the thesis's definition, section 8.1.1).
+    smaller voxel sizes, and the largest (the thesis's definition, section 8.1.1); a sidecar's
+    SliceThickness, without the gap between slices, wins.
     """
 
     in_plane_mm: tuple[float, float]

@@ -209,7 +209,8 @@ def _training(table: pd.DataFrame, names: list[str], spacing: float, hours: floa
         f"batch_size: {BATCH}, schedule: cosine"
     )
     return [
-        f"preprocessing: {{spacing_mm: {spacing}, pad_voxels: {pad}, atlas_registration: affine}}",
+        f"preprocessing: {{spacing_mm: {spacing}, pad_voxels: {pad}, zscore: brain, "
+        "atlas_registration: affine}",
         "network: {patch_size: [32, 32, 32], filters_per_depth: [8, 16, 32], "
         "filters_out_bottom_conv: 64, n_conv_per_depth: 2, normalization_axis: channel, "
         "lesion_prior: 0.01}",

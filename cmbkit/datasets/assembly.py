@@ -10,6 +10,7 @@ from cmbkit.records import Acquisition, Annotation, Scan
 NOMINAL_TESLA = (1.5, 3.0, 7.0)
 TIMES = {"Echo": 1.0, "Repetition": 60.0}
 """Seconds that a time in a sidecar stays below; more means that it is in milliseconds."""
+THICKEST_MM = 50.0
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ def acquisition(header: Header, published: Published, fields: dict | None = None
     """Combine header, BIDS sidecar and the published values.
 
     MagneticFieldStrength (T), EchoTime and RepetitionTime (s), FlipAngle (degrees) and
-    InstitutionAddress win over what was published for the dataset. ``fields`` are those of
-    the optional ``<image>.json`` unless given.
+    InstitutionAddress win over what was published for the dataset, SliceThickness (mm) over the
+    distance of slices. ``fields`` are those of the optional ``<image>.json`` unless given.
     """
     image = header.path
     if fields is None:
         fields = read_fields(sidecar_of(image))
     tesla = _number(fields, "MagneticFieldStrength", image, "tesla", 25)
     te, tr = (_number(fields, f"{name}Time", image, "s", most) for name, most in TIMES.items())
+    in_plane, apart = _resolution(header)
+    thick = _number(fields, "SliceThickness", image, "mm", THICKEST_MM)
     measured = {
         "field_strength": None if tesla is None else tesla_text(tesla),
         "te_ms": None if te is None else round(1000 * te, 4),
@@ -68,7 +71,7 @@ def acquisition(header: Header, published: Published, fields: dict | None = None
         name: getattr(published, name) if value is None else value
         for name, value in measured.items()
     }
-    return Acquisition(*_resolution(header), **chosen)
+    return Acquisition(in_plane, thick or apart, **chosen)
 
 
 def _resolution(header: Header) -> tuple[tuple[float, float], float]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from cmbkit.image_file import load_header
-from cmbkit.records import Scan
+from cmbkit.records import DATASETS, Scan
 from cmbkit.volume import Volume, VolumeError
 
 NAN_OUTSIDE_BRAIN = ("VALDO",)
 """Datasets that are published with NaN around the brain."""
+NO_NUMBER = "voxels held no number; background takes their place"
 
 
 def check_scan(scan: Scan) -> list[str]:
@@ -23,10 +24,10 @@ def check_scan(scan: Scan) -> list[str]:
     -------
     list of str
         One line per problem (file, expected, found, what to do), empty when there is none:
-        unreadable file, voxels that are not of millimetres, no variation, NaN or infinity, mask on
-        another grid, not of integers or empty, negative labels, point or landmark outside the
-        image, point listed twice. NaN outside the brain is how VALDO is published and no problem
-        there.
+        unreadable file, voxels that are not of millimetres, no variation, NaN or infinity in a
+        published dataset, mask on another grid, not of integers or empty, negative labels, point
+        or landmark outside the image, point listed twice. NaN outside the brain is how VALDO is
+        published and no problem there.
     """
     return inspect(scan)[0]
 
@@ -34,8 +35,9 @@ def check_scan(scan: Scan) -> list[str]:
 def inspect(scan: Scan) -> tuple[list[str], list[str], str | None]:
     """Problems of a scan (see `check_scan`), doubts, and a fingerprint of its image's voxels.
 
-    Doubts are what a header leaves open or contradicts (`cmbkit.image_file.geometry`). Two images
-    with the same voxels have the same fingerprint; it is None where there is nothing to tell
+    Doubts are what a header leaves open or contradicts (`cmbkit.image_file.geometry`), and values
+    of one's own scans that are not finite: preprocessing replaces them. Two images with the same
+    voxels have the same fingerprint; it is None where there is nothing to tell
     images apart by (unreadable, or one value everywhere).
     """
     try:
@@ -43,12 +45,12 @@ def inspect(scan: Scan) -> tuple[list[str], list[str], str | None]:
     except VolumeError as error:
         unread = f"{error}; copy it again from the source"
         return [unread, *_check_mask(scan, None)], [], None
-    problems, varies = _check_values(scan, image)
+    problems, replaced, varies = _check_values(scan, image)
     problems += _check_voxels(scan, image, "points", scan.annotation.points)
     landmarks = [mimic.voxel for mimic in scan.annotation.mimics]
     problems += _check_voxels(scan, image, "landmarks", landmarks)
     problems += _check_mask(scan, image)
-    doubts = [f"{scan.image}: {doubt}" for doubt in image.doubts]
+    doubts = [f"{scan.image}: {doubt}" for doubt in (*image.doubts, *replaced)]
     return problems, doubts, _fingerprint(image) if varies else None
 
 
@@ -58,19 +60,25 @@ def _fingerprint(image: Volume) -> str:
     return digest.hexdigest()
 
 
-def _check_values(scan: Scan, image: Volume) -> tuple[list[str], bool]:
-    """Problems of the voxel values, and whether these vary."""
+def _check_values(scan: Scan, image: Volume) -> tuple[list[str], list[str], bool]:
+    """Problems of the voxel values, doubts, and whether they vary."""
     finite = np.isfinite(image.data)
-    problems = []
+    problems, doubts = [], []
     if not finite.any():
-        return [
-            f"{scan.image}: expected voxel values, found none that is finite; "
-            "copy it again from the source"
-        ], False
+        return (
+            [
+                f"{scan.image}: expected voxel values, found none that is finite; "
+                "copy it again from the source"
+            ],
+            [],
+            False,
+        )
     wrong = ~finite
     if scan.dataset in NAN_OUTSIDE_BRAIN:
         wrong &= ~np.isnan(image.data)
-    if wrong.any():
+    if wrong.any() and scan.dataset not in DATASETS:
+        doubts.append(f"{wrong.sum()} {NO_NUMBER}")
+    elif wrong.any():
         problems.append(
             f"{scan.image}: expected finite values, found NaN or infinity in "
             f"{wrong.sum()} voxels ({wrong.mean():.2%}); replace them, or convert the image again"
@@ -82,7 +90,7 @@ def _check_values(scan: Scan, image: Volume) -> tuple[list[str], bool]:
             f"{scan.image}: expected an image, found {values[0]:g} in every voxel; "
             "copy it again from the source"
         )
-    return problems, varies
+    return problems, doubts, varies
 
 
 def _check_voxels(scan: Scan, image: Volume, what: str, voxels) -> list[str]:
@@ -116,7 +124,8 @@ def _check_mask(scan: Scan, image: Volume | None) -> list[str]:
         problems.append(f"{error}; save the mask with whole numbers, or copy it again")
         return problems + _check_grid(image, path)
     problems += _check_grid(image, mask)
-    unknown = 0 if scan.dataset in NAN_OUTSIDE_BRAIN else _nan_voxels(path)
+    strict = scan.dataset in DATASETS and scan.dataset not in NAN_OUTSIDE_BRAIN
+    unknown = _nan_voxels(path) if strict else 0
     if unknown:
         problems.append(f"{path}: expected labels, found NaN in {unknown} voxels; set them to 0")
     labels = mask.data

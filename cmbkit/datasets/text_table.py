@@ -1,7 +1,7 @@
 """Tables as people save them, read as text: 01 stays 01, and a number is one when it is asked for.
 
 Commas, semicolons or tabs between cells, decimal commas, a byte order mark, Windows's letters and
-the empty rows that Excel leaves are all read.
+the empty rows that Excel leaves are all read, as is the first sheet of a workbook (.xlsx).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -22,7 +23,7 @@ class TableError(ValueError):
 
 
 def read_text_table(path) -> pd.DataFrame:
-    """Read a CSV or TSV, every cell as text without blanks around it; missing ones are None.
+    """Read a CSV, TSV or XLSX, every cell as text without blanks around it; missing ones are None.
 
     Returns
     -------
@@ -36,18 +37,9 @@ def read_text_table(path) -> pd.DataFrame:
         If there is no table in the file.
     """
     path = Path(path)
-    text = _text_of(path.read_bytes())
-    header = text.lstrip().partition("\n")[0]
-    separator = max(SEPARATORS, key=header.count) if header else ","
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            dtype="str",
-            keep_default_na=False,
-            skip_blank_lines=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        table, separator = _workbook(path) if path.suffix.lower() == ".xlsx" else _delimited(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, BadZipFile, KeyError) as error:
         raise TableError(f"{path}: expected a table, found: {error}") from None
     table.columns = [str(name).strip() for name in table.columns]
     table.index = table.index + 2
@@ -79,6 +71,27 @@ def as_numbers(table: pd.DataFrame, columns, path) -> pd.DataFrame:
                 f"{wrong.index[0]}"
             )
     return pd.DataFrame(found, index=table.index)
+
+
+def _workbook(path: Path) -> tuple[pd.DataFrame, str]:
+    table = pd.read_excel(path, dtype="str", keep_default_na=False, engine="openpyxl")
+    if table.columns.empty:
+        raise pd.errors.EmptyDataError("an empty first sheet")
+    return table, ","
+
+
+def _delimited(path: Path) -> tuple[pd.DataFrame, str]:
+    text = _text_of(path.read_bytes())
+    header = text.lstrip().partition("\n")[0]
+    separator = max(SEPARATORS, key=header.count) if header else ","
+    table = pd.read_csv(
+        io.StringIO(text),
+        sep=separator,
+        dtype="str",
+        keep_default_na=False,
+        skip_blank_lines=False,
+    )
+    return table, separator
 
 
 def _text_of(content: bytes) -> str:

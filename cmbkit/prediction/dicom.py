@@ -22,7 +22,11 @@ FIRST_TAGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # as a file without a prea
 TOLD = ("Modality", "BodyPartExamined", "PhotometricInterpretation")
 PARTS = frozenset(("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"))
 PART_NAME = re.compile(r"_(ph|real|imaginary|fieldmaphz)[a-z]?$")
+PHASE = frozenset(("P", "PHASE", "PHASE MAP"))
+SWI = "SW_M_FFE"
+"""What Philips calls the susceptibility-weighted magnitude, beside a plain one and the phase."""
 WARNING = re.compile(r"Warning: (.*)")
+KEPT_PHASE = "The series' phase was not looked at; it is kept as part-phase.nii.gz."
 INSTALL = "install cmbkit[dicom] (packages pydicom, dcm2niix and highdicom)"
 
 
@@ -126,15 +130,18 @@ class Converted:
     fields : dict
         What its sidecar and the series' headers say of it.
     notes : list of str
-        Which echo was taken.
+        Which echo was taken, and that a phase is kept.
     remarks : list of str
         Warnings of dcm2niix.
+    phase : Path or None
+        The same echo's phase where the series has it.
     """
 
     image: Path
     fields: dict
     notes: list[str]
     remarks: list[str]
+    phase: Path | None = None
 
 
 def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Converted:
@@ -161,11 +168,12 @@ def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Con
     where = files[0].parent
     program = _dcm2niix()
     try:
-        files, headers, notes = _one_echo_of(files, [_header(path) for path in files], echo)
+        files, headers, beside, notes = _one_echo_of(files, [_header(p) for p in files], echo)
         slices = [] if _is_mosaic(headers[0]) else slices_of(headers, where)
         count = require_stack(slices, where) if slices else 0
         made, warned = _run(program, files, folder, where)
-        image, more = _one_image(made, None if notes else echo)
+        image, phase, more = _one_image(made, None if notes else echo)
+        phase = _phase_of(program, beside, folder / "phase", where) if beside else phase
         if slices:
             require_same_places(slices, count, Volume.read(image), where)
     except ValueError as error:
@@ -174,7 +182,18 @@ def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Con
         raise DicomError(start + message) from None
     fields = read_fields(sidecar_of(image))
     fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
-    return Converted(image, fields, notes + more, warned)
+    kept = [] if phase is None else [KEPT_PHASE]
+    return Converted(image, fields, notes + more + kept, warned, phase)
+
+
+def _phase_of(program: str, files, folder: Path, where: Path) -> Path | None:
+    """Image of phase files; None where dcm2niix makes none or several: nothing depends on it."""
+    folder.mkdir()
+    try:
+        made, _ = _run(program, files, folder, where)
+    except DicomError:
+        return None
+    return made[0] if len(made) == 1 else None
 
 
 def _run(program: str, files, folder: Path, where: Path) -> tuple[list[Path], list[str]]:
@@ -195,46 +214,53 @@ def _run(program: str, files, folder: Path, where: Path) -> tuple[list[Path], li
 
 
 def _one_echo_of(files: list[Path], headers: list, echo: int | None):
-    """Files of one echo's magnitude in a series of single slices, their headers, and a note.
+    """Files of one echo's magnitude in a series of single slices, their headers, its phase, notes.
 
     Multi-frame objects stay: dcm2niix takes them apart.
     """
     if any("PerFrameFunctionalGroupsSequence" in header for header in headers):
-        return files, headers, []
-    whole = [n for n, header in enumerate(headers) if not _is_part(header.get("ImageType"))]
-    kept = whole or list(range(len(files)))
-    at = {n: round(float(headers[n].get("EchoTime") or 0), 2) for n in kept}
-    times = sorted(set(at.values()))
+        return files, headers, [], []
+    types = [header.get("ImageType") for header in headers]
+    at = [round(float(header.get("EchoTime") or 0), 2) for header in headers]
+    kept = [n for n, kind in enumerate(types) if not _is(PARTS, kind)] or list(range(len(files)))
+    kept = [n for n in kept if _is({SWI}, types[n])] or kept
+    times = sorted({at[n] for n in kept})
     index = choose_echo(times, echo)
     kept = [n for n in kept if at[n] == times[index]]
+    beside = [f for f, kind, te in zip(files, types, at, strict=True)
+              if _is(PHASE, kind) and te == times[index]]  # fmt: skip
+    beside = [] if files[kept[0]] in beside else beside
     notes = [said(index, times)] if len(times) > 1 else []
-    return [files[n] for n in kept], [headers[n] for n in kept], notes
+    return [files[n] for n in kept], [headers[n] for n in kept], beside, notes
 
 
 def _is_mosaic(dataset) -> bool:
     return "MOSAIC" in (dataset.get("ImageType") or ())
 
 
-def _one_image(made: list[Path], echo: int | None) -> tuple[Path, list[str]]:
-    """The magnitude image of one echo among the files of dcm2niix, and a note on the echo."""
+def _one_image(made: list[Path], echo: int | None) -> tuple[Path, Path | None, list[str]]:
+    """One echo's magnitude image among the files of dcm2niix, its phase, and a note on the echo.
+
+    Names count before ImageType, which dcm2niix gives alike to all parts of an enhanced object.
+    """
     fields = {path: read_fields(sidecar_of(path)) for path in made}
-    parts = [p for p in made if _is_part(fields[p].get("ImageType")) or PART_NAME.search(p.stem)]
-    by_time: dict[float, list[Path]] = {}
-    for path in [p for p in made if p not in parts] or made:
-        time = round(1000 * float(fields[path].get("EchoTime") or 0), 2)
-        by_time.setdefault(time, []).append(path)
-    times = sorted(by_time)
+    at = {path: round(1000 * float(fields[path].get("EchoTime") or 0), 2) for path in made}
+    whole = [p for p in made if not PART_NAME.search(p.stem)]
+    whole = [p for p in whole if not _is(PARTS, fields[p].get("ImageType"))] or whole or made
+    times = sorted({at[path] for path in whole})
     index = choose_echo(times, echo)
-    held = by_time[times[index]]
+    held = [path for path in whole if at[path] == times[index]]
     if len(held) > 1:
         names = ", ".join(f"{path.name} ({fields[path].get('ImageType')})" for path in held)
         raise DicomError(
             f"expected one magnitude image of an echo in the series, found {len(held)}: {names}; "
             "convert it yourself and name the magnitude image"
         )
-    return held[0], [said(index, times)] if len(times) > 1 else []
+    phases = [p for p in made if p.stem.endswith("_ph") and at[p] == times[index] and p not in held]
+    phase = phases[0] if len(phases) == 1 else None
+    return held[0], phase, [said(index, times)] if len(times) > 1 else []
 
 
-def _is_part(image_type) -> bool:
-    """Whether ImageType says phase, or a real or imaginary part."""
-    return bool({str(kind).upper() for kind in image_type or ()} & PARTS)
+def _is(kinds, image_type) -> bool:
+    """Whether ImageType has one of ``kinds``."""
+    return bool({str(kind).upper() for kind in image_type or ()} & set(kinds))

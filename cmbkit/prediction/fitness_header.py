@@ -139,13 +139,13 @@ def _by_sequence(fields: dict):
         yield "doubts", "a spin echo (microbleeds are seen on gradient echoes)"
     if "EP" in kinds:
         yield "doubts", "an echo-planar image (distorted, signal lost at the skull base)"
-    if "IR" in kinds or (_number(fields, "InversionTime") or 0) > 0:
+    if "IR" in kinds or (number_of(fields, "InversionTime") or 0) > 0:
         yield "doubts", "an inversion recovery"
-    te = _number(fields, "EchoTime")
+    te = number_of(fields, "EchoTime")
     if te is None:
         return
     te = te if te >= 1 else 1000 * te  # seconds in BIDS; some write milliseconds
-    tesla = _number(fields, "MagneticFieldStrength") or USUAL_TESLA
+    tesla = number_of(fields, "MagneticFieldStrength") or USUAL_TESLA
     low, high = (limit / tesla for limit in TE_TESLA)
     if not low <= te <= high:
         yield "doubts", f"TE {te:.3g} ms at {tesla:g} T (T2* weighting: {low:.0f} to {high:.0f} ms)"
@@ -157,12 +157,13 @@ def _by_sampling(fields: dict, spacing):
         yield "doubts", f"voxels of {in_plane:.3g} mm within the slice (small microbleeds vanish)"
     if apart > THICK_MM:
         yield "doubts", f"slices {apart:.3g} mm apart"
-    thickness = _number(fields, "SliceThickness")
+    thickness = number_of(fields, "SliceThickness")
     if thickness and apart > GAP * thickness and apart - thickness > 0.5:
         yield "doubts", f"slices of {thickness:.3g} mm {apart:.3g} mm apart: gaps are not seen"
 
 
-def _number(fields: dict, key: str) -> float | None:
+def number_of(fields: dict, key: str) -> float | None:
+    """A field that is a number; None of any other."""
     value = fields.get(key)
     return float(value) if isinstance(value, int | float) else None
 

@@ -1,6 +1,6 @@
 """What an image itself says about its fitness: values of the file, then tissue in the brain mask.
 
-The limits were chosen on half of the cases of benchmarks/gate.py and are reported on the other.
+Where the limits come from and what they do: benchmarks/gate.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cmbkit.volume import Volume, VolumeError
 CORNER_VOXELS = 10
 FEW_VALUES = 12
 MARGIN = 0.05  # of the range of intensities
-BELOW_BACKGROUND = 0.1
+BELOW_BACKGROUND = 0.25
 NOISY_BACKGROUND = 0.2
 SAME_AS_NEXT = 0.1
 PLANES = 12
@@ -26,7 +26,8 @@ BRAIN_ML = (700.0, 2500.0)
 LONG, SOLID = 1.85, 0.74
 THIN_MM = 5.0
 NO_STRUCTURE, BRIGHT = 0.2, 1.9
-GREY_TO_WHITE = (0.98, 1.6)
+ALIKE = 0.06
+GREY_TO_WHITE = (0.9, 1.6)
 FLUID_TO_WHITE = (0.42, 2.4)
 PALLIDUM_TO_WHITE = 1.1
 GREY, WHITE, FLUID, PALLIDUM = (3, 42), (2, 41), (4, 43), (13, 52)
@@ -172,6 +173,8 @@ def _contrast(values: np.ndarray, labels: np.ndarray) -> list[str]:
     low, high = np.percentile(values, [5, 95]) / white
     if high - low < NO_STRUCTURE:
         doubts.append("no structure of a brain: all of it is about as bright")
+    elif not any(abs(tissue - 1) > ALIKE for tissue in (grey, fluid, pallidum)):
+        doubts.append("no contrast between fluid, grey matter, pallidum and white matter")
     if high > BRIGHT:
         doubts.append(f"parts that are {high:.1f} times as bright as white matter")
     if grey < GREY_TO_WHITE[0]:

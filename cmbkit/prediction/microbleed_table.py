@@ -70,7 +70,7 @@ def microbleed_table(
     brain: Volume,
     found: pd.DataFrame,
     native: Volume,
-    slice_mm: float,
+    slice_mm: float | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per microbleed, the most probable first.
 
@@ -82,8 +82,8 @@ def microbleed_table(
         Of `cmbkit.detector.inference.candidates.candidates`.
     native : Volume
         Its affine gives the voxel centres.
-    slice_mm : float
-        Slice thickness of the scan.
+    slice_mm : float or None
+        Slice thickness of the scan; None where only the distance of its slices is known.
 
     Returns
     -------
@@ -106,6 +106,7 @@ def microbleed_table(
         brain=brain,
     )
     kept = found[found["kept"]].set_index("id")
+    slice_mm = slice_mm or max(native.spacing)
     features["probability"] = features["id"].map(kept["score"])
     features["mean_probability"] = features["id"].map(kept["mean_probability"])
     features = features.sort_values("probability", ascending=False, kind="stable")

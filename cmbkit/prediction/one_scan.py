@@ -133,7 +133,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
-        done.image, instances, labels, done.brain, found, native, max(native.spacing)
+        done.image, instances, labels, done.brain, found, native, given.slice_mm
     )
     if not header.sides_known:
         table["side"], features["side"] = "unknown", "midline"
@@ -149,6 +149,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         done.record["methods"],
         done.changes,
         native.spacing,
+        given.slice_mm,
         trained,
         settings.preprocessing,
         not_seen,
@@ -204,6 +205,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         whole=whole,
         brain=brain,
         source=source,
+        phase=Volume.read(given.phase) if given.phase else None,
     )
 
 

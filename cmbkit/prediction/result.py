@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
 MASK, PROBABILITY = "desc-cmb_dseg.nii.gz", "desc-cmb_probseg.nii.gz"
+PHASE = "part-phase.nii.gz"
 TABLE, PAGE, SEGMENTATION = "microbleeds.tsv", "report.html", "segmentation.dcm"
 
 
@@ -47,6 +49,8 @@ class Prediction:
         The scan with its skull and its brain mask, on one coarse grid (`OVERVIEW_MM` in
         `cmbkit.prediction.crops`).
     source : Source
+    phase : Volume or None
+        Of the same series and echo, as it came: for later use, nothing looked at it.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Prediction:
     whole: Volume = field(repr=False)
     brain: Volume = field(repr=False)
     source: Source = field(repr=False)
+    phase: Volume | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Return the number of microbleeds."""
@@ -69,7 +74,7 @@ class Prediction:
 
     @property
     def notes(self) -> list[str]:
-        """Doubts about the scan, and which echo was taken: what every output says."""
+        """Doubts about the scan, which echo was taken, a kept phase: what every output says."""
         return [*self.fitness.reasons, *self.record["notes"]]
 
     def form(self, scale: str = "bombs"):
@@ -87,7 +92,7 @@ class Prediction:
         return report(self)
 
     def write(self, folder, *, force: bool = False) -> Path:
-        """Write mask, probability, table, page, record and, for DICOM, a DICOM SEG.
+        """Write mask, probability, table, page, record and, for DICOM, a DICOM SEG and its phase.
 
         Where no DICOM SEG can be made of a series, a remark in page and record says why.
 
@@ -110,6 +115,8 @@ class Prediction:
     def _fill(self, folder: Path) -> None:
         self.mask.write(folder / f"{self.name}_{MASK}")
         self.probability.write(folder / f"{self.name}_{PROBABILITY}", dtype=np.int16)
+        if self.phase is not None:
+            self.phase.write(folder / f"{self.name}_{PHASE}", dtype=np.int16)
         table = self.table.assign(scan=self.fitness.verdict, scan_notes="; ".join(self.notes))
         table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
         if self.source.series:
@@ -125,7 +132,9 @@ class Prediction:
         from cmbkit.prediction.dicom_seg import write_segmentation
 
         try:
-            write_segmentation(self, path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # highdicom's, about names of people
+                write_segmentation(self, path)
         except DicomError as error:
             line = f"There is no {SEGMENTATION}: {error}"
             for remarks in (self.remarks, self.record["remarks"]):

@@ -31,6 +31,7 @@ def scan_remarks(
     methods: dict,
     changes: pd.DataFrame,
     spacing,
+    slice_mm: float | None,
     trained: Preprocessing,
     used: Preprocessing,
     not_seen=(),
@@ -45,6 +46,8 @@ def scan_remarks(
         What preprocessing did (see `cmbkit.preprocessing.changes`).
     spacing : (3,) float
         Voxel size of the scan in mm.
+    slice_mm : float or None
+        Slice thickness, where a header says it; without one the distance of slices counts.
     trained, used : Preprocessing
         What the network was trained with, and what was done here.
     not_seen : list of str
@@ -52,11 +55,12 @@ def scan_remarks(
         regions saw but a part of a brain.
     """
     remarks = []
-    in_plane, thickness = sorted(spacing)[1], max(spacing)
-    if thickness >= THICK_MM:
+    in_plane, apart = sorted(spacing)[1], max(spacing)
+    if (slice_mm or apart) >= THICK_MM:
+        thick = f"of {slice_mm:.3g} mm, " if slice_mm else ""
         remarks.append(
-            f"Slices of {thickness:.3g} mm. At 3 mm and more the thesis found recall to drop in "
-            "its clinical scans (CRB: F1 0.29 against 0.54; not so in its validation scans): "
+            f"Slices {thick}{apart:.3g} mm apart. At 3 mm and more the thesis found recall to drop "
+            "in its clinical scans (CRB: F1 0.29 against 0.54; not so in its validation scans): "
             "microbleeds look drawn out, like veins."
         )
     if in_plane > COARSE_MM:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cmbkit.datasets import bids
-from cmbkit.image_file import ENDINGS, is_image_file, stem
+from cmbkit.image_file import ENDINGS, ending_of, is_image_file, stem
 from cmbkit.running.report import shortened
 from cmbkit.volume import Volume
 
@@ -122,7 +122,7 @@ def _of_path(path: Path, leave_out, tell) -> list[Source]:
     if path.name.upper() == "DICOMDIR":
         path = path.absolute().parent
     if path.is_file():
-        return [_image(path)] if is_image_file(path) else _series([path], only_of=path)
+        return [_image(path)] if ending_of(path) else _series([path], only_of=path)
     if any(p.is_dir() for p in path.glob("sub-*")):
         return _bids(path)
     files = [p for p in sorted(path.rglob("*")) if not p.is_dir() and _wanted(p, path, leave_out)]

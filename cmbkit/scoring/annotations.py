@@ -14,6 +14,7 @@ from cmbkit.datasets.bids import is_annotation
 from cmbkit.datasets.dou import read_centres
 from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.evaluation.instances import Instances, from_labels, from_mask, from_points
+from cmbkit.scoring import slicer_points
 from cmbkit.scoring.suspicions import (
     AnnotationError,
     merged_remarks,
@@ -24,8 +25,8 @@ from cmbkit.scoring.suspicions import (
 )
 from cmbkit.volume import Volume
 
-POINT_ENDINGS = (".csv", ".tsv", ".mat")
-IN_MM, IN_VOXELS = ["x_mm", "y_mm", "z_mm"], ["i", "j", "k"]
+POINT_ENDINGS = (".csv", ".tsv", ".mat", ".xlsx", *slicer_points.ENDINGS)
+IN_MM, IN_VOXELS = slicer_points.IN_MM, ["i", "j", "k"]
 IN_BIDS = dict(zip("xyz", IN_MM, strict=True))
 Labelled = Literal["by name", "predictions", "reference", "both", "none"]
 """Whose masks hold one integer per microbleed. "by name": those whose names say so, as
@@ -127,10 +128,12 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
     Parameters
     ----------
     path : path-like
-        CSV (or TSV) with columns x_mm, y_mm, z_mm (RAS millimetres), or i, j, k (0-based
-        voxel indices in the array order of the other side's mask), and optionally score; in
+        CSV, TSV or first sheet of an XLSX with columns x_mm, y_mm, z_mm (RAS millimetres), or
+        i, j, k (0-based voxel indices in the array order of the other side's mask), and
+        optionally score; in
         ``..._desc-cmb_points.tsv`` (`cmbkit.datasets.bids`) x, y, z are RAS millimetres, too.
-        Or DOU's ``.mat`` (`cmbkit.datasets.dou`), 1-based voxels in the same array order.
+        Or DOU's ``.mat`` (`cmbkit.datasets.dou`), 1-based voxels in the same array order; or a
+        list of 3D Slicer (`cmbkit.scoring.slicer_points`).
     grid : Volume, optional
         The other side's mask; needed for voxels.
     """
@@ -184,8 +187,12 @@ def _table_of(path: Path) -> pd.DataFrame:
         table.attrs["separator"] = ","
         return table
     try:
+        if path.name.lower().endswith(slicer_points.ENDINGS):
+            table = slicer_points.read_slicer(path).astype("str")
+            table.attrs["separator"] = ","
+            return table
         table = read_text_table(path)
-    except TableError as error:
+    except ValueError as error:
         raise AnnotationError(str(error)) from None
     table = table.rename(columns=str.lower)
     return table.rename(columns=IN_BIDS) if is_annotation(path) else table

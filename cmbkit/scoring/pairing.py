@@ -23,9 +23,8 @@ VALDO = re.compile(r"_CMB\.nii(\.gz)?$")
 """What VALDO calls its masks, which lie beside their images."""
 SOFT = "*_probseg.nii*"
 HINTS = {
-    ".fcsv": "Slicer's lists are read once saved as CSV with x_mm, y_mm, z_mm (RAS)",
-    ".json": "Slicer's lists are read once saved as CSV with x_mm, y_mm, z_mm (RAS)",
-    ".xlsx": "save the table as CSV",
+    ".json": "lists of 3D Slicer end in .mrk.json",
+    ".xls": "save the table as XLSX or CSV",
     ".npy": "save the array as NIfTI, with its affine",
     ".dcm": "convert the segmentation to NIfTI",
 }
@@ -88,7 +87,7 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
         Searched with its subfolders, for files that say by their name that they hold
         microbleeds, as ``cmbkit predict`` and VALDO write them and `cmbkit.datasets.bids` reads
         them; where there are none, for masks (`cmbkit.image_file.ENDINGS`), else for lists of
-        points (.csv, .tsv, .mat).
+        points (`cmbkit.scoring.annotations.POINT_ENDINGS`; workbooks where no others are).
     pattern : str, optional
         Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``.
 
@@ -129,6 +128,7 @@ def _chosen(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path]]:
     images = [p for p in every if is_image_file(p)]
     points = [p for p in every if p.name.lower().endswith(POINT_ENDINGS)]
     points = [p for p in points if not NOT_POINTS.search(p.name)]
+    points = [p for p in points if p.suffix.lower() != ".xlsx"] or points
     if pattern:
         files = sorted(p for p in folder.rglob(pattern) if p in set(every))
     else:

@@ -94,6 +94,7 @@ def test_training_is_sized_to_the_machine_and_the_grid_to_the_voxels(root, quick
     assert [phase.datasets for phase in phases] == [["MINE"], ["MINE"]]
     assert params.training.models == ["scratch"]
     assert params.preprocessing.spacing_mm == 1.5 and params.preprocessing.pad_voxels == 144
+    assert params.preprocessing.zscore == "brain"  # also of a slab; "padded" is the published fault
     assert params.inference.minimum_voxels == 1
     assert "splits: 2 train, 1 valid, 0 test, 1 excluded; 2 annotated" in done.output
     assert (
@@ -137,6 +138,26 @@ def test_a_download_that_is_for_testing_alone_trains_all_the_same(root, quick):
     assert not any("splits" in line for line in both)
     given = command._cohort({"VALDO": "b"}, {"MINE": "c"}, train=False)
     assert "  splits: {VALDO: test}" in given and "split: test" in given[-1]
+
+
+@pytest.mark.parametrize("inner", ["", "PublicDataShare_2020"])
+def test_a_download_of_momeni_is_taken_as_it_lies(root, inner):
+    """Named by the folder that holds the unpacked one, or by that itself; 10 is a voxel from 1."""
+    folder = root / "data/raw/MOMENI" / "PublicDataShare_2020"
+    grid = np.diag([1.0, 1.0, 1.5, 1.0])
+    voxels = np.random.default_rng(0).integers(0, 400, (20, 20, 20)).astype(np.int16)
+    for number, place in enumerate(("rCMB_DefiniteSubject", "NoCMBSubject"), 1):
+        name = f"{number}_T1_MRI_SWI_BFC_50mm_HM.nii.gz"
+        Volume(voxels + number, grid).write(folder / place / name)
+    rows = [["File Name", "X", "Y", "Z"], ["1_T1_MRI_SWI_BFC_50mm_HM.nii.gz", 10, 10, 10]]
+    workbook = folder / "rCMBInformationInfo.xlsx"
+    pd.DataFrame(rows[1:], columns=rows[0]).to_excel(workbook, index=False)
+    place = str(Path("data/raw/MOMENI") / inner)
+    done = run("init", "mom", "--momeni", place, "--networks", "compact")
+    assert done.exit_code == 0, done.output
+    assert "0 train, 0 valid, 2 test, 0 excluded; 1 annotated microbleeds" in done.output
+    done = run("check", "params/mom.yaml")
+    assert done.exit_code == 0 and "no problems in 2 scans" in done.output, done.output
 
 
 def test_a_folder_may_have_any_name(root, quick):

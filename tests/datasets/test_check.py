@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from cmbkit.datasets.check import check_scan
+from cmbkit.datasets.check import check_scan, inspect
 from cmbkit.records import Acquisition, Annotation, Finding, Mimic, Scan
 
 SHAPE = (6, 7, 8)
@@ -51,6 +51,17 @@ def test_nan_is_expected_in_valdo_only(scan):
     assert check_scan(scan(with_value(np.nan), dataset="VALDO")) == []
     (line,) = check_scan(scan(with_value(np.inf), dataset="VALDO"))
     assert "2 voxels" in line
+
+
+def test_one_rule_for_ones_own_scans_in_check_and_predict(scan):
+    """What preprocessing replaces is told, and no problem; in masks NaN is no microbleed."""
+    mask = ones(np.float32)
+    mask[5, 5, 5] = np.nan
+    problems, doubts, fingerprint = inspect(scan(with_value(np.nan), mask, dataset="MINE"))
+    assert problems == [] and fingerprint is not None
+    assert doubts[-1].endswith("image.nii: 2 voxels held no number; background takes their place")
+    (line,) = check_scan(scan(np.full(SHAPE, np.nan, np.float32), dataset="MINE"))
+    assert "none that is finite" in line
 
 
 def test_images_without_content(scan):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmbkit.commands.predict import predict_command
-from cmbkit.prediction.dicom import DicomError, convert, group_by_series
+from cmbkit.prediction.dicom import KEPT_PHASE, DicomError, convert, group_by_series
 from cmbkit.prediction.sources import find_sources
 from cmbkit.volume import Volume
 
@@ -87,6 +87,27 @@ def test_one_echo_is_taken_and_said(phantom, dicom_series, tmp_path, te, echo, s
     assert Volume.read(found.image).data.max() == pytest.approx(expected, abs=1)
     assert note in found.notes[0]
     assert found.fields["PhotometricInterpretation"] == "MONOCHROME2"
+
+
+def test_the_phase_of_a_series_is_kept_beside(phantom, dicom_series, weights, tmp_path):
+    """As Philips's SWIp has it: SWI, plain magnitude and phase of each slice in one series."""
+    image, _ = phantom()
+    dicom_series(image, tmp_path / "swip")
+    swi = {"ImageType": ["ORIGINAL", "PRIMARY", "SW_M_FFE", "M", "FFE"], "Manufacturer": "Philips"}
+    changed(tmp_path / "swip", lambda d: d.update(swi))
+    phase = {"ImageType": ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]}
+    second_echo(tmp_path / "swip", 20.0, **phase)
+    second_echo(tmp_path / "swip", 20.0, ImageType=["ORIGINAL", "PRIMARY", "M_FFE", "M"], Rows=90)
+    said: list[str] = []
+    assert (
+        predict_command([tmp_path / "swip"], tmp_path / "out", weights=weights, say=said.append)
+        == 0
+    )
+    assert said[0].startswith("swip: 2 microbleeds") and KEPT_PHASE in said[0]
+    kept = Volume.read(tmp_path / "out" / "swip" / "swip_part-phase.nii.gz").reoriented("RAS")
+    expected = image.reoriented("RAS")
+    np.testing.assert_allclose(kept.data, expected.data // 2, atol=0.5)
+    np.testing.assert_allclose(kept.affine, expected.affine, atol=1e-3)
 
 
 def test_an_echo_that_is_not_there(phantom, dicom_series, tmp_path):

@@ -137,6 +137,7 @@ TISSUES = {3: 1.15, 2: 1.0, 4: 1.4, 13: 0.7}
         (TISSUES | {3: 1.35, 4: 3.0}, "fluid much brighter"),  # T2
         (TISSUES | {13: 1.3}, "pallidum brighter"),
         ({3: 1.0, 2: 1.0, 4: 1.02, 13: 1.0}, "no structure of a brain"),
+        (TISSUES | {3: 0.93, 4: 0.77}, None),  # SWI of a flip angle of 15 degrees
     ],
 )
 def test_contrast_of_tissues(levels, said):
@@ -154,6 +155,19 @@ def test_contrast_of_tissues(levels, said):
     found = judge_brain(*volumes, background=-2.0)
     assert bool(found.reasons) == (said is not None)
     assert said is None or any(said in reason for reason in found.reasons), found
+
+
+def test_texture_that_is_no_tissue():
+    """Noise of 20 % whatever the label, as in a bottle, or an R2* map that no atlas fits."""
+    at = np.indices((36,) * 3) - 17.5
+    inside = (at**2).sum(0) < (69.4 / 4) ** 2
+    labels = np.where(inside, np.array([3, 2, 4, 13])[2 * (at[0] > 0) + (at[1] > 0)], 0)
+    image = np.where(inside, 3 + np.random.default_rng(0).normal(0, 1, inside.shape), -2)
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    volumes = [Volume(data, affine) for data in (image, inside.astype(np.uint8), labels)]
+    assert judge_brain(*volumes, background=-2.0).doubts == (
+        "no contrast between fluid, grey matter, pallidum and white matter",
+    )
 
 
 def test_reasons_come_once_and_the_gravest_first():

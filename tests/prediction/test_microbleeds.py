@@ -45,18 +45,19 @@ def test_thresholds(count, reached):
 
 
 def remarks(spacing=(0.5, 0.5, 1.0), mask="SynthStrip", regions="SynthSeg (robust)", replaced=0,
-            used=0.5):  # fmt: skip
+            used=0.5, slice_mm=None):  # fmt: skip
     methods = {"brain_mask": mask, "parcellation": regions}
     changes = [Change("intensities", None, "replaced", replaced, 0)] if replaced else []
     trained, used = Preprocessing(spacing_mm=0.5), Preprocessing(spacing_mm=used)
-    return scan_remarks(methods, change_table(changes), spacing, trained, used)
+    return scan_remarks(methods, change_table(changes), spacing, slice_mm, trained, used)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"spacing": (0.5, 0.5, 3.0)}, "Slices of 3 mm"),
-        ({"spacing": (3.5, 0.5, 0.5)}, "Slices of 3.5 mm"),
+        ({"spacing": (0.5, 0.5, 3.0)}, "Slices 3 mm apart. At"),
+        ({"spacing": (3.5, 0.5, 0.5)}, "Slices 3.5 mm apart. At"),
+        ({"spacing": (0.9, 0.9, 7.07), "slice_mm": 5.0}, "Slices of 5 mm, 7.07 mm apart. At"),
         ({"spacing": (1.5, 1.5, 1.5)}, "1.5 mm within the slice"),
         ({"mask": "stand-in (intensity, not SynthStrip)"}, "brain mask came from a stand-in"),
         ({"regions": "stand-in (registered MNI atlas, not SynthSeg)"}, "brain regions came from"),
@@ -68,6 +69,13 @@ def test_each_warning_comes_alone(given, said):
     assert remarks() == []
     (line,) = remarks(**given)
     assert said in line
+
+
+def test_a_gap_between_slices_is_no_thickness():
+    """2 mm slices 3.5 mm apart are thin; overlapping slices of 4 mm, 2 mm apart, are thick."""
+    assert remarks(spacing=(0.5, 0.5, 3.5), slice_mm=2.0) == []
+    (line,) = remarks(spacing=(0.5, 0.5, 2.0), slice_mm=4.0)
+    assert "Slices of 4 mm, 2 mm apart." in line
 
 
 TISSUE, DARK, GRID_MM = 1.0, -2.0, 0.5

@@ -65,7 +65,7 @@ def test_the_page_says_what_it_must(html):
         "Only what lies within the line was searched",
         "bright balls",
         "nothing: made by hand",
-        "Slices of 3 mm",
+        "Slices 3 mm apart",
         "brain regions came from a stand-in",
         "BOMBS, scan scan",
         "MARS, scan scan",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from scipy import ndimage
 
+import cmbkit
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.pipeline import prepare
 from cmbkit.records import Acquisition, Annotation, Scan
@@ -138,3 +139,64 @@ def test_an_oblique_scan_differs_by_its_interpolation_alone(folder, reference, d
     z, before = found.data[mask.data > 0], image.data[brain.data > 0]
     assert z.mean() == pytest.approx(before.mean(), abs=0.05)
     assert z.std() == pytest.approx(before.std(), abs=0.06)
+
+
+BLEEDS = np.array(
+    [(25, 30, 20), (38, 30, 20), (32, 45, 18), (30, 25, 26), (40, 42, 24), (24, 44, 16)]
+)
+"""Voxels of a brain of 52 x 60 x 48 mm on 1 x 1 x 1.5 mm."""
+SMALL = np.array([[1.0, 0, 0, -32], [0, 1.0, 0, -36], [0, 0, 1.5, -30], [0, 0, 0, 1]])
+
+
+@lru_cache
+def small_brain():
+    """Whole numbers: texture around 500, 0 outside, dark Gaussians of 3 mm FWHM at `BLEEDS`."""
+    shape, spacing = np.array((64, 72, 40)), (1.0, 1.0, 1.5)
+    mm = np.moveaxis(np.indices(shape), 0, -1) * spacing
+    inside = (((mm - (shape - 1) / 2 * spacing) / (26, 30, 24)) ** 2).sum(-1) <= 1
+    texture = ndimage.gaussian_filter(np.random.default_rng(7).normal(size=shape), 1.0)
+    data = np.where(inside, 500 + 200 * texture, 0)
+    for bleed in BLEEDS:
+        data *= 1 - 0.8 * np.exp(-((mm - bleed * spacing) ** 2).sum(-1) / (2 * 1.3**2))
+    return np.rint(data).astype(np.int16)
+
+
+def found_in(path):
+    """Centre and volume of each microbleed that the shipped weights find, sorted by place."""
+    table = cmbkit.predict(path).table.sort_values(["x_mm", "y_mm", "z_mm"])
+    return table[["x_mm", "y_mm", "z_mm"]].to_numpy(), table["volume_mm3"].to_numpy()
+
+
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    order=st.sampled_from(ORDERS),
+    dtype=st.sampled_from([">i2", "<u2", ">f4", "<f8"]),
+    slope=st.sampled_from([7.3e-4, 0.25, 1e3]),
+    inter=st.sampled_from([0.0, -1.0, 3.0]),
+    hot=st.sampled_from([None, (2, 3, 4)]),
+)
+def test_the_whole_of_predict_does_not_depend_on_storage(folder, order, dtype, slope, inter, hot):
+    """Order, flips, type, bytes, scale, offset, one hot voxel: six microbleeds, where they are."""
+    expected, volumes = reference_found(folder)
+    data = small_brain().astype(np.float64)
+    if hot and dtype[1] == "f":
+        data[hot] = 1e7
+    inter *= slope * float(small_brain().max())
+    path = folder / "whole.nii"
+    stored(path, data, affine=SMALL, order=order, dtype=dtype, slope=slope, inter=inter)
+    centres, found = found_in(path)
+    assert len(centres) == len(BLEEDS)
+    np.testing.assert_allclose(centres, expected, atol=0.05)
+    np.testing.assert_allclose(found, volumes, rtol=0.02)
+
+
+@lru_cache
+def reference_found(folder):
+    """`found_in` the scan as it is; each microbleed lies within a voxel of where it was put."""
+    path = stored(folder / "plain.nii", small_brain(), affine=SMALL)
+    centres, volumes = found_in(path)
+    put = nib.affines.apply_affine(SMALL, BLEEDS)
+    away = np.linalg.norm(centres[:, None] - put, axis=-1)
+    assert (away.min(axis=1) < 1.0).all() and sorted(away.argmin(axis=1)) == list(range(len(put)))
+    return centres, volumes

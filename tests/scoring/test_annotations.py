@@ -1,15 +1,20 @@
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import savemat
 
 from cmbkit.evaluation.instances import MatchingError
 from cmbkit.scoring.annotations import (
     AnnotationError,
+    is_points,
     labelled_sides,
     read_mask,
     read_pair,
     read_points,
 )
+from cmbkit.scoring.pairing import stem
 from cmbkit.volume import Volume, VolumeError
 
 AFFINE = np.array([[0, 2.0, 0, 10], [1, 0, 0, -5], [0, 0, 3, 0], [0, 0, 0, 1]])
@@ -79,6 +84,46 @@ def test_points_as_dou_and_as_bids_have_them(tmp_path, mask):
     (tmp_path / "plain.csv").write_text("x,y,z\n20,1,12\n")  # may be voxels
     with pytest.raises(AnnotationError, match="expected columns x_mm"):
         read_points(tmp_path / "plain.csv", grid)
+
+
+SLICER = """# Markups fiducial file version = 4.11
+# CoordinateSystem = {}
+# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID
+1,{}20.0,{}1.0,12.0,0,0,0,1,1,1,0,F-1,,
+"""
+
+
+def test_points_of_slicer_and_excel(tmp_path):
+    """One point at 20, 1, 12 mm in RAS; Slicer's LPS has x and y negated."""
+    for number, system in enumerate(("LPS", "1", "RAS", "0")):
+        signs = ("-", "-") if number < 2 else ("", "")
+        (tmp_path / f"{number}.fcsv").write_text(SLICER.format(system, *signs))
+    unset = {"position": [0, 0, 0], "positionStatus": "undefined"}
+    for system, x, y in (("LPS", -20, -1), ("RAS", 20, 1)):
+        points = {"controlPoints": [{"position": [x, y, 12]}, unset], "coordinateSystem": system}
+        (tmp_path / f"{system}.mrk.json").write_text(json.dumps({"markups": [points]}))
+    table = pd.DataFrame({"x_mm": [20, None], "y_mm": [1, None], "z_mm": [12.0, None]})
+    table.to_excel(tmp_path / "a.xlsx", index=False)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 7 and all(is_points(path) for path in files)
+    for path in files:
+        np.testing.assert_allclose(read_points(path).instances.centres_mm, [[20, 1, 12]])
+    assert stem(files[-1]) == "a" and {stem(path) for path in files} >= {"LPS", "RAS", "0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.fcsv", SLICER.format("2", "", ""), "coordinate system RAS or LPS, found '2'"),
+        ("a.fcsv", "x_mm,y_mm\n1,2\n", "a list of points of 3D Slicer, found"),
+        ("a.mrk.json", "{}", "a list of points of 3D Slicer, found: 'markups'"),
+        ("a.xlsx", "no workbook", "expected a table, found"),
+    ],
+)
+def test_lists_of_other_programs_that_cannot_be_used(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(AnnotationError, match=said):
+        read_points(tmp_path / name)
 
 
 def test_float_masks_must_hold_whole_numbers(tmp_path):

@@ -124,7 +124,8 @@ def test_reconstructions_tell_scans_apart_where_nothing_else_does():
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("a.fcsv", "Slicer's lists"), ("a.npy", "as NIfTI"), ("a.xlsx", "as CSV")]
+    ("name", "hint"),
+    [("a.json", "end in .mrk.json"), ("a.npy", "as NIfTI"), ("a.xls", "as XLSX or CSV")],
 )
 def test_hints_at_files_that_are_not_read(tmp_path, name, hint):
     with pytest.raises(PairingError, match=f"expected masks .* found none; .*{hint}"):

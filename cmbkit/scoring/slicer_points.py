@@ -1,0 +1,55 @@
+"""Lists of points as 3D Slicer saves them: ``.fcsv`` and ``.mrk.json``, in LPS or RAS mm."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ENDINGS = (".fcsv", ".mrk.json")
+TO_RAS = {"RAS": (1, 1, 1), "0": (1, 1, 1), "LPS": (-1, -1, 1), "1": (-1, -1, 1)}
+"""Signs, by what the header says; 0 and 1 stood there up to version 4.11."""
+IN_MM = ["x_mm", "y_mm", "z_mm"]
+
+
+def read_slicer(path: Path) -> pd.DataFrame:
+    """Points in RAS mm, columns x_mm, y_mm, z_mm; places that were never set are left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of Slicer's, or does not say RAS or LPS.
+    """
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        parts = _of_json(text) if path.name.lower().endswith(".json") else [_of_fcsv(text)]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path}: expected a list of points of 3D Slicer, found: {error}"
+        ) from None
+    wrong = next((system for system, _ in parts if system not in TO_RAS), None)
+    if wrong is not None:
+        raise ValueError(f"{path}: expected the coordinate system RAS or LPS, found {wrong!r}")
+    signed = [np.reshape(points, (-1, 3)) * TO_RAS[system] for system, points in parts]
+    return pd.DataFrame(np.concatenate([np.zeros((0, 3)), *signed]), columns=IN_MM)
+
+
+def _of_json(text: str) -> list[tuple[str, list]]:
+    """Coordinate system and points of each list in a file of JSON."""
+    found = []
+    for markup in json.loads(text)["markups"]:
+        points = [p for p in markup["controlPoints"] if p.get("positionStatus") != "undefined"]
+        found.append((str(markup.get("coordinateSystem")), [p["position"] for p in points]))
+    return found
+
+
+def _of_fcsv(text: str) -> tuple[str, list]:
+    """Coordinate system and points of a file with a header of comments."""
+    header = dict(re.findall(r"^# *(\w[\w ]*?) *= *(.*?)[\s,]*$", text, re.M))
+    places = [header["columns"].split(",").index(axis) for axis in "xyz"]
+    rows = [line.split(",") for line in text.splitlines() if line.strip() and line[0] != "#"]
+    points = [[float(row[place]) for place in places] for row in rows]
+    return header.get("CoordinateSystem", ""), points
