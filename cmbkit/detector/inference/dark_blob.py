@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from scipy import ndimage
 
 from cmbkit.boxes import bounding_box
@@ -30,17 +31,26 @@ def second_derivatives(smooth: np.ndarray, spacing) -> tuple[np.ndarray, np.ndar
 
     Both have the shape of ``smooth``; beyond its faces the outermost value goes on.
     """
-    total = np.zeros(smooth.shape, np.float32)
-    upwards = np.ones(smooth.shape, bool)
-    for axis in range(3):
-        second = np.zeros(smooth.shape, np.float32)
-        step = np.moveaxis(np.diff(smooth, axis=axis), axis, 0)
-        along = np.moveaxis(second, axis, 0)
-        along[:-1] += step
-        along[1:] -= step
-        second /= np.float32(spacing[axis] ** 2)
-        total += second
-        upwards &= second > 0
+    squares = np.asarray(spacing, float) ** 2
+    return _second_derivatives(np.asarray(smooth, np.float32), squares.astype(np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _second_derivatives(smooth, squares):
+    total, upwards = np.empty(smooth.shape, np.float32), np.empty(smooth.shape, np.bool_)
+    n0, n1, n2 = smooth.shape
+    for i in range(n0):
+        for j in range(n1):
+            for k in range(n2):
+                here = smooth[i, j, k]
+                x = smooth[min(i + 1, n0 - 1), j, k] - here
+                x = (x - (here - smooth[max(i - 1, 0), j, k])) / squares[0]
+                y = smooth[i, min(j + 1, n1 - 1), k] - here
+                y = (y - (here - smooth[i, max(j - 1, 0), k])) / squares[1]
+                z = smooth[i, j, min(k + 1, n2 - 1)] - here
+                z = (z - (here - smooth[i, j, max(k - 1, 0)])) / squares[2]
+                total[i, j, k] = x + y + z
+                upwards[i, j, k] = x > 0 and y > 0 and z > 0
     return total, upwards
 
 
