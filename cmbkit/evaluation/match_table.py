@@ -30,7 +30,7 @@ CALL = {
     "distance_mm": "between the two centres of mass of a TP (mm)",
     "overlap_voxels": "voxels that both sides of a TP share, on the standard grid",
     "dice": "Dice of the two sides of a TP",
-    "score": "of the candidate: probability, or the baseline's own score",
+    "score": "of the candidate: mean of its highest logits; of the baseline, of its own confidence",
     "adds": "TP or FP: what the candidate adds when the threshold falls to its score, matched anew",
     "location": "where Table 8.2 counts it: place of the annotated CMB, of the candidate for an FP",
 }

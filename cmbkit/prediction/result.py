@@ -15,7 +15,7 @@ from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.sources import OURS, Source
 from cmbkit.volume import Volume
 
-MASK, PROBABILITY = "desc-cmb_dseg.nii.gz", "desc-cmb_probseg.nii.gz"
+MASK, LOGITS = "desc-cmb_dseg.nii.gz", "desc-cmb_logits.nii.gz"
 TABLE, PAGE, SEGMENTATION = "microbleeds.tsv", "report.html", "segmentation.dcm"
 
 
@@ -28,8 +28,8 @@ class Prediction:
     name : str
     mask : Volume of uint16
         On the scan's own grid: one integer per microbleed.
-    probability : Volume of float32
-        On the scan's own grid, 0 to 1.
+    logits : Volume of float32
+        The network's, on the scan's own grid: log(p / (1 - p)) of its softmax p, at least -6.
     table : DataFrame
         One row per microbleed (`cmbkit.prediction.microbleed_table.COLUMNS`).
     features : DataFrame
@@ -50,7 +50,7 @@ class Prediction:
 
     name: str
     mask: Volume = field(repr=False)
-    probability: Volume = field(repr=False)
+    logits: Volume = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     features: pd.DataFrame = field(repr=False)
     remarks: list[str]
@@ -86,7 +86,7 @@ class Prediction:
         return report(self)
 
     def write(self, folder, *, force: bool = False) -> Path:
-        """Write mask, probability, table, page, record and, for DICOM, a DICOM SEG.
+        """Write mask, logits, table, page, record and, for DICOM, a DICOM SEG.
 
         Where no DICOM SEG can be made of a series, a remark in page and record says why.
 
@@ -108,7 +108,7 @@ class Prediction:
 
     def _fill(self, folder: Path) -> None:
         self.mask.write(folder / f"{self.name}_{MASK}")
-        self.probability.write(folder / f"{self.name}_{PROBABILITY}", dtype=np.int16)
+        self.logits.write(folder / f"{self.name}_{LOGITS}", dtype=np.int16)
         table = self.table.assign(scan=self.fitness.verdict, scan_notes="; ".join(self.notes))
         table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
         if self.source.series:

@@ -1,4 +1,4 @@
-"""Candidates of the stored probability maps down to a low score, for curves over the score."""
+"""Candidates of the stored maps of logits down to a low score, for curves over the score."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def calls(
 ) -> pd.DataFrame:
     """Candidates and missed CMBs of one scan: match, score and adds (`matching`)."""
     from cmbkit.detector.inference.candidates import candidates
-    from cmbkit.detector.inference.files import read_probability
+    from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels
     from cmbkit.evaluation.matching import match_instances
 
-    stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
+    stored = read_logits(map_file(map_folder, standard))
     labels = standard.labels().data
     instances, table = candidates(stored.data, labels, stored.spacing, params)
     found = match_instances(
@@ -54,6 +54,6 @@ def calls(
         rule=evaluation.matching,
         max_distance_mm=evaluation.max_distance_mm,
         assignment=evaluation.assignment,
-        scores=table.loc[table["kept"], "mean_probability"],
+        scores=table.loc[table["kept"], "score"],
     )
     return found[["match", "score", "adds"]]

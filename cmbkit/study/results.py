@@ -30,7 +30,7 @@ class ResultStage:
     def __init__(self, study):
         self._study = study
         self._predictor = lru_cache(maxsize=1)(study.models.predictor)
-        self._maps = lru_cache(self.probability_maps)
+        self._maps = lru_cache(self.logit_maps)
         self._folders = lru_cache(self.candidate_folders)
 
     def predictor(self, model: str):
@@ -51,8 +51,8 @@ class ResultStage:
         """Validation and test scans."""
         return self._study.cohort.split("valid", "test")
 
-    def probability_map(self, model: str, standard: StandardScan) -> Path:
-        """Folder with the probability map of one network; predicts unless it is there.
+    def logit_map(self, model: str, standard: StandardScan) -> Path:
+        """Folder with the map of logits of one network; predicts unless it is there.
 
         It does not depend on thresholds and post-processing.
         """
@@ -76,7 +76,7 @@ class ResultStage:
         """Folder with the candidates of one model on one scan; predicts unless it is there."""
         if model == BASELINE:
             return baseline_cached(self._study.cache, self._params.evaluation.dark_blobs, standard)
-        item = (model, standard, self.probability_map(model, standard))
+        item = (model, standard, self.logit_map(model, standard))
         return found_cached(self._study.cache, self._params.inference, item)
 
     def candidates(self, model: str, standard: StandardScan) -> Volume:
@@ -84,14 +84,14 @@ class ResultStage:
         folder = self.candidate_folder(model, standard)
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
-    def probability_maps(self, model: str) -> list[Path]:
-        """Folders of the probability maps of one network, in the order of `scans`.
+    def logit_maps(self, model: str) -> list[Path]:
+        """Folders of the map of logitss of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
         return map_cached(
             self._study.cache,
-            partial(self.probability_map, model),
+            partial(self.logit_map, model),
             self.scans,
             step=f"prediction {model}",
             name=lambda standard: standard.scan.uid,

@@ -1,4 +1,4 @@
-"""Steps per scan from a probability map to matches, each with its result in the cache."""
+"""Steps per scan from a map of logits to matches, each with its result in the cache."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardS
 
 
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
-    """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
+    """Candidates in the logits of one scan; (model, scan, folder of the map)."""
     from cmbkit.detector.inference import files as predict
 
     model, standard, map_folder = item

@@ -66,7 +66,7 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
         crops = rows_around(standard, centre_of_label(labels, label), {row.model: predicted})
         title = f"{number}: {row.uid}"
         if np.isfinite(row.score):
-            title += f", probability {row.score:.2f}"
+            title += f", score {row.score:.1f}"
         elif np.isfinite(row.gt_inv_elongation):
             title += f", InvElongation {row.gt_inv_elongation:.2f}"
         shown.append((f"{title}\n{acquired(standard.scan)}", crops, middle(crops)))
