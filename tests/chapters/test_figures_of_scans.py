@@ -52,6 +52,7 @@ MATCHES = pd.DataFrame(
         "pred_id": [1, 1, np.nan, 2],
         "dice": [2 / 3, 0.5, np.nan, np.nan],
         "score": [0.9, 0.8, np.nan, 0.7],
+        "probability": np.nan,
         "gt_region": ["Thalamus", "Thalamus", "Cerebellum", None],
         "gt_n_voxels": [27, 27, 27, np.nan],
         "gt_radius_mm": [0.93, 0.93, 0.93, np.nan],

@@ -9,8 +9,14 @@ from cmbkit.anatomy.rating_scales import BRAIN_LABELS
 from cmbkit.params import Inference
 
 COLUMNS = ["id", "n_voxels", "volume_mm3", "score", "kept", "reason"]
-TOP_VOXELS = 8
-"""A candidate's score is the mean logit of its so many highest voxels (or of all it has)."""
+TOP_MM = 2.5
+"""A candidate's score is the mean logit of its highest voxels, as many as fill a ball of this
+diameter (or of all it has).
+
+On the demo's validation scans, average precision over both networks (candidates of 20 voxels and
+more from a softmax of 0.1 on): 0.258; the highest logit 0.243, the mean of all 0.226; the mean
+softmax, the score before, 0.193.
+"""
 
 
 def candidates(
@@ -36,7 +42,7 @@ def candidates(
         One integer per kept candidate.
     table : DataFrame
         One row per component: ``id`` (0 where dropped), ``n_voxels``, ``volume_mm3``, ``score``
-        (mean logit of the `TOP_VOXELS` highest), ``kept``, ``reason`` ("" where kept, else
+        (mean logit of the highest, see `TOP_MM`), ``kept``, ``reason`` ("" where kept, else
         "smaller than minimum_voxels" or "no voxel in a brain label").
     """
     if labels is not None and labels.shape != logits.shape:
@@ -58,11 +64,9 @@ def candidates(
         tissue = np.isin(labels[where], list(BRAIN_LABELS))
         in_brain = np.bincount(numbers, tissue, minlength=n + 1)[1:] > 0
         drop(~in_brain, "no voxel in a brain label")
-    columns = [
-        size,
-        size * float(np.prod(np.broadcast_to(spacing, 3))),
-        _top_mean(numbers, values, size),
-    ]
+    voxel = float(np.prod(np.broadcast_to(spacing, 3)))
+    top = max(1, round(np.pi / 6 * TOP_MM**3 / voxel))
+    columns = [size, size * voxel, _top_mean(numbers, values, size, top)]
     ids = np.where(kept, np.cumsum(kept), 0)
     instances = np.zeros(logits.shape, np.uint16)
     instances[where] = np.concatenate([[0], ids])[numbers]
@@ -70,13 +74,13 @@ def candidates(
     return instances, pd.DataFrame(columns)
 
 
-def _top_mean(numbers: np.ndarray, values: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Mean of the `TOP_VOXELS` highest values of each component 1, 2, ... of ``size`` voxels."""
+def _top_mean(numbers, values, size, top: int) -> np.ndarray:
+    """Mean of the ``top`` highest values of each component 1, 2, ... of ``size`` voxels."""
     order = np.lexsort((-values, numbers))
     rank = np.arange(len(order)) - (np.cumsum(size) - size)[numbers[order] - 1]
-    top = order[rank < TOP_VOXELS]
-    total = np.bincount(numbers[top], values[top], minlength=len(size) + 1)[1:]
-    return total / np.minimum(size, TOP_VOXELS)
+    highest = order[rank < top]
+    total = np.bincount(numbers[highest], values[highest], minlength=len(size) + 1)[1:]
+    return total / np.minimum(size, top)
 
 
 def true_places(array: np.ndarray) -> tuple[np.ndarray, ...]:

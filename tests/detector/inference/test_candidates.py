@@ -39,8 +39,10 @@ def test_scores_sizes_and_the_three_fates():
         assert instances[voxel] == id
 
 
-def test_a_score_is_the_mean_of_the_eight_highest_logits():
-    """Of 10 voxels 1, 2, ... 10: the mean of 3 to 10 is 6.5; of two of 4 and 5: 4.5.
+def test_a_score_is_the_mean_of_the_highest_logits():
+    """A ball of 2.5 mm holds 8.2 voxels of 1 mm.
+
+    Of 10 voxels 1, 2, ... 10: the mean of 3 to 10 is 6.5; of two of 4 and 5: 4.5.
 
     A probability of 0.8 is a logit of log 4 = 1.386, and 10 voxels from 1 on less one are 9.
     """
