@@ -90,7 +90,7 @@ def microbleed_table(
     table : DataFrame
         `COLUMNS`: i, j, k are 0-based fractional voxels of the scan's own array, x_mm to z_mm
         RAS mm; diameter_mm is that of a ball of the volume, max_diameter_mm the longest; group
-        is that of BOMBS; score is that of ``found``; flags are keys of `FLAGS`,
+        is that of BOMBS; score is that of ``found``, not calibrated; flags are keys of `FLAGS`,
         separated by commas.
     features : DataFrame
         Of `describe_lesions`, in the same order, for a rating form.
