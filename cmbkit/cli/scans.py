@@ -20,7 +20,7 @@ def evaluate(
     ] = None,
     probabilities: Annotated[
         Path | None,
-        typer.Option(help="Folder of maps of logits or probabilities, for FROC curves."),
+        typer.Option(help="Maps of logits or probabilities, for FROC curves."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="Folder of another detector's predictions to compare with.")
