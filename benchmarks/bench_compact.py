@@ -53,8 +53,8 @@ def scan_rows(name: str, scans: list[StandardScan], params: Evaluation) -> pd.Da
     predictor = predictor_of(name)
     found = []
     for scan in scans:
-        image, probability = predict_standard(predictor, scan)
-        instances, _ = candidates(probability, scan.labels().data, image.spacing, predictor.params)
+        image, logits = predict_standard(predictor, scan)
+        instances, _ = candidates(logits, scan.labels().data, image.spacing, predictor.params)
         who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
         instances = image.with_data(instances)
         found.append(evaluate_scan(scan.lesions(), instances, **who, params=params))

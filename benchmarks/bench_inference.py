@@ -26,7 +26,7 @@ import yaml
 from agreement import Agreement
 from timing import table
 
-from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_logits
 from cmbkit.params import Inference
 from cmbkit.params.inference import POSTPROCESSING
 
@@ -82,11 +82,9 @@ def agreement(weights: str, scans_file: Path, split: str, count: int) -> None:
         background, found = float(scan.record()["background_value"]), {}
         for name, predictor in ready.items():
             start, used = time.perf_counter(), time.process_time()
-            probability = predict_probability(
-                predictor, image.data, brain=brain, background=background
-            )
+            logits = predict_logits(predictor, image.data, brain=brain, background=background)
             seconds[name].append((time.perf_counter() - start, time.process_time() - used))
-            found[name], _ = candidates(probability, labels, image.spacing, own)
+            found[name], _ = candidates(logits, labels, image.spacing, own)
             reference = found[OWN_REFERENCE if name.startswith("own") else "skip"]
             results[name].add(scan.lesions().data, reference, found[name], image.spacing)
         print(f"after {scan.scan.uid}:\n{agreement_table(results, seconds)}\n", file=sys.stderr)

@@ -17,8 +17,8 @@ from bench_compact import predictor_of
 from timing import table
 
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.dark_blob import confidence
-from cmbkit.detector.inference.files import write_candidates, write_probability
+from cmbkit.detector.inference.dark_blob import confidence, logits_of
+from cmbkit.detector.inference.files import map_file, write_candidates, write_logits
 from cmbkit.detector.inference.tiled import predict_standard
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
@@ -37,7 +37,7 @@ def finder(name: str):
 
         def sure(scan):
             image = scan.image()
-            return image, confidence(image.data, scan.brain().data, image.spacing)
+            return image, logits_of(confidence(image.data, scan.brain().data, image.spacing))
 
         return sure, Inference()
     predictor = predictor_of(name)
@@ -53,10 +53,10 @@ def summed(found_in, params, scans, pairs, evaluation) -> pd.DataFrame:
     ]
     total = 0
     for scan in scans:
-        image, probability = found_in(scan)
-        found = candidates(probability, scan.labels().data, image.spacing, params)
+        image, logits = found_in(scan)
+        found = candidates(logits, scan.labels().data, image.spacing, params)
         with tempfile.TemporaryDirectory() as folder:
-            write_probability(folder, scan, image, probability)
+            write_logits(map_file(folder, scan), image, logits)
             write_candidates(folder, scan, image, *found)
             total = total + scan_counts(scan, Path(folder), variants, evaluation)
     keys = pd.DataFrame(pairs, columns=["threshold", "minimum_voxels"])

@@ -21,7 +21,7 @@ from scipy import ndimage
 from timing import table
 
 from cmbkit.detector.inference.engines import engine_from, keep
-from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_logits
 from cmbkit.detector.inference.tiles import holds_any, tile_starts
 from cmbkit.detector.network.unet import build
 from cmbkit.params import Inference, Network, read_parameters
@@ -98,7 +98,7 @@ def convert(folder: Path, with_peer: bool) -> dict:
         np.savez(folder / "case.npz", image=image, network=network.model_dump_json())
         model.save_weights(folder / "network.weights.h5")
         params = Inference(engine="keras", weighting="mean", batch_size=1)
-        ours = predict_probability(Predictor.of(model, params), image, background=0.0)
+        ours = predict_logits(Predictor.of(model, params), image, background=0.0)
         np.save(folder / "case.ours.npy", ours)
     return {
         "parameters": model.count_params(),

@@ -21,9 +21,9 @@ def predict(scan, **options):
     Returns
     -------
     cmbkit.prediction.result.Prediction
-        ``.fitness`` (fit, or doubtful and why), ``.mask``, ``.probability`` (on the scan's own
+        ``.fitness`` (fit, or doubtful and why), ``.mask``, ``.logits`` (on the scan's own
         grid), ``.table``, ``.form()``,
-        ``.report()``, ``.write(folder)``. Mask and probability go to nilearn and nibabel as
+        ``.report()``, ``.write(folder)``. Mask and logits go to nilearn and nibabel as
         ``.mask.to_nifti()``.
 
     Raises

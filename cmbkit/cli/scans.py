@@ -19,7 +19,8 @@ def evaluate(
         Path | None, typer.Option(help="Folder of SynthSeg label images, for locations.")
     ] = None,
     probabilities: Annotated[
-        Path | None, typer.Option(help="Folder of probability maps, for FROC curves.")
+        Path | None,
+        typer.Option(help="Maps of logits or probabilities, for FROC curves."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="Folder of another detector's predictions to compare with.")
@@ -31,9 +32,7 @@ def evaluate(
     ] = None,
     reference_pattern: Annotated[str | None, typer.Option(help="Names of annotated files.")] = None,
     labels_pattern: Annotated[str | None, typer.Option(help="Names of label images.")] = None,
-    probabilities_pattern: Annotated[
-        str | None, typer.Option(help="Names of probability maps.")
-    ] = None,
+    probabilities_pattern: Annotated[str | None, typer.Option(help="Names of these maps.")] = None,
     parameters: Annotated[
         Path | None, typer.Option(help="Parameter file whose evaluation section counts.")
     ] = None,
@@ -138,7 +137,7 @@ def predict(
         typer.Option(help="auto, synthseg, stand-in; SynthSeg labels; a folder with SCAN.nii.gz."),
     ] = "auto",
     threshold: Annotated[
-        float | None, typer.Option(help="Probability from which on a voxel counts.")
+        float | None, typer.Option(help="Softmax from which on a voxel counts.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, keras or openvino.")] = None,
     echo: Annotated[
@@ -150,7 +149,7 @@ def predict(
     jobs: Annotated[int, typer.Option(min=1, help="Scans at a time.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace earlier results in OUT.")] = False,
 ) -> None:
-    """Find the microbleeds of scans: mask, probabilities, table, page. For research only.
+    """Find the microbleeds of scans: mask, logits, table, page. For research only.
 
     Says of each whether it is fit, doubtful, or unfit: then nothing is counted.
     The exit code is 1 if a scan failed or is unfit, 2 if nothing could be begun.

@@ -194,7 +194,7 @@ def _ask_scan(study: Study, step: str, uid: str) -> None:
         "features": lambda scan: describe_cached(cache, "standard", (scan, None, step)),
         "features-native": lambda scan: describe_cached(cache, "native", (scan, None, step)),
         "features-found": lambda scan: candidate_features(cache, item(scan)),
-        "maps": lambda scan: results.probability_map(model, scan),
+        "maps": lambda scan: results.logit_map(model, scan),
         "predictions": lambda scan: results.candidate_folder(model, scan),
         "evaluation": lambda scan: evaluate_cached(cache, params.evaluation, item(scan)),
         "evaluation-native": lambda scan: evaluate_native(cache, params.evaluation, item(scan)),

@@ -4,6 +4,7 @@ One row per annotated CMB and candidate; a matched pair shares its row. Scans wi
 no row: averages over scans need the scan rows beside it.
 """
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation import subgroups
@@ -30,7 +31,8 @@ CALL = {
     "distance_mm": "between the two centres of mass of a TP (mm)",
     "overlap_voxels": "voxels that both sides of a TP share, on the standard grid",
     "dice": "Dice of the two sides of a TP",
-    "score": "of the candidate: probability, or the baseline's own score",
+    "score": "of the candidate: mean of its highest logits; of the baseline, of its own confidence",
+    "probability": "of the candidate: share of such scores that are real on the validation scans",
     "adds": "TP or FP: what the candidate adds when the threshold falls to its score, matched anew",
     "location": "where Table 8.2 counts it: place of the annotated CMB, of the candidate for an FP",
 }
@@ -98,6 +100,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     if unknown:
         raise ValueError(f"scans: expected every scan of the matches, {min(unknown)!r} is missing")
     matches = matches if "source" in matches else matches.assign(source=matches["dataset"])
+    matches = matches if "probability" in matches else matches.assign(probability=np.nan)
     acquired = ["split", *(name for name in SCAN if name not in ("n_gt", "cmb_level"))]
     table = matches.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")

@@ -11,7 +11,7 @@ from cmbkit.params.sections import Section
 POSTPROCESSING = frozenset(
     ["threshold", "connectivity", "minimum_voxels", "drop_outside_brain_labels"]
 )
-"""Parameters that change what is made of a probability map, not the map."""
+"""Parameters that change what is made of a map of logits, not the map."""
 
 
 class Inference(Section):
@@ -32,15 +32,15 @@ class Inference(Section):
     flips: bool = False
     two_passes: bool = False
     screen_threshold: float = Field(0.1, gt=0, lt=1)
-    threshold: float = Field(0.5, gt=0, lt=1)
+    threshold: float = Field(0.5, ge=0.003, lt=1)
     connectivity: Literal[6, 18, 26] = 6
     minimum_voxels: int = Field(1, gt=0)
     drop_outside_brain_labels: bool = True
 
     def of_map(self) -> dict:
-        """What a probability map depends on, as plain values."""
+        """What a map of logits depends on, as plain values."""
         return self.model_dump(mode="json", exclude={*POSTPROCESSING, "batch_size"})
 
     def of_candidates(self) -> dict:
-        """What is made of a probability map, as plain values."""
+        """What is made of a map of logits, as plain values."""
         return self.model_dump(mode="json", include=set(POSTPROCESSING))

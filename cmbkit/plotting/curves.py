@@ -254,3 +254,30 @@ def peak_loss_curves(table):
         axes.grid(axis="y")
     sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1.02, 0.5))
     return figure
+
+
+def reliability_curves(curves):
+    """Share of real candidates against their probability, a panel for each model.
+
+    ``curves`` by (model, way of making the probability): DataFrames of one row per bin with
+    probability, share, share_low and share_high (`evaluation.calibration.reliability`).
+    """
+    models = list(dict.fromkeys(model for model, _ in curves)) or [""]
+    figure = new_figure(3.4 * len(models) + 1, 3.8)
+    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    for axes, model in zip(panels, models, strict=True):
+        axes.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
+        own = {way: bins for (name, way), bins in curves.items() if name == model}
+        for (way, bins), colour, mark in zip(own.items(), SERIES[1::-1], "so", strict=False):
+            reach = bins["share"] - bins["share_low"], bins["share_high"] - bins["share"]
+            axes.errorbar(bins["probability"], bins["share"], np.clip(reach, 0, None), fmt=mark,
+                          ms=4, lw=1, color=colour, label=way)  # fmt: skip
+        axes.set_title(MODEL_NAMES.get(model, model))
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlabel("Probability")
+        axes.grid(True)
+    panels[0].set_ylabel("Share of candidates that are real")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure

@@ -1,4 +1,4 @@
-"""The table of a scan's microbleeds: place, size, region, probability, and doubts about each."""
+"""The table of a scan's microbleeds: place, size, region, score, and doubts about each."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FLAGS = {
 }
 COLUMNS = [
     *("id", "i", "j", "k", "x_mm", "y_mm", "z_mm", "volume_mm3", "radius_mm", "diameter_mm"),
-    *("max_diameter_mm", "region", "group", "mars_region", "side", "probability"),
-    *("mean_probability", "edge_mm", "flags"),
+    *("max_diameter_mm", "region", "group", "mars_region", "side", "score"),
+    *("edge_mm", "flags"),
 ]
 
 
@@ -72,7 +72,7 @@ def microbleed_table(
     native: Volume,
     slice_mm: float | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per microbleed, the most probable first.
+    """One row per microbleed, the highest score first.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def microbleed_table(
     table : DataFrame
         `COLUMNS`: i, j, k are 0-based fractional voxels of the scan's own array, x_mm to z_mm
         RAS mm; diameter_mm is that of a ball of the volume, max_diameter_mm the longest; group
-        is that of BOMBS; probability the greatest in the microbleed; flags are keys of `FLAGS`,
+        is that of BOMBS; score is that of ``found``, not calibrated; flags are keys of `FLAGS`,
         separated by commas.
     features : DataFrame
         Of `describe_lesions`, in the same order, for a rating form.
@@ -107,9 +107,8 @@ def microbleed_table(
     )
     kept = found[found["kept"]].set_index("id")
     slice_mm = slice_mm or max(native.spacing)
-    features["probability"] = features["id"].map(kept["score"])
-    features["mean_probability"] = features["id"].map(kept["mean_probability"])
-    features = features.sort_values("probability", ascending=False, kind="stable")
+    features["score"] = features["id"].map(kept["score"])
+    features = features.sort_values("score", ascending=False, kind="stable")
     features = features.reset_index(drop=True)
     table = features.assign(diameter_mm=2 * features["radius_mm"])
     centres = native.to_voxels(features[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3))

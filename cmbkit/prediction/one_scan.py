@@ -90,7 +90,7 @@ def detect(source: Source, settings: Settings) -> Prediction:
 def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
-    from cmbkit.detector.inference.tiled import predict_probability
+    from cmbkit.detector.inference.tiled import predict_logits
     from cmbkit.prediction.crops import overview
     from cmbkit.preprocessing.grid import to_native
     from cmbkit.preprocessing.pipeline import prepare
@@ -122,13 +122,13 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     fitness.require(source.path, settings.anyway)
     clock.start("network: loading")
     predictor = _predictor(settings)
-    clock.start("network: probabilities")
-    probability = predict_probability(
+    clock.start("network: logits")
+    logits = predict_logits(
         predictor, done.image.data, brain=done.brain.data, background=background
     )
     clock.start("microbleeds")
     spacing = done.image.spacing
-    numbered, found = candidates(probability, labels.data, spacing, settings.inference)
+    numbered, found = candidates(logits, labels.data, spacing, settings.inference)
     instances = done.image.with_data(numbered)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
@@ -137,7 +137,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     )
     if not header.sides_known:
         table["side"], features["side"] = "unknown", "midline"
-    on_native = _probability_on(done.image.with_data(probability), native)
+    on_native = _logits_on(done.image.with_data(logits), native)
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
     trained = settings.description.preprocessing
@@ -194,7 +194,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     return Prediction(
         name=source.name,
         mask=mask,
-        probability=on_native,
+        logits=on_native,
         table=table,
         features=features,
         remarks=remarks,
@@ -280,14 +280,15 @@ def _native_grid(record: dict) -> Volume:
     return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), affine)
 
 
-def _probability_on(probability: Volume, native: Volume) -> Volume:
-    """Probabilities on the scan's own grid by linear interpolation, 0 beyond the standard grid."""
+def _logits_on(logits: Volume, native: Volume) -> Volume:
+    """Logits on the scan's own grid, interpolated linearly; the lowest beyond the standard grid."""
+    from cmbkit.detector.inference.files import LOWEST_LOGIT
     from cmbkit.preprocessing.grid import resample_linear
 
     axes = native.reoriented("RAS")
-    found = resample_linear(probability, axes.shape, axes.affine, fill=0.0)
-    data = np.clip(found.reoriented(native.orientation).data, 0, 1)
-    return Volume(data, native.affine)
+    lowest = logits.with_data(np.maximum(logits.data, LOWEST_LOGIT))
+    found = resample_linear(lowest, axes.shape, axes.affine, fill=LOWEST_LOGIT)
+    return Volume(found.reoriented(native.orientation).data, native.affine)
 
 
 def _name_within(path: Path, source: Source) -> str:

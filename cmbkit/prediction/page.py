@@ -46,7 +46,7 @@ def cell(prediction) -> str:
 
 
 def _summary(prediction) -> dict:
-    """What page and cell have in common; strips of cuts of the most probable microbleeds."""
+    """What page and cell have in common; strips of cuts of the highest scores."""
     limits = window(prediction.standard)
     rows = prediction.table.head(MOST_STRIPS).to_dict("records")
     for row in rows:

@@ -17,7 +17,7 @@ from cmbkit.prediction.sources import OURS, Source
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.volume import Volume
 
-MASK, PROBABILITY = "desc-cmb_dseg.nii.gz", "desc-cmb_probseg.nii.gz"
+MASK, LOGITS = "desc-cmb_dseg.nii.gz", "desc-cmb_logits.nii.gz"
 PHASE = "part-phase.nii.gz"
 TABLE, PAGE, SEGMENTATION = "microbleeds.tsv", "report.html", "segmentation.dcm"
 
@@ -31,8 +31,8 @@ class Prediction:
     name : str
     mask : Volume of uint16
         On the scan's own grid: one integer per microbleed.
-    probability : Volume of float32
-        On the scan's own grid, 0 to 1.
+    logits : Volume of float32
+        The network's, on the scan's own grid: log(p / (1 - p)) of its softmax p, at least -6.
     table : DataFrame
         One row per microbleed (`cmbkit.prediction.microbleed_table.COLUMNS`).
     features : DataFrame
@@ -55,7 +55,7 @@ class Prediction:
 
     name: str
     mask: Volume = field(repr=False)
-    probability: Volume = field(repr=False)
+    logits: Volume = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     features: pd.DataFrame = field(repr=False)
     remarks: list[str]
@@ -92,7 +92,7 @@ class Prediction:
         return report(self)
 
     def write(self, folder, *, force: bool = False) -> Path:
-        """Write mask, probability, table, page, record and, for DICOM, a DICOM SEG and its phase.
+        """Write mask, logits, table, page, record and, for DICOM, a DICOM SEG and its phase.
 
         Where no DICOM SEG can be made of a series, a remark in page and record says why.
 
@@ -114,7 +114,7 @@ class Prediction:
 
     def _fill(self, folder: Path) -> None:
         self.mask.write(folder / f"{self.name}_{MASK}")
-        self.probability.write(folder / f"{self.name}_{PROBABILITY}", dtype=np.int16)
+        self.logits.write(folder / f"{self.name}_{LOGITS}", dtype=np.int16)
         if self.phase is not None:
             self.phase.write(folder / f"{self.name}_{PHASE}", dtype=np.int16)
         table = self.table.assign(scan=self.fitness.verdict, scan_notes="; ".join(self.notes))

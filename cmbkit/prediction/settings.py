@@ -106,7 +106,7 @@ def make_settings(
     labels : str, path-like, nibabel image or Volume
         "auto", "synthseg" or "stand-in", a SynthSeg label image, or a folder of them.
     threshold : float, optional
-        Probability from which on a voxel counts.
+        Softmax from which on a voxel counts.
     engine : {"auto", "keras", "openvino"}, optional
     echo : int, optional
         Number of the echo, from 1; by default the one nearest to `cmbkit.prediction.echoes.TE_MS`.

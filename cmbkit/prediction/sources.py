@@ -15,7 +15,9 @@ from cmbkit.running.report import shortened
 from cmbkit.volume import Volume
 
 BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+_")
-NO_SCAN = re.compile(r"(^|[_.-])(mask|dseg|probseg|seg|segmentation|labels?)$", re.IGNORECASE)
+NO_SCAN = re.compile(
+    r"(^|[_.-])(mask|dseg|probseg|logits|seg|segmentation|labels?)$", re.IGNORECASE
+)
 """End of the names of files that lie beside scans and are none."""
 GLOB = frozenset("*?[")
 OURS = "run.json"

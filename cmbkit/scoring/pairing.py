@@ -18,10 +18,10 @@ SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
 MORE_ENTITIES = ((), ("rec",), ("rec", "part"))
 """What else tells scans apart, where those above do not."""
 NOT_POINTS = re.compile(r"(participants|sessions|scans)\.tsv$|_scans\.tsv$|_sessions\.tsv$")
-OURS = re.compile(r"_desc-cmb_(mask|dseg|points|probseg)$")
+OURS = re.compile(r"_desc-cmb_(mask|dseg|points|probseg|logits)$")
 VALDO = re.compile(r"_CMB\.nii(\.gz)?$")
 """What VALDO calls its masks, which lie beside their images."""
-SOFT = "*_probseg.nii*"
+SOFT = ("*_logits.nii*", "*_probseg.nii*")
 HINTS = {
     ".json": "lists of 3D Slicer end in .mrk.json",
     ".xls": "save the table as XLSX or CSV",
@@ -214,8 +214,8 @@ def pair_files(
         }
     )
     for column, (folder, pattern) in (extra or {}).items():
-        if column == "probability" and pattern is None and any(Path(folder).rglob(SOFT)):
-            pattern = SOFT
+        if column == "probability" and pattern is None:
+            pattern = next((soft for soft in SOFT if any(Path(folder).rglob(soft))), None)
         files = list_files(folder, pattern)
         lost = [name for name in both if name not in files]
         if lost:

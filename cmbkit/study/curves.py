@@ -1,4 +1,4 @@
-"""Candidates of the stored probability maps down to a low score, for curves over the score."""
+"""Candidates of the stored maps of logits down to a low threshold, for curves and calibration."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 
-LOWEST_SCORE = 0.1
-"""A candidate's voxels have this probability or more; its score is their mean.
-
-The greatest of them is 1 for nearly every candidate of these networks and would rank none.
-"""
+LOWEST_SOFTMAX = 0.1
+"""A candidate's voxels have this softmax (of the baseline, confidence) or more."""
 
 
 def calls_cached(
@@ -22,7 +19,7 @@ def calls_cached(
 ) -> pd.DataFrame:
     """`calls` of one scan, from the cache where they are there; (model, scan, map folder)."""
     model, standard, map_folder = item
-    low = Inference.model_validate({**params.model_dump(), "threshold": LOWEST_SCORE})
+    low = Inference.model_validate({**params.model_dump(), "threshold": LOWEST_SOFTMAX})
     inputs = {"map": map_folder, "scan": standard.folder, "variant": low.of_candidates()}
     folder = cache.get(
         f"curves/{model}",
@@ -41,11 +38,11 @@ def calls(
 ) -> pd.DataFrame:
     """Candidates and missed CMBs of one scan: match, score and adds (`matching`)."""
     from cmbkit.detector.inference.candidates import candidates
-    from cmbkit.detector.inference.files import read_probability
+    from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels
     from cmbkit.evaluation.matching import match_instances
 
-    stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
+    stored = read_logits(map_file(map_folder, standard))
     labels = standard.labels().data
     instances, table = candidates(stored.data, labels, stored.spacing, params)
     found = match_instances(
@@ -54,6 +51,6 @@ def calls(
         rule=evaluation.matching,
         max_distance_mm=evaluation.max_distance_mm,
         assignment=evaluation.assignment,
-        scores=table.loc[table["kept"], "mean_probability"],
+        scores=table.loc[table["kept"], "score"],
     )
     return found[["match", "score", "adds"]]

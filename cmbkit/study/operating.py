@@ -1,4 +1,4 @@
-"""What thresholds, sizes and the steps of post-processing do, on stored probability maps."""
+"""What thresholds, sizes and the steps of post-processing do, on stored maps of logits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Evaluation, Inference
@@ -93,13 +94,13 @@ def scan_counts(
         One row per variant, in their order: tp, fp, fn.
     """
     from cmbkit.detector.inference.candidates import candidates
-    from cmbkit.detector.inference.files import read_probability
+    from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels, to_affine
 
-    stored = read_probability(map_folder / f"{standard.scan.bids_name}_desc-cmb_probseg.nii.gz")
+    stored = read_logits(map_file(map_folder, standard))
     lesions, labels = standard.lesions().data, standard.labels().data
     cut = _occupied(stored.data, lesions, min(params.threshold for params in variants))
-    probability, lesions, labels = stored.data[cut], lesions[cut], labels[cut]
+    logits, lesions, labels = stored.data[cut], lesions[cut], labels[cut]
     affine = to_affine(stored.spacing)
     reference = from_labels(lesions, affine, "reference")
     found: dict[str, tuple] = {}
@@ -108,7 +109,7 @@ def scan_counts(
         every = _changed(params, minimum_voxels=1)  # sizes are cut off below: one search for all
         key = every.model_dump_json()
         if key not in found:
-            found[key] = candidates(probability, labels, stored.spacing, every)
+            found[key] = candidates(logits, labels, stored.spacing, every)
         instances, table = found[key]
         small = table.loc[table["n_voxels"] < params.minimum_voxels, "id"]
         kept = np.arange(int(table["id"].max() if len(table) else 0) + 1, dtype=np.uint16)
@@ -118,7 +119,7 @@ def scan_counts(
     return pd.DataFrame(rows)
 
 
-def _occupied(probability, lesions, lowest: float, margin: int = 10):
+def _occupied(logits, lesions, lowest: float, margin: int = 10):
     """Box around everything that can count, with room for a component's surroundings."""
-    which = (probability >= lowest) | (lesions > 0)
+    which = (logits >= logit(lowest)) | (lesions > 0)
     return bounding_box(which, margin=margin) if which.any() else (slice(0, 1),) * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.params import Inference
@@ -31,7 +32,7 @@ class ResultStage:
     def __init__(self, study):
         self._study = study
         self._predictor = lru_cache(maxsize=1)(study.models.predictor)
-        self._maps = lru_cache(self.probability_maps)
+        self._maps = lru_cache(self.logit_maps)
         self._folders = lru_cache(self.candidate_folders)
 
     def predictor(self, model: str):
@@ -52,8 +53,8 @@ class ResultStage:
         """Validation and test scans."""
         return self._study.cohort.split("valid", "test")
 
-    def probability_map(self, model: str, standard: StandardScan) -> Path:
-        """Folder with the probability map of one network; predicts unless it is there.
+    def logit_map(self, model: str, standard: StandardScan) -> Path:
+        """Folder with the map of logits of one network; predicts unless it is there.
 
         It does not depend on thresholds and post-processing.
         """
@@ -77,7 +78,7 @@ class ResultStage:
         """Folder with the candidates of one model on one scan; predicts unless it is there."""
         if model == BASELINE:
             return baseline_cached(self._study.cache, self._params.evaluation.dark_blobs, standard)
-        item = (model, standard, self.probability_map(model, standard))
+        item = (model, standard, self.logit_map(model, standard))
         return found_cached(self._study.cache, self._params.inference, item)
 
     def candidates(self, model: str, standard: StandardScan) -> Volume:
@@ -85,14 +86,14 @@ class ResultStage:
         folder = self.candidate_folder(model, standard)
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
-    def probability_maps(self, model: str) -> list[Path]:
-        """Folders of the probability maps of one network, in the order of `scans`.
+    def logit_maps(self, model: str) -> list[Path]:
+        """Folders of the map of logitss of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
         return map_cached(
             self._study.cache,
-            partial(self.probability_map, model),
+            partial(self.logit_map, model),
             self.scans,
             step=f"prediction {model}",
             name=lambda standard: standard.scan.uid,
@@ -158,7 +159,14 @@ class ResultStage:
         """
         from cmbkit.evaluation.match_table import match_table
 
-        return match_table(self._evaluated[0], self._study.cohort.table, self.features)
+        found = self._evaluated[0]
+        score = found["score"].astype(float)
+        probability = pd.Series(np.nan, found.index)
+        for model, calibration in self.calibrations.items():
+            own = found["model"] == model
+            probability[own] = calibration.probability(score[own])
+        found = found.assign(probability=probability)
+        return match_table(found, self._study.cohort.table, self.features)
 
     @cached_property
     def scan_rows(self) -> pd.DataFrame:
@@ -225,7 +233,7 @@ class ResultStage:
         return keys.join(self._counted(model, list(variants.values()), ("valid", "test")))
 
     def curve_calls(self, models: list[str]) -> pd.DataFrame:
-        """Candidates of networks down to `curves.LOWEST_SCORE` and missed CMBs.
+        """Candidates of models down to `curves.LOWEST_SOFTMAX` and missed CMBs.
 
         Columns uid, match, score, adds, model, dataset, source (see `matching.match_instances`).
         """
@@ -234,10 +242,14 @@ class ResultStage:
         cache, params = self._study.cache, self._params
         found = {}
         for model in models:
-            maps = zip(self.scans, self._maps(model), strict=True)
+            own, folders = params.inference, self._maps
+            if model == BASELINE:
+                blobs = params.evaluation.dark_blobs
+                own, folders = Inference(**blobs.model_dump()), self._folders
+            maps = zip(self.scans, folders(model), strict=True)
             calls = map_cached(
                 cache,
-                partial(calls_cached, cache, params.inference, params.evaluation),
+                partial(calls_cached, cache, own, params.evaluation),
                 [(model, standard, folder) for standard, folder in maps],
                 step=f"curves {model}",
                 workers=params.workers,
@@ -246,6 +258,20 @@ class ResultStage:
             named = zip(self.scans, calls, strict=True)
             found[model] = concatenated([t.assign(dataset=s.scan.dataset) for s, t in named])
         return self._together(found)
+
+    @cached_property
+    def calibrations(self) -> dict:
+        """`evaluation.calibration.Calibration` of each model, on the calls of validation scans.
+
+        These chose the epoch that is kept and are in no training and no test. A model with too few
+        calls there has none.
+        """
+        from cmbkit.evaluation.calibration import fit
+
+        calls = self.curve_calls(self.models)
+        valid = calls[calls["dataset"] == "Valid"]
+        found = {model: fit(valid[valid["model"] == model]) for model in self.models}
+        return {model: made for model, made in found.items() if made is not None}
 
     def _counted(self, model: str, variants: list[Inference], splits) -> pd.DataFrame:
         """Summed counts of variants and the rates from them, a row each; none without scans."""

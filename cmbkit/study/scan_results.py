@@ -1,4 +1,4 @@
-"""Steps per scan from a probability map to matches, each with its result in the cache."""
+"""Steps per scan from a map of logits to matches, each with its result in the cache."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def rules_cached(
 
 
 def found_cached(cache: Cache, params: Inference, item: tuple[str, StandardScan, Path]) -> Path:
-    """Candidates in the probability map of one scan; (model, scan, folder of the map)."""
+    """Candidates in the logits of one scan; (model, scan, folder of the map)."""
     from cmbkit.detector.inference import files as predict
 
     model, standard, map_folder = item

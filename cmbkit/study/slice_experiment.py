@@ -28,7 +28,7 @@ from cmbkit.volume import Volume
 
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
-MAP, CENTRES = "probseg.nii.gz", "centres.npy"
+MAP, CENTRES = "logits.nii.gz", "centres.npy"
 Item = tuple[int, Setting, Physics | None]
 """Number of a brain, and how it is scanned; no physics in the contrast model."""
 
@@ -93,6 +93,7 @@ def matches_cached(
 ) -> pd.DataFrame:
     """Candidates in the map of one brain in one condition, matched with where the CMBs were put."""
     from cmbkit.detector.inference.candidates import candidates
+    from cmbkit.detector.inference.files import read_logits
     from cmbkit.evaluation.instances import from_labels, from_points
     from cmbkit.evaluation.scan import evaluate_scan
 
@@ -106,18 +107,18 @@ def matches_cached(
     }
 
     def compute(folder: Path) -> None:
-        probability = Volume.read(map_folder / MAP, "float32")
+        logits = read_logits(map_folder / MAP)
         # the parcellation is not made: its filter of candidates is left out
-        labels, table = candidates(probability.data, None, probability.spacing, inference)
+        labels, table = candidates(logits.data, None, logits.spacing, inference)
         scores = dict(zip(table["id"], table["score"], strict=True))
         who = {"uid": f"brain-{number}", "dataset": "PHANTOM", "patient": str(number)}
         matches, _ = evaluate_scan(
             from_points(np.load(map_folder / CENTRES)),
-            from_labels(labels, probability.affine),
+            from_labels(labels, logits.affine),
             **who,
             scores=scores,
             params=evaluation,
-            affine=probability.affine,
+            affine=logits.affine,
         )
         kept = ["match", "gt_id", "pred_id", "distance_mm", "score"]
         matches[kept].to_csv(folder / "matches.tsv", sep="\t", index=False)
@@ -150,7 +151,7 @@ class SliceExperimentStage:
         return ControlledBrain(seed, max(design.count), max(design.radius_mm), design.slab_mm)
 
     def _map(self, model: str, item: Item) -> Path:
-        """Folder of the probability map of one brain in one condition; predicts unless there."""
+        """Folder of the logits of one brain in one condition; predicts unless there."""
         number, setting, physics = item
         params, design = self._study.params, self.design
         told = {k: v for k, v in vars(setting).items() if v == v}
@@ -174,8 +175,8 @@ class SliceExperimentStage:
 
     def _predict(self, model: str, item: Item, folder: Path) -> None:
         """Render, standardise and predict; write the map and where the CMBs were put (mm)."""
-        from cmbkit.detector.inference.files import PROBABILITY_FLOOR
-        from cmbkit.detector.inference.tiled import predict_probability
+        from cmbkit.detector.inference.files import write_logits
+        from cmbkit.detector.inference.tiled import predict_logits
 
         number, setting, physics = item
         brain, design = self._brain(number), self.design
@@ -183,11 +184,8 @@ class SliceExperimentStage:
         slab = None if design.slab_mm is None else brain.slab
         image, inside, background = standardise(raw, self._study.params.preprocessing, slab)
         predictor = self._study.results.predictor(model)
-        probability = predict_probability(
-            predictor, image.data, brain=inside.data, background=background
-        )
-        probability[probability < PROBABILITY_FLOOR] = 0  # so that files stay small
-        image.with_data(probability).write(folder / MAP)
+        logits = predict_logits(predictor, image.data, brain=inside.data, background=background)
+        write_logits(folder / MAP, image, logits)
         np.save(folder / CENTRES, centres)
 
     @property

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters import evaluation
+from cmbkit.evaluation.calibration import Calibration
 from cmbkit.params import Evaluation, Inference
 from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import layout_of
@@ -180,6 +181,36 @@ def test_curves_in_one_number_by_dataset_and_model(scans):
     assert row["value"].iloc[0] == pytest.approx(51 / 74)  # precision 1 until all TP are in
     assert table["model"].unique().tolist() == ["scratch", "tl", "my detector"]
     assert evaluation.figure_s64(pd.DataFrame(rows), scans).axes
+
+
+@pytest.fixture
+def judged():
+    """Eight patients of DOU, a scan with 2 CMBs each: one found at 40, one missed, an FP at 10."""
+    calls = [("TP", "TP", 40.0), ("FP", "FP", 10.0), ("FN", None, np.nan)] * 8
+    calls = pd.DataFrame(calls, columns=["match", "adds", "score"])
+    calls = calls.assign(uid=np.repeat(list("abcdefgh"), 3), dataset="DOU", model="tl")
+    scans = pd.DataFrame({"dataset": "DOU", "model": "tl", "uid": list("abcdefgh")})
+    return calls, scans.assign(patient=scans["uid"], n_gt=2)
+
+
+def test_calibration_error_before_and_after(judged):
+    """The softmax of both is 1: wrong by 1 for half of them; a curve to 0.8 and 0.2 by 0.2."""
+    curve = Calibration(np.log(16) / 30, -np.log(4) - np.log(16) / 3, 0.5, 16, 8)
+    params = Evaluation(bootstrap_samples=20)
+    table = evaluation.table_s43(*judged, {"tl": curve}, params, seed=1)
+    assert table[["n_scans", "n", "real"]].iloc[0].tolist() == [8, 16, 8]
+    assert table["after"].iloc[0] == pytest.approx(0.2) and table["before"].iloc[0] > 0.49
+    assert table["after_low"].iloc[0] == pytest.approx(0.2)  # every patient is alike
+    few = evaluation.table_s43(judged[0][:15], judged[1][:5], {"tl": curve}, params, seed=1)
+    assert few["after_interval"].tolist() == ["too few"] and few["after_low"].isna().all()
+    assert len(evaluation.figure_s65(judged[0], {"tl": curve}).axes) == 1
+
+
+def test_the_number_of_every_scan_is_in_its_interval(judged):
+    """Sure of one, not of the other, half are missed: 1 + NB(2, 1/2), in 0 to 6 with 96 %."""
+    curve = Calibration(10.0, -300.0, 0.5, 16, 8)
+    table = evaluation.table_s44(*judged, {"tl": curve})
+    assert table[["n_scans", "inside", "coverage", "width"]].iloc[0].tolist() == [8, 8, 1, 6]
 
 
 def test_table_of_coverage_shows_both_methods():

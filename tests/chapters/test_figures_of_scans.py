@@ -52,6 +52,7 @@ MATCHES = pd.DataFrame(
         "pred_id": [1, 1, np.nan, 2],
         "dice": [2 / 3, 0.5, np.nan, np.nan],
         "score": [0.9, 0.8, np.nan, 0.7],
+        "probability": np.nan,
         "gt_region": ["Thalamus", "Thalamus", "Cerebellum", None],
         "gt_n_voxels": [27, 27, 27, np.nan],
         "gt_radius_mm": [0.93, 0.93, 0.93, np.nan],
@@ -89,9 +90,7 @@ def test_figures_8_1_and_8_2_name_what_they_are_sorted_by(standard):
     scans = {"DOU-07": standard}
     matches = MATCHES.assign(dataset="DOU")
     rows = subgroup_analysis.examples(matches, "FP", "DOU")
-    assert "1: DOU-07, probability 0.70" in words(
-        subgroup_analysis.figure_8_1(rows, scans, candidates)
-    )
+    assert "1: DOU-07, score 0.7" in words(subgroup_analysis.figure_8_1(rows, scans, candidates))
     rows = subgroup_analysis.examples(matches, "FN", "DOU")
     assert "InvElongation 1.00" in words(subgroup_analysis.figure_8_2(rows, scans, candidates))
     assert "No missed" in words(subgroup_analysis.figure_8_2(rows.iloc[:0], scans, candidates))

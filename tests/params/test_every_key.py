@@ -22,11 +22,12 @@ import pytest
 import yaml
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+from scipy.special import logit
 
 from cmbkit.commands.reproduce import notebooks
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.engines import Engine
-from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_logits
 from cmbkit.detector.network import unet
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.patches.augmentation import augment
@@ -275,7 +276,7 @@ def probability(params: Parameters):
     brain = np.zeros(image.shape, np.uint8)
     brain[:, :5, :5] = 1
     predictor = Predictor(engine, params.inference)
-    found = predict_probability(predictor, image, brain=brain, background=-3)
+    found = predict_logits(predictor, image, brain=brain, background=-3)
     return found.tobytes(), batches
 
 
@@ -284,7 +285,7 @@ def found(params: Parameters):
     soft, labels = np.zeros((12, 6, 6)), np.full((12, 6, 6), 2)
     soft[1, 1, 1], soft[3, 1, 1], soft[4, 2, 2], soft[8:11, 3, 3] = 0.95, 0.8, 0.95, 0.99
     labels[7:] = 0
-    return candidates(soft, labels, 1.0, params.inference)[0].tobytes()
+    return candidates(logit(soft + 1e-9), labels, 1.0, params.inference)[0].tobytes()
 
 
 def matched(params: Parameters):

@@ -97,7 +97,7 @@ def near_vessel(beside_mm=0.0, from_mm=-12.0, to_mm=12.0, darkness=DARK, brain_t
     image[ball] = DARK
     parts = (image, ball.astype(np.uint16), np.full(shape, 2), (x <= brain_to_mm).astype(np.uint8))
     volumes = [Volume(part, affine) for part in parts]
-    found = pd.DataFrame({"id": [1], "kept": True, "score": 0.9, "mean_probability": 0.8})
+    found = pd.DataFrame({"id": [1], "kept": True, "score": 4.5})
     table, _ = microbleed_table(*volumes, found, native=volumes[0], slice_mm=1.0)
     assert table.loc[0, ["x_mm", "y_mm", "z_mm"]].tolist() == pytest.approx([0, 0, 0])
     return "near-vessel" in table.loc[0, "flags"]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
+from cmbkit.detector.inference.files import map_file, write_logits
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
 from cmbkit.study.curves import calls
@@ -30,9 +32,8 @@ def stored(tmp_path):
     affine = np.eye(4)
     Volume(lesions, affine).write(standard.lesions_path)
     Volume(labels, affine).write(standard.labels_path)
-    name = f"{scan.bids_name}_desc-cmb_probseg.nii.gz"
-    steps = np.rint(probability * 65535).astype(np.uint16)
-    Volume(steps, affine).write(tmp_path / "map" / name)
+    grid = Volume(probability, affine)
+    write_logits(map_file(tmp_path / "map", standard), grid, logit(probability + 1e-9))
     return standard, tmp_path / "map"
 
 
@@ -51,12 +52,15 @@ def test_each_variant_is_counted_on_the_stored_map(stored):
 
 
 def test_calls_of_a_curve_keep_every_candidate_with_what_it_adds(stored):
-    """Two pieces of CMB 1 at 0.9: one adds the TP; the voxel at 0.6 a FP; CMB 2 is missed."""
+    """Two pieces of CMB 1 at 0.9: one adds the TP; the voxel at 0.6 a FP; CMB 2 is missed.
+
+    Scores are their logits: log(0.9 / 0.1) = 2.20, log(0.6 / 0.4) = 0.41.
+    """
     found = calls(*stored, Inference(threshold=0.1), Evaluation())
-    rows = found.fillna(0).round(3).astype(str).to_numpy().tolist()
+    rows = found.fillna(0).round(2).astype(str).to_numpy().tolist()
     assert rows == [
-        ["TP", "0.9", "TP"],
+        ["TP", "2.2", "TP"],
         ["FN", "0.0", "0"],
-        ["FP", "0.9", "FP"],
-        ["FP", "0.6", "FP"],
+        ["FP", "2.2", "FP"],
+        ["FP", "0.41", "FP"],
     ]

@@ -1,5 +1,6 @@
 """Notebook 05: how well microbleeds are found, outlined and counted (chapters 6.7 and 7.3)."""
 
+from cmbkit.chapters.evaluation.calibration import figure_s65, table_s43, table_s44
 from cmbkit.chapters.evaluation.figures import (
     figure_7_4,
     figure_7_5,

@@ -65,8 +65,10 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
         labels, label = (standard.lesions(), row.gt_id) if annotated else (predicted, row.pred_id)
         crops = rows_around(standard, centre_of_label(labels, label), {row.model: predicted})
         title = f"{number}: {row.uid}"
-        if np.isfinite(row.score):
-            title += f", probability {row.score:.2f}"
+        if np.isfinite(row.probability):
+            title += f", probability {row.probability:.2f}"
+        elif np.isfinite(row.score):
+            title += f", score {row.score:.1f}"
         elif np.isfinite(row.gt_inv_elongation):
             title += f", InvElongation {row.gt_inv_elongation:.2f}"
         shown.append((f"{title}\n{acquired(standard.scan)}", crops, middle(crops)))

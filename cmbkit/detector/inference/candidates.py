@@ -1,28 +1,39 @@
-"""From a probability map to microbleeds: threshold, components, anatomy (section 6.6)."""
+"""From a map of logits to microbleeds: threshold, components, anatomy (section 6.6)."""
 
 import cc3d
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from cmbkit.anatomy.rating_scales import BRAIN_LABELS
 from cmbkit.params import Inference
 
-COLUMNS = ["id", "n_voxels", "volume_mm3", "score", "mean_probability", "kept", "reason"]
+COLUMNS = ["id", "n_voxels", "volume_mm3", "score", "kept", "reason"]
+TOP_MM = 2.5
+"""A candidate's score is the mean logit of its highest voxels, as many as fill a ball of this
+diameter (or of all it has).
+
+On the demo's validation scans, average precision over both networks (candidates of 20 voxels and
+more from a softmax of 0.1 on): 0.258; the highest logit 0.243, the mean of all 0.226; the mean
+softmax, the score before, 0.193.
+"""
 
 
 def candidates(
-    probability: np.ndarray, labels: np.ndarray | None, spacing, params: Inference
+    logits: np.ndarray, labels: np.ndarray | None, spacing, params: Inference
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Find microbleeds in a probability map.
+    """Find microbleeds in a map of logits.
 
     Parameters
     ----------
+    logits : ndarray (x, y, z)
+        log(p / (1 - p)) of the network's softmax p for a microbleed.
     labels : ndarray (x, y, z) or None
         SynthSeg label numbers; None leaves the anatomical filter out.
     spacing : 3 float or float
         Voxel size in mm.
     params : Inference
-        Threshold (a voxel counts from this probability on), connectivity, smallest size, and
+        Threshold (a voxel counts from this softmax on), connectivity, smallest size, and
         whether components with no voxel in brain tissue (`BRAIN_LABELS`) are dropped.
 
     Returns
@@ -31,20 +42,17 @@ def candidates(
         One integer per kept candidate.
     table : DataFrame
         One row per component: ``id`` (0 where dropped), ``n_voxels``, ``volume_mm3``, ``score``
-        (greatest probability), ``mean_probability``, ``kept``, ``reason`` ("" where kept, else
+        (mean logit of the highest, see `TOP_MM`), ``kept``, ``reason`` ("" where kept, else
         "smaller than minimum_voxels" or "no voxel in a brain label").
     """
-    if labels is not None and labels.shape != probability.shape:
-        raise ValueError(f"labels: expected shape {probability.shape}, found {labels.shape}")
-    above = probability >= params.threshold
+    if labels is not None and labels.shape != logits.shape:
+        raise ValueError(f"labels: expected shape {logits.shape}, found {labels.shape}")
+    above = logits >= logit(params.threshold)
     parts = cc3d.connected_components(above, connectivity=params.connectivity)
     where = true_places(parts)
-    numbers, values = parts[where].astype(int), probability[where].astype(np.float64)
+    numbers, values = parts[where].astype(int), logits[where].astype(np.float64)
     n = int(numbers.max(initial=0))
     size = np.bincount(numbers, minlength=n + 1)[1:]
-    score = np.zeros(n + 1)
-    np.maximum.at(score, numbers, values)
-    mean = np.bincount(numbers, values, minlength=n + 1)[1:] / np.maximum(size, 1)
     kept, reasons = np.ones(n, bool), np.full(n, "", object)
 
     def drop(which: np.ndarray, reason: str) -> None:
@@ -56,12 +64,23 @@ def candidates(
         tissue = np.isin(labels[where], list(BRAIN_LABELS))
         in_brain = np.bincount(numbers, tissue, minlength=n + 1)[1:] > 0
         drop(~in_brain, "no voxel in a brain label")
-    columns = [size, size * float(np.prod(np.broadcast_to(spacing, 3))), score[1:], mean]
+    voxel = float(np.prod(np.broadcast_to(spacing, 3)))
+    top = max(1, round(np.pi / 6 * TOP_MM**3 / voxel))
+    columns = [size, size * voxel, _top_mean(numbers, values, size, top)]
     ids = np.where(kept, np.cumsum(kept), 0)
-    instances = np.zeros(probability.shape, np.uint16)
+    instances = np.zeros(logits.shape, np.uint16)
     instances[where] = np.concatenate([[0], ids])[numbers]
     columns = dict(zip(COLUMNS, [ids, *columns, kept, reasons.astype(str)], strict=True))
     return instances, pd.DataFrame(columns)
+
+
+def _top_mean(numbers, values, size, top: int) -> np.ndarray:
+    """Mean of the ``top`` highest values of each component 1, 2, ... of ``size`` voxels."""
+    order = np.lexsort((-values, numbers))
+    rank = np.arange(len(order)) - (np.cumsum(size) - size)[numbers[order] - 1]
+    highest = order[rank < top]
+    total = np.bincount(numbers[highest], values[highest], minlength=len(size) + 1)[1:]
+    return total / np.minimum(size, top)
 
 
 def true_places(array: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numba import njit
 from scipy import ndimage
+from scipy.special import logit
 
 from cmbkit.boxes import bounding_box
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.files import write_candidates, write_probability
+from cmbkit.detector.inference.files import map_file, write_candidates, write_logits
 from cmbkit.params import DarkBlobs, Inference
 from cmbkit.records import StandardScan
 
@@ -99,6 +100,12 @@ def confidence(image: np.ndarray, brain: np.ndarray, spacing) -> np.ndarray:
     return 1 - np.float32(2) ** (-found / np.float32(EVEN))
 
 
+def logits_of(sure: np.ndarray) -> np.ndarray:
+    """Logit of `confidence`, minus infinity where that is 0."""
+    with np.errstate(divide="ignore"):
+        return logit(sure)
+
+
 def deeper(inside: np.ndarray, mm: float, spacing) -> np.ndarray:
     """Voxels of a mask whose distance to the nearest voxel outside of it is more than ``mm``.
 
@@ -132,9 +139,11 @@ def dark_blob_candidates(
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Compact dark blobs: components of `confidence`, as `candidates.candidates` gives them.
 
+    Their score is made of the logit of confidence as the networks' of theirs.
+
     Components larger than a ball of `MAXIMUM_RADIUS_MM` are dropped.
     """
-    instances, table = candidates(sure, labels, spacing, Inference(**point.model_dump()))
+    instances, table = candidates(logits_of(sure), labels, spacing, Inference(**point.model_dump()))
     large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * MAXIMUM_RADIUS_MM**3)
     table.loc[large, ["kept", "reason"]] = [False, f"larger than {MAXIMUM_RADIUS_MM:g} mm radius"]
     new = np.zeros(int(table["id"].max() if len(table) else 0) + 1, np.uint16)
@@ -148,5 +157,5 @@ def predict_scan(scan: StandardScan, point: DarkBlobs, folder: Path) -> None:
     image, brain, labels = scan.image(), scan.brain(), scan.labels()
     sure = confidence(image.data, brain.data, image.spacing)
     instances, table = dark_blob_candidates(sure, labels.data, image.spacing, point)
-    write_probability(folder, scan, image, sure)
+    write_logits(map_file(folder, scan), image, logits_of(sure))
     write_candidates(folder, scan, image, instances, table)

@@ -1,6 +1,6 @@
 """Prediction for one standardised scan, written to files.
 
-``<stem>_desc-cmb_probseg.nii.gz`` (uint16, probability times 65535) is the map,
+``<stem>_desc-cmb_logits.nii.gz`` (int16, hundredths of a logit, -6 to 327.67) is the map,
 ``<stem>_desc-cmbpred_dseg.nii.gz`` (uint16, one integer per candidate) and
 ``<stem>_desc-cmbpred_table.tsv`` (columns of `candidates.candidates` plus the centre of mass
 ``x_mm``, ``y_mm``, ``z_mm``) are what was found in it.
@@ -17,35 +17,34 @@ from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
-PROBABILITY_STEPS = 65535
-PROBABILITY_FLOOR = 0.002
-"""Stored as 0, so that files stay small."""
+PER_LOGIT = 100
+"""Steps in which logits are stored."""
+LOWEST_LOGIT = -6.0
+"""Stored for all below it (a probability of 0.0025), so that files stay small."""
 
 
 def predict_map(predictor: Predictor, scan: StandardScan, folder: Path) -> None:
-    """Predict the probability map of ``scan`` and write it into ``folder``."""
-    write_probability(folder, scan, *predict_standard(predictor, scan))
+    """Predict the logits of ``scan`` and write them into ``folder``."""
+    write_logits(map_file(folder, scan), *predict_standard(predictor, scan))
 
 
 def find_in_map(scan: StandardScan, map_folder: Path, params: Inference, folder: Path) -> None:
     """Find candidates in a map that `predict_map` wrote into ``map_folder``; writes the others."""
-    grid, labels = read_probability(_map_file(map_folder, scan)), scan.labels()
+    grid, labels = read_logits(map_file(map_folder, scan)), scan.labels()
     grid.require_same_grid(labels)
     found = candidates(grid.data, labels.data, grid.spacing, params)
     write_candidates(folder, scan, grid, *found)
 
 
-def _map_file(folder: Path, scan: StandardScan) -> Path:
-    return Path(folder) / f"{scan.scan.bids_name}_desc-cmb_probseg.nii.gz"
+def map_file(folder: Path, scan: StandardScan) -> Path:
+    """Where the logits of a scan lie in a folder."""
+    return Path(folder) / f"{scan.scan.bids_name}_desc-cmb_logits.nii.gz"
 
 
-def write_probability(
-    folder: Path, scan: StandardScan, image: Volume, probability: np.ndarray
-) -> None:
-    """Write a probability map on the grid of ``image``."""
-    stored = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype(np.uint16)
-    stored[probability < PROBABILITY_FLOOR] = 0
-    image.with_data(stored).write(_map_file(folder, scan))
+def write_logits(path: Path, image: Volume, logits: np.ndarray) -> None:
+    """Write logits on the grid of ``image``: int16, hundredths, -6 to 327.67."""
+    stored = np.clip(logits, LOWEST_LOGIT, np.iinfo(np.int16).max / PER_LOGIT) * PER_LOGIT
+    image.with_data(np.rint(stored).astype(np.int16)).write(path)
 
 
 def write_candidates(
@@ -58,10 +57,10 @@ def write_candidates(
     table.to_csv(Path(folder) / f"{stem}_table.tsv", sep="\t", index=False)
 
 
-def read_probability(path: Path) -> Volume:
-    """Read a ``probseg`` file back as float32 probabilities in [0, 1]."""
-    stored = Volume.read(path, "uint16")
-    return stored.with_data(stored.data.astype(np.float32) / np.float32(PROBABILITY_STEPS))
+def read_logits(path: Path) -> Volume:
+    """Read what `write_logits` wrote, float32."""
+    stored = Volume.read(path, "int16")
+    return stored.with_data(stored.data / np.float32(PER_LOGIT))
 
 
 def _centres(instances: np.ndarray, table: pd.DataFrame, image: Volume) -> pd.DataFrame:

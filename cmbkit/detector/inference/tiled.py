@@ -1,4 +1,8 @@
-"""Probability of a microbleed at every voxel of a scan, tile by tile (section 6.4.2)."""
+"""Logit of a microbleed at every voxel of a scan, tile by tile (section 6.4.2).
+
+A logit is log(p / (1 - p)) of the network's softmax p for a microbleed. Logits are kept, since
+nearly every p in a candidate rounds to 1 and ranks none.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import copy
 from itertools import product
 
 import numpy as np
+from scipy.special import expit, logit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.engines import Engine, engine_of
@@ -62,17 +67,13 @@ class Predictor:
 
     def patch_probability(self, patches: np.ndarray) -> np.ndarray:
         """Probability of CMB in single patches, as `evidence` takes them; (n, *tile) out."""
-        return _sigmoid(self.evidence(patches))
+        return expit(self.evidence(patches))
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * x))  # equals softmax over two classes; never overflows
-
-
-def predict_probability(
+def predict_logits(
     predictor: Predictor, image: np.ndarray, *, brain: np.ndarray | None = None, background: float
 ) -> np.ndarray:
-    """Probability of CMB at every voxel, from the logits of overlapping tiles, then softmax.
+    """Logit of CMB at every voxel, from those of overlapping tiles.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def predict_probability(
         z-scored, on the standard grid.
     brain : ndarray (x, y, z), optional
         With ``params.skip_outside_brain``, tiles that hold no brain voxel are skipped. Inside
-        the brain this changes nothing; voxels that no tile covers get probability 0.
+        the brain this changes nothing; voxels that no tile covers get minus infinity.
     background : float
         z-score outside the brain; pads images smaller than a tile.
 
@@ -97,8 +98,8 @@ def predict_probability(
     if brain is not None and params.skip_outside_brain:
         starts = starts[holds_any(brain, starts, tile)]
     if params.two_passes:
-        found = predict_probability(predictor.first_pass, image, brain=brain, background=background)
-        near = found >= params.screen_threshold
+        found = predict_logits(predictor.first_pass, image, brain=brain, background=background)
+        near = found >= logit(params.screen_threshold)
         starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
     total = np.zeros(padded, np.float32)
     weight = np.ones(tile, np.float32)
@@ -121,19 +122,13 @@ def predict_probability(
                 covered[cut] += weight
     if params.weighting != "sum":
         np.divide(total, covered, out=total, where=covered > 0)
-    probability = np.zeros(padded, np.float32)
-    if len(starts):
-        ends = starts.max(0) + tile
-        box = tuple(slice(a, b) for a, b in zip(starts.min(0), ends, strict=True))
-        probability[box] = np.where(covered[box] > 0, _sigmoid(total[box]), np.float32(0))
-    return probability[tuple(slice(n) for n in image.shape)]
+    total[covered == 0] = -np.inf
+    return total[tuple(slice(n) for n in image.shape)]
 
 
 def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:
-    """Image of a standardised scan, and the probability of CMB at each of its voxels."""
+    """Image of a standardised scan, and the logit of CMB at each of its voxels."""
     image, brain = scan.image(), scan.brain()
     image.require_same_grid(brain)
     background = float(scan.record()["background_value"])
-    return image, predict_probability(
-        predictor, image.data, brain=brain.data, background=background
-    )
+    return image, predict_logits(predictor, image.data, brain=brain.data, background=background)

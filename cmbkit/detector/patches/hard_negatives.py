@@ -70,7 +70,7 @@ def find_false_alarms(
     -------
     DataFrame
         The at most 50 largest of each scan: ``uid``, centre of mass ``x``, ``y``, ``z`` in voxels,
-        ``n_voxels``, ``score`` (greatest probability). None overlaps a microbleed or has its centre
+        ``n_voxels``, ``score`` (of `candidates`). None overlaps a microbleed or has its centre
         within 5 mm of one's.
     """
     found = []
@@ -88,9 +88,9 @@ def places_in(folder: Path) -> int:
 
 
 def _of_scan(predictor: Predictor, scan: StandardScan) -> pd.DataFrame:
-    (image, probability), lesions = predict_standard(predictor, scan), scan.lesions().data
+    (image, logits), lesions = predict_standard(predictor, scan), scan.lesions().data
     labels = scan.labels().data
-    instances, table = candidates(probability, labels, image.spacing, predictor.params)
+    instances, table = candidates(logits, labels, image.spacing, predictor.params)
     table = table[table["kept"]]
     ids = table["id"].to_numpy()
     centres = _centres(instances, ids)

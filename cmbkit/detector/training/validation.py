@@ -6,6 +6,7 @@ The counts here serve model selection only; who matches whom is `cmbkit.evaluati
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import expit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.candidates import candidates
@@ -122,10 +123,11 @@ def _loss_of(probability: np.ndarray, truth: np.ndarray, loss) -> float:
 
 def add_scan(tally: Tally, predictor: Predictor, scan: StandardScan, loss) -> None:
     """Predict a whole scan, as at inference, and count; the loss is a mean over tiles."""
-    image, probability = predict_standard(predictor, scan)
+    image, logits = predict_standard(predictor, scan)
     brain, lesions = scan.brain().data, scan.lesions().data
     labels = scan.labels().data
-    found, _ = candidates(probability, labels, image.spacing, predictor.params)
+    probability = expit(logits)
+    found, _ = candidates(logits, labels, image.spacing, predictor.params)
     tally.add(lesions, found, float(image.spacing.mean()))
     starts = tile_starts(image.shape, predictor.tile, 0)
     starts = starts[holds_any(brain, starts, predictor.tile)]
@@ -149,11 +151,11 @@ def add_patches(
     starts += [random_start(scan.image.shape, tile, rng) for _ in range(n - len(starts))]
     images = [cut_box(scan.image, s, tile, scan.background) for s in starts]
     truths = np.stack([cut_box(scan.lesions, s, tile, 0) for s in starts])
-    probability = predictor.patch_probability(np.stack(images).astype(np.float32))
-    for p, truth in zip(probability, truths, strict=True):
-        found, _ = candidates(p, None, scan.spacing_mm, predictor.params)
+    logits = predictor.evidence(np.stack(images).astype(np.float32))
+    for own, truth in zip(logits, truths, strict=True):
+        found, _ = candidates(own, None, scan.spacing_mm, predictor.params)
         tally.add(truth, found, scan.spacing_mm)
-    tally.losses.append(_loss_of(probability, truths, loss))
+    tally.losses.append(_loss_of(expit(logits), truths, loss))
 
 
 def validate(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.engines import (
@@ -8,10 +9,10 @@ from cmbkit.detector.inference.engines import (
     engine_for,
     keep,
 )
-from cmbkit.detector.inference.files import find_in_map, predict_map, read_probability
+from cmbkit.detector.inference.files import find_in_map, map_file, predict_map, read_logits
 from cmbkit.detector.inference.tiled import (
     Predictor,
-    predict_probability,
+    predict_logits,
     predict_standard,
 )
 from cmbkit.detector.network.unet import build
@@ -28,11 +29,11 @@ def test_overlapping_logits_are_summed_before_softmax(model):
     """Two tiles of 16 over 24 voxels at overlap 0.5: the middle 8 voxels see both."""
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
     predictor = Predictor.of(model, Inference(overlap=0.5, precision="float32"))
-    found = predict_probability(predictor, image, background=0.0)
+    found = predict_logits(predictor, image, background=0.0)
     tiles = [model.predict_on_batch(image[None, s : s + 16, ..., None])[0] for s in (0, 8)]
     left, right = (np.log(p[..., 1]) - np.log(p[..., 0]) for p in tiles)
     expected = np.concatenate([left[:8], left[8:] + right[:8], right[8:]])
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-expected)), atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
@@ -41,11 +42,11 @@ def test_skipping_tiles_outside_the_brain_changes_nothing_inside(model):
     brain[3:14, 20:38, 5:30] = 1
     settings = Inference(overlap=0.4, batch_size=4)
     predictor = Predictor.of(model, settings)
-    everywhere = predict_probability(predictor, image, background=0.0)
-    skipping = predict_probability(predictor, image, brain=brain, background=0.0)
+    everywhere = predict_logits(predictor, image, background=0.0)
+    skipping = predict_logits(predictor, image, brain=brain, background=0.0)
     inside = brain > 0
     np.testing.assert_allclose(skipping[inside], everywhere[inside], atol=1e-6)
-    assert (skipping[32:] == 0).all() and everywhere[32:].any()
+    assert (skipping[32:] == -np.inf).all() and np.isfinite(everywhere[32:]).any()
 
 
 def test_engines_give_the_same_probabilities(model):
@@ -64,14 +65,13 @@ def test_engines_give_the_same_probabilities(model):
 def test_averaged_logits_are_the_sum_over_how_many_tiles_saw_them(model):
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
     summed, mean = (
-        predict_probability(
+        predict_logits(
             Predictor.of(model, Inference(overlap=0.5, weighting=how)), image, background=0.0
         )
         for how in ("sum", "mean")
     )
-    logit = np.log(summed) - np.log1p(-summed)
-    logit[8:16] /= 2
-    np.testing.assert_allclose(mean, 1 / (1 + np.exp(-logit)), atol=1e-4)
+    summed[8:16] /= 2
+    np.testing.assert_allclose(mean, summed, atol=1e-4)
 
 
 @pytest.mark.parametrize("flips", [False, True])
@@ -80,18 +80,18 @@ def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(mo
     first pass looks at no mirror images."""
     image = np.random.default_rng(0).normal(size=(56, 56, 56)).astype(np.float32)
     brain = np.ones(image.shape, np.uint8)
-    first = predict_probability(
+    first = predict_logits(
         Predictor.of(model, Inference(overlap=0.0)), image, brain=brain, background=0.0
     )
-    limit = float(np.sort(first, axis=None)[-3:].mean())
+    limit = float(expit(np.sort(first, axis=None)[-3:].mean()))
     settings = Inference(overlap=0.4, flips=flips, two_passes=True, screen_threshold=limit)
-    found = predict_probability(Predictor.of(model, settings), image, brain=brain, background=0.0)
-    whole = predict_probability(
+    found = predict_logits(Predictor.of(model, settings), image, brain=brain, background=0.0)
+    whole = predict_logits(
         Predictor.of(model, Inference(overlap=0.4, flips=flips)), image, brain=brain, background=0.0
     )
     place = np.unravel_index(first.argmax(), first.shape)
     assert found[place] == pytest.approx(whole[place], abs=1e-5)
-    assert 0 < (found > 0).mean() < 1
+    assert 0 < np.isfinite(found).mean() < 1
 
 
 def test_flips_make_the_answer_symmetric(model):
@@ -197,8 +197,7 @@ def test_a_refreshed_predictor_has_the_new_weights(model):
 def test_an_image_smaller_than_a_tile_is_padded(model):
     image = np.zeros((10, 16, 20), np.float32)
     assert (
-        predict_probability(Predictor.of(model, Inference()), image, background=-1).shape
-        == image.shape
+        predict_logits(Predictor.of(model, Inference()), image, background=-1).shape == image.shape
     )
 
 
@@ -212,18 +211,16 @@ def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, t
     params = Inference(threshold=0.3)
     predict_map(Predictor.of(model, params), scan, tmp_path)
     stem = f"{scan.scan.bids_name}_desc-cmb"
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [
-        f"{stem}_probseg.nii.gz"
-    ]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [f"{stem}_logits.nii.gz"]
     find_in_map(scan, tmp_path, params, tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert names[1:] == [f"{stem}pred_dseg.nii.gz", f"{stem}pred_table.tsv"]
-    probability = read_probability(tmp_path / f"{stem}_probseg.nii.gz")
-    scan.image().require_same_grid(probability)
+    logits = read_logits(map_file(tmp_path, scan))
+    scan.image().require_same_grid(logits)
     _, expected = predict_standard(Predictor.of(model, params), scan)
-    np.testing.assert_allclose(probability.data, expected, atol=0.002)
+    np.testing.assert_allclose(logits.data, expected, atol=0.005001)
     instances = Volume.read(tmp_path / f"{stem}pred_dseg.nii.gz", "uint16")
     scan.image().require_same_grid(instances)
-    found, _ = candidates(probability.data, scan.labels().data, 0.75, params)
+    found, _ = candidates(logits.data, scan.labels().data, 0.75, params)
     assert found.any()
     np.testing.assert_array_equal(found > 0, instances.data > 0)

@@ -20,7 +20,7 @@ def alarmed(standard_scan, monkeypatch):
 
     def called(predictor, scan):
         image, brain = scan.image(), scan.brain().data
-        return image, ((np.abs(image.data) > 2) & (brain > 0)).astype(np.float32)
+        return image, np.where((np.abs(image.data) > 2) & (brain > 0), 9.0, -9.0)
 
     monkeypatch.setattr(false_alarms, "predict_standard", called)
     scan = standard_scan("alarmed", dark=[CMB], bright=[NEAR, FAR, WIDER])

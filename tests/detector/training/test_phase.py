@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.tiled import Predictor, predict_probability
+from cmbkit.detector.inference.tiled import Predictor, predict_logits
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.training.phase import kept_epoch, learning_rate, load, train
 from cmbkit.detector.training.validation import Tally
@@ -47,10 +47,10 @@ def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
     for seed in (90, 91):
         scan = random_scan(f"new{seed}", seed)
         predictor = Predictor.of(best, Inference())
-        probability = predict_probability(
+        logits = predict_logits(
             predictor, scan.image().data, brain=scan.brain().data, background=-3.0
         )
-        found, _ = candidates(probability, None, 0.75, Inference(minimum_voxels=3))
+        found, _ = candidates(logits, None, 0.75, Inference(minimum_voxels=3))
         tally.add(scan.lesions().data, found, 0.75)
     assert tally.metrics()["count_f1"] > 0.6
     snapshot = np.load(tmp_path / "snapshots" / f"{followed[0][0]}_cmb2_epoch002.npz")

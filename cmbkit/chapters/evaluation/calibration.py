@@ -1,0 +1,153 @@
+"""Beyond the thesis: what a candidate's score is worth as a probability, and for counting."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from cmbkit.chapters.detection import BY_KEYS, DATASET, KEYS, MODEL, in_order
+from cmbkit.evaluation.calibration import (
+    LEVEL,
+    Calibration,
+    calibration_error,
+    candidates_of,
+    number_interval,
+    number_of_microbleeds,
+    reliability,
+)
+from cmbkit.evaluation.intervals import FEWEST_PATIENTS, TOO_FEW, wilson
+from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
+from cmbkit.params import Evaluation
+from cmbkit.plotting.curves import reliability_curves
+from cmbkit.reporting.layout import Column, laid_out
+
+WAYS = {"before": "network's own softmax", "after": "calibrated"}
+BOOTSTRAP = "percentile bootstrap"
+
+
+def _both(candidates: pd.DataFrame, calibration: Calibration) -> dict[str, np.ndarray]:
+    """Probability of each candidate by `WAYS`."""
+    score = candidates["score"].to_numpy(float)
+    return {"before": expit(score), "after": calibration.probability(score)}
+
+
+def table_s43(
+    calls: pd.DataFrame,
+    scans: pd.DataFrame,
+    calibrations: Mapping[str, Calibration],
+    params: Evaluation,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Expected calibration error before and after, by dataset and model; Valid made the fit.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        dataset, model, uid, match, score, adds (`study.results.curve_calls`).
+    scans : DataFrame
+        Scan rows of the same models: dataset, model, uid, patient.
+    calibrations : mapping of model to Calibration
+        Models without one are left out.
+    seed : int
+        Of the bootstrap over patients.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, n_scans, n (candidates), real, before and after with their parts.
+    """
+    rows = []
+    for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
+        if model not in calibrations:
+            continue
+        own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
+        own, patients = candidates_of(own), patient_codes(group)
+        drawn = bootstrap_weights(patients, params.bootstrap_samples, seed)
+        place = pd.Series(range(len(group)), index=group["uid"])
+        drawn = drawn[:, own["uid"].map(place).to_numpy(int)]
+        enough = len(set(patients)) >= FEWEST_PATIENTS
+        row = {"dataset": dataset, "model": model, "n_scans": len(group)}
+        row |= {"n": len(own), "real": int(own["real"].sum())}
+        for way, p in _both(own, calibrations[model]).items():
+            ends = (np.nan, np.nan)
+            if enough:
+                ends = percentile_interval(calibration_error(p, own["real"], drawn))
+            row |= {way: calibration_error(p, own["real"])[0]}
+            row |= {f"{way}_low": ends[0], f"{way}_high": ends[1]}
+            row |= {f"{way}_interval": BOOTSTRAP if enough else TOO_FEW}
+        rows.append(row)
+    columns = [
+        DATASET,
+        MODEL,
+        Column("n_scans", "Scans"),
+        Column("n", "Candidates"),
+        Column("real", "Real"),
+        *(Column(way, f"Error, {name}", 3) for way, name in WAYS.items()),
+    ]
+    note = (
+        "Mean over ten bins of |probability - share real| [95 % interval, bootstrap over "
+        "patients]; Valid: the scans that the curve was fitted on. Chance alone makes it exceed 0."
+    )
+    return laid_out(pd.DataFrame(rows), columns, note=note)
+
+
+def figure_s65(calls: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> Figure:
+    """Share of real candidates against probability, before and after, on the test scans."""
+    tested = candidates_of(calls[calls["dataset"] != "Valid"])
+    curves: dict[tuple[str, str], pd.DataFrame] = {}
+    for model, calibration in calibrations.items():
+        own = tested[tested["model"] == model]
+        for way, p in _both(own, calibration).items():
+            curves[model, WAYS[way]] = reliability(p, own["real"])
+    return reliability_curves(curves)
+
+
+def counted(
+    calls: pd.DataFrame, scans: pd.DataFrame, calibrations: Mapping[str, Calibration]
+) -> pd.DataFrame:
+    """Interval of the number of microbleeds of each scan (parameters: `table_s43`).
+
+    Columns: dataset, model, uid, n_gt, low, high, inside.
+    """
+    rows = []
+    for row in in_order(scans, **BY_KEYS).itertuples():
+        if row.model not in calibrations:
+            continue
+        own = calls[(calls["uid"] == row.uid) & (calls["model"] == row.model)]
+        calibration = calibrations[row.model]
+        p = calibration.probability(candidates_of(own)["score"])
+        low, high = number_interval(number_of_microbleeds(p, calibration.recall))
+        who = {"dataset": row.dataset, "model": row.model, "uid": row.uid, "n_gt": row.n_gt}
+        rows.append(who | {"low": low, "high": high, "inside": low <= row.n_gt <= high})
+    return pd.DataFrame(rows)
+
+
+def table_s44(
+    calls: pd.DataFrame, scans: pd.DataFrame, calibrations: Mapping[str, Calibration]
+) -> pd.DataFrame:
+    """How often the interval of a scan's number holds it (parameters: `table_s43`, and n_gt).
+
+    Columns: dataset, model, n_scans, inside, coverage with its Wilson interval, width (median).
+    """
+    each = counted(calls, scans, calibrations)
+    groups = each.assign(width=each["high"] - each["low"]).groupby(KEYS, sort=False)
+    table = groups.agg(
+        n_scans=("uid", "size"), inside=("inside", "sum"), width=("width", "median")
+    ).reset_index()
+    low, high = wilson(table["inside"], table["n_scans"])
+    share = divide(table["inside"], table["n_scans"])
+    table = table.assign(coverage=share, coverage_low=low, coverage_high=high)
+    columns = [
+        DATASET,
+        MODEL,
+        Column("n_scans", "Scans"),
+        Column("inside", "Number inside"),
+        Column("coverage", "Coverage", 2),
+        Column("width", "Most less least (median)", 0),
+    ]
+    note = f"Nominal {LEVEL:.0%}; Valid: the scans that the calibration was fitted on."
+    return laid_out(table, columns, note=note)
