@@ -18,7 +18,15 @@ def is_here(host) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
+    if address.is_loopback or address.is_unspecified:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(host), 0))  # only addresses of this machine can be taken
+        except OSError:
+            return False
+    return True
 
 
 def refuse(host) -> None:
