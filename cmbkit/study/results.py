@@ -87,7 +87,7 @@ class ResultStage:
         return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
 
     def logit_maps(self, model: str) -> list[Path]:
-        """Folders of the map of logitss of one network, in the order of `scans`.
+        """Folders of the maps of logits of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
