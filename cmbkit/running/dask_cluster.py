@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from cmbkit.running.outcomes import ONE_THREAD, WorkerLost
 from cmbkit.running.provenance import software_versions
@@ -46,14 +47,15 @@ def run_on_cluster(
         If no scheduler answers, no worker comes in time, or one has several threads. Also as
         the outcome of an item whose worker has another version of the code or of a package.
     """
+    from dask.utils import funcname
     from distributed import wait
 
     with ExitStack() as stack:
         client = stack.enter_context(_connect(cluster, workers, stack))
         _await_workers(client, cluster)
-        here = _versions()
+        here, named = _versions(), funcname(function)  # what the dashboard shows
         futures = {
-            client.submit(_as_here, here, function, item, pure=False): index
+            client.submit(_as_here, here, function, item, key=f"{named}-{uuid4()}"): index
             for index, item in enumerate(items)
         }
         alone_since = None
