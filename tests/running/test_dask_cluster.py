@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import cloudpickle
 import dask
@@ -15,9 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 from distributed import LocalCluster
-from typer.testing import CliRunner
 
-from cmbkit.cli import app
 from cmbkit.params import Cluster
 from cmbkit.running import dask_cluster as module
 from cmbkit.running.cache import Cache
@@ -158,26 +155,6 @@ def test_the_workers_of_a_parameter_files_cluster_do_the_work(file):
     assert "preprocess_cached" in done and "describe_cached" in done
     assert len(there) == 1
     pd.testing.assert_frame_equal(here, there)
-
-
-@pytest.mark.slow
-def test_reproduce_hands_the_scans_of_its_file_to_the_cluster(file):
-    """Notebook 02 in its own kernel; the parameter file alone names the scheduler."""
-    root = file.parents[1]
-    (root / "notebooks").symlink_to(Path(__file__).parents[2] / "notebooks")
-    with (
-        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster,
-        start_workers(cluster.scheduler_address) as worker,
-    ):
-        values = yaml.safe_load(file.read_text())
-        values["cluster"] = {"address": cluster.scheduler_address, "patience_s": 120.0}
-        file.write_text(yaml.safe_dump(values))
-        done = CliRunner().invoke(app, ["reproduce", str(file), "--only", "02"])
-        assert done.exit_code == 0, done.output
-        log = " ".join(str(key) for key, *_ in cluster.scheduler.transition_log)
-        worker.terminate()
-    assert log.count("preprocess_cached") > 0
-    assert len(list((root / "data/derivatives/own/preproc").glob("MINE-*"))) == 2
 
 
 @pytest.mark.parametrize("left_out", [[], ["02"]])
