@@ -55,7 +55,8 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
         a, b = (-first.loc[name, "best_value"] if lower else first.loc[name, "best_value"]
                 for name in ("tl", "scratch"))  # fmt: skip
         values = f"({first.loc['tl', 'best_value']:.2f} against "
-        values = f"{values}{first.loc['scratch', 'best_value']:.2f} by {first['kept_by'].iloc[0]})"
+        values = f"{values}{first.loc['scratch', 'best_value']:.2f} by {first['kept_by'].iloc[0]}); "
+        values += "one training of each cannot say whether that is chance"
         budget = "The thesis stopped TL after about half of Scratch's epochs. Here TL"
         yield one_of(
             (a > b, f"{budget} ends pre-training with the better validation value {values}."),
