@@ -54,8 +54,9 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
         lower = first["kept_by"].iloc[0] in ("loss", "final")
         a, b = (-first.loc[name, "best_value"] if lower else first.loc[name, "best_value"]
                 for name in ("tl", "scratch"))  # fmt: skip
+        kept_by = first["kept_by"].iloc[0]
         values = f"({first.loc['tl', 'best_value']:.2f} against "
-        values = f"{values}{first.loc['scratch', 'best_value']:.2f} by {first['kept_by'].iloc[0]}); "
+        values += f"{first.loc['scratch', 'best_value']:.2f} by {kept_by}); "
         values += "one training of each cannot say whether that is chance"
         budget = "The thesis stopped TL after about half of Scratch's epochs. Here TL"
         yield one_of(
