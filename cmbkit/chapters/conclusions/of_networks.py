@@ -9,6 +9,7 @@ from cmbkit.chapters.detection import KEYS
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
 from cmbkit.chapters.training import PHASES
 from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.published.thesis_cohort import AMBIGUITY, CONTRADICTION, ROUNDING, VERDICTS
 from cmbkit.reporting.tables import range_text
 
 UNTRAINED = "dark blobs"
@@ -258,8 +259,14 @@ def _literature_sentences(table, findings) -> Iterator[str]:
     if own.any():
         ends = range_text(table.loc[own, "f1"].min(), table.loc[own, "f1"].max(), 2)
         yield f"The {own.sum()} rows of this run, F1 {ends}, show where one's own result stands."
-    differs = findings["verdict"] == "differs"
+    kinds = findings["verdict"].value_counts().reindex(VERDICTS, fill_value=0)
+    if kinds.sum() != len(findings):
+        raise ValueError(
+            f"verdict: expected {', '.join(VERDICTS)}, found {set(findings['verdict'])}"
+        )
+    places = findings.loc[findings["verdict"] == CONTRADICTION, "where"].nunique()
     yield (
-        f"Of {len(findings)} computations on the thesis's printed numbers {differs.sum()} do not "
-        f"fit, in {findings.loc[differs, 'where'].nunique()} places."
+        f"Of {len(findings)} computations on the thesis's printed numbers {kinds[CONTRADICTION]} "
+        f"contradict another printed number, in {places} places; {kinds[AMBIGUITY]} more fit by one of "
+        f"two readings, and {kinds[ROUNDING]} are rounding."
     )
