@@ -54,7 +54,12 @@ def test_few_patients_get_no_interval():
         ((0.1, 0.9), (-0.1, 0.1), "in truth no difference is shown: the leak made"),
         ((0.1, 0.9), (0.1, 0.9), "alike missed CMBs are larger: here the leak does not"),
         ((-0.9, -0.1), (-0.9, -0.1), "alike missed CMBs are smaller: here the leak does not"),
-        ((-0.1, 0.1), (-0.9, -0.1), "are no different, in truth smaller: the leak hides"),
+        (
+            (-0.1, 0.1),
+            (-0.9, -0.1),
+            "no difference is shown, in truth missed CMBs are smaller: the leak",
+        ),
+        ((-0.9, -0.1), (-0.1, 0.1), "smaller, in truth no difference is shown: the leak does not"),
         ((-0.1, 0.1), (-0.1, 0.1), "By what can be seen of them missed CMBs are smaller"),
         ((np.nan, np.nan), (np.nan, np.nan), "larger is unknown"),
     ],
@@ -64,6 +69,14 @@ def test_what_is_said_follows_from_the_intervals(published, true, told):
     for size, ends in (("published", published), ("true", true)):
         table.loc[size, ["difference_low", "difference_high"]] = ends
     assert told in leak_in_words(table.reset_index())
+
+
+def test_no_difference_shown_is_not_called_no_difference():
+    """Nothing by any size: too few patients to tell, not "no different"."""
+    table = table_8_3b(*made()).query("dataset == 'CRB'").set_index("size")
+    for size in table.index:
+        table.loc[size, ["difference_low", "difference_high"]] = (-0.1, 0.1)
+    assert "cannot be told from so few patients" in leak_in_words(table.reset_index())
 
 
 def test_without_truth_one_line():

@@ -267,6 +267,6 @@ def _literature_sentences(table, findings) -> Iterator[str]:
     places = findings.loc[findings["verdict"] == CONTRADICTION, "where"].nunique()
     yield (
         f"Of {len(findings)} computations on the thesis's printed numbers {kinds[CONTRADICTION]} "
-        f"contradict another printed number, in {places} places; {kinds[AMBIGUITY]} more fit by one "
-        f"of two readings, and {kinds[ROUNDING]} are rounding."
+        f"contradict another printed number, in {places} places; {kinds[AMBIGUITY]} more fit by "
+        f"one of two readings, and {kinds[ROUNDING]} are rounding."
     )

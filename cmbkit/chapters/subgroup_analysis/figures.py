@@ -25,7 +25,7 @@ Candidates = Callable[[str, StandardScan], Volume]
 def examples(
     matches: pd.DataFrame, match: str, dataset: str, *, model: str = "scratch", count: int = 2
 ) -> pd.DataFrame:
-    """Matches of one kind to look at: the most probable false positives, the most elongated misses.
+    """Matches of one kind to look at: false positives of highest score, longest misses.
 
     Parameters
     ----------

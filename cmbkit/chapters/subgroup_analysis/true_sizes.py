@@ -119,14 +119,22 @@ def _direction(row: pd.Series) -> str:
     return "smaller" if row["difference_high"] < 0 else "no different"
 
 
+SAID = {
+    "larger": "missed CMBs are larger",
+    "smaller": "missed CMBs are smaller",
+    "no different": "no difference is shown",
+}
+
+
 def _verdict(told: dict[str, str]) -> str:
     """What the directions of missed against found CMBs by each size mean together."""
     published, true = told["published"], told["true"]
     if "not known" in (published, true):
         return "An interval is missing: which of them are larger is unknown."
     if published == "larger" and true != "larger":
-        same = "they are smaller" if true == "smaller" else "no difference is shown"
-        rest = f"by this run's refinement: {told['refined']}"
+        same = "they are smaller" if true == "smaller" else SAID[true]
+        refined = told["refined"]
+        rest = f"by this run's refinement: {SAID.get(refined, refined)}"
         return (
             f"By the published refinement missed CMBs are larger, in truth {same}: the leak made "
             f"the finding here, and may have made the thesis's; {rest}."
@@ -137,12 +145,22 @@ def _verdict(told: dict[str, str]) -> str:
             "nor the source itself shows a difference: the leak hides it here, but does not turn "
             'it into the thesis\'s "missed are larger".'
         )
+    if published == true == "no different":
+        return (
+            "Neither by refined nor by true size is a difference shown: whether the leak makes the "
+            "thesis's finding cannot be told from so few patients."
+        )
     if published == true:
         return (
             f"By refined and by true size alike missed CMBs are {true}: here the leak does not "
             "make the finding, so it does not explain the thesis's."
         )
+    if published == "smaller":
+        return (
+            f"By the published refinement missed CMBs are smaller, in truth {SAID[true]}: the leak "
+            'does not make the thesis\'s "missed are larger" here.'
+        )
     return (
-        f"By the published refinement missed CMBs are {published}, in truth {true}: the leak hides "
-        'the difference here, but does not turn it into the thesis\'s "missed are larger".'
+        f"By the published refinement no difference is shown, in truth {SAID[true]}: the leak "
+        'hides it here, but does not turn it into the thesis\'s "missed are larger".'
     )
