@@ -29,7 +29,10 @@ from cmbkit.reporting.gallery_page import order
 from cmbkit.reporting.made_with import DEPENDS
 
 VERDICTS = ("identical", "within tolerance", "different")
-THROUGH_NETWORK = frozenset(item for item, parts in DEPENDS.items() if "matches" in parts)
+EVERY_RULE = {("table", "S42"), ("table", "S42b")}
+THROUGH_NETWORK = EVERY_RULE | frozenset(
+    item for item, parts in DEPENDS.items() if "matches" in parts
+)
 """Tables and figures of what a network predicted; all others are exact."""
 PER_CANDIDATE = frozenset([("data", "S35")])
 """Of these, the ones with a row per candidate."""

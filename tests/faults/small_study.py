@@ -72,18 +72,18 @@ def run(root: Path, models: list[str]) -> None:
     """Compute all, and write the tables."""
     study = Study.read(root / "params/small.yaml", root=root)
     sweep(study.cache.root, study.gallery.folder)
-    study.gallery.table("S2", study.cohort.table, "Scans")
-    study.gallery.table("S3", study.cohort.features, "Microbleeds")
+    study.gallery.table("S92", study.cohort.table, "Scans")
+    study.gallery.table("S93", study.cohort.features, "Microbleeds")
     rows = []
     for model in (*models, BASELINE):
         found = zip(study.results.scans, study.results.candidate_folders(model), strict=True)
         for standard, folder in found:
             item = (model, standard, folder)
             rows.append(evaluate_cached(study.cache, study.params.evaluation, item)[1])
-    study.gallery.table("S4", pd.DataFrame(rows), "Scores")
+    study.gallery.table("S94", pd.DataFrame(rows), "Scores")
     for number, phase in enumerate(study.models.phases if models else ()):
         history = study.models.history(*phase).drop(columns="seconds")
-        study.gallery.table(f"S5{'ab'[number]}", history, "-".join(phase))
+        study.gallery.table(f"S95{'ab'[number]}", history, "-".join(phase))
 
 
 if __name__ == "__main__":

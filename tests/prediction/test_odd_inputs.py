@@ -19,7 +19,7 @@ from cmbkit.commands.predict import predict_command
 
 from .conftest import ellipsoid_scan, write_series
 
-USUAL = ("a brain mask of", "no structure of a brain")
+USUAL = ("a brain mask of", "no structure of a brain", "no contrast between")
 """Doubts about the ball itself."""
 SAME = {}
 """Cases that give the two balls, by name: how they are written, and what is said beside `USUAL`."""

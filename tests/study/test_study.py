@@ -45,13 +45,15 @@ def test_nothing_begins_in_a_place_that_nobody_meant(home, monkeypatch):
 def test_a_table_of_other_settings_than_the_files_says_so(home):
     """Also where the file lies elsewhere, and where the parts come from Python."""
     file = home / "params/small.yaml"
-    table = pd.DataFrame({"n": [1]})
+    table = pd.DataFrame({"n": [1], "n_scans": [1], "n_cmb": [1]})
     for study, expected in (
         (Study.read(file), "Settings: grid 0.5 mm."),
         (Study.read(file, seed=7), "params/small.yaml: seed 7 (there 2024)."),
         (Study(home, **VALUES, seed=7), "params/small.yaml: seed 7 (there 2024)."),
     ):
-        assert expected in study.gallery.table("7.1", table, "Scans").html
+        assert (
+            expected in study.gallery.table("7.1", table, "Scans").html
+        )
 
 
 def test_a_study_is_read_from_a_file_parts_of_which_are_replaced(tmp_path):

@@ -95,7 +95,7 @@ def test_given_weights_are_fine_tuned_on_ones_own_scans(place):
     ]
     assert same == [True, True, False, False]
     found = describe_weights(out)[1]
-    assert found.trained_on.endswith("scans of MINE") and found.training["from"] == given
+    assert found.trained_on.endswith("scans of MINE") and found.training["from"] == "given"
     assert found.preprocessing.spacing_mm == 2.0
     items = sorted((place / "data/derivatives/finetune_own/models").iterdir())
     assert [item.name for item in items] == [

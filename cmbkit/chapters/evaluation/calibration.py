@@ -123,7 +123,8 @@ def counted(
         low, high = number_interval(number_of_microbleeds(p, calibration.recall))
         who = {"dataset": row.dataset, "model": row.model, "uid": row.uid, "n_gt": row.n_gt}
         rows.append(who | {"low": low, "high": high, "inside": low <= row.n_gt <= high})
-    return pd.DataFrame(rows)
+    columns = ["dataset", "model", "uid", "n_gt", "low", "high", "inside"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def table_s44(
