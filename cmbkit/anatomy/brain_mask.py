@@ -36,7 +36,7 @@ AROUND_MM = 12.0
 BRIGHT = 0.75
 DEPTHS_MM = (6.5, 8.0, 9.5, 11.0, 13.0)
 SCALP_SHARE = 0.005
-LEAST_LEFT = 0.4
+NO_SCALP_SHARE = 0.02
 OUTLINE_CLOSING_MM = 10.0
 CLOSING_MM = 7.0
 INWARD_MM = 1.0
@@ -205,9 +205,9 @@ def _stand_in(image: Volume, factors, spacing) -> np.ndarray:
 def _cut_loose(tissue: np.ndarray, scalp: np.ndarray, spacing) -> np.ndarray:
     """Largest part deeper than the first of `DEPTHS_MM` that leaves the scalp out, grown back.
 
-    Left out is a scalp of which no more than `SCALP_SHARE` of the part is, or, for heads whose
-    scalp cannot be seen, two and a half times what it is at the best of the depths that leave
-    `LEAST_LEFT` of the first one's part: a deeper one cut the brain. Where that is a small part of
+    Left out is a scalp of which no more than `SCALP_SHARE` of the part is, or half more than at
+    the best of the depths. Where over `NO_SCALP_SHARE` is left at each, the brain itself lies under
+    the head's outline, and the first depth counts. Where that is a small part of
     a brain, the halves of its top may lie apart: then all parts deeper than `SLAB_DEPTH_MM` and
     no smaller than a fifth of the largest.
     """
@@ -221,9 +221,8 @@ def _cut_loose(tissue: np.ndarray, scalp: np.ndarray, spacing) -> np.ndarray:
         shares.append(np.count_nonzero(brains[-1] & scalp) / np.count_nonzero(brains[-1]))
     brain = np.zeros_like(tissue)
     if brains:
-        left = [part.sum() >= LEAST_LEFT * brains[0].sum() for part in brains]
-        least = min(share for share, whole in zip(shares, left, strict=True) if whole)
-        brain = brains[np.argmax(np.array(shares) <= max(SCALP_SHARE, 2.5 * least))]
+        most = max(SCALP_SHARE, 1.5 * min(shares)) if min(shares) < NO_SCALP_SHARE else 1.0
+        brain = brains[np.argmax(np.array(shares) <= most)]
     if brain.sum() * np.prod(spacing) / 1e6 < SLAB_L:
         core = _parts(depth > SLAB_DEPTH_MM, 0.2)
         if core.any():

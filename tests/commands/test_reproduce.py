@@ -234,7 +234,7 @@ import numpy as np
 import pandas as pd
 from cmbkit.study import Study
 study = Study.from_notebook(globals())
-study.gallery.made_with, study.gallery.legends = None, {}
+study.gallery.made_with, study.gallery.legends = None, dict()
 for number in ("7.2", "7.3"):
     study.gallery.table(number, pd.DataFrame({DETECTION}), study.params.training.networks)
 """

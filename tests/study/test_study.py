@@ -51,9 +51,7 @@ def test_a_table_of_other_settings_than_the_files_says_so(home):
         (Study.read(file, seed=7), "params/small.yaml: seed 7 (there 2024)."),
         (Study(home, **VALUES, seed=7), "params/small.yaml: seed 7 (there 2024)."),
     ):
-        assert (
-            expected in study.gallery.table("7.1", table, "Scans").html
-        )
+        assert expected in study.gallery.table("7.1", table, "Scans").html
 
 
 def test_a_study_is_read_from_a_file_parts_of_which_are_replaced(tmp_path):
