@@ -207,9 +207,9 @@ def _cut_loose(tissue: np.ndarray, scalp: np.ndarray, spacing) -> np.ndarray:
 
     Left out is a scalp of which no more than `SCALP_SHARE` of the part is, or half more than at
     the best of the depths. Where over `NO_SCALP_SHARE` is left at each, the brain itself lies under
-    the head's outline, and the first depth counts. Where that is a small part of
-    a brain, the halves of its top may lie apart: then all parts deeper than `SLAB_DEPTH_MM` and
-    no smaller than a fifth of the largest.
+    the head's outline, and the first depth counts. Where what is left is a small part of a brain,
+    the halves of its top may lie apart: then all parts deeper than `SLAB_DEPTH_MM` and no smaller
+    than a fifth of the largest.
     """
     depth = _depth(tissue, spacing)
     brains, shares = [], []

@@ -111,7 +111,8 @@ def calibration_error(probability, real, weights=None) -> np.ndarray:
 def reliability(probability, real) -> pd.DataFrame:
     """One row per bin that holds any: n, probability (its mean), share, share_low, share_high.
 
-    The interval is Wilson's: candidates of a bin mostly come from several patients.
+    The interval is Wilson's, as if candidates were independent: too narrow where few patients hold
+    many of a bin's.
     """
     table = pd.DataFrame({"probability": probability, "real": real})
     groups = table.groupby(bins_of(table["probability"]))

@@ -9,7 +9,7 @@ ROWS_OF = {"uid": "scans", "dataset": "datasets", "model": "models", "patient": 
 """Columns whose different values are counted, and the field of a legend that holds the count."""
 
 
-class LegendError(KeyError):
+class LegendError(ValueError):
     """A legend names a number that its data do not give."""
 
 
