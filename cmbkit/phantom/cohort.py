@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmbkit.phantom import layouts, profiles, smomeni
+from cmbkit.phantom import layouts, profiles, smomeni, wide
 from cmbkit.phantom.simulate import MODELS, simulate
 from cmbkit.running.map_scans import map_scans
 
@@ -58,8 +58,9 @@ def build(
     momeni_folder : path-like, optional
         For sMOMENI: the root of the synthetic MOMENI that it is derived from.
     workers : int
-    model : {"contrast", "physical"}
-        See `simulate`.
+    model : {"contrast", "physical", "wide"}
+        See `simulate`; "wide" draws one of the two and a protocol for each scan
+        (`cmbkit.phantom.wide`).
 
     Notes
     -----
@@ -73,8 +74,8 @@ def build(
         raise ValueError(
             f"phantom: expected one of {sorted(profiles.DATASET_NUMBER)}, found {dataset!r}"
         )
-    if model not in MODELS:
-        raise ValueError(f"phantom_model: expected one of {MODELS}, found {model!r}")
+    if model not in (*MODELS, "wide"):
+        raise ValueError(f"phantom_model: expected one of {(*MODELS, 'wide')}, found {model!r}")
     if n_scans < 1:
         raise ValueError(f"phantom {dataset}: expected 1 scan or more, found {n_scans}")
     folder = Path(folder)
@@ -175,6 +176,16 @@ def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
 def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
     """Simulate and write one scan; returns its truth rows and what the shared files need."""
     projected = plan.dataset == "RODEJA" and plan.index % 3 == 2
+    crop = plan.dataset == "DOU" and plan.index % 5 == 3
+    if model == "wide":
+        rng = np.random.default_rng([*plan.scan_seed, 12])
+        plan = replace(
+            plan,
+            protocol=wide.widened(plan.protocol, rng),
+            radii_mm=wide.resized(plan.radii_mm, rng),
+        )
+        crop, projected = rng.random() < wide.CROPPED_SHARE, False
+        model = "physical" if rng.random() < wide.PHYSICAL_SHARE else "contrast"
     scan = simulate(
         plan.protocol,
         patient_seed=plan.patient_seed,
@@ -182,7 +193,7 @@ def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
         radii_mm=plan.radii_mm,
         new_radii_mm=plan.new_radii_mm,
         pathology={"CRB": 0.4, "CRBneg": 0.6}.get(plan.dataset, 0.0),
-        crop=plan.dataset == "DOU" and plan.index % 5 == 3,
+        crop=crop,
         model=model,
         projected=projected,
         shares=profiles.PROFILES[plan.dataset].shares,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -11,7 +11,15 @@ from scipy.special import expit
 
 from cmbkit.phantom.scanner import averaging_weights
 from cmbkit.phantom.template import CAVITIES, Fields, smooth_noise, stripped_fields, template_fields
-from cmbkit.phantom.tissues import FLUID, GREY, WHITE, Acquisition, iron_by_age, iron_r2star
+from cmbkit.phantom.tissues import (
+    FLUID,
+    GREY,
+    WHITE,
+    Acquisition,
+    drawn_factors,
+    iron_by_age,
+    iron_r2star,
+)
 
 WARP_STEP_MM = 14.0  # distance between the control points of the elastic warp
 MAP_STEP_MM = 4  # where the warp is computed exactly when an image is rendered
@@ -35,6 +43,11 @@ class Contrast:
                 rng.uniform(1.18, 1.32), rng.uniform(0.52, 0.75), rng.uniform(0.9, 1.3), 0.75
             )
         return cls(rng.uniform(1.15, 1.30), rng.uniform(1.5, 1.9), rng.uniform(0.5, 0.9), 0.95)
+
+    def varied(self, sd: float, rng: np.random.Generator) -> Contrast:
+        """The same with grey matter's and fluid's signal multiplied by `drawn_factors`."""
+        grey, fluid = drawn_factors(sd, rng)
+        return replace(self, grey=self.grey * grey, fluid=self.fluid * fluid)
 
 
 class Patient:
@@ -136,7 +149,10 @@ class Patient:
         rng = np.random.default_rng(self._texture_seed)
         tissue, white = self._shares(fields, rng)
         unit = acquisition.magnitude(WHITE)
-        grey, fluid = acquisition.magnitude(GREY) / unit, acquisition.magnitude(FLUID) / unit
+        grey, fluid = (
+            factor * acquisition.magnitude(tissue) / unit
+            for factor, tissue in zip(acquisition.factors, (GREY, FLUID), strict=True)
+        )
         signal = tissue * (grey + (1 - grey) * white - fluid) + fluid
         iron = iron_by_age(self.age) * fields.iron_chi
         decay = acquisition.te_ms / 1000 * iron_r2star(1.0, acquisition.tesla)

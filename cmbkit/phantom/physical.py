@@ -18,7 +18,7 @@ import numpy as np
 from cmbkit.phantom import dephasing, reconstruction, scanner, sources
 from cmbkit.phantom.field import HERTZ_PER_PPM_TESLA, dipole_field, phase_per_ppm
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.tissues import WHITE, Acquisition
+from cmbkit.phantom.tissues import WHITE, Acquisition, drawn_factors
 
 VISIBLE_LOSS = 0.2  # share of the signal lost on the image without noise
 FIELD_MARGIN = 24  # samples of water around the maps before the field is computed
@@ -59,6 +59,7 @@ def draw_acquisition(protocol: Protocol, rng: np.random.Generator) -> Acquisitio
         round(rng.uniform(*protocol.tr_ms), 1),
         round(rng.uniform(*protocol.flip_deg)),
         tesla,
+        drawn_factors(protocol.contrast_sd, rng),
     )
 
 

@@ -39,6 +39,8 @@ class Protocol:
     kspace : float
         Share of each in-plane axis of k-space that is acquired; the rest is filled with zeros
         (physical model).
+    contrast_sd : float
+        By how much tissues' signals differ from what they should be (`cmbkit.phantom.wide`).
     """
 
     sequence: str
@@ -56,6 +58,7 @@ class Protocol:
     tilt_deg: float = 0.0
     te_low_field_ms: tuple[float, float] | None = None
     kspace: float = 1.0
+    contrast_sd: float = 0.0
 
 
 @dataclass(frozen=True)

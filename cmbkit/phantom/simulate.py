@@ -230,6 +230,8 @@ def _by_contrast(scene: Scene, rng: np.random.Generator):
     """Picture of the contrast model, brain mask (2 mm) or None, first sample (mm)."""
     protocol, patient, grid = scene.protocol, scene.patient, scene.grid
     contrast = Contrast.draw(protocol.sequence, rng)
+    if protocol.contrast_sd:
+        contrast = contrast.varied(protocol.contrast_sd, rng)
     signal, brain, start = patient.render(contrast, scene.low, scene.high, protocol.head)
     signal *= scanner.bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
     image = scanner.sample(signal, start, 1.0, grid)

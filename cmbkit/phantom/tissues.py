@@ -62,6 +62,13 @@ def iron_by_age(age: float) -> float:
     return float((1 - np.exp(-IRON_RATE * age)) / (1 - np.exp(-IRON_RATE * 60)))
 
 
+def drawn_factors(sd: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Factors of grey matter's and fluid's signal, lognormal: sd of the logarithm, and twice it."""
+    if not sd:
+        return 1.0, 1.0
+    return tuple(float(v) for v in np.exp(rng.normal(0, [sd, 2 * sd])))
+
+
 def vein_chi(oxygenation: float) -> float:
     """Susceptibility of venous blood over tissue: 4 pi 0.27 Hct (1 - Y) ppm (Spees et al. 2001)."""
     return 4 * np.pi * 0.27 * HAEMATOCRIT * (1 - oxygenation)
@@ -74,12 +81,16 @@ def iron_r2star(chi, tesla: float):
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What a scan was acquired with: TE and TR in ms, angle in degrees, field in tesla."""
+    """What a scan was acquired with: TE and TR in ms, angle in degrees, field in tesla.
+
+    ``factors`` multiply the signals of grey matter and fluid (`Protocol.contrast_sd`).
+    """
 
     te_ms: float
     tr_ms: float
     flip_deg: float
     tesla: float
+    factors: tuple[float, float] = (1.0, 1.0)
 
     def magnitude(self, tissue: Tissue) -> float:
         """Steady-state signal of a tissue at the echo, M0 of water being 1."""
