@@ -45,8 +45,8 @@ class Cohort(Section):
     A dataset without an entry in ``roots`` comes from the embedded synthetic cohort, with
     ``phantom_scans`` scans of it, made by ``phantom_model``: "contrast" takes a drawn share of the
     signal and averages magnitudes, "physical" follows susceptibility, echo time and field to a
-    complex signal (`cmbkit.phantom.physical`), "wide" draws one of them and a protocol for each scan,
-    to train on (`cmbkit.phantom.wide`). Without ``datasets``, all that are named in either.
+    complex signal (`cmbkit.phantom.physical`), "wide" draws one of them and a protocol for each
+    scan, to train on (`cmbkit.phantom.wide`). Without ``datasets``, all that are named in either.
     ``bids`` adds datasets of one's own under names of one's own.
     ``splits`` moves a published dataset out of the split that section 7.1.2 gives it.
     With ``folds`` and ``fold`` the patients that would be drawn for validation are cut into so
