@@ -1,4 +1,4 @@
-"""Instance normalisation as Figure A.7 configures it (``axis = null``), or per channel."""
+"""Normalisations: by the patch as Figure A.7 configures it, per channel, or by the batch."""
 
 from functools import lru_cache
 
@@ -42,3 +42,43 @@ def instance_normalization():
             return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
 
     return InstanceNormalization
+
+
+@lru_cache(maxsize=1)
+def batch_normalization():
+    """Return Keras's layer whose training passes are one fused operation on TensorFlow.
+
+    Same variables, names and results within rounding; inference is Keras's own. Keras's training
+    pass takes a dozen operations over all voxels (benchmarks/training.md).
+    """
+    keras = use_keras()
+    if keras.backend.backend() != "tensorflow":
+        return keras.layers.BatchNormalization
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("cmbkit", name="BatchNormalization")
+    class BatchNormalization(keras.layers.BatchNormalization):  # its name is in weight files
+        """Over batch and voxels, of (batch, x, y, z, channels)."""
+
+        def call(self, inputs, training=None, mask=None):
+            if not (training and self.trainable):
+                return super().call(inputs, training=training, mask=mask)
+            fused = tf.raw_ops.FusedBatchNormV3(
+                x=tf.reshape(inputs, [-1, *inputs.shape[2:]]),
+                scale=self.gamma,
+                offset=self.beta,
+                mean=[],
+                variance=[],
+                epsilon=self.epsilon,
+                is_training=True,
+            )
+            n = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
+            variance = fused.batch_variance * (n - 1) / n  # the operation divides by n - 1
+            for kept, found in (
+                (self.moving_mean, fused.batch_mean),
+                (self.moving_variance, variance),
+            ):
+                kept.assign(kept * self.momentum + found * (1 - self.momentum))
+            return tf.reshape(fused.y, tf.shape(inputs))
+
+    return BatchNormalization

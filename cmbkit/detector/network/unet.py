@@ -11,7 +11,7 @@ import numpy as np
 
 from cmbkit.detector.network.backend import use_keras
 from cmbkit.detector.network.levels import levels
-from cmbkit.detector.network.normalization import instance_normalization
+from cmbkit.detector.network.normalization import batch_normalization, instance_normalization
 from cmbkit.params import Network
 
 PROBABILITY = "probability"
@@ -30,11 +30,7 @@ class _Builder:
     def normalize(self, x, name):
         epsilon = self.params.normalization_epsilon
         if self.params.normalization == "batch":
-            layer = self.layers.BatchNormalization(
-                momentum=BATCH_MOMENTUM,
-                epsilon=epsilon,
-                name=name,
-            )
+            layer = batch_normalization()(momentum=BATCH_MOMENTUM, epsilon=epsilon, name=name)
         else:
             layer = instance_normalization()(self.params.normalization_axis, epsilon, name=name)
         return layer(x)
