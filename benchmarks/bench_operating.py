@@ -2,11 +2,13 @@
 
 Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS ...]``. WEIGHTS are
 folders with network.json (`cmbkit train --out`), names of shipped weights, or "dark blobs", the
-untrained baseline (it and "compact" if none is given). ``--scans PARAMS`` names the parameter file
-of the scans (params/operating.yaml). Writes benchmarks/operating.md.
+untrained baseline (it and "compact" if none is given). ``--scans PARAMS ...`` names the parameter
+files of the scans (params/operating.yaml). Writes benchmarks/operating.md, or ``--out``. With
+``--settle`` the best pair, and what scores mean on these scans, go into each network.json.
 """
 
 import argparse
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,13 +18,16 @@ import yaml
 from bench_compact import predictor_of
 from timing import table
 
-from cmbkit.detector.inference.candidates import candidates
+from cmbkit.detector.inference.candidates import candidates, lowered
 from cmbkit.detector.inference.dark_blob import confidence, logits_of
 from cmbkit.detector.inference.files import map_file, write_candidates, write_logits
 from cmbkit.detector.inference.tiled import predict_standard
+from cmbkit.detector.network.weights import DESCRIPTION, describe_weights
+from cmbkit.evaluation.calibration import Calibration, fit
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
 from cmbkit.study import Study
+from cmbkit.study.curves import calls
 from cmbkit.study.operating import scan_counts
 from cmbkit.study.scan_results import BASELINE
 
@@ -63,6 +68,27 @@ def summed(found_in, params, scans, pairs, evaluation) -> pd.DataFrame:
     return keys.join(per_scan(total))
 
 
+def settle(folder: str, found: pd.DataFrame, scans, evaluation) -> Calibration:
+    """Write the best pair and the calibration on these scans into a folder of weights."""
+    path, described = describe_weights(folder)
+    best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
+    pair = {"threshold": float(best["threshold"]), "minimum_voxels": int(best["minimum_voxels"])}
+    found_in, params = finder(folder)
+    params = Inference.model_validate({**params.model_dump(), **pair})
+    tables = []
+    for scan in scans:
+        image, logits = found_in(scan)
+        with tempfile.TemporaryDirectory() as place:
+            write_logits(map_file(place, scan), image, logits)
+            tables.append(calls(scan, Path(place), lowered(params), evaluation))
+    calibration = fit(pd.concat(tables))
+    assert calibration, "too few candidates to calibrate scores on"
+    described = described.model_copy(update={"inference": params, "calibration": calibration})
+    text = json.dumps(described.model_dump(mode="json"), indent=1)
+    (path / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    return calibration
+
+
 def section(name: str, found: pd.DataFrame) -> str:
     """Table of F1 for one set of weights, and the counts at its best pair."""
     best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
@@ -92,10 +118,12 @@ def for_all(tables: list[pd.DataFrame]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("weights", nargs="*", default=[BASELINE, "compact"])
-    arguments.add_argument("--scans", type=Path, default=Path("params/operating.yaml"))
+    arguments.add_argument("--scans", type=Path, nargs="+", default=[Path("params/operating.yaml")])
+    arguments.add_argument("--out", type=Path, default=OUT)
+    arguments.add_argument("--settle", action="store_true")
     options = arguments.parse_args()
-    study = Study(**yaml.safe_load(options.scans.read_text()))
-    scans = study.cohort.split("test")
+    studies = [Study(**yaml.safe_load(path.read_text())) for path in options.scans]
+    study, scans = studies[0], [scan for one in studies for scan in one.cohort.split("test")]
     pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
     found = {
         name: summed(*finder(name), scans, pairs, study.params.evaluation)
@@ -104,14 +132,19 @@ def main() -> None:
     sections = [section(name, table) for name, table in found.items()]
     networks = [table for name, table in found.items() if name != BASELINE]
     sections += [for_all(networks)] if len(networks) > 1 else []
+    if options.settle:
+        for name, table_of in found.items():
+            made = settle(name, table_of, scans, study.params.evaluation)
+            sections.append(f"Calibration of {Path(name).name}: {made}\n")
+    places = ", ".join(f"`{path}`" for path in options.scans)
     text = f"""# Threshold and smallest size
 
-F1 on {len(scans)} scans of `{options.scans}`, which are in no training, validation or test:
+F1 on {len(scans)} scans of {places}, which are in no training, validation or test:
 probability down, smallest size in voxels across. Synthetic cohort.
 
 """
     text += "\n".join(sections)
-    OUT.write_text(text)
+    options.out.write_text(text)
     print(text)
 
 

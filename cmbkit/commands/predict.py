@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.atomic import OutputError, require_free, sweep, write_whole
+from cmbkit.evaluation.calibration import LEVEL
 from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
 from cmbkit.prediction.one_scan import detect
 from cmbkit.prediction.settings import Settings, make_settings
@@ -43,6 +44,8 @@ class Outcome:
     notes : str
         Doubts about the scan, and which echo was taken.
     microbleeds : int or None
+    low, high : int or None
+        Range of their number (`cmbkit.prediction.number`); None without a calibration.
     seconds : float
     problem : str
         One line where it failed, or was unfit.
@@ -52,6 +55,8 @@ class Outcome:
     path: str
     status: str
     microbleeds: int | None = None
+    low: int | None = None
+    high: int | None = None
     fitness: str = ""
     notes: str = ""
     seconds: float = 0.0
@@ -92,11 +97,14 @@ def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> 
 def _outcome(source: Source, status: str, record: dict | None, seconds=0.0, problem="") -> Outcome:
     """Outcome of a scan, with count and doubts if there is a record of its result."""
     verdict, notes, count = UNFIT if status == REFUSED else "", "", None
+    number: dict[str, int] = {}
     if record is not None:
         verdict, count = record["fitness"]["verdict"], int(record["microbleeds"])
         notes = "; ".join([*record["fitness"]["reasons"], *record["notes"]])
+        number = record["number"] or {}
+    ends = number.get("low"), number.get("high")
     path = str(source.path)
-    return Outcome(source.name, path, status, count, verdict, notes, seconds, problem)
+    return Outcome(source.name, path, status, count, *ends, verdict, notes, seconds, problem)
 
 
 def _earlier(folder: Path, source: Source, settings: Settings) -> dict | None:
@@ -173,7 +181,8 @@ def predict_many(
 def _summarise(outcomes: list[Outcome], out: Path) -> None:
     """Enter outcomes into ``scans.tsv``; several runs may do so at once."""
     table = pd.DataFrame([vars(outcome) for outcome in outcomes])
-    table["microbleeds"] = table["microbleeds"].astype("Int64")
+    counts = ["microbleeds", "low", "high"]
+    table[counts] = table[counts].astype("Int64")
     with held(out / LOCK):
         if (out / SUMMARY).is_file():
             before = pd.read_csv(out / SUMMARY, sep="\t", dtype="str", keep_default_na=False)
@@ -231,6 +240,8 @@ def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) ->
     doubtful = sum(outcome.fitness == DOUBTFUL for outcome in outcomes)
     have = len(outcomes) - failed - unfit
     more = "".join(f"; {n} {what}" for n, what in ((unfit, UNFIT), (doubtful, DOUBTFUL)) if n)
+    if any(outcome.high is not None for outcome in outcomes):
+        say("Ranges hold where a scan is like those that the scores were calibrated on.")
     say(f"{have} of {len(outcomes)} scans have a result; {failed} failed{more}")
     return int(failed + unfit > 0)
 
@@ -242,7 +253,10 @@ def _said(outcome: Outcome, out: Path) -> str:
     count = outcome.microbleeds
     doubt = f", {outcome.fitness}" if outcome.fitness != FIT else ""
     notes = f" ({outcome.notes})" if outcome.notes else ""
+    # a range that a doubtful scan does not deserve is left out
+    sure = outcome.high is not None and outcome.fitness == FIT
+    span = f" ({outcome.low} to {outcome.high} with {LEVEL:.0%})" if sure else ""
     return (
-        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{doubt}{notes}{kept}: "
+        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{span}{doubt}{notes}{kept}: "
         f"{out / outcome.name / 'report.html'}"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from cmbkit.evaluation.calibration import Calibration
 from cmbkit.features.describe import describe_lesions
 from cmbkit.volume import Volume
 
@@ -27,7 +28,7 @@ FLAGS = {
 COLUMNS = [
     *("id", "i", "j", "k", "x_mm", "y_mm", "z_mm", "volume_mm3", "radius_mm", "diameter_mm"),
     *("max_diameter_mm", "region", "group", "mars_region", "side", "score"),
-    *("edge_mm", "flags"),
+    *("probability", "edge_mm", "flags"),
 ]
 
 
@@ -71,6 +72,7 @@ def microbleed_table(
     found: pd.DataFrame,
     native: Volume,
     slice_mm: float | None,
+    calibration: Calibration | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per microbleed, the highest score first.
 
@@ -84,14 +86,17 @@ def microbleed_table(
         Its affine gives the voxel centres.
     slice_mm : float or None
         Slice thickness of the scan; None where only the distance of its slices is known.
+    calibration : Calibration, optional
+        Of the weights.
 
     Returns
     -------
     table : DataFrame
         `COLUMNS`: i, j, k are 0-based fractional voxels of the scan's own array, x_mm to z_mm
         RAS mm; diameter_mm is that of a ball of the volume, max_diameter_mm the longest; group
-        is that of BOMBS; score is that of ``found``, not calibrated; flags are keys of `FLAGS`,
-        separated by commas.
+        is that of BOMBS; score is that of ``found``; probability is the share of candidates of
+        such a score that were real where scores were calibrated, NaN without a calibration; flags
+        are keys of `FLAGS`, separated by commas.
     features : DataFrame
         Of `describe_lesions`, in the same order, for a rating form.
     """
@@ -113,6 +118,7 @@ def microbleed_table(
     table = features.assign(diameter_mm=2 * features["radius_mm"])
     centres = native.to_voxels(features[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3))
     table[["i", "j", "k"]] = centres
+    table["probability"] = calibration.probability(table["score"]) if calibration else np.nan
     table["flags"] = [
         ", ".join(_flags(row, image, instances, brain, slice_mm)) for row in table.itertuples()
     ]

@@ -92,6 +92,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_logits
     from cmbkit.prediction.crops import overview
+    from cmbkit.prediction.number import number_range
     from cmbkit.preprocessing.grid import to_native
     from cmbkit.preprocessing.pipeline import prepare
 
@@ -129,11 +130,13 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     clock.start("microbleeds")
     spacing = done.image.spacing
     numbered, found = candidates(logits, labels.data, spacing, settings.inference)
+    calibration = settings.description.calibration
+    number = number_range(logits, labels.data, spacing, settings.inference, calibration)
     instances = done.image.with_data(numbered)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
-        done.image, instances, labels, done.brain, found, native, given.slice_mm
+        done.image, instances, labels, done.brain, found, native, given.slice_mm, calibration
     )
     if not header.sides_known:
         table["side"], features["side"] = "unknown", "midline"
@@ -169,6 +172,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         "fitness": {"verdict": fitness.verdict, "reasons": list(fitness.reasons)},
         "notes": given.notes,
         "microbleeds": len(table),
+        "number": number,
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
         "weights": {
             "name": settings.description.name,

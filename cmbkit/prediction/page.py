@@ -56,6 +56,7 @@ def _summary(prediction) -> dict:
         "weights": prediction.record["weights"],
         "count": len(prediction),
         "fitness": prediction.fitness,
+        "number": prediction.record["number"],
         "remarks": prediction.remarks,
         "bombs": prediction.form("bombs").to_html(),
         "microbleeds": rows,

@@ -62,6 +62,7 @@ class Settings:
             "code": code,
             "scan": [file_hash(path) for path in sorted(sources)],
             "weights": self.description.sha256,
+            "calibration": self.description.model_dump(mode="json")["calibration"],
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
             "echo": self.echo,

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmbkit.detector.inference.candidates import candidates, lowered
 from cmbkit.params import Evaluation, Inference
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
-
-LOWEST_SOFTMAX = 0.1
-"""A candidate's voxels have this softmax (of the baseline, confidence) or more."""
 
 
 def calls_cached(
@@ -19,7 +17,7 @@ def calls_cached(
 ) -> pd.DataFrame:
     """`calls` of one scan, from the cache where they are there; (model, scan, map folder)."""
     model, standard, map_folder = item
-    low = Inference.model_validate({**params.model_dump(), "threshold": LOWEST_SOFTMAX})
+    low = lowered(params)
     inputs = {"map": map_folder, "scan": standard.folder, "variant": low.of_candidates()}
     folder = cache.get(
         f"curves/{model}",
@@ -37,7 +35,6 @@ def calls(
     standard: StandardScan, map_folder: Path, params: Inference, evaluation: Evaluation
 ) -> pd.DataFrame:
     """Candidates and missed CMBs of one scan: match, score and adds (`matching`)."""
-    from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels
     from cmbkit.evaluation.matching import match_instances

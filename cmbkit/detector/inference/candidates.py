@@ -19,6 +19,15 @@ softmax, the score before, 0.193.
 """
 
 
+LOWEST_SOFTMAX = 0.1
+"""Voxels of candidates for curves, calibration and the range of the number have it or more."""
+
+
+def lowered(params: Inference) -> Inference:
+    """The same with `LOWEST_SOFTMAX` as threshold."""
+    return Inference.model_validate({**params.model_dump(), "threshold": LOWEST_SOFTMAX})
+
+
 def candidates(
     logits: np.ndarray, labels: np.ndarray | None, spacing, params: Inference
 ) -> tuple[np.ndarray, pd.DataFrame]:

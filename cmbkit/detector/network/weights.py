@@ -11,10 +11,11 @@ import shutil
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
+from cmbkit.evaluation.calibration import Calibration
 from cmbkit.params import Inference, Network, Preprocessing
 from cmbkit.params.problems import problem_lines
 from cmbkit.params.sections import Section
@@ -42,6 +43,10 @@ class Description(Section):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the weight file
     parameters: int = Field(gt=0)  # how many weights the network has
     training: dict[str, Any] = Field(default_factory=dict)  # summary of the training, any JSON
+    # what scores mean, on scans of neither training nor test
+    calibration: (
+        Annotated[Calibration, BeforeValidator(TypeAdapter(Calibration).validate_python)] | None
+    ) = None
 
 
 @dataclass(frozen=True)

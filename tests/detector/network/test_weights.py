@@ -45,6 +45,16 @@ def test_what_is_written_comes_back(folder, tiny_network):
     assert d.network == tiny_network and d.training == {"epochs": 0}
 
 
+def test_a_calibration_is_read_with_the_rest(folder):
+    assert describe_weights(folder)[1].calibration is None
+    change(folder, calibration={"slope": 1, "intercept": -2.5, "recall": 0.8, "n": 40, "real": 9})
+    found = describe_weights(folder)[1].calibration
+    assert found.probability(2.5) == 0.5
+    change(folder, calibration={"slope": 1})
+    with pytest.raises(WeightsError, match=r"network\.json: calibration\.intercept"):
+        describe_weights(folder)
+
+
 def test_from_a_weight_file_of_training(folder, tiny_network, tmp_path):
     source = folder / "network.weights.h5"
     rest = {"network": tiny_network, "preprocessing": Preprocessing(), "inference": Inference()}
