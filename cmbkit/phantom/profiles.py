@@ -41,6 +41,8 @@ class Protocol:
         (physical model).
     contrast_sd : float
         By how much tissues' signals differ from what they should be (`cmbkit.phantom.wide`).
+    stray : float
+        Mean number of vessels that run anywhere (`wide.draw_stray`).
     """
 
     sequence: str
@@ -59,6 +61,7 @@ class Protocol:
     te_low_field_ms: tuple[float, float] | None = None
     kspace: float = 1.0
     contrast_sd: float = 0.0
+    stray: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmbkit.ball import ball_radius
-from cmbkit.phantom import lesions, mimics, physical, scanner, sources, veins
+from cmbkit.phantom import lesions, mimics, physical, scanner, sources, veins, wide
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.template import CAVITIES
@@ -208,6 +208,10 @@ def _scene(protocol, patient_seed, rng, radii_mm, pathology, crop, new_radii_mm,
         tubes = veins.draw_trees(more)
         tubes += mimics.draw_vessels(tubes, more)
         blobs += mimics.draw_calcified(more, accept)
+    if protocol.stray:
+        more = np.random.default_rng([*patient_seed, 13])
+        tubes += wide.draw_stray(protocol.stray, more)
+        blobs += wide.draw_plexus(more, accept)
     blobs += lesions.draw_pathology(body, accept, pathology)
     cmbs = lesions.draw_microbleeds(
         radii_mm,

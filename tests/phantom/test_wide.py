@@ -78,3 +78,26 @@ def test_a_wide_cohort_draws_a_protocol_and_a_model_for_each_scan(monkeypatch, t
     assert 16 <= sum(model == "physical" for _, model, _ in asked) <= 32
     assert 3 <= sum(crop for *_, crop in asked) <= 18
     assert all(protocol.head for protocol, *_ in asked)
+
+
+def test_stray_vessels_run_in_every_direction_and_stay_in_their_sizes():
+    tubes = [t for n in range(8) for t in wide.draw_stray(60, np.random.default_rng(n))]
+    assert len(tubes) == pytest.approx(8 * 60, abs=4 * np.sqrt(8 * 60))  # Poisson
+    ends = np.array([t.path[-1] - t.path[0] for t in tubes])
+    length = np.linalg.norm(ends, axis=1)
+    assert 2 < length.min() < length.max() <= 50
+    # of a uniform direction each component is uniform from -1 to 1: mean 0, variance 1/3
+    directions = ends / length[:, None]
+    np.testing.assert_allclose(directions.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(directions.var(axis=0), 1 / 3, atol=0.05)
+    radii = [t.radius_mm for t in tubes]
+    assert 0.2 <= min(radii) < 0.3 < 1.0 < max(radii) <= 1.1
+
+
+def test_plexus_calcifications_lie_in_the_lateral_ventricles():
+    blobs = [
+        b for n in range(20) for b in wide.draw_plexus(np.random.default_rng(n), lambda _: True)
+    ]
+    assert 30 <= len(blobs) <= 90
+    assert {b.kind for b in blobs} == {"calcification"}
+    assert np.mean([b.label in (4, 43) for b in blobs]) > 0.9  # the others within half a voxel
