@@ -1,4 +1,4 @@
-"""Do methods differ, for other readers and other patients too (Obuchowski and Rockette 1995)?
+"""Methods read by several readers: does one do better (Obuchowski and Rockette 1995).
 
 With Hillis's degrees of freedom (2007). On normalised pseudovalues, the analysis of variance of
 Dorfman, Berbaum and Metz (1992) gives the same F, degrees of freedom and p as this one with
