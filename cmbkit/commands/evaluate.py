@@ -16,11 +16,11 @@ from cmbkit.published.thesis_audit import audit
 from cmbkit.published.thesis_cohort import CONTRADICTION
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.running.report import shortened
-from cmbkit.scoring.annotations import Labelled
 from cmbkit.scoring.page import add_rules, build_page, remark_lines
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
 from cmbkit.scoring.rules import calls_of_files
 from cmbkit.scoring.run import EvaluateOptions, Result, evaluate_files
+from cmbkit.scoring.sides import Labelled
 
 SHOWN = 20
 
@@ -85,7 +85,7 @@ def evaluate_command(
     given : dict
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
-        See `annotations.read_pair`.
+        See `sides.read_pair`.
     rules : {"own", "all"}
         ``all``: the page also has every rule of `cmbkit.evaluation.rules` side by side.
     by : tuple of str
