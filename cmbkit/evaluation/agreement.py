@@ -168,13 +168,15 @@ def intraclass_interval(ratings) -> dict[str, tuple[float, float]]:
 def limits_interval(first, second) -> dict[str, tuple[float, float]]:
     """95 % intervals of `bland_altman` by Student's t, scans as independent units.
 
-    The variance of a limit is s^2 (1 / n + 1.96^2 / (2 (n - 1))) (Bland and Altman 1999).
+    The variance of a limit is s^2 (1 / n + 1.96^2 / (2 (n - 1))) (Bland and Altman 1999). NaN
+    where the differences do not differ.
     """
     gap = np.asarray(second, float) - np.asarray(first, float)
     n, found = gap.size, {}
+    spread = gap.std(ddof=1) if n > 1 and np.ptp(gap) > 0 else np.nan
     for name, value in bland_altman(first, second).items():
-        extra = 0 if name == "bias" else 1.96**2 / (2 * (n - 1))
-        half = t.ppf(0.975, n - 1) * gap.std(ddof=1) * np.sqrt(1 / n + extra)
+        extra = 0 if name == "bias" else 1.96**2 / (2 * max(n - 1, 1))
+        half = t.ppf(0.975, n - 1) * spread * np.sqrt(1 / n + extra)
         found[name] = (float(value[0] - half), float(value[0] + half))
     return found
 

@@ -119,5 +119,5 @@ def _test(ratio, df_1, df_2) -> tuple:
 
 
 def _width(mean_square, readers, df) -> tuple:
-    error = np.sqrt(2 / readers * mean_square)
+    error = np.sqrt(2 / readers * mean_square) or np.nan
     return error, (norm.ppf(0.975) if np.isinf(df) else t.ppf(0.975, df)) * error

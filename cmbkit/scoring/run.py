@@ -38,6 +38,8 @@ class EvaluateOptions:
         Columns of the scan table that make further subgroups.
     name, other : str
         Of the detector and of the one it is compared with.
+    uncertain : str
+        One of `uncertain.WORDS`.
     seed : int
     """
 
@@ -47,6 +49,7 @@ class EvaluateOptions:
     by: tuple[str, ...] = ()
     name: str = "this detector"
     other: str = "the other"
+    uncertain: str = "counted"
     seed: int = 2024
 
 
