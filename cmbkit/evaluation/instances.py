@@ -208,8 +208,9 @@ def some_of(instances: Instances, which) -> Instances:
     which = np.asarray(which, bool)
     inside = which[instances.owner]
     owner = (np.cumsum(which) - 1)[instances.owner[inside]]
-    kept = (part[which] for part in (instances.ids, instances.centres_mm, instances.sizes))
-    return Instances(*kept, instances.voxels[inside], owner, instances.shape)
+    ids, centres, sizes = instances.ids, instances.centres_mm, instances.sizes
+    voxels = instances.voxels[inside]
+    return Instances(ids[which], centres[which], sizes[which], voxels, owner, instances.shape)
 
 
 def on_grid(points: Instances, shape, affine) -> Instances:

@@ -4,7 +4,7 @@ Marks of different readers that mean the same microbleed form one finding; a tab
 has a column of votes per reader, and everything else follows from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist, squareform
 
 from cmbkit.evaluation.instances import Instances
-from cmbkit.evaluation.metrics import aggregate, divide
+from cmbkit.evaluation.metrics import divide
 
 FEWEST_TO_WEIGH = 3
 """Readers; the votes of two do not tell which of them errs."""
+MOST_STEPS = 1000
 PLACE = ("x_mm", "y_mm", "z_mm")
 
 
@@ -70,7 +71,7 @@ def majority(votes) -> np.ndarray:
     return 2 * votes.sum(axis=1) > votes.shape[1]
 
 
-def weigh(votes, *, steps: int = 1000) -> tuple[np.ndarray, pd.DataFrame]:
+def weigh(votes) -> tuple[np.ndarray, pd.DataFrame]:
     """Probability that each finding is real, and how good each reader is, from votes alone.
 
     Expectation and maximisation (Dawid and Skene 1979; STAPLE, Warfield et al. 2004, does so on
@@ -99,7 +100,7 @@ def weigh(votes, *, steps: int = 1000) -> tuple[np.ndarray, pd.DataFrame]:
         raise ValueError(f"votes: expected three readers or more, found {votes.shape[1]}")
     real = votes.mean(axis=1)
     rates = np.zeros((2, votes.shape[1]))
-    for _ in range(steps):
+    for _ in range(MOST_STEPS):
         both = np.stack([real, 1 - real])
         before, rates = rates, (both @ votes + 1) / (both.sum(axis=1)[:, None] + 2)
         share = (both.sum(axis=1) + 1) / (len(votes) + 2)
@@ -140,26 +141,3 @@ def against(found: pd.DataFrame, scans: pd.DataFrame, reference, said) -> pd.Dat
     table = table.reindex(scans["uid"], fill_value=0).astype(int)
     who = scans[["uid", "dataset", "patient"]].reset_index(drop=True)
     return who.join(table.reset_index(drop=True))
-
-
-def figures_against_raters(
-    found: pd.DataFrame,
-    scans: pd.DataFrame,
-    methods: Sequence[str],
-    raters: Sequence[str],
-    weights: np.ndarray | None = None,
-    figure: str = "pooled_f1",
-) -> np.ndarray:
-    """A figure of merit of each method against each rater, shape (methods, raters, samples).
-
-    ``weights`` of the scans and ``figure`` as in `metrics.aggregate`.
-    """
-    return np.array(
-        [
-            [
-                aggregate(against(found, scans, found[rater], found[method]), weights)[figure]
-                for rater in raters
-            ]
-            for method in methods
-        ]
-    )

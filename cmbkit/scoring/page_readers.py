@@ -16,11 +16,11 @@ from cmbkit.evaluation.agreement import (
     limits_interval,
 )
 from cmbkit.evaluation.intervals import FEWEST_PATIENTS
+from cmbkit.evaluation.metrics import aggregate
 from cmbkit.evaluation.multireader import ANALYSES, jackknife_covariance, obuchowski_rockette
 from cmbkit.evaluation.readers import (
     FEWEST_TO_WEIGH,
     against,
-    figures_against_raters,
     majority,
     weigh,
 )
@@ -160,23 +160,19 @@ def against_consensus(found, scans, raters, detectors, params: Evaluation) -> pd
         One row per reader and reference: reader, reference, the columns of `statistics.summary`
         and, from three raters on, weight_sensitivity and weight_false of `readers.weigh`.
     """
-    rows, weights = [], pd.DataFrame(columns=["sensitivity", "false_share"])
-    probability = None
-    if len(raters) >= FEWEST_TO_WEIGH:
-        probability, weights = weigh(found[list(raters)])
-        weights.index = pd.Index(raters)
+    rows, enough = [], len(raters) >= FEWEST_TO_WEIGH
+    probability, rates = weigh(found[list(raters)]) if enough else (None, None)
     for reader in (*raters, *detectors):
-        others = [name for name in raters if name != reader]
-        references = {OTHERS: majority(found[others])}
-        if probability is not None and reader in detectors:
+        references = {OTHERS: majority(found[[name for name in raters if name != reader]])}
+        if enough and reader in detectors:
             references[WEIGHTED] = probability > 0.5
         for name, reference in references.items():
-            counts = against(found, scans, reference, found[reader])
-            of = summary(counts, params)
+            of = summary(against(found, scans, reference, found[reader]), params)
             rows.append({"reader": reader, "reference": name, **of})
-            if reader in weights.index:
-                rows[-1]["weight_sensitivity"] = weights.loc[reader, "sensitivity"]
-                rows[-1]["weight_false"] = weights.loc[reader, "false_share"]
+            if enough and reader in raters:
+                rates_of = rates.loc[raters.index(reader)]
+                rows[-1]["weight_sensitivity"] = rates_of["sensitivity"]
+                rows[-1]["weight_false"] = rates_of["false_share"]
     table = pd.DataFrame(rows)
     columns = [
         Column("reader", "Reader"),
@@ -204,10 +200,11 @@ def detectors_compared(found, scans, detectors: Sequence[str], raters) -> pd.Dat
         One row per analysis: analysis, first, second (mean F1 over raters), difference with _low
         and _high, f, df_1, df_2, p_value.
     """
-    both = (found, scans, detectors, raters)
-    figures = figures_against_raters(*both)[..., 0]
-    without = figures_against_raters(*both, left_out(scans))
-    test = obuchowski_rockette(figures, jackknife_covariance(without))
+    weights = np.vstack([np.ones(len(scans)), left_out(scans)])
+    rows = [[against(found, scans, found[r], found[name]) for r in raters] for name in detectors]
+    f1 = np.array([[aggregate(row, weights)["pooled_f1"] for row in own] for own in rows])
+    figures = f1[..., 0]
+    test = obuchowski_rockette(figures, jackknife_covariance(f1[..., 1:]))
     first, second = figures.mean(axis=1)
     table = test.assign(first=first, second=second, difference=first - second)
     table["difference_low"] = table["difference"] - table["half"]

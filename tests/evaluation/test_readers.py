@@ -4,7 +4,7 @@ import pytest
 
 from cmbkit.evaluation.instances import from_points
 from cmbkit.evaluation.matching import match_instances
-from cmbkit.evaluation.readers import against, figures_against_raters, findings, majority, weigh
+from cmbkit.evaluation.readers import against, findings, majority, weigh
 
 
 def marks(*places):
@@ -57,5 +57,3 @@ def test_each_against_each():
     assert rows[columns].to_numpy().tolist() == [
         ["a", 2, 3, 2, 1, 0], ["b", 0, 0, 0, 0, 0], ["c", 1, 0, 0, 0, 1],
     ]  # fmt: skip
-    figures = figures_against_raters(found, scans, ["A"], ["B", "A"])
-    assert figures[:, :, 0].tolist() == [[pytest.approx(4 / 6), 1]]
