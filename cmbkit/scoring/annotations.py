@@ -85,6 +85,11 @@ def read_mask(
     require_mask(volume, name)
     remarks = [f"{name}: {doubt}" for doubt in volume.doubts]
     uncertain: tuple[int, ...] = ()
+    if labelled and rated:
+        raise AnnotationError(
+            f"{name}: expected 0, 1 (certain) and 2 (uncertain) to ignore what is uncertain, found "
+            "one integer per microbleed; --labelled none, or points with a column certainty"
+        )
     if labelled:
         instances = from_labels(volume.data, volume.affine, name)
         remarks += [*require_labels(volume, name), *layouts.beside_remarks(name, instances)]

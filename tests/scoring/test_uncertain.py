@@ -48,6 +48,8 @@ def test_what_a_mask_or_a_table_must_say(tmp_path):
     three = line([5, 20], [1, 3]).write(tmp_path / "three.nii.gz")
     with pytest.raises(ScanFailures, match=r"expected 0, 1 \(certain\) and 2 .* found 3"):
         counts(three, said, ignore_uncertain=True)
+    with pytest.raises(ScanFailures, match="found one integer per microbleed"):
+        counts(said, said, ignore_uncertain=True, labelled="reference")
     (tmp_path / "odd.csv").write_text("x_mm,y_mm,z_mm,certainty\n1,2,3,maybe\n")
     with pytest.raises(ValueError, match=r"certainty: .* found 'maybe'"):
         read_points(tmp_path / "odd.csv")
