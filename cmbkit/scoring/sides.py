@@ -14,7 +14,8 @@ from cmbkit.scoring.suspicions import AnnotationError
 
 Labelled = Literal["by name", "predictions", "reference", "both", "none"]
 """Whose masks hold one integer per microbleed. "by name": those whose names say so, as
-``..._desc-cmb_dseg.nii.gz`` of `cmbkit.datasets.bids` and of ``cmbkit predict``."""
+``..._desc-cmb_dseg.nii.gz`` of `cmbkit.datasets.bids` and of ``cmbkit predict``, and tools' labels
+(`cmbkit.scoring.layouts`)."""
 
 
 def labelled_sides(word: Labelled, reference, predicted) -> tuple[bool, bool]:
