@@ -8,8 +8,11 @@ import pytest
 
 ENTRIES = {
     "cmbkit": ["predict"],
-    "cmbkit.evaluation.matching": ["match"],
+    "cmbkit.evaluation.agreement": ["intraclass"],
     "cmbkit.evaluation.curves": ["froc"],
+    "cmbkit.evaluation.matching": ["match"],
+    "cmbkit.evaluation.multireader": ["obuchowski_rockette"],
+    "cmbkit.evaluation.readers": ["findings"],
     "cmbkit.preprocessing.grid": ["resample_linear", "standard_grid", "to_native"],
     "cmbkit.scoring.run": ["evaluate_files"],
     "cmbkit.study": ["Study.read"],

@@ -28,7 +28,11 @@ def evaluate(
     name: Annotated[str, typer.Option(help="The detector's name.")] = "this detector",
     other: Annotated[str, typer.Option(help="The other detector's name.")] = "the other",
     pattern: Annotated[
-        str | None, typer.Option(help="Names of predicted files, e.g. '*_dseg.nii.gz'.")
+        str | None,
+        typer.Option(
+            help="Names of predicted files, e.g. '*_dseg.nii.gz', or whose output they are: "
+            "nnunet, nndetection, shivai, censyncmb, microbleednet, valdo, bids, slicer."
+        ),
     ] = None,
     reference_pattern: Annotated[str | None, typer.Option(help="Names of annotated files.")] = None,
     labels_pattern: Annotated[str | None, typer.Option(help="Names of label images.")] = None,
@@ -52,6 +56,17 @@ def evaluate(
     rules: Annotated[
         str, typer.Option(help="own; all: also a table of every matching rule of the field.")
     ] = "own",
+    uncertain: Annotated[
+        str,
+        typer.Option(
+            help="Annotated CMBs called uncertain (2 in a mask, a column certainty): counted, "
+            "ignored or both."
+        ),
+    ] = "counted",
+    readers: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a further rater's marks, for agreement and a consensus."),
+    ] = None,
     by: Annotated[list[str] | None, typer.Option(help="Scan-table column for subgroups.")] = None,
     skip_unpaired: Annotated[
         bool, typer.Option(help="Go on when files have no partner; the page lists them.")
@@ -85,6 +100,8 @@ def evaluate(
         labelled=labelled,
         connectivity=connectivity,
         rules=rules,
+        uncertain=uncertain,
+        readers=tuple(readers or ()),
         by=tuple(by or ()),
         skip_unpaired=skip_unpaired,
         seed=seed,

@@ -16,11 +16,14 @@ from cmbkit.published.thesis_audit import audit
 from cmbkit.published.thesis_cohort import CONTRADICTION
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.running.report import shortened
-from cmbkit.scoring.annotations import Labelled
-from cmbkit.scoring.page import add_rules, build_page, remark_lines
+from cmbkit.scoring.page import add_rules, add_uncertain, build_page, remark_lines
+from cmbkit.scoring.page_readers import add_readers
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
+from cmbkit.scoring.readers import findings_of_files, reader_names
 from cmbkit.scoring.rules import calls_of_files
 from cmbkit.scoring.run import EvaluateOptions, Result, evaluate_files
+from cmbkit.scoring.sides import Labelled
+from cmbkit.scoring.uncertain import WORDS
 
 SHOWN = 20
 
@@ -42,6 +45,13 @@ def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:
     return pairs
 
 
+def _same_scans(pairs: Pairs, path, reference, skip_unpaired: bool, **how) -> Pairs:
+    others = _complete(pair_files(path, reference, **how), skip_unpaired)
+    if list(others.listing["uid"]) != list(pairs.listing["uid"]):
+        raise PairingError(f"{path}: expected files of the same scans as the predictions")
+    return others
+
+
 def evaluate_command(
     predictions,
     reference,
@@ -58,6 +68,8 @@ def evaluate_command(
     labelled: Labelled = "by name",
     connectivity: int = 6,
     rules: str = "own",
+    uncertain: str = "counted",
+    readers: tuple = (),
     by: tuple[str, ...] = (),
     skip_unpaired: bool = False,
     seed: int = 2024,
@@ -79,15 +91,20 @@ def evaluate_command(
     names : (str, str)
         Of the two detectors.
     patterns : (str, str, str, str)
-        Of the file names of predictions, annotations, labels and probabilities.
+        Of the file names of predictions, annotations, labels and probabilities; of the first two
+        also the word of a layout (`cmbkit.scoring.layouts`).
     parameters : path-like, optional
         Parameter file; its evaluation section counts.
     given : dict
         Values of `cmbkit.params.Evaluation` that replace those of the file.
     labelled, connectivity
-        See `annotations.read_pair`.
+        See `sides.read_pair`.
     rules : {"own", "all"}
         ``all``: the page also has every rule of `cmbkit.evaluation.rules` side by side.
+    uncertain : {"counted", "ignored", "both"}
+        What annotated microbleeds are of which the rater was not certain (`scoring.uncertain`).
+    readers : tuple of path-like
+        What further raters marked in the same scans; the page then has a section on readers.
     by : tuple of str
         Columns of the scan table.
     skip_unpaired : bool
@@ -107,9 +124,14 @@ def evaluate_command(
         raise ParameterError(f"connectivity: expected 6, 18 or 26, found {connectivity}")
     if rules not in ("own", "all"):
         raise ParameterError(f"rules: expected 'own' or 'all', found {rules!r}")
+    if uncertain not in WORDS:
+        raise ParameterError(f"uncertain: expected one of {', '.join(WORDS)}, found {uncertain!r}")
     params = _parameters(parameters, given or {})
-    reading = {"params": params, "labelled": labelled, "connectivity": connectivity}
-    options = EvaluateOptions(**reading, by=tuple(by), name=names[0], other=names[1], seed=seed)
+    how = {"labelled": labelled, "connectivity": connectivity}
+    options = EvaluateOptions(
+        params, **how, by=tuple(by), name=names[0], other=names[1], uncertain=uncertain, seed=seed
+    )
+    how |= {"workers": workers}
     extra = {"labels": (labels, patterns[2]), "probability": (probabilities, patterns[3])}
     extra = {name: given for name, given in extra.items() if given[0] is not None}
     shared = {"scan_table": scan_table, "patterns": patterns[:2]}
@@ -119,20 +141,29 @@ def evaluate_command(
         raise PairingError(f"by: expected columns of the scan table, found {', '.join(lost)}")
     second = None
     if against is not None:
-        second = _complete(pair_files(against, reference, **shared), skip_unpaired)
-        if list(second.listing["uid"]) != list(pairs.listing["uid"]):
-            raise PairingError(f"{against}: expected predictions of the same scans")
-    result = evaluate_files(pairs.listing, **reading, workers=workers)
-    other = None
-    if second is not None:
-        other = evaluate_files(second.listing, **reading, workers=workers)
+        second = _same_scans(pairs, against, reference, skip_unpaired, **shared)
+    shared["patterns"] = (patterns[1], patterns[1])
+    more = [_same_scans(pairs, path, reference, skip_unpaired, **shared) for path in readers]
+    both = zip(names, (pairs, second), strict=True)
+    detectors = {name: each.listing["predicted"] for name, each in both if each}
+    raters = reader_names(reference, readers, tuple(detectors)) if readers else []
+    reading = {"params": params, "ignore_uncertain": uncertain == "ignored", **how}
+    result = evaluate_files(pairs.listing, **reading)
+    other = evaluate_files(second.listing, **reading) if second is not None else None
     unused = list(dict.fromkeys([*pairs.unused, *(second.unused if second else ())]))
     for line in _told(result, other, unused):
         tell(line)
     page = build_page(result, options, pairs.alone, other, unused)
+    if uncertain == "both":
+        reading["ignore_uncertain"] = True
+        add_uncertain(page, result, evaluate_files(pairs.listing, **reading), params)
+    if readers:
+        files = (pairs.listing["reference"], *(each.listing["predicted"] for each in more))
+        marked = dict(zip(raters, files, strict=True))
+        found = findings_of_files(marked, detectors, pairs.listing, params=params, **how)
+        add_readers(page, found, result.scans, raters, list(detectors), params)
     if rules == "all":
         sides = zip((pairs, second), names, strict=True)
-        how = {"labelled": labelled, "connectivity": connectivity, "workers": workers}
         add_rules(page, [calls_of_files(p.listing, name, **how) for p, name in sides if p], params)
     return page.write(out, force=force)
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.stats import f, t
 
 from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.metrics import divide
@@ -89,12 +90,28 @@ def confusion(first: pd.Series, second: pd.Series, rows, columns) -> pd.DataFram
     return table.rename_axis(columns=None)
 
 
-def intraclass(first, second, weights=None) -> dict[str, np.ndarray]:
-    """Intraclass correlation of two counts, single measures (Shrout and Fleiss 1979).
+def _mean_squares(ratings, weights=None) -> tuple[np.ndarray, ...]:
+    """Of scans, raters and the rest, in the two-way analysis of variance; number of scans."""
+    ratings = np.asarray(ratings, float)
+    weights = np.ones((1, len(ratings))) if weights is None else np.asarray(weights, float)
+    k, n = ratings.shape[1], weights.sum(axis=1)
+    middle = ratings.mean(axis=1)
+    raters = divide(weights @ ratings, n[:, None])
+    grand = raters.mean(axis=1)
+    between = k * (weights * (middle - grand[:, None]) ** 2).sum(axis=1)
+    rest = ratings - middle[:, None] - raters[:, None, :] + grand[:, None, None]
+    rest = (weights[:, :, None] * rest**2).sum(axis=(1, 2))
+    columns = n * raters.var(axis=1, ddof=1)
+    return divide(between, n - 1), columns, divide(rest, (n - 1) * (k - 1)), n
+
+
+def intraclass(ratings, weights=None) -> dict[str, np.ndarray]:
+    """Intraclass correlation of counts, single measures (Shrout and Fleiss 1979).
 
     Parameters
     ----------
-    first, second : array-like, shape (scans,)
+    ratings : array-like, shape (scans, raters)
+        By two raters or more.
     weights : ndarray, shape (samples, scans), optional
         How often each scan counts.
 
@@ -103,20 +120,65 @@ def intraclass(first, second, weights=None) -> dict[str, np.ndarray]:
     dict of ndarray, shape (samples,)
         ``icc_2_1`` (absolute agreement: a constant offset counts against it) and ``icc_3_1``
         (consistency: it does not). NaN for fewer than two scans or without any spread.
+
+    Examples
+    --------
+    Four judges of six, Table 2 of Shrout and Fleiss:
+
+    >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6]]
+    >>> judges += [[10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> {name: float(value[0].round(2)) for name, value in intraclass(judges).items()}
+    {'icc_2_1': 0.29, 'icc_3_1': 0.71}
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    weights = np.ones((1, first.size)) if weights is None else np.asarray(weights, float)
-    n = weights.sum(axis=1)
-    gap, middle = first - second, (first + second) / 2
-    mean_gap, mean_middle = divide(weights @ gap, n), divide(weights @ middle, n)
-    rows = 2 * (weights * (middle - mean_middle[:, None]) ** 2).sum(axis=1)
-    error = (weights * (gap - mean_gap[:, None]) ** 2).sum(axis=1) / 2
-    rows, error = divide(rows, n - 1), divide(error, n - 1)
-    columns = n * mean_gap**2 / 2
+    k = np.shape(ratings)[1]
+    scans, raters, rest, n = _mean_squares(ratings, weights)
+    below = scans + (k - 1) * rest
     return {
-        "icc_2_1": divide(rows - error, rows + error + 2 * divide(columns - error, n)),
-        "icc_3_1": divide(rows - error, rows + error),
+        "icc_2_1": divide(scans - rest, below + k * divide(raters - rest, n)),
+        "icc_3_1": divide(scans - rest, below),
     }
+
+
+def intraclass_interval(ratings) -> dict[str, tuple[float, float]]:
+    """95 % intervals of `intraclass` by the F distribution, scans as independent units.
+
+    Shrout and Fleiss (1979), McGraw and Wong (1996). NaN where scans, or raters, do not differ.
+    """
+    n, k = np.shape(ratings)
+    scans, raters, rest, _ = (float(value[0]) for value in _mean_squares(ratings))
+    if not (scans > 0 and rest > 0):
+        return dict.fromkeys(("icc_2_1", "icc_3_1"), (np.nan, np.nan))
+    free = (n - 1) * (k - 1)
+    low = scans / rest / f.ppf(0.975, n - 1, free)
+    high = scans / rest * f.ppf(0.975, free, n - 1)
+    r = float(intraclass(ratings)["icc_2_1"][0])
+    a, b = k * r / (n * (1 - r)), 1 + k * r * (n - 1) / (n * (1 - r))
+    df = (a * raters + b * rest) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * rest) ** 2 / free)
+    below = k * raters + (k * n - k - n) * rest
+    lower, upper = f.ppf(0.975, n - 1, df), f.ppf(0.975, df, n - 1)
+    return {
+        "icc_2_1": (
+            n * (scans - lower * rest) / (lower * below + n * scans),
+            n * (upper * scans - rest) / (below + n * upper * scans),
+        ),
+        "icc_3_1": tuple((x - 1) / (x + k - 1) for x in (low, high)),
+    }
+
+
+def limits_interval(first, second) -> dict[str, tuple[float, float]]:
+    """95 % intervals of `bland_altman` by Student's t, scans as independent units.
+
+    The variance of a limit is s^2 (1 / n + 1.96^2 / (2 (n - 1))) (Bland and Altman 1999). NaN
+    where the differences do not differ.
+    """
+    gap = np.asarray(second, float) - np.asarray(first, float)
+    n, found = gap.size, {}
+    spread = gap.std(ddof=1) if n > 1 and np.ptp(gap) > 0 else np.nan
+    for name, value in bland_altman(first, second).items():
+        extra = 0 if name == "bias" else 1.96**2 / (2 * max(n - 1, 1))
+        half = t.ppf(0.975, n - 1) * spread * np.sqrt(1 / n + extra)
+        found[name] = (float(value[0] - half), float(value[0] + half))
+    return found
 
 
 def bland_altman(first, second, weights=None) -> dict[str, np.ndarray]:
@@ -145,7 +207,7 @@ def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]
         "kappa_bands": kappa(*bands, n_bands, "none", weights),
         "kappa_bands_linear": kappa(*bands, n_bands, "linear", weights),
         "kappa_bands_quadratic": kappa(*bands, n_bands, "quadratic", weights),
-        **intraclass(truth, said, weights),
+        **intraclass(np.stack([truth, said], axis=1), weights),
         **bland_altman(truth, said, weights),
         "lesion_dice": divide(2 * tp, 2 * tp + fp + fn),
     }

@@ -203,6 +203,16 @@ def from_points(points_mm) -> Instances:
     return Instances(np.arange(1, n + 1), points, np.zeros(n, int), empty, empty, None)
 
 
+def some_of(instances: Instances, which) -> Instances:
+    """Some microbleeds, with their ids; ``which``, bool, shape (n,)."""
+    which = np.asarray(which, bool)
+    inside = which[instances.owner]
+    owner = (np.cumsum(which) - 1)[instances.owner[inside]]
+    ids, centres, sizes = instances.ids, instances.centres_mm, instances.sizes
+    voxels = instances.voxels[inside]
+    return Instances(ids[which], centres[which], sizes[which], voxels, owner, instances.shape)
+
+
 def on_grid(points: Instances, shape, affine) -> Instances:
     """Points as one-voxel marks on a grid; those outside keep no voxel.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from cmbkit.evaluation import subgroups
 from cmbkit.evaluation.curves import froc
 from cmbkit.evaluation.hypotheses import compare_models
+from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.published.literature import beside_own
 from cmbkit.reporting.layout import Column, laid_out
@@ -70,6 +71,17 @@ def add_rules(page: OnePage, calls: Sequence[tuple], params: Evaluation) -> None
     page.table("rules_changed", changed, "Microbleeds whose call depends on the rule")
 
 
+def add_uncertain(page: OnePage, counted: Result, ignored: Result, params: Evaluation) -> None:
+    """Add the detection with uncertain microbleeds counted beside that with them ignored."""
+    both = {"counted": counted.scans, "ignored": ignored.scans}
+    rows = pd.DataFrame([{"word": word, **summary(one, params)} for word, one in both.items()])
+    columns = [Column("word", "Uncertain microbleeds"), *tables.POOLED]
+    shown = [column for column in columns if not column.key.endswith("_wilson")]
+    note = f"Ignored: neither found nor missed. Brackets: {tables.UNITS}."
+    page.section("Microbleeds of which the rater was not certain")
+    page.table("uncertain", laid_out(rows, shown, note=note), "Counted and ignored")
+
+
 def remark_lines(scans: pd.DataFrame) -> list[str]:
     """One line per scan about which there is something to say (its column remarks)."""
     said = scans[scans["remarks"] != ""]
@@ -91,6 +103,7 @@ def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[s
         "Scans without annotated CMBs": int((scans["n_gt"] == 0).sum()),
         "Matching": rule_text(params),
         "Microbleeds in a mask": components,
+        "Annotated CMBs called uncertain": options.uncertain,
         "NaN rule": f"undefined rates of a scan are left out; {F1_RULES[params.nan_rule]}",
         "Intervals": "95 %; patients as units; the method of each in the CSV files",
         "Bootstrap samples of patients": params.bootstrap_samples,

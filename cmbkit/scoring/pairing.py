@@ -12,7 +12,8 @@ import pandas as pd
 from cmbkit.datasets.bids import is_annotation
 from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.image_file import ending_of, is_image_file
-from cmbkit.scoring.annotations import POINT_ENDINGS
+from cmbkit.scoring.layouts import LAYOUTS, SUMMARY, files_of, of_summary, scan_of
+from cmbkit.scoring.points import POINT_ENDINGS
 
 SCAN_ENTITIES = ("sub", "ses", "acq", "run", "echo")
 MORE_ENTITIES = ((), ("rec",), ("rec", "part"))
@@ -57,12 +58,13 @@ def bids_key(name: str, more=()) -> str | None:
 def scan_names(paths: list[Path]) -> list[str]:
     """Name of the scan that each file of a folder is about.
 
+    Names of a tool as `cmbkit.scoring.layouts` reads them.
     BIDS names by `bids_key`, with reconstruction and part where the rest tells files not apart.
     Other names lose what `OURS` adds to them, and the last words (after
     ``_``, ``-`` or ``.``) that all files of the folder share, as "_mask" in 01_mask.nii.gz,
     02_mask.nii.gz.
     """
-    stems = [OURS.sub("", stem(path)) for path in paths]
+    stems = [scan_of(path) or OURS.sub("", stem(path)) for path in paths]
     for more in MORE_ENTITIES:
         keys = [key for name in stems if (key := bids_key(name, more))]
         if len(set(keys)) == len(stems):
@@ -70,7 +72,7 @@ def scan_names(paths: list[Path]) -> list[str]:
     keys = [key for name in stems if (key := bids_key(name))]
     if len(keys) == len(stems):
         return keys
-    while len(stems) > 1:
+    while len(stems) > 1 and not any(map(scan_of, paths)):
         cut = [re.match(r"(.+)([_.-][^_.-]+)$", name) for name in stems]
         if not all(cut) or len({found[2] for found in cut}) > 1:
             break
@@ -86,10 +88,12 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
     folder : path-like
         Searched with its subfolders, for files that say by their name that they hold
         microbleeds, as ``cmbkit predict`` and VALDO write them and `cmbkit.datasets.bids` reads
-        them; where there are none, for masks (`cmbkit.image_file.ENDINGS`), else for lists of
-        points (`cmbkit.scoring.annotations.POINT_ENDINGS`; workbooks where no others are).
+        them; where there are none, for those of a tool (`cmbkit.scoring.layouts`), then for
+        masks (`cmbkit.image_file.ENDINGS`), else for lists of points
+        (`cmbkit.scoring.points.POINT_ENDINGS`; workbooks where no others are).
     pattern : str, optional
-        Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``.
+        Only names like this, e.g. ``*_desc-cmbpred_dseg.nii.gz``, or those of a layout of
+        `cmbkit.scoring.layouts` by its word, e.g. ``nnunet``.
 
     Raises
     ------
@@ -97,6 +101,11 @@ def list_files(folder, pattern: str | None = None) -> dict[str, Path]:
         If there are none, or several of one scan.
     """
     folder = Path(folder)
+    if folder.name == SUMMARY and folder.is_file():
+        try:
+            return of_summary(folder)
+        except ValueError as error:
+            raise PairingError(str(error)) from None
     if folder.is_file():
         return {bids_key(stem(folder)) or stem(folder): folder}
     files, _ = _chosen(folder, pattern)
@@ -129,11 +138,13 @@ def _chosen(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path]]:
     points = [p for p in every if p.name.lower().endswith(POINT_ENDINGS)]
     points = [p for p in points if not NOT_POINTS.search(p.name)]
     points = [p for p in points if p.suffix.lower() != ".xlsx"] or points
-    if pattern:
+    if pattern in LAYOUTS:
+        files = files_of(folder, every, pattern)
+    elif pattern:
         files = sorted(p for p in folder.rglob(pattern) if p in set(every))
     else:
         files = [p for p in every if is_annotation(p) or VALDO.search(p.name)]
-        files = files or images or points
+        files = files or files_of(folder, every, None) or images or points
     if not files:
         wanted = f"files like {pattern}" if pattern else "masks (.nii.gz) or points (.csv)"
         kinds = Counter(p.suffix.lower() for p in every)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cmbkit.evaluation.rules import calls_by_rule
 from cmbkit.running.map_scans import map_scans
-from cmbkit.scoring.annotations import Labelled, read_pair
+from cmbkit.scoring.sides import Labelled, read_pair
 
 
 def calls_of_files(

@@ -15,8 +15,10 @@ from cmbkit.features.location import location_features
 from cmbkit.features.shape import shape_features
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import map_scans
-from cmbkit.scoring.annotations import Annotated, Labelled, read_pair
+from cmbkit.scoring.annotations import Annotated
+from cmbkit.scoring.sides import Labelled, read_pair
 from cmbkit.scoring.suspicions import mirror_remarks, mirrored_matches
+from cmbkit.scoring.uncertain import without_uncertain
 from cmbkit.volume import Volume
 
 LISTING_COLUMNS = ["uid", "dataset", "patient", "reference", "predicted"]
@@ -31,11 +33,13 @@ class EvaluateOptions:
     ----------
     params : Evaluation
     labelled, connectivity
-        See `annotations.read_pair`.
+        See `sides.read_pair`.
     by : tuple of str
         Columns of the scan table that make further subgroups.
     name, other : str
         Of the detector and of the one it is compared with.
+    uncertain : str
+        One of `uncertain.WORDS`.
     seed : int
     """
 
@@ -45,6 +49,7 @@ class EvaluateOptions:
     by: tuple[str, ...] = ()
     name: str = "this detector"
     other: str = "the other"
+    uncertain: str = "counted"
     seed: int = 2024
 
 
@@ -62,6 +67,7 @@ def evaluate_files(
     params: Evaluation | None = None,
     labelled: Labelled = "by name",
     connectivity: int = 6,
+    ignore_uncertain: bool = False,
     workers: int = 1,
 ) -> Result:
     """Evaluate any detector's masks or points, given as files or images.
@@ -71,15 +77,18 @@ def evaluate_files(
     listing : DataFrame
         One row per scan, for instance from `pairing.pair_files`: uid, dataset, patient,
         reference and predicted (masks on the same grid, each a path, a nibabel image or a
-        `Volume`, or paths of lists of points, see `annotations.read_points`); optionally
+        `Volume`, or paths of lists of points, see `points.read_points`); optionally
         probability and labels (images on that grid) and whatever else is known of the scan.
     params : Evaluation, optional
         The thesis's by default.
     labelled : {"by name", "predictions", "reference", "both", "none"}
-        Whose masks hold one integer per microbleed (see `annotations.Labelled`); in the others
+        Whose masks hold one integer per microbleed (see `sides.Labelled`); in the others
         any non-zero voxel is microbleed and components are counted.
     connectivity : {6, 18, 26}
         Of the components.
+    ignore_uncertain : bool
+        Whether annotated microbleeds that are called uncertain count neither as found nor as
+        missed (`uncertain.without_uncertain`); masks say it by 2, certain ones by 1.
     workers : int
         Processes.
 
@@ -124,6 +133,7 @@ def evaluate_files(
             params=params or Evaluation(),
             labelled=labelled,
             connectivity=connectivity,
+            ignore_uncertain=ignore_uncertain,
         ),
         listing.astype(object).where(listing.notna(), None).to_dict("records"),
         step="evaluation",
@@ -139,15 +149,21 @@ def evaluate_files(
     return Result(matches, scans, features)
 
 
-def _evaluate(row: dict, params: Evaluation, labelled: Labelled, connectivity: int):
+def _evaluate(
+    row: dict, params: Evaluation, labelled: Labelled, connectivity: int, ignore_uncertain: bool
+):
     reference, predicted, scores = read_pair(
         row["reference"],
         row["predicted"],
         row.get("probability"),
         labelled=labelled,
         connectivity=connectivity,
+        rated=ignore_uncertain,
     )
     grid = reference.volume or predicted.volume
+    if ignore_uncertain:
+        affine = grid.affine if grid else None
+        reference, predicted = without_uncertain(reference, predicted, params, affine)
     parcellation = None
     if row.get("labels") is not None:
         parcellation = Volume.of(row["labels"], np.int32)

@@ -16,7 +16,7 @@ IN_MM = ["x_mm", "y_mm", "z_mm"]
 
 
 def read_slicer(path: Path) -> pd.DataFrame:
-    """Points in RAS mm, columns x_mm, y_mm, z_mm; places that were never set are left out.
+    """Points in RAS mm, columns x_mm, y_mm, z_mm and description; those never set are left out.
 
     Raises
     ------
@@ -30,26 +30,30 @@ def read_slicer(path: Path) -> pd.DataFrame:
         raise ValueError(
             f"{path}: expected a list of points of 3D Slicer, found: {error}"
         ) from None
-    wrong = next((system for system, _ in parts if system not in TO_RAS), None)
+    wrong = next((system for system, *_ in parts if system not in TO_RAS), None)
     if wrong is not None:
         raise ValueError(f"{path}: expected the coordinate system RAS or LPS, found {wrong!r}")
-    signed = [np.reshape(points, (-1, 3)) * TO_RAS[system] for system, points in parts]
-    return pd.DataFrame(np.concatenate([np.zeros((0, 3)), *signed]), columns=IN_MM)
+    signed = [np.reshape(points, (-1, 3)) * TO_RAS[system] for system, points, _ in parts]
+    table = pd.DataFrame(np.concatenate([np.zeros((0, 3)), *signed]), columns=IN_MM)
+    return table.assign(description=[word for *_, words in parts for word in words])
 
 
-def _of_json(text: str) -> list[tuple[str, list]]:
-    """Coordinate system and points of each list in a file of JSON."""
+def _of_json(text: str) -> list[tuple[str, list, list]]:
+    """Coordinate system, points and descriptions of each list in a file of JSON."""
     found = []
     for markup in json.loads(text)["markups"]:
         points = [p for p in markup["controlPoints"] if p.get("positionStatus") != "undefined"]
-        found.append((str(markup.get("coordinateSystem")), [p["position"] for p in points]))
+        words = [str(p.get("description", "")) for p in points]
+        found.append((str(markup.get("coordinateSystem")), [p["position"] for p in points], words))
     return found
 
 
-def _of_fcsv(text: str) -> tuple[str, list]:
-    """Coordinate system and points of a file with a header of comments."""
+def _of_fcsv(text: str) -> tuple[str, list, list]:
+    """Coordinate system, points and descriptions of a file with a header of comments."""
     header = dict(re.findall(r"^# *(\w[\w ]*?) *= *(.*?)[\s,]*$", text, re.M))
-    places = [header["columns"].split(",").index(axis) for axis in "xyz"]
+    names = header["columns"].split(",")
+    places = [names.index(axis) for axis in "xyz"]
     rows = [line.split(",") for line in text.splitlines() if line.strip() and line[0] != "#"]
     points = [[float(row[place]) for place in places] for row in rows]
-    return header.get("CoordinateSystem", ""), points
+    words = [dict(zip(names, row, strict=False)).get("desc", "") for row in rows]
+    return header.get("CoordinateSystem", ""), points, words

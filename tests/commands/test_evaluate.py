@@ -290,3 +290,30 @@ def test_what_was_seen_is_said_and_shown(folders):
     assert "mirrored" in remarks["sub-4"] and "mirrored" not in remarks["sub-1"]
     page = (folders / "out" / "index.html").read_text()
     assert "sub-9_swi_mask.nii.gz" in page and "would match" in page
+
+
+def test_uncertain_both_ways_a_tool_by_its_word_and_a_second_rater(tmp_path):
+    for name, places in (("sub-1", [5, 20]), ("sub-2", [8])):
+        mask(places[:1]).write(tmp_path / "said" / f"{name}.nii.gz")
+        mask([]).write(tmp_path / "said" / "fold_0" / f"{name}.nii.gz")
+        truth = mask(places)
+        truth.data[20] *= 2
+        truth.write(tmp_path / "truth" / f"{name}.nii.gz")
+        mask([5]).write(tmp_path / "rater" / f"{name}.nii.gz")
+    where = (tmp_path / "said", tmp_path / "truth", "--out", tmp_path / "out")
+    more = ("--uncertain", "both", "--readers", tmp_path / "rater", "--bootstrap-samples", 50)
+    code, text = run("evaluate", *where, "--pattern", "nnunet", *more)
+    assert code == 0, text
+    found = pd.read_csv(tmp_path / "out/findings.csv")  # sub-2: 5 and 8 are one within 5 mm
+    votes = found[["truth", "rater", "this detector"]].astype(int).to_numpy().tolist()
+    assert votes == [[1, 1, 1], [1, 0, 0], [1, 1, 1]]
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Each reader against the raters" in page and "readers_compared" not in page
+    table = pd.read_csv(tmp_path / "out/uncertain.csv").set_index("word")[["tp", "fp", "fn"]]
+    assert table.to_numpy().tolist() == [[2, 0, 1], [2, 0, 0]]
+    for wrong, said in (
+        (("--uncertain", "some"), "uncertain: expected one of counted, ignored, both"),
+        (("--readers", tmp_path / "truth"), "folders of different names, found 'truth' twice"),
+    ):
+        code, text = run("evaluate", *where, "--pattern", "nnunet", *wrong, "--force")
+        assert code == 1 and said in text

@@ -39,7 +39,7 @@ def test_intraclass_correlation_from_an_analysis_of_variance():
     raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum() / (k - 1)
     rest = ratings - ratings.mean(axis=1, keepdims=True) - ratings.mean(axis=0) + grand
     error = (rest**2).sum() / ((n - 1) * (k - 1))
-    found = agreement.intraclass(ratings[:, 0], ratings[:, 1])
+    found = agreement.intraclass(ratings)
     absolute = (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
     assert found["icc_2_1"][0] == pytest.approx(absolute)
     assert found["icc_3_1"][0] == pytest.approx((between - error) / (between + error))
@@ -47,7 +47,7 @@ def test_intraclass_correlation_from_an_analysis_of_variance():
 
 def test_a_constant_offset_is_consistent_but_no_agreement():
     counts = np.array([0, 2, 5, 9])
-    found = agreement.intraclass(counts, counts + 3)
+    found = agreement.intraclass(np.stack([counts, counts + 3], axis=1))
     assert found["icc_3_1"][0] == pytest.approx(1)
     assert found["icc_2_1"][0] < 0.8
     limits = agreement.bland_altman(counts, counts + 3)
@@ -66,10 +66,29 @@ def test_weights_are_repetitions():
     truth, said = rng.integers(0, 9, 12), rng.integers(0, 9, 12)
     weights = rng.integers(0, 4, (1, 12)).astype(float)
     again = np.repeat(np.arange(12), weights[0].astype(int))
-    for function in (agreement.intraclass, agreement.bland_altman):
-        plain = function(truth[again], said[again])
-        for name, value in function(truth, said, weights).items():
-            assert value[0] == pytest.approx(plain[name][0])
+    both = np.stack([truth, said], axis=1)
+    found = agreement.intraclass(both, weights) | agreement.bland_altman(truth, said, weights)
+    plain = agreement.intraclass(both[again])
+    plain |= agreement.bland_altman(truth[again], said[again])
+    for name, value in found.items():
+        assert value[0] == pytest.approx(plain[name][0])
+
+
+def test_intervals_as_published():
+    """Shrout and Fleiss's six by four judges: what R's psych::ICC prints for ICC2 and ICC3.
+
+    Bland and Altman's limits: differences 1, -1, 2, 2, s = sqrt(2), t(.975; 3) = 3.18245.
+    """
+    judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    found = agreement.intraclass_interval(judges)
+    assert found["icc_2_1"] == pytest.approx((0.019, 0.761), abs=5e-4)
+    assert found["icc_3_1"] == pytest.approx((0.342, 0.946), abs=5e-4)
+    assert np.isnan(agreement.intraclass_interval([[1, 1], [2, 2]])["icc_3_1"]).all()
+    limits = agreement.limits_interval([1, 2, 3, 4], [2, 1, 5, 6])
+    half = 3.18245 * np.sqrt(2)
+    assert limits["bias"] == pytest.approx((1 - half / 2, 1 + half / 2), abs=1e-4)
+    far = half * np.sqrt(1 / 4 + 1.96**2 / 6)
+    assert limits["upper"][1] == pytest.approx(1 + 1.96 * np.sqrt(2) + far, abs=1e-4)
 
 
 def test_dice_over_microbleeds_needs_the_same_ones():

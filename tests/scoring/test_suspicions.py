@@ -6,8 +6,10 @@ import pytest
 
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import ScanFailures
-from cmbkit.scoring.annotations import AnnotationError, read_mask, read_pair, read_points
+from cmbkit.scoring.annotations import AnnotationError, read_mask
+from cmbkit.scoring.points import read_points
 from cmbkit.scoring.run import evaluate_files
+from cmbkit.scoring.sides import read_pair
 from cmbkit.scoring.suspicions import is_no_chance
 from cmbkit.volume import Volume
 

@@ -1,0 +1,236 @@
+"""Layouts in which other tools leave microbleeds: which files, of which scan, and what they hold.
+
+One row of `LAYOUTS` each. A tool whose names are its own is known by looking; the word of a
+layout (instead of a pattern) picks its files where others lie beside them. What was read where:
+
+- nnunet: documentation of nnU-Net v2: one segmentation CASE.nii.gz (or .nrrd, .mha) per case, at
+  the top of the folder. The probabilities (.npz) are not read: their array order is not written.
+- nndetection: its README and ``scripts/utils.py``: CASE_boxes.pkl with pred_boxes (axis 0 low, axis
+  1 low, axis 0 high, axis 1 high, axis 2 low, axis 2 high, in the array order of SimpleITK, low
+  and high outside the box), pred_scores and ITK's origin, spacing and direction; or, from
+  ``nndet_boxes2nii``, CASE_boxes.nii.gz, one integer per box, and scores in CASE_boxes.json. Boxes
+  of a score below 0.5 are left out, as that program does. Pickles are read as arrays alone:
+  anything else in them is an error and is not run.
+- shivai: README of SHiVAi and ``utils/stats.py``: SUBJECT/labelled_cmb.nii.gz (in
+  segmentations/cmb_segmentation_swi-space), one integer per cluster, with cmb_map.nii.gz
+  (probability) and cmb_census.csv beside it. The census has sizes and no places: a label image
+  that differs from it is said. Unsure: whether its resampling keeps the affine in every release.
+- censyncmb: README of CenSynCMB 1.0 and ``run_inference.py``: SID_censyncmb_mask_thr*.nii.gz
+  (26-connected) with SID_censyncmb_prob.nii.gz, or SID_censyncmb_centroids.csv, or the run's
+  censyncmb_inference_summary.json, which names the tables of its subjects.
+- microbleednet: ``evaluate_function.py`` of FSL's microbleednet: a map
+  predicted_final_microbleednet_NAME.nii.gz. Unsure: nothing was found that gives a threshold for
+  the final map; 0.5 is taken.
+- valdo: the challenge's page Evaluation: an image from 0 to 1, binarised at 0.5. Unsure: how
+  submissions named their files; those of the data set (sub-101_space-T2S_CMB.nii.gz) are taken.
+- bids: `cmbkit.datasets.bids`; slicer: `cmbkit.scoring.slicer_points`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.datasets.text_table import as_numbers, read_text_table
+from cmbkit.evaluation.instances import Instances
+
+SUMMARY = "censyncmb_inference_summary.json"
+LEAST_SCORE = 0.5
+"""Of a voxel of a map, and of a box."""
+IMAGE = r"\.(nii(\.gz)?|nrrd|mha)$"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One kind of file.
+
+    Attributes
+    ----------
+    files : str
+        Regular expression of the path below the folder. Its group ``scan`` names the scan; a
+        layout without one is taken by its word alone, and scans are named as usual.
+    holds : {"mask", "labels", "map", "points"}
+        What is read: components of what is not 0 or of what is above `LEAST_SCORE`, one integer
+        per microbleed, or centres.
+    scores : str
+        Map beside the file, with ``{scan}`` for the scan's name: the highest value inside a
+        microbleed is its score.
+    connectivity : int, optional
+        Of components, where the tool says so.
+    own_grid : bool
+        Whether the tool resamples: on another grid than the annotation's, centres in mm count.
+    """
+
+    files: str
+    holds: Literal["mask", "labels", "map", "points"] = "mask"
+    scores: str = ""
+    connectivity: int | None = None
+    own_grid: bool = False
+
+
+LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    "nndetection": (
+        Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.pkl$", "points"),
+        Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.nii\.gz$", "labels"),
+    ),
+    "shivai": (
+        Layout(
+            r"(^|/)(?P<scan>[^/]+)/labelled_cmb\.nii\.gz$", "labels", "cmb_map.nii.gz", None, True
+        ),
+    ),
+    "censyncmb": (
+        Layout(
+            r"(^|/)(?P<scan>[^/]+)_censyncmb_mask_thr[^/]*\.nii\.gz$",
+            "mask",
+            "{scan}_censyncmb_prob.nii.gz",
+            26,
+            True,
+        ),
+        Layout(r"(^|/)(?P<scan>[^/]+)_censyncmb_centroids\.csv$", "points"),
+    ),
+    "microbleednet": (
+        Layout(rf"(^|/)[Pp]redicted_final_microbleednet_(?P<scan>[^/]+?){IMAGE}", "map"),
+    ),
+    "valdo": (Layout(rf"_CMB{IMAGE}", "map"),),
+    "bids": (Layout(r"_(desc|label)-(cmbs?|microbleeds?)_(mask|dseg|points)\.(nii(\.gz)?|tsv)$"),),
+    "slicer": (Layout(r"(\.fcsv|\.mrk\.json)$", "points"),),
+    "nnunet": (Layout(rf"^[^/]+{IMAGE}"),),
+}
+USUAL = Layout("", "mask")
+
+
+def layout_of(given) -> Layout:
+    """Layout of one file by its name; a plain mask where no tool's."""
+    if isinstance(given, str | os.PathLike):
+        name = Path(given).as_posix()
+        for layout in (row for rows in LAYOUTS.values() for row in rows):
+            if re.search(layout.files, name):
+                return layout
+    return USUAL
+
+
+def files_of(folder: Path, files: list[Path], word: str | None) -> list[Path]:
+    """Those files that the layout of a word is made of; without a word, of a tool that is known.
+
+    Where a tool leaves the same in two ways, the first that is there counts.
+    """
+    kinds = LAYOUTS[word] if word else (row for rows in LAYOUTS.values() for row in rows)
+    for kind in kinds:
+        if word or "?P<scan>" in kind.files:
+            found = [p for p in files if re.search(kind.files, p.relative_to(folder).as_posix())]
+            if found:
+                return found
+    return []
+
+
+def scan_of(path: Path) -> str | None:
+    """Name of the scan that a tool's file is about; None where its name says no more than usual."""
+    found = re.search(layout_of(path).files, path.as_posix())
+    return found.groupdict().get("scan") if found else None
+
+
+def scores_beside(path) -> Path | None:
+    """Map that a tool leaves beside a file, if it is there."""
+    layout = layout_of(path)
+    if not layout.scores:
+        return None
+    beside = Path(path).with_name(layout.scores.format(scan=scan_of(Path(path))))
+    return beside if beside.is_file() else None
+
+
+def of_summary(path: Path) -> dict[str, Path]:
+    """Tables of centres that a run of CenSynCMB names, by subject, in the summary's own folder.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such summary, or a table holds another number of microbleeds.
+    """
+    try:
+        runs = json.loads(path.read_text(encoding="utf-8"))["outputs"]
+        found = {
+            str(run["sid"]): path.with_name(re.split(r"[\\/]", run["centroids"])[-1])
+            for run in runs
+        }
+        counts = {str(run["sid"]): int(run["n_lesions"]) for run in runs}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected a summary of CenSynCMB, found: {error!r}") from None
+    for sid, table in found.items():
+        rows = len(read_text_table(table)) if table.is_file() else "no file"
+        if rows != counts[sid]:
+            raise ValueError(f"{table}: expected {counts[sid]} microbleeds, found {rows}")
+    return found
+
+
+def beside_remarks(path, found: Instances) -> list[str]:
+    """What SHiVAi's census says otherwise than its label image."""
+    census = Path(path).with_name("cmb_census.csv")
+    if Path(path).name != "labelled_cmb.nii.gz" or not census.is_file():
+        return []
+    table = read_text_table(census)
+    rows = as_numbers(table, ["Biomarker labels", "Cluster size"], census)
+    said = dict(zip(rows["Biomarker labels"], rows["Cluster size"], strict=True))
+    if said == dict(zip(found.ids.tolist(), found.sizes.tolist(), strict=True)):
+        return []
+    return [
+        f"{path}: {len(found)} clusters, of other labels or sizes than the {len(said)} in {census}"
+    ]
+
+
+def box_scores(path) -> dict[int, float]:
+    """Scores of boxes drawn by ``nndet_boxes2nii``, by their integer; none without its JSON."""
+    beside = Path(str(path).removesuffix(".nii.gz") + ".json")
+    if not str(path).endswith("_boxes.nii.gz") or not beside.is_file():
+        return {}
+    rows = json.loads(beside.read_text(encoding="utf-8"))
+    return {int(number): float(row["score"]) for number, row in rows.items()}
+
+
+def read_boxes(path: Path) -> pd.DataFrame:
+    """Centres of nnDetection's boxes in RAS mm, with scores; ``attrs["left_out"]`` are doubtful.
+
+    Raises
+    ------
+    ValueError
+        If the pickle holds anything but arrays, numbers and words, or lacks a key.
+    """
+    try:
+        with path.open("rb") as stream:
+            kept = _Arrays(stream).load()
+        boxes = np.reshape(np.asarray(kept["pred_boxes"], float), (-1, 6))
+        scores = np.asarray(kept["pred_scores"], float).reshape(-1)
+        spacing, origin = (np.asarray(kept[f"itk_{n}"], float) for n in ("spacing", "origin"))
+        turn = np.reshape(np.asarray(kept["itk_direction"], float), (3, 3))
+    except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: expected boxes of nnDetection, found: {error!r}") from None
+    zyx = (boxes[:, [0, 1, 4]] + boxes[:, [2, 3, 5]]) / 2
+    ras = (origin + (zyx[:, ::-1] * spacing) @ turn.T) * (-1, -1, 1)
+    table = pd.DataFrame(ras, columns=["x_mm", "y_mm", "z_mm"]).assign(score=scores)
+    kept_rows = table[scores >= LEAST_SCORE].reset_index(drop=True)
+    kept_rows.attrs["left_out"] = len(table) - len(kept_rows)
+    return kept_rows
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads pickled arrays and what Python is made of, and calls nothing else."""
+
+    def find_class(self, module, name):
+        """Class or function that a pickle asks for, if it makes an array."""
+        root = module.partition(".")[0]
+        if root == "numpy" and name in (
+            "_reconstruct",
+            "ndarray",
+            "dtype",
+            "scalar",
+            "_frombuffer",
+        ):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name}")
