@@ -12,7 +12,7 @@ from cmbkit.plotting import curves
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.config_panels import configuration_panel, data_configuration
 from cmbkit.plotting.cuts import cut_examples, orthogonal_cuts, prediction_evolution
-from cmbkit.plotting.diagrams import patch_sampling
+from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
 from cmbkit.reporting.layout import Column, laid_out
@@ -25,9 +25,24 @@ THESIS_RUNS = {
     ("tl", "finetune"): {"epochs_thesis": 99, "days_thesis": 8},
 }
 """Section 7.2."""
+PUBLISHED_PARAMETERS = 36_302_116
+"""Section 6.2.1."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
 UNTRAINED = "Not trained in this run (training: networks, models)."
 UNFOLLOWED = "No training from scratch in this run, or no microbleed in its validation scans."
+
+
+def figure_6_1(network: Network, parameters: int) -> Figure:
+    """The published network (Figure A.7) and, where it is another, that of this run below it.
+
+    ``parameters``: number of trained weights of ``network``.
+    """
+    from cmbkit.detector.network.unet import levels
+
+    shown = [("3D U-Net as published", levels(Network()), PUBLISHED_PARAMETERS)]
+    if parameters != PUBLISHED_PARAMETERS:
+        shown.append(("This run", levels(network), parameters))
+    return network_diagrams(shown)
 
 
 def figure_a_7(network: Network) -> Figure:
@@ -59,13 +74,12 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
         else:
             start = random_start(scan.image.shape, patch, rng)
         boxes.append((tuple(int(v) for v in start), holds))
-    middle = round(scan.centres[:, 2].mean()) if len(scan.ids) else scan.image.shape[2] // 2
     return patch_sampling(
-        scan.image.shape,
+        scan.image.astype(np.float32),
+        params.preprocessing.spacing_mm,
         patch,
         boxes,
         tile_starts(scan.image.shape, patch, params.inference.overlap),
-        background=scan.image[:, :, middle].astype(np.float32),
         lesions=scan.centres,
     )
 

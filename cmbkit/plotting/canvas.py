@@ -71,7 +71,7 @@ def label_synthetic(figure: Figure) -> Figure:
     """Write "synthetic cohort" in the foot of a figure, once, in room kept free for it."""
     if not is_labelled(figure):
         figure.text(0.995, 0.15 * _foot(figure), SYNTHETIC_LABEL, ha="right", va="bottom",
-                    fontsize=8, style="italic", color="#555555", gid=_GID)  # fmt: skip
+                    fontsize=8, style="italic", color="0.33", gid=_GID)  # fmt: skip
     return figure
 
 
@@ -87,7 +87,7 @@ def write_below(figure: Figure, text: str) -> None:
     if text:
         _settle(figure)
         lines = textwrap.fill(text, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
-        figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="#555555",
+        figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="0.33",
                     linespacing=1.1, gid=_BELOW_GID)  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def configuration_panel(config: dict):
     figure = new_figure(9.5, 0.175 * half + 0.75)
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_facecolor("#F7F7F7")
+    axes.set_facecolor("0.97")
     for x, part in ((0.01, lines[:half]), (0.51, lines[half:])):
         axes.text(x, 0.98, "\n".join(part), va="top", family="monospace", fontsize=8,
                   linespacing=1.35, transform=axes.transAxes)  # fmt: skip
@@ -42,10 +42,10 @@ def data_configuration(table):
     drawn.set_fontsize(min(8, 8 * WIDE / sum(widths)))
     for (row, _), cell in drawn.get_celld().items():
         cell.set_linewidth(0.4)
-        cell.set_edgecolor("#BBBBBB")
+        cell.set_edgecolor("0.73")
         if row == 0:
             cell.set_text_props(weight="bold")
-            cell.set_facecolor("#ECECEC")
+            cell.set_facecolor("0.93")
     return figure
 
 

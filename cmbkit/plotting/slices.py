@@ -8,7 +8,6 @@ from matplotlib.patheffects import withStroke
 
 from cmbkit.plotting.canvas import new_figure, nice_length, panels
 from cmbkit.plotting.cuts import show_cut
-from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
 
 TOUCHES_MM = 0.7
@@ -110,7 +109,8 @@ def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()
     for axes, part in ((whole, None), (close, view)):
         shown = show_slice(axes, slice2d, extent_mm, {"marked": scribble}, view=part)
         for x, y, _ in mimics:
-            shown.plot(x, y, "x", color=OKABE_ITO["orange"], ms=7, mew=1.8)
+            for colour, width in (("black", 3.4), ("white", 1.8)):
+                shown.plot(x, y, "x", color=colour, ms=7, mew=width)
         if axes is whole:
             frame = {"fill": False, "edgecolor": "white", "lw": 1.2}
             shown.add_patch(Rectangle(centre - half, 2 * half, 2 * half, **frame))
@@ -121,7 +121,7 @@ def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()
     lines += [f"mimic (cross): {kind}" for _, _, kind in mimics]
     words.text(
         0.02, 0.98, "\n".join(_wrapped(lines, 30)), va="top", fontsize=9, linespacing=1.5,
-        bbox={"facecolor": "#F5F5F5", "edgecolor": "#BBBBBB", "boxstyle": "round,pad=0.6"},
+        bbox={"facecolor": "0.96", "edgecolor": "0.73", "boxstyle": "round,pad=0.6"},
     )  # fmt: skip
     return figure
 
