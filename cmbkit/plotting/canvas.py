@@ -13,7 +13,7 @@ SYNTHETIC_LABEL = "synthetic cohort"
 _GID = "synthetic-label"
 _FOOTER_INCHES = 0.24
 _BELOW_GID = "below"
-_LINE_INCHES = 0.1  # a whole number of pixels at 110 dpi: the figure above stays as sharp
+_LINE_INCHES = 0.1  # a whole number of pixels at 100 and 300 dpi: the figure above stays sharp
 _CHARACTERS_PER_INCH = 21
 
 

@@ -83,9 +83,7 @@ def apply() -> None:
             "grid.linewidth": 0.6,
             "axes.linewidth": 0.8,
             "lines.linewidth": 1.4,
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
+            "figure.dpi": 100,
             "figure.facecolor": "white",
-            "svg.hashsalt": "cmbkit",
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -21,9 +20,8 @@ from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
-from cmbkit.reporting.pictures import png_bytes, svg_bytes
+from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
 
-SVG_LIMIT_BYTES = 150_000
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 
@@ -85,25 +83,26 @@ class Gallery:
         *,
         synthetic: bool | None = None,
     ) -> DisplayedFigure:
-        """Write figure_<number>.png and .svg and, when ``data`` is given, figure_<number>.csv.
+        """Write figure_<number>.png and .pdf and, when ``data`` is given, figure_<number>.csv.
 
-        A large vector file is written compressed, as .svgz; one that stays large even so holds
-        pictures rather than vectors and is left out. ``synthetic`` overrides the gallery's own
-        setting, for figures that show no results (a diagram).
+        ``synthetic`` overrides the gallery's own setting, for figures that show no results (a
+        diagram).
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
         write_below(fig, self._settings("figure", number))
-        write_whole(path, png_bytes(fig))
-        files = [path.name, *self._write_vector(path, fig)]
+        picture = png_bytes(fig)
+        write_whole(path, picture)
+        write_whole(path.with_suffix(".pdf"), pdf_bytes(fig))
+        files = [path.name, path.with_suffix(".pdf").name]
         if data is not None:
             write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
             files.append(path.with_suffix(".csv").name)
         legend = self._legend("figure", number, data)
         tex = FIGURE_TEX.format(
-            file=path.name,
+            file=path.with_suffix(".pdf").name,
             short=latex(caption),
             caption=latex(tables.titled(caption, legend)),
             label=number,
@@ -111,7 +110,7 @@ class Gallery:
         write_whole(path.with_suffix(".tex"), tex)
         files.append(path.with_suffix(".tex").name)
         self._record("figure", number, caption, legend, files, synthetic)
-        return DisplayedFigure(str(number), caption, legend, path, fig, data)
+        return DisplayedFigure(str(number), caption, legend, path, on_screen(picture), fig, data)
 
     def table(
         self,
@@ -184,17 +183,6 @@ class Gallery:
         head = f"Data {number}: {len(df)} rows; what its {len(df.columns)} columns hold"
         folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
         return DisplayedTable.of(df, f"Data {number}", folded)
-
-    def _write_vector(self, path: Path, fig: Figure) -> list[str]:
-        content, ending = svg_bytes(fig), ".svg"
-        if len(content) > SVG_LIMIT_BYTES:
-            content, ending = gzip.compress(content, 9, mtime=0), ".svgz"
-        for old in (".svg", ".svgz"):
-            path.with_suffix(old).unlink(missing_ok=True)
-        if len(content) > SVG_LIMIT_BYTES:
-            return []
-        write_whole(path.with_suffix(ending), content)
-        return [path.with_suffix(ending).name]
 
     def _legend(self, kind: str, number: str, data: pd.DataFrame | None) -> str:
         return filled(self.legends.get((kind, str(number)), ""), data)
