@@ -30,7 +30,7 @@ def network_diagrams(networks):
     drawn = figure.subplots(len(networks), 1, squeeze=False, height_ratios=heights).ravel()
     widest = max((levels for _, levels, _ in networks), key=_deepest)
     most = max(max(level["filters"]) for _, levels, _ in networks for level in levels)
-    limits = _place(widest[0], widest)[0] - 2.4, _place(widest[-1], widest)[0] + 2.4
+    limits = _place(widest[0], widest)[0] - 2.4, _place(widest[-1], widest)[0] + 2.6
     for axes, (name, levels, parameters) in zip(drawn, networks, strict=True):
         axes.set_axis_off()
         axes.set(xlim=limits, ylim=(-_deepest(levels) - 0.75, 0.85))
@@ -52,7 +52,7 @@ def _network(axes, levels, most):
     places = {(n["side"], n["depth"]): _blocks(axes, n, _place(n, levels), most) for n in levels}
     first, head = places["encoder", 0], places["head", 0]
     patch = _volume(axes, first[0] - 1.7, f"MRI patch\n{_cube(levels[0]['size'])}")
-    said = _volume(axes, head[2] + 1.1, f"probabilities\n{levels[-1]['filters'][-1]} classes")
+    said = _volume(axes, head[2] + 1.3, f"probabilities\n{levels[-1]['filters'][-1]} classes")
     row = (patch, first, None, places["decoder", 0], head, said)
     for start, end in pairwise(row):
         if start and end:
@@ -73,7 +73,7 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     Parameters
     ----------
     image : ndarray, shape (i, j, k)
-        The scan; drawn is the slice through the first lesion, the middle one without any.
+        The scan; drawn is the slice that most of the random patches cross.
     spacing : float
         Edge of a voxel in mm.
     patch : (3,) int
@@ -90,9 +90,10 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     Drawn are the patches and tiles that the slice crosses; the heads count all.
     """
     lesions, tiles = np.asarray(lesions, float).reshape(-1, 3), np.asarray(tile_starts)
-    k = round(lesions[0, 2]) if len(lesions) else image.shape[2] // 2
+    depths = [range(start[2], start[2] + patch[2]) for start, _ in train_boxes]
+    k = max(range(image.shape[2]), key=lambda k: sum(k in depth for depth in depths))
     figure = new_figure(10, 6.2)
-    left, right = lettered(figure.subplots(1, 2))
+    left, right = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
     for axes in (left, right):
         _slice(axes, image[:, :, k], spacing)
     colours = {True: SERIES[0], False: SERIES[1]}
@@ -207,13 +208,14 @@ def _blocks(axes, level, centre, most):
     if level["side"] != "head":
         words += f"\n{_cube(level['size'])}"
     middle = bottom + height / 2
+    above = dict(x=centre[0], y=bottom + height + 0.04, ha="center", va="bottom")
     place = {
         "encoder": dict(x=left - 0.1, y=middle, ha="right", va="center"),
         "decoder": dict(x=x + 0.1, y=middle, ha="left", va="center"),
         "bottom": dict(x=centre[0], y=bottom - 0.05, ha="center", va="top"),
-        "head": dict(x=centre[0], y=bottom + height + 0.04, ha="center", va="bottom"),
-    }[level["side"]]
-    axes.text(s=words, fontsize=8, **place)
+    }
+    beside = above if level["depth"] == 0 else place[level["side"]]
+    axes.text(s=words, fontsize=8, **beside)
     return left, bottom, x, bottom + height
 
 

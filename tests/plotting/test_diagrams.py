@@ -32,7 +32,7 @@ def test_network_of_the_thesis(thesis_levels, readable, words):
 
 
 def test_tiles_of_the_thesis(readable, words):
-    """The slice is that of the CMB, 70: it crosses the two patches from 30 and 5, not from 130."""
+    """Slices 30 to 100 cross the patches that begin at 30 and at 5, not the one from 130."""
     starts = np.array([0, 57, 114, 171, 228, 285, 304])
     tiles = np.array(np.meshgrid(starts, starts, starts)).reshape(3, -1).T
     boxes = [((10, 20, 30), True), ((100, 120, 130), False), ((5, 5, 5), False)]

@@ -18,7 +18,10 @@ from cmbkit.reporting.gallery import (
 )
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.legends import LegendError
+from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pictures import png_bytes
+
+LAYOUT = "cmbkit.reporting.layout"
 
 
 def line_figure():
@@ -98,6 +101,7 @@ def test_index_shows_everything_with_relative_links_and_lists_what_is_missing(fi
     assert "Scores &lt;all&gt;." in page and "Reduced network." in page
     assert page.count("<caption") == 0 and "0.667" in page
     assert "http" not in page and str(filled.folder) not in page
+    assert 'alt="Figure 4.2. Radii.. "' not in page and '<a href="#table-7-2">' in page
     assert "Table 2.1, Table 4.1" in page and "3 of 38" in page
     assert len(missing(filled.folder)) == 38 - 3
     assert page.index("figure-4-2") < page.index("table-7-2") < page.index("figure-8-1")
@@ -223,7 +227,7 @@ def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):
     gallery.table("7.2", rows, "Scores")
     text = "3 rows of 2 scans, 8 CMBs & more."
     html, tex = text.replace("&", "&amp;"), text.replace("&", r"\&")
-    assert write_index(tmp_path).read_text().count(html) == 2
+    assert write_index(tmp_path).read_text().count(html) == 3  # one of them for the blind
     assert html in (tmp_path / "table_7_2.html").read_text()
     assert (
         rf"\caption[Scores (synthetic cohort)]{{Scores (synthetic cohort). {tex}}}"
@@ -243,3 +247,29 @@ def test_the_page_names_what_other_settings_made(filled):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": "0123"}))
     page = write_index(filled.folder).read_text()
     assert "Made with other settings than the rest, and not to be read with it: Figure 8.1." in page
+
+
+def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
+    """The notebook has two code cells; the second shows Table S3 by a function of cmbkit."""
+    cells = [
+        "from cmbkit.reporting import rules\nrows = rules.NAMES",
+        "from cmbkit.reporting.layout import laid_out as lay\n"
+        "shown = lay(rows, [])\ngallery.table('S3', shown, 'Rules')",
+    ]
+    books = tmp_path / "notebooks"
+    books.mkdir()
+    book = {"cells": [{"cell_type": "code", "source": text} for text in cells]}
+    (books / "03_rules.ipynb").write_text(json.dumps(book))
+    found = origins(books)
+    assert found == {("table", "S3"): Origin("03_rules.ipynb", 2, (f"{LAYOUT}:laid_out",))}
+    gallery = Gallery(tmp_path / "figures/demo", "demo", synthetic=False, origins=found)
+    gallery.table("S3", pd.DataFrame({"a": [1]}), "Rules")
+    page = write_index(gallery.folder, books).read_text()
+    assert 'href="../../notebooks/03_rules.ipynb"' in page and "code cell 2" in page
+    assert f"<code>{LAYOUT}:laid_out</code>" in page and "Stale" not in page
+    path = gallery.folder / ".entries/table_S3.json"
+    entry = json.loads(path.read_text())
+    entry["origin"]["code"] = "0" * 16
+    path.write_text(json.dumps(entry))
+    page = write_index(gallery.folder, books).read_text()
+    assert "Stale, for the code that made them has changed since: Table S3." in page
