@@ -139,6 +139,39 @@ def split_bars(table, titles: dict[str, str], title: str):
     return figure
 
 
+def phase_bars(table, titles: dict[str, str]):
+    """Counts by phase and dataset, a panel for each count, on a logarithmic axis (Figure A.6).
+
+    Parameters
+    ----------
+    table : DataFrame
+        phase, dataset and the counts.
+    titles : dict of str
+        The counts' columns, in this order, with what they count.
+    """
+    import seaborn as sns
+
+    names = datasets_in(table["dataset"], DATASET_ORDER)
+    figure = new_figure(10, 1.2 + 0.17 * len(names) * table["phase"].nunique())
+    grid = lettered(figure.subplots(1, len(titles), sharey=True, squeeze=False)[0])
+    for axes, (column, title) in zip(grid, titles.items(), strict=True):
+        sns.barplot(
+            table, x=column, y="phase", hue="dataset", hue_order=names, saturation=1,
+            palette=dataset_palette(names), edgecolor="black", linewidth=0.5, ax=axes,
+        )  # fmt: skip
+        for bars in axes.containers:
+            axes.bar_label(bars, fontsize=7, padding=2)
+        handles, _ = axes.get_legend_handles_labels()
+        axes.get_legend().remove()
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(0, 3 * max(table[column].max(), 1))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_title(title)
+        axes.set(xlabel="Number, log scale", ylabel="")
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return figure
+
+
 def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 

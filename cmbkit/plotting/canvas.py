@@ -48,6 +48,14 @@ def lettered(panels) -> np.ndarray:
     return panels
 
 
+def with_letters(titles) -> list[str]:
+    """Titles of panels, each after its letter; a lone one as it is."""
+    titles = list(titles)
+    if len(titles) < 2:
+        return titles
+    return [f"{n}: {title}" for n, title in zip(string.ascii_uppercase, titles, strict=False)]
+
+
 def nothing_to_show(reason: str) -> Figure:
     """A figure that says why there is no example of its kind in this run."""
     figure = new_figure(6, 1.2)
