@@ -98,7 +98,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     (shown,) = (drawn.ax for drawn in display.axes.values())
     (x0, y0), (x1, y1) = slab.to_mm([[-0.5] * 3, np.array(slab.shape) - 0.5])[:, [right, up]]
     picture = shown.images[-1]
-    picture.set(interpolation="nearest", extent=(x0, x1, y0, y1))
+    picture.set(interpolation="none", extent=(x0, x1, y0, y1))
     for role, mask in outlines.items():
         flat = _slab(image.with_data(np.asarray(mask) > 0), cut, centre)
         if flat.data.any():

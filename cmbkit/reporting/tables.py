@@ -51,7 +51,7 @@ class Shown:
         printed = self.printed.parts if self.printed else []
         decimals, spread = 0, ""
         for value, other, _ in [*self.parts, *printed]:
-            decimals, spread = max(decimals, _decimals(value)), max(spread, other, key=len)
+            decimals, spread = max(decimals, _decimals(value) or 0), max(spread, other, key=len)
         return [
             (_zeros(value, decimals), f" {spread}"[len(other) + bool(other) :])
             for value, other, _ in self.parts
@@ -214,13 +214,18 @@ def _printed(column: Column) -> tuple[str, str]:
     return f"{column.key}{THESIS}", f"{column.head} (thesis)"
 
 
-def _decimals(value: str) -> int:
+def _decimals(value: str) -> int | None:
+    """Digits behind the point of a number; None for a range, a word or a dash."""
+    if not value.removeprefix("-").replace(".", "", 1).isdigit():
+        return None
     return len(value.partition(".")[2])
 
 
 def _zeros(value: str, decimals: int) -> str:
-    missing = decimals - _decimals(value)
-    return "" if value == NOTHING else ("" if "." in value else "." * (missing > 0)) + "0" * missing
+    own = _decimals(value)
+    if own is None or own == decimals:
+        return ""
+    return ("" if "." in value else ".") + "0" * (decimals - own)
 
 
 def _parts(table: pd.DataFrame, key: str, column: Column) -> list[Parts]:

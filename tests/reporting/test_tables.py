@@ -90,6 +90,9 @@ def test_points_stand_below_each_other():
     assert column.parts == [("12", "± 0.500", ""), ("1.250", "", ""), ("–", "", "")]
     assert column.pads == [(".000", ""), ("", " ± 0.500"), ("", " ± 0.500")]
     assert column.under().pads[1] == (".000", " ± 0.500")
+    ends = pd.DataFrame({"x_low": [1.25, 2.0], "x_high": [2.5, 2.0]})
+    (column,) = tables.columns_of(laid_out(ends, [Column("x", "", 1, shows="range")]))
+    assert column.pads == [("", ""), ("", "")]  # "1.2-2.5", "2.0"
 
 
 @pytest.mark.parametrize(("p", "text"), [(4.9e-5, "<0.0001"), (5.1e-5, "0.0001"), (0.04, "0.0400")])
