@@ -14,6 +14,7 @@ def pdf_text():
         streams = re.findall(rb"stream\n(.*?)\nendstream", path.read_bytes(), re.DOTALL)
         pages = (zlib.decompress(part) for part in streams if part[:1] == b"x")
         said = (re.findall(rb"\(((?:[^()\\]|\\.)*)\)", page) for page in pages if b" Tf" in page)
-        return b"".join(part for page in said for part in page).decode("latin-1")
+        letters = b"".join(part for page in said for part in page)  # two bytes each
+        return letters.replace(b"\0", b"").decode("latin-1")
 
     return read

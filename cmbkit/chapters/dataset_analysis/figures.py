@@ -41,8 +41,9 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
         return nothing_to_show("No dataset of this run is split into training and validation.")
     sums = table[table["column"] == "Dataset"].groupby("split")[["n_scans", "n_scans_thesis"]].sum()
     parts = [f"{name} {row.iloc[0]:.0f} ({row.iloc[1]:.0f})" for name, row in sums.iterrows()]
+    shown = table["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
     title = f"Strata of the training and validation split; scans (thesis): {', '.join(parts)}"
-    return split_bars(table, STRATA_TITLES, title)
+    return split_bars(table.assign(value=shown), STRATA_TITLES, title)
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:
