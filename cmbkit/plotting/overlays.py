@@ -84,7 +84,7 @@ def interactive_view(image: Volume, mask: Volume):
     low, high = window_of(image.data)
     return plotting.view_img(
         shown.to_nifti(), bg_img=image.with_data(np.clip(image.data, low, high)).to_nifti(),
-        threshold=0.5, cmap=ListedColormap([ROLE_COLOURS["annotated"]]), symmetric_cmap=False,
+        threshold=0.5, cmap=ListedColormap([ROLE_COLOURS["annotated"]] * 256), symmetric_cmap=False,
         resampling_interpolation="nearest", black_bg=True, colorbar=False, dim=0, opacity=0.6,
     )  # fmt: skip
 
