@@ -7,7 +7,6 @@ from cmbkit.records import Annotation, Scan, StandardScan
 from cmbkit.volume import Volume
 
 PLACE = ["x_mm", "y_mm", "z_mm"]
-TYPICAL_RADIUS_MM = 2.0
 
 
 def raw_image(scan: Scan) -> Volume:
@@ -55,21 +54,26 @@ def axial_crop(volume: Volume, mm, size_mm: float = 30.0):
     return crop, tuple(np.array(crop.shape) * volume.spacing[:2])
 
 
+def conspicuity(crop: np.ndarray, extent_mm: tuple[float, float]) -> float:
+    """How dark the middle of a crop is, in standard deviations of the ring 3 to 8 mm around it.
+
+    Noise lowers it, and so do vessels and edges within the ring.
+    """
+    cells = np.indices(crop.shape) + 0.5
+    pixel = (np.asarray(extent_mm) / crop.shape)[:, None, None]
+    away = np.hypot(*(cells * pixel - np.asarray(extent_mm)[:, None, None] / 2))
+    ring = crop[(away > 3) & (away < 8)]
+    return float((ring.mean() - crop[away < 1].mean()) / max(ring.std(), 1e-9))
+
+
+def most_conspicuous(scan: Scan, places) -> tuple[float, np.ndarray | None]:
+    """`conspicuity` of a scan's most conspicuous place in mm, and the place; -inf, None of none."""
+    image = raw_image(scan)
+    rated = [(conspicuity(*axial_crop(image, place)), place) for place in places]
+    return max(rated, key=lambda row: row[0], default=(-np.inf, None))
+
+
 def largest_microbleed(standard: StandardScan) -> pd.Series | None:
     """Row of the scan's largest annotated CMB; None for a scan without."""
     table = standard.microbleeds().sort_values(["n_voxels", "id"], ascending=[False, True])
     return table.iloc[0] if len(table) else None
-
-
-def typical_microbleed(
-    standard: StandardScan, radius_mm: float = TYPICAL_RADIUS_MM
-) -> pd.Series | None:
-    """Row of the annotated CMB whose radius is nearest to ``radius_mm``; None for a scan without.
-
-    The largest is often one that region growing let leak; a typical one shows what a CMB is.
-    """
-    table = standard.microbleeds()
-    if not len(table):
-        return None
-    order = (table["radius_mm"] - radius_mm).abs().sort_values(kind="stable").index
-    return table.loc[order[0]]

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from cmbkit.features.clearest import clearest_in_thin_slices
 from cmbkit.params import Network, Parameters, Training
 from cmbkit.plotting import curves
+from cmbkit.plotting.bars import phase_bars
 from cmbkit.plotting.canvas import nothing_to_show
-from cmbkit.plotting.config_panels import configuration_panel, data_configuration
 from cmbkit.plotting.cuts import cut_examples, orthogonal_cuts, prediction_evolution
-from cmbkit.plotting.diagrams import patch_sampling
+from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
+from cmbkit.plotting.settings_table import settings_table
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
 from cmbkit.reporting.layout import Column, laid_out
-from cmbkit.reporting.tables import shown
 
 THESIS_RUNS = {
     ("scratch", "pretrain"): {"epochs_thesis": 197, "days_thesis": 17},
@@ -25,14 +25,36 @@ THESIS_RUNS = {
     ("tl", "finetune"): {"epochs_thesis": 99, "days_thesis": 8},
 }
 """Section 7.2."""
+PUBLISHED_PARAMETERS = 36_302_116
+"""Section 6.2.1."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
 UNTRAINED = "Not trained in this run (training: networks, models)."
 UNFOLLOWED = "No training from scratch in this run, or no microbleed in its validation scans."
 
 
-def figure_a_7(network: Network) -> Figure:
-    """Configuration of the network."""
-    return configuration_panel({"name": "UNetApollo3D", **network.model_dump()})
+def figure_6_1(network: Network, parameters: int) -> Figure:
+    """The published network (Figure A.7) and, where it is another, that of this run below it.
+
+    ``parameters``: number of trained weights of ``network``.
+    """
+    from cmbkit.detector.network.unet import levels
+
+    shown = [("3D U-Net as published", levels(Network()), PUBLISHED_PARAMETERS)]
+    if parameters != PUBLISHED_PARAMETERS:
+        shown.append(("This run", levels(network), parameters))
+    return network_diagrams(shown)
+
+
+def settings_of_network(network: Network) -> pd.DataFrame:
+    """Settings of a network beside those of the published one, UNetApollo3D, as text."""
+    published = Network().model_dump()
+    rows = [(key, str(now), str(published[key])) for key, now in network.model_dump().items()]
+    return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
+
+
+def figure_a_7(settings: pd.DataFrame) -> Figure:
+    """Configuration of the network (``settings`` of `settings_of_network`)."""
+    return settings_table(settings)
 
 
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
@@ -59,13 +81,12 @@ def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
         else:
             start = random_start(scan.image.shape, patch, rng)
         boxes.append((tuple(int(v) for v in start), holds))
-    middle = round(scan.centres[:, 2].mean()) if len(scan.ids) else scan.image.shape[2] // 2
     return patch_sampling(
-        scan.image.shape,
+        scan.image.astype(np.float32),
+        params.preprocessing.spacing_mm,
         patch,
         boxes,
         tile_starts(scan.image.shape, patch, params.inference.overlap),
-        background=scan.image[:, :, middle].astype(np.float32),
         lesions=scan.centres,
     )
 
@@ -122,8 +143,9 @@ def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
 
 
 def figure_a_6(table: pd.DataFrame) -> Figure:
-    """`data_of_phases` as a picture."""
-    return data_configuration(shown(table)[0])
+    """`data_of_phases` as bars."""
+    titles = {"n_scans": "Scans", "n_patients": "Patients", "n_cmb": "CMBs"}
+    return phase_bars(table, titles)
 
 
 def runs(

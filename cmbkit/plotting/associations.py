@@ -12,7 +12,7 @@ from cmbkit.plotting.canvas import (
     nothing_to_show,
     of_microbleeds,
 )
-from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
+from cmbkit.plotting.style import DATASET_ORDER, SERIES, THESIS_COLOUR, dataset_palette
 
 RATIOS = ("inv_elongation", "inv_flatness")
 FLOOR = ("sphericity", "inv_flatness")
@@ -106,7 +106,7 @@ def discretisation_floor(features, floor):
     panels = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
     for axes, feature in zip(panels, FLOOR, strict=True):
         part = bands[bands["feature"] == feature]
-        axes.fill_between(part["n_voxels"], part["low"], part["high"], color="#CCCCCC", lw=0,
+        axes.fill_between(part["n_voxels"], part["low"], part["high"], color="0.8", lw=0,
                           label="perfect balls, 5 to 95 %")  # fmt: skip
         axes.plot(part["n_voxels"], part["median"], color="black", label="their median")
         _dots(axes, features, "n_voxels", feature, names)
@@ -153,7 +153,7 @@ def counts_against_counts(scans, limits):
     left, right = figure.subplots(1, 2)
     truth, predicted = scans["n_gt"].to_numpy(float), scans["n_pred"].to_numpy(float)
     top = max(truth.max(initial=1), predicted.max(initial=1)) * 1.06 + 0.5
-    left.plot([0, top], [0, top], color="#777777", lw=1)
+    left.plot([0, top], [0, top], color="0.47", lw=1)
     _counted(left, truth, predicted)
     left.set(xlim=(-0.5, top), ylim=(-0.5, top), aspect="equal")
     left.set_xlabel("Annotated CMBs in a scan")
@@ -165,7 +165,7 @@ def counts_against_counts(scans, limits):
     for key, text in words.items():
         if np.isfinite(limits[key]):
             style = "-" if key == "bias" else "--"
-            right.axhline(limits[key], ls=style, color=SERIES[1], lw=1.2)
+            right.axhline(limits[key], ls=style, color="0.47", lw=1.2)
             right.annotate(
                 f"{text} {limits[key]:+.2f}", (1, limits[key]), xycoords=("axes fraction", "data"),
                 xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8,
@@ -223,7 +223,7 @@ def size_against_truth(rows, too_large: float):
     figure = new_figure(2.6 * max(len(datasets), 2) + 1, 5.2)
     grid = figure.subplots(2, len(datasets), squeeze=False, sharex=True, sharey=True)
     top = 1.05 * rows[["radius_mm", *names]].to_numpy(float).max()
-    rules = {False: ("as published", SERIES[1]), True: ("with the guard", SERIES[0])}
+    rules = {False: ("as published", THESIS_COLOUR), True: ("with the guard", SERIES[0])}
     for panels, (column, title) in zip(grid, names.items(), strict=True):
         for axes, dataset in zip(panels, datasets, strict=True):
             own = rows[rows["dataset"] == dataset]

@@ -11,7 +11,7 @@ from cmbkit.plotting.canvas import (
     of_microbleeds,
     panels,
 )
-from cmbkit.plotting.style import DATASET_ORDER, SERIES, dataset_palette
+from cmbkit.plotting.style import DATASET_ORDER, SERIES, THESIS_COLOUR, dataset_palette
 
 BOMBS_REGIONS = (
     "Cortex / Grey-White Junction",
@@ -100,8 +100,8 @@ def split_bars(table, titles: dict[str, str], title: str):
     ----------
     table : DataFrame
         split ("train" or "valid"), column (what the strata are of), value (the stratum),
-        proportion_pct and proportion_pct_thesis (hatched): percent of the split's scans, NaN for
-        none.
+        proportion_pct and proportion_pct_thesis (grey): percent of the split's scans, NaN for
+        none. Bars of validation are hatched.
     titles : dict of str
         A panel for each of these columns, in this order, with its title.
     """
@@ -112,7 +112,7 @@ def split_bars(table, titles: dict[str, str], title: str):
     splits = {"train": "training", "valid": "validation"}
     long["bar"] = long["split"].replace(splits) + ", " + long["source"].replace(sources)
     order = [f"{split}, {source}" for split in splits.values() for source in sources.values()]
-    palette = dict(zip(order, [SERIES[0], SERIES[0], SERIES[4], SERIES[4]], strict=True))
+    palette = dict(zip(order, [SERIES[0], THESIS_COLOUR] * 2, strict=True))
     strata = [long.loc[long["column"] == name, "value"].nunique() for name in titles]
     tallest = [max(strata[i : i + 3]) for i in range(0, len(strata), 3)]
     height = 0.7 + sum(0.5 + 0.45 * n for n in tallest)
@@ -125,7 +125,7 @@ def split_bars(table, titles: dict[str, str], title: str):
             saturation=1, errorbar=None, edgecolor="black", linewidth=0.5, ax=axes,
         )  # fmt: skip
         handles, _ = axes.get_legend_handles_labels()
-        for bars in (axes.containers[1], axes.containers[3], handles[1::2]):
+        for bars in (*axes.containers[2:], handles[2:]):
             for bar in bars:
                 bar.set_hatch("////")
         axes.get_legend().remove()
@@ -136,6 +136,39 @@ def split_bars(table, titles: dict[str, str], title: str):
         axes.grid(axis="x")
     figure.suptitle(title, fontsize=10)
     figure.legend(handles, order, loc="outside lower center", ncols=4)
+    return figure
+
+
+def phase_bars(table, titles: dict[str, str]):
+    """Counts by phase and dataset, a panel for each count, on a logarithmic axis (Figure A.6).
+
+    Parameters
+    ----------
+    table : DataFrame
+        phase, dataset and the counts.
+    titles : dict of str
+        The counts' columns, in this order, with what they count.
+    """
+    import seaborn as sns
+
+    names = datasets_in(table["dataset"], DATASET_ORDER)
+    figure = new_figure(10, 1.2 + 0.17 * len(names) * table["phase"].nunique())
+    grid = lettered(figure.subplots(1, len(titles), sharey=True, squeeze=False)[0])
+    for axes, (column, title) in zip(grid, titles.items(), strict=True):
+        sns.barplot(
+            table, x=column, y="phase", hue="dataset", hue_order=names, saturation=1,
+            palette=dataset_palette(names), edgecolor="black", linewidth=0.5, ax=axes,
+        )  # fmt: skip
+        for bars in axes.containers:
+            axes.bar_label(bars, fontsize=7, padding=2)
+        handles, _ = axes.get_legend_handles_labels()
+        axes.get_legend().remove()
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(0, 3 * max(table[column].max(), 1))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_title(title)
+        axes.set(xlabel="Number, log scale", ylabel="")
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 
 
@@ -151,7 +184,7 @@ def comparison_bars(table):
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=table["own"].to_numpy(bool))
     figure = new_figure(10, 1.1 + 0.32 * len(table))
     grid = lettered(figure.subplots(1, 4, sharey=True))
-    colours = {False: "#BBBBBB", True: SERIES[0]}
+    colours = {False: THESIS_COLOUR, True: SERIES[0]}
     for axes, metric in zip(grid, METRIC_NAMES, strict=True):
         sns.barplot(rows, x=metric, y="row", hue="own", palette=colours, saturation=1,
                     dodge=False, width=0.7, legend=False, ax=axes)  # fmt: skip
@@ -161,7 +194,7 @@ def comparison_bars(table):
             known = np.isfinite(value)
             axes.text(
                 (value if known else 0) + 0.02 * top, index, f"{value:.2f}" if known else
-                "not reported", va="center", fontsize=8, color="black" if known else "#666666",
+                "not reported", va="center", fontsize=8, color="black" if known else "0.4",
             )  # fmt: skip
         axes.set_xlim(0, 1.3 * top)
         if metric != "fp_per_scan":

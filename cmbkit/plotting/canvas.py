@@ -13,7 +13,7 @@ SYNTHETIC_LABEL = "synthetic cohort"
 _GID = "synthetic-label"
 _FOOTER_INCHES = 0.24
 _BELOW_GID = "below"
-_LINE_INCHES = 0.1  # a whole number of pixels at 110 dpi: the figure above stays as sharp
+_LINE_INCHES = 0.1  # a whole number of pixels at 100 and 300 dpi: the figure above stays sharp
 _CHARACTERS_PER_INCH = 21
 
 
@@ -48,6 +48,14 @@ def lettered(panels) -> np.ndarray:
     return panels
 
 
+def with_letters(titles) -> list[str]:
+    """Titles of panels, each after its letter; a lone one as it is."""
+    titles = list(titles)
+    if len(titles) < 2:
+        return titles
+    return [f"{n}: {title}" for n, title in zip(string.ascii_uppercase, titles, strict=False)]
+
+
 def nothing_to_show(reason: str) -> Figure:
     """A figure that says why there is no example of its kind in this run."""
     figure = new_figure(6, 1.2)
@@ -71,7 +79,7 @@ def label_synthetic(figure: Figure) -> Figure:
     """Write "synthetic cohort" in the foot of a figure, once, in room kept free for it."""
     if not is_labelled(figure):
         figure.text(0.995, 0.15 * _foot(figure), SYNTHETIC_LABEL, ha="right", va="bottom",
-                    fontsize=8, style="italic", color="#555555", gid=_GID)  # fmt: skip
+                    fontsize=8, style="italic", color="0.33", gid=_GID)  # fmt: skip
     return figure
 
 
@@ -87,7 +95,7 @@ def write_below(figure: Figure, text: str) -> None:
     if text:
         _settle(figure)
         lines = textwrap.fill(text, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
-        figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="#555555",
+        figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="0.33",
                     linespacing=1.1, gid=_BELOW_GID)  # fmt: skip
 
 

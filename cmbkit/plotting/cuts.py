@@ -3,7 +3,7 @@
 import numpy as np
 
 from cmbkit.boxes import cut_box
-from cmbkit.plotting.canvas import add_note, new_figure, nice_length, panels
+from cmbkit.plotting.canvas import add_note, new_figure, nice_length, panels, with_letters
 from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS
 from cmbkit.volume import Volume
 
@@ -98,7 +98,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     (shown,) = (drawn.ax for drawn in display.axes.values())
     (x0, y0), (x1, y1) = slab.to_mm([[-0.5] * 3, np.array(slab.shape) - 0.5])[:, [right, up]]
     picture = shown.images[-1]
-    picture.set(interpolation="nearest", extent=(x0, x1, y0, y1))
+    picture.set(interpolation="none", extent=(x0, x1, y0, y1))
     for role, mask in outlines.items():
         flat = _slab(image.with_data(np.asarray(mask) > 0), cut, centre)
         if flat.data.any():
@@ -137,7 +137,8 @@ def cut_examples(examples, spacing, *, size: float = 1.55):
     figure = new_figure(width, height)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     outer = figure.add_gridspec(1, len(examples), wspace=0.06)
-    for part, (title, rows, centre) in zip(outer, examples, strict=True):
+    titles = with_letters(title for title, *_ in examples)
+    for part, title, (_, rows, centre) in zip(outer, titles, examples, strict=True):
         grid = part.subgridspec(deepest, 3).subplots(squeeze=False)
         _fill(grid, rows, spacing, centre)
         for axes in grid[len(rows) :].ravel():
@@ -180,7 +181,8 @@ def axial_panels(shown, window, note: str):
     columns = min(3, len(shown))
     figure = new_figure(9, 3.2 * -(-len(shown) // columns), images=True)
     grid = panels(figure, len(shown), columns)
-    for axes, (title, scan, outlines, centre) in zip(grid, shown, strict=True):
+    titles = with_letters(title for title, *_ in shown)
+    for axes, title, (_, scan, outlines, centre) in zip(grid, titles, shown, strict=True):
         bar = nice_length(_width(scan)) if axes is grid[0] else None
         show_cut(axes, scan, outlines, "axial", centre, window=window, bar_mm=bar)
         axes.set_title(title, fontsize=9)

@@ -1,111 +1,123 @@
 """Drawings of the method: network (6.1), patch sampling (6.2) and workflow (7.1)."""
 
 import textwrap
+from itertools import pairwise
 
 import numpy as np
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 
-from cmbkit.plotting.canvas import new_figure
-from cmbkit.plotting.style import OKABE_ITO
+from cmbkit.plotting.canvas import lettered, new_figure
+from cmbkit.plotting.cuts import window_of
+from cmbkit.plotting.style import MODEL_COLOURS, ROLE_COLOURS, SERIES, lighter
 
-SIDE_COLOURS = {
-    "encoder": "#CFE5F5",
-    "bottom": "#F9DFC0",
-    "decoder": "#CDEBDF",
-    "head": "#F3D9E7",
-}
+SIDE_TINTS = {"encoder": 0.25, "bottom": 0.6, "decoder": 0.45, "head": 0.1}
+"""Share of the slate in the boxes of each part of the network."""
 
 
-def network_diagram(levels, parameters: int):
-    """The network as a U, drawn from its own description (Figure 6.1).
+ARROW = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
+DOWN, UP = SERIES[0], SERIES[3]
 
-    ``levels`` are those of `cmbkit.detector.network.levels`; the width of a box follows its
-    channels. ``parameters`` is the number of trained weights, for the title.
+
+def network_diagrams(networks):
+    """Networks as a U each, one above the other on one scale (Figure 6.1).
+
+    ``networks`` are (name, levels, parameters): levels as of `cmbkit.detector.network.levels`,
+    whose channels give the widths of the boxes; the number of trained weights for the title.
     """
-    deepest = max(level["depth"] for level in levels)
-    figure = new_figure(10, 1.05 * (deepest + 1) + 1.1)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    most = max(max(level["filters"]) for level in levels)
-    places = {}
-    for level in levels:
-        centre = _place(level, deepest)
-        places[level["side"], level["depth"]] = _blocks(axes, level, centre, most)
-    first = _place(levels[0], deepest)
-    _volume(axes, (first[0] - 2.0, 0), f"MRI patch\n{_cube(levels[0]['size'])}")
-    last = _place(levels[-1], deepest)
-    _volume(axes, (last[0] + 1.7, 0), f"probabilities\n{levels[-1]['filters'][-1]} classes")
-    arrow = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
-    for depth in range(deepest):
-        below = "bottom" if depth + 1 == deepest else "encoder"
-        start, end = places["encoder", depth], places[below, depth + 1]
-        _arrow(axes, (start[2] - 0.1, start[1]), (end[0] + 0.1, end[3]), OKABE_ITO["blue"], arrow)
-        above = "bottom" if depth + 1 == deepest else "decoder"
-        start, end = places[above, depth + 1], places["decoder", depth]
-        _arrow(axes, (start[2] - 0.1, start[3]), (end[0] + 0.1, end[1]), OKABE_ITO["green"], arrow)
-        left, right = places["encoder", depth], places["decoder", depth]
-        middle = (left[1] + left[3]) / 2
-        _arrow(axes, (left[2], middle), (right[0], middle), "#888888", {**arrow, "ls": "--"})
-    axes.text(0, 0.04, "skip: concatenation", ha="center", va="bottom", fontsize=8,
-              color="#666666")  # fmt: skip
-    for x, colour, words in (
-        (first[0] - 2.6, OKABE_ITO["blue"], "down: stride 2"),
-        (first[0] + 0.2, OKABE_ITO["green"], "up: transposed, stride 2"),
-    ):
-        axes.plot([x, x + 0.5], [-deepest - 0.1] * 2, color=colour, lw=1.6)
-        axes.text(x + 0.6, -deepest - 0.1, words, fontsize=8, va="center")
-    convolutions = sum(len(level["filters"]) for level in levels)
-    counted = f"{convolutions} convolutions, {parameters:,} parameters"
-    axes.set_title(f"3D U-Net: {deepest} levels, {counted}")
-    axes.set_xlim(first[0] - 2.9, last[0] + 2.7)
-    axes.set_ylim(-deepest - 0.75, 0.75)
+    heights = [_deepest(levels) + 1.6 for _, levels, _ in networks]
+    figure = new_figure(10, 0.78 * sum(heights))
+    drawn = figure.subplots(len(networks), 1, squeeze=False, height_ratios=heights).ravel()
+    widest = max((levels for _, levels, _ in networks), key=_deepest)
+    most = max(max(level["filters"]) for _, levels, _ in networks for level in levels)
+    limits = _place(widest[0], widest)[0] - 2.4, _place(widest[-1], widest)[0] + 2.6
+    for axes, (name, levels, parameters) in zip(drawn, networks, strict=True):
+        axes.set_axis_off()
+        axes.set(xlim=limits, ylim=(-_deepest(levels) - 0.75, 0.85))
+        _network(axes, levels, most)
+        convolutions = sum(len(level["filters"]) for level in levels)
+        counted = f"{convolutions} convolutions, {parameters:,} parameters"
+        axes.set_title(f"{name}: {_deepest(levels)} levels, {counted}")
+    if len(networks) > 1:
+        lettered(drawn)
+    keys = [Line2D([], [], color=c, ls=s, label=w) for c, s, w in (
+        (DOWN, "-", "down: stride 2"), (UP, "-", "up: transposed, stride 2"),
+        ("0.53", "--", "skip: concatenation"))]  # fmt: skip
+    figure.legend(handles=keys, loc="outside lower center", ncols=3)
     return figure
 
 
-def patch_sampling(shape, patch, train_boxes, tile_starts, background, lesions):
-    """Patches during training and tiles during inference, seen from above (Figure 6.2).
+def _network(axes, levels, most):
+    """Boxes and arrows of one network; ``most`` filters have the widest box."""
+    places = {(n["side"], n["depth"]): _blocks(axes, n, _place(n, levels), most) for n in levels}
+    first, head = places["encoder", 0], places["head", 0]
+    patch = _volume(axes, first[0] - 1.7, f"MRI patch\n{_cube(levels[0]['size'])}")
+    said = _volume(axes, head[2] + 1.3, f"probabilities\n{levels[-1]['filters'][-1]} classes")
+    row = (patch, first, None, places["decoder", 0], head, said)
+    for start, end in pairwise(row):
+        if start and end:
+            _arrow(axes, (start[2], 0), (end[0], 0), "black", ARROW)
+    for depth in range(_deepest(levels)):
+        deeper = "bottom" if depth + 1 == _deepest(levels) else None
+        left, right = places["encoder", depth], places["decoder", depth]
+        below = places[deeper or "encoder", depth + 1]
+        _arrow(axes, (left[2] - 0.1, left[1]), (below[0] + 0.05, below[3]), DOWN, ARROW)
+        below = places[deeper or "decoder", depth + 1]
+        _arrow(axes, (below[2] - 0.05, below[3]), (right[0] + 0.1, right[1]), UP, ARROW)
+        _arrow(axes, (left[2], -depth), (right[0], -depth), "0.53", {**ARROW, "ls": "--"})
+
+
+def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
+    """Patches during training and tiles during inference, in one axial slice (Figure 6.2).
 
     Parameters
     ----------
-    shape, patch : (3,) int
-        Volume and patch in voxels.
+    image : ndarray, shape (i, j, k)
+        The scan; drawn is the slice that most of the random patches cross.
+    spacing : float
+        Edge of a voxel in mm.
+    patch : (3,) int
+        Voxels.
     train_boxes : list of (start, holds_cmb)
         First voxel of each random patch and whether it was placed on a CMB.
     tile_starts : ndarray of int, shape (n, 3)
         First voxel of each tile.
-    background : ndarray, shape (i, j)
-        An axial slice to draw below.
     lesions : array-like, shape (m, 3)
         CMB centres in voxels.
+
+    Notes
+    -----
+    Drawn are the patches and tiles that the slice crosses; the heads count all.
     """
-    tiles = np.asarray(tile_starts)
-    figure = new_figure(10, 5.2)
-    left, right = figure.subplots(1, 2)
+    lesions, tiles = np.asarray(lesions, float).reshape(-1, 3), np.asarray(tile_starts)
+    depths = [range(start[2], start[2] + patch[2]) for start, _ in train_boxes]
+    k = max(range(image.shape[2]), key=lambda k: sum(k in depth for depth in depths))
+    figure = new_figure(10, 6.2)
+    left, right = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
     for axes in (left, right):
-        _frame(axes, shape, background)
-    counts = {True: 0, False: 0}
-    for start, holds in sorted(train_boxes, key=lambda box: bool(box[1])):
-        colour = OKABE_ITO["vermilion"] if holds else OKABE_ITO["sky"]
-        label = ("with a CMB" if holds else "anywhere") if not counts[bool(holds)] else None
-        counts[bool(holds)] += 1
-        left.add_patch(Rectangle(start[:2], *patch[:2], fill=False, ec=colour, lw=1.3, label=label))
-    for index, lesion in enumerate(lesions):
-        left.plot(*lesion[:2], "o", ms=5, mfc=OKABE_ITO["yellow"], mec="black",
-                  label="CMB" if index == 0 else None)  # fmt: skip
+        _slice(axes, image[:, :, k], spacing)
+    colours = {True: SERIES[0], False: SERIES[1]}
+    crossed = [(start, holds) for start, holds in train_boxes if 0 <= k - start[2] < patch[2]]
+    for start, holds in sorted(crossed, key=lambda box: bool(box[1])):
+        _square(left, start, patch, spacing, ec=colours[bool(holds)], lw=1.6)
+    near = lesions[np.abs(lesions[:, 2] - k) < patch[2] / 2]
+    left.plot(*(near[:, :2].T + 0.5) * spacing, "o", ms=5, mfc=ROLE_COLOURS["annotated"],
+              mec="black", ls="none")  # fmt: skip
+    on_cmb = sum(bool(holds) for _, holds in train_boxes)
+    edge = f"{_cube(patch)} voxels ({_cube(np.asarray(patch) * spacing)} mm)"
     left.set_title(
-        f"Training: {len(train_boxes)} random patches of {_cube(patch)}\n"
-        f"{counts[True]} placed on a CMB, {counts[False]} anywhere"
+        f"Training: {len(train_boxes)} random patches of {edge},\n"
+        f"{on_cmb} placed on a CMB, {len(train_boxes) - on_cmb} anywhere"
     )
-    seen = sorted({tuple(start) for start in tiles[:, :2].tolist()})
-    for start in seen:
-        right.add_patch(Rectangle(start, *patch[:2], fill=False, ec="#999999", lw=0.8))
-    right.set_title(
-        f"Inference: {len(tiles)} tiles of {_cube(patch)}\n{_overlap_words(tiles, patch)}"
-    )
-    _first_tiles(right, tiles, patch)
-    handles, _ = left.get_legend_handles_labels()
-    if handles:
-        figure.legend(loc="outside lower left", ncols=3)
+    right.set_title(f"Inference: {len(tiles)} tiles of that size,\n{_overlap_words(tiles, patch)}")
+    _tiles(right, image[:, :, k], spacing, tiles, patch)
+    keys = [
+        Patch(fc="none", ec=colours[True], lw=1.6, label="placed on a CMB"),
+        Patch(fc="none", ec=colours[False], lw=1.6, label="anywhere"),
+        Line2D([], [], ls="", marker="o", mfc=ROLE_COLOURS["annotated"], mec="black", label="CMB"),
+        Patch(fc=lighter(SERIES[0], 0.5), ec=SERIES[2], label="shared by two neighbouring tiles"),
+    ]
+    figure.legend(handles=keys, loc="outside lower left", ncols=4)
     return figure
 
 
@@ -134,14 +146,20 @@ def workflow():
     for x, width, title in columns:
         axes.text(x + width / 2, 4.2, title, ha="center", weight="bold", fontsize=10)
     tracks = (
-        (3.1, "Random weights", "white", OKABE_ITO["blue"], "Scratch"),
-        (1.6, "Transferred weights\n(source network)", "#FBE6C8", OKABE_ITO["orange"], "TL"),
+        (3.1, "Random weights", "white", MODEL_COLOURS["scratch"], "Scratch"),
+        (
+            1.6,
+            "Transferred weights\n(source network)",
+            lighter(MODEL_COLOURS["tl"], 0.25),
+            MODEL_COLOURS["tl"],
+            "TL",
+        ),
     )
     for y, start, face, colour, name in tracks:
         words = [start, f"{name}-PreTrained", f"{name}-PreTrained-\nFineTuned"]
         words += ["drop predictions\noutside brain labels", "match, count,\nclassify scans"]
         for index, ((x, width, _), text) in enumerate(zip(columns, words, strict=True)):
-            box_face = face if index == 0 else "white" if index > 2 else _lighter(colour)
+            box_face = face if index == 0 else "white" if index > 2 else lighter(colour, 0.25)
             _box(axes, x, y, width, 0.85, text, box_face, colour)
             if index:
                 before = columns[index - 1]
@@ -154,16 +172,21 @@ def workflow():
     for column, names in DATASETS_OF_PHASES.items():
         x, width, _ = columns[column]
         text = "\n".join(textwrap.wrap(", ".join(names), 20))
-        _box(axes, x, 0.25, width, 0.95, text, "#F2F2F2", "#999999")
-        _arrow(axes, (x + width / 2, 1.2), (x + width / 2, 1.6), "#777777",
+        _box(axes, x, 0.25, width, 0.95, text, "0.95", "0.6")
+        _arrow(axes, (x + width / 2, 1.2), (x + width / 2, 1.6), "0.47",
                {"arrowstyle": "-|>", "mutation_scale": 10, "ls": "--", "lw": 1})  # fmt: skip
     axes.text(0.85, 0.72, "Datasets", ha="center", va="center", weight="bold", fontsize=10)
     return figure
 
 
-def _place(level, deepest):
+def _deepest(levels) -> int:
+    return max(level["depth"] for level in levels)
+
+
+def _place(level, levels):
+    deepest = _deepest(levels)
     reach = 1.35 * (deepest - level["depth"]) + 0.1 * deepest
-    x = {"encoder": -reach, "bottom": 0.0, "decoder": reach, "head": reach + 1.6}[level["side"]]
+    x = {"encoder": -reach, "bottom": 0.0, "decoder": reach, "head": reach + 2.0}[level["side"]]
     return x, -level["depth"]
 
 
@@ -176,7 +199,7 @@ def _blocks(axes, level, centre, most):
     x = left
     for width in widths:
         axes.add_patch(Rectangle((x, bottom), width, height, ec="black", lw=0.7,
-                                 fc=SIDE_COLOURS[level["side"]]))  # fmt: skip
+                                 fc=lighter(SERIES[0], SIDE_TINTS[level["side"]])))  # fmt: skip
         x += width
     filters = level["filters"]
     words = f"{len(filters)}×{filters[0]}" if len(set(filters)) == 1 else str(filters)
@@ -185,20 +208,22 @@ def _blocks(axes, level, centre, most):
     if level["side"] != "head":
         words += f"\n{_cube(level['size'])}"
     middle = bottom + height / 2
+    above = dict(x=centre[0], y=bottom + height + 0.04, ha="center", va="bottom")
     place = {
         "encoder": dict(x=left - 0.1, y=middle, ha="right", va="center"),
         "decoder": dict(x=x + 0.1, y=middle, ha="left", va="center"),
         "bottom": dict(x=centre[0], y=bottom - 0.05, ha="center", va="top"),
-        "head": dict(x=centre[0], y=bottom + height + 0.04, ha="center", va="bottom"),
-    }[level["side"]]
-    axes.text(s=words, fontsize=8, **place)
+    }
+    beside = above if level["depth"] == 0 else place[level["side"]]
+    axes.text(s=words, fontsize=8, **beside)
     return left, bottom, x, bottom + height
 
 
-def _volume(axes, centre, words):
-    x, y = centre
-    axes.add_patch(Rectangle((x - 0.3, y - 0.23), 0.6, 0.46, fc="#D9C7E8", ec="black", lw=0.8))
-    axes.text(x, y + 0.27, words, ha="center", va="bottom", fontsize=8)
+def _volume(axes, x, words):
+    """A volume in the top row; returns its place as `_blocks` does."""
+    axes.add_patch(Rectangle((x - 0.3, -0.23), 0.6, 0.46, fc="0.85", ec="black", lw=0.8))
+    axes.text(x, 0.27, words, ha="center", va="bottom", fontsize=8)
+    return x - 0.3, -0.23, x + 0.3, 0.23
 
 
 def _arrow(axes, start, end, colour, settings):
@@ -211,43 +236,52 @@ def _box(axes, x, y, width, height, words, face, edge):
     axes.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=8.5)
 
 
-def _lighter(colour, share=0.25):
-    from matplotlib.colors import to_rgb
-
-    return tuple(1 - share * (1 - np.asarray(to_rgb(colour))))
-
-
 def _cube(size):
-    size = [int(n) for n in np.atleast_1d(size)]
-    return f"{size[0]}³" if len(set(size)) == 1 else "×".join(map(str, size))
+    size = [f"{n:g}" for n in np.atleast_1d(size)]
+    return f"{size[0]}³" if len(set(size)) == 1 else "×".join(size)
 
 
-def _frame(axes, shape, background):
-    low, high = np.percentile(background, [1, 99])
-    axes.imshow(np.asarray(background).T, cmap="gray", origin="lower", vmin=low, vmax=high,
-                alpha=0.45, extent=(0, shape[0], 0, shape[1]))  # fmt: skip
-    axes.add_patch(Rectangle((0, 0), shape[0], shape[1], fill=False, ec="black", lw=1.5))
-    pad = 0.04 * max(shape[:2])
-    axes.set_xlim(-pad, shape[0] + pad)
-    axes.set_ylim(-pad, shape[1] + pad)
-    axes.set_aspect("equal")
-    axes.set_xlabel("x (voxels)")
-    axes.set_ylabel("y (voxels)")
+def _slice(axes, flat, spacing):
+    """A dimmed axial slice in mm with its sides named."""
+    low, high = window_of(flat)
+    axes.imshow(flat.T, cmap="gray", origin="lower", vmin=low, vmax=high, alpha=0.5,
+                extent=_extent(flat, spacing))  # fmt: skip
+    for x, letter in ((0.03, "L"), (0.97, "R")):
+        axes.text(x, 0.98, letter, transform=axes.transAxes, ha="center", va="top", fontsize=9,
+                  bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
+    axes.set(xlabel="x (mm)", ylabel="y (mm)", aspect="equal")
+    axes.spines[["top", "right"]].set_visible(True)
 
 
-def _first_tiles(axes, tiles, patch):
-    """Mark the first tile and its neighbour along x, with an arrow over their overlap."""
-    row = tiles[(tiles[:, 1] == tiles[:, 1].min()) & (tiles[:, 2] == tiles[:, 2].min())]
-    starts = np.unique(row[:, 0])
-    y = tiles[:, 1].min()
-    for start, colour in zip(starts[:2], ("orange", "blue"), strict=False):
-        axes.add_patch(Rectangle((start, y), *patch[:2], ec=OKABE_ITO[colour], lw=2,
-                                 fc=(*_lighter(OKABE_ITO[colour], 0.6), 0.25)))  # fmt: skip
-    if len(starts) > 1 and starts[1] < starts[0] + patch[0]:
-        level = y + patch[1] / 2
-        axes.annotate("", (starts[1], level), (starts[0] + patch[0], level),
-                      arrowprops={"arrowstyle": "<->", "color": OKABE_ITO["vermilion"], "lw": 1.8,
-                                  "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+def _extent(flat, spacing):
+    return 0, flat.shape[0] * spacing, 0, flat.shape[1] * spacing
+
+
+def _square(axes, start, patch, spacing, **how):
+    corner, sides = np.asarray(start[:2]) * spacing, np.asarray(patch[:2]) * spacing
+    drawn = Rectangle(corner, *sides, **{"fill": False, **how})
+    return axes.add_patch(drawn)
+
+
+def _tiles(axes, flat, spacing, tiles, patch):
+    """Edges of all tiles; the one amid the slice and its neighbour along x at full contrast."""
+    places = np.unique(tiles[:, :2], axis=0)
+    for start in places:
+        _square(axes, start, patch, spacing, ec="0.6", lw=0.4)
+    away = np.abs(places + np.asarray(patch[:2]) / 2 - np.asarray(flat.shape) / 2).sum(axis=1)
+    chosen = places[away.argmin()]
+    row = places[(places[:, 1] == chosen[1]) & (places[:, 0] > chosen[0]), 0]
+    pair = [chosen, *([np.array([row.min(), chosen[1]])] if len(row) else [])]
+    low, high = window_of(flat)
+    for start, colour in zip(pair, (SERIES[2], SERIES[0]), strict=False):
+        frame = _square(axes, start, patch, spacing, ec=colour, lw=2.4, zorder=4)
+        shown = axes.imshow(flat.T, cmap="gray", origin="lower", vmin=low, vmax=high, zorder=2,
+                            extent=_extent(flat, spacing))  # fmt: skip
+        shown.set_clip_path(frame)
+    shared = chosen[0] + patch[0] - pair[-1][0]
+    if len(pair) > 1 and shared > 0:
+        _square(axes, pair[1], (shared, patch[1]), spacing, fill=True, zorder=3, lw=0,
+                fc=(*lighter(SERIES[0], 0.5), 0.6))  # fmt: skip
 
 
 def _overlap_words(tiles, patch):

@@ -127,7 +127,7 @@ def half_violins(scan_rows, models=("scratch", "tl")):
         sizes = [" | ".join(str(counts.get((n, m), 0)) for m in models) for n in names]
         _name_groups(axes, names, sizes)
         for limit in (0, 1):
-            axes.axhline(limit, color="#999999", ls="--", lw=0.8, zorder=0)
+            axes.axhline(limit, color="0.6", ls="--", lw=0.8, zorder=0)
         axes.set_title(SCORES[metric])
     panels[0].set_ylim(-0.05, 1.05)
     panels[0].set_ylabel("Score of a scan (0 to 1)")
@@ -178,7 +178,7 @@ def _boxes(axes, table, column: str) -> None:
     import seaborn as sns
 
     shared, names, sizes = _by_dataset(table, column)
-    rings = {"marker": "o", "ms": 3, "mfc": "none", "mec": "#555555", "mew": 0.7}
+    rings = {"marker": "o", "ms": 3, "mfc": "none", "mec": "0.33", "mew": 0.7}
     sns.boxplot(**shared, ax=axes, width=0.6, linewidth=0.9, flierprops=rings,
                 boxprops={"alpha": 0.65})  # fmt: skip
     _name_groups(axes, names, sizes)

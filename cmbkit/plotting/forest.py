@@ -1,7 +1,7 @@
 """A forest: one line per subgroup with its value and its interval (seaborn.objects)."""
 
 from cmbkit.plotting.canvas import datasets_in, new_figure, of_microbleeds
-from cmbkit.plotting.style import DATASET_COLOURS, SERIES
+from cmbkit.plotting.style import DATASET_COLOURS, SERIES, THESIS_COLOUR
 
 ORDER = ("CRB", "DOU", "Valid")
 MARKS = "os^Dv"
@@ -36,7 +36,11 @@ def subgroup_forest(table):
     plot = plot.add(so.Dot(pointsize=6, edgecolor="black"), legend=False)
     shows_thesis = "f1_thesis" in rows and rows["f1_thesis"].notna().any()
     if shows_thesis:
-        plot = plot.add(so.Dot(pointsize=8, fill=False, edgewidth=1.3), x="f1_thesis", legend=False)
+        plot = plot.add(
+            so.Dot(pointsize=8, fill=False, edgewidth=1.3, edgecolor=THESIS_COLOUR),
+            x="f1_thesis",
+            legend=False,
+        )
     plot.scale(color=so.Nominal(colours), marker=so.Nominal(marks)).on(axes).plot()
     for head, at in heads.items():
         axes.text(0.005, at, head, transform=axes.get_yaxis_transform(), weight="bold",
@@ -84,6 +88,6 @@ def _legend(figure, colours, marks, shows_thesis: bool) -> None:
         for value, colour in colours.items()
     ]  # fmt: skip
     if shows_thesis:
-        keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec="black", mew=1.3, ms=7,
+        keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec=THESIS_COLOUR, mew=1.3, ms=7,
                            label="thesis (hollow)"))  # fmt: skip
     figure.legend(handles=keys, loc="outside upper center", ncols=len(keys))

@@ -8,11 +8,11 @@ from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.boxes import bounding_box
 from cmbkit.plotting.canvas import add_note, new_figure
 from cmbkit.plotting.cuts import window_of
+from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.volume import Volume
 
 MARGIN_MM = 12.0
 SCAN_INCHES, KEY_INCHES = 5.2, 1.1
-MASK_COLOUR = "#66CCEE"
 
 
 def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume]]):
@@ -34,7 +34,7 @@ def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume
     foot, each = (part / figure.get_figheight() for part in (KEY_INCHES, SCAN_INCHES))
     for place, (title, volumes) in enumerate(scans.items(), 1):
         _one_scan(figure, foot + each * (len(scans) - place), each, title, *volumes, names, colours)
-    keys = [Patch(fc="none", ec=MASK_COLOUR, label="Brain mask")]
+    keys = [Patch(fc="none", ec=ROLE_COLOURS["brain"], label="Brain mask")]
     shown = zip(colours, dict.fromkeys(names.values()), strict=True)
     keys += [Patch(color=colour, label=name) for colour, name in shown]
     figure.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, foot), ncols=5)
@@ -55,7 +55,9 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
               "vmin": low, "vmax": high, "colorbar": False}  # fmt: skip
     rows = [(0.0, foot + share * height, 1.0, 0.45 * height) for share in (0.465, 0.01)]
     above = plotting.plot_anat(scan.to_nifti(), axes=rows[0], dim=0, **shared)
-    above.add_contours(brain.to_nifti(), levels=[0.5], colors=[MASK_COLOUR], linewidths=1.4)
+    above.add_contours(
+        brain.to_nifti(), levels=[0.5], colors=[ROLE_COLOURS["brain"]], linewidths=1.4
+    )
     below = plotting.plot_anat(scan.to_nifti(), axes=rows[1], dim=0, **shared)
     below.add_overlay(
         regions.with_data(_numbered(regions.data, names)).to_nifti(), threshold=0.5,
@@ -75,14 +77,15 @@ def interactive_view(image: Volume, mask: Volume):
     nilearn.plotting.html_stat_map.StatMapView
         Shows itself in a notebook; ``save_as_html`` writes a page of its own.
     """
+    from matplotlib.colors import ListedColormap
     from nilearn import plotting
 
     shown = image.with_data((mask.data > 0).astype(np.float32))
     low, high = window_of(image.data)
     return plotting.view_img(
         shown.to_nifti(), bg_img=image.with_data(np.clip(image.data, low, high)).to_nifti(),
-        threshold=0.5, cmap="autumn", symmetric_cmap=False, resampling_interpolation="nearest",
-        black_bg=True, colorbar=False, dim=0, opacity=0.6,
+        threshold=0.5, cmap=ListedColormap([ROLE_COLOURS["annotated"]] * 256), symmetric_cmap=False,
+        resampling_interpolation="nearest", black_bg=True, colorbar=False, dim=0, opacity=0.6,
     )  # fmt: skip
 
 

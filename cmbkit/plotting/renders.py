@@ -77,7 +77,7 @@ def render_pairs(pairs):
         if found is not None:
             _show(below, render_mask(found, spacing, ROLE_COLOURS["predicted"], view_mm=view), view)
         else:
-            below.text(0.5, 0.5, "missed", ha="center", va="center", fontsize=8, color="#888888",
+            below.text(0.5, 0.5, "missed", ha="center", va="center", fontsize=8, color="0.45",
                        transform=below.transAxes)  # fmt: skip
     for band in range(bands):
         grid[2 * band, 0].set_ylabel("Annotated", fontsize=9)

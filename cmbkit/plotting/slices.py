@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from cmbkit.plotting.canvas import new_figure, nice_length, panels
+from cmbkit.plotting.canvas import new_figure, nice_length, panels, with_letters
 from cmbkit.plotting.cuts import show_cut
-from cmbkit.plotting.style import OKABE_ITO
 from cmbkit.volume import Volume
 
 TOUCHES_MM = 0.7
@@ -58,7 +57,8 @@ def contact_sheet(shown):
     rows = -(-len(shown) // columns)
     figure = new_figure(9, 2.75 * rows * 4 / max(columns, 3), images=True)
     grid = panels(figure, len(shown), columns)
-    for axes, (title, slice2d, extent_mm) in zip(grid, shown, strict=True):
+    titles = with_letters(title for title, *_ in shown)
+    for axes, title, (_, slice2d, extent_mm) in zip(grid, titles, shown, strict=True):
         show_slice(axes, slice2d, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), 34)), fontsize=8)
     return figure
@@ -74,7 +74,8 @@ def mimic_panels(crops):
     side = 8.8 / max(columns, 3)
     figure = new_figure(9, rows * (side + 0.55) + 0.2, images=True)
     grid = panels(figure, len(crops), columns)
-    for axes, (title, crop, extent_mm) in zip(grid, crops, strict=True):
+    titles = with_letters(title for title, *_ in crops)
+    for axes, title, (_, crop, extent_mm) in zip(grid, titles, crops, strict=True):
         shown = show_slice(axes, crop, extent_mm)
         axes.set_title("\n".join(_wrapped(title.splitlines(), int(14 * side))), fontsize=8)
         middle, side_mm = np.asarray(extent_mm) / 2, min(extent_mm)
@@ -110,18 +111,19 @@ def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()
     for axes, part in ((whole, None), (close, view)):
         shown = show_slice(axes, slice2d, extent_mm, {"marked": scribble}, view=part)
         for x, y, _ in mimics:
-            shown.plot(x, y, "x", color=OKABE_ITO["orange"], ms=7, mew=1.8)
+            for colour, width in (("black", 3.4), ("white", 1.8)):
+                shown.plot(x, y, "x", color=colour, ms=7, mew=width)
         if axes is whole:
             frame = {"fill": False, "edgecolor": "white", "lw": 1.2}
             shown.add_patch(Rectangle(centre - half, 2 * half, 2 * half, **frame))
-    whole.set_title("Slice", fontsize=9)
-    close.set_title("Close view of the scribble", fontsize=9)
+    whole.set_title("A: Slice", fontsize=9)
+    close.set_title("B: Close view of the scribble", fontsize=9)
     words.set_axis_off()
     lines = [f"{key}: {value}" for key, value in metadata.items()]
     lines += [f"mimic (cross): {kind}" for _, _, kind in mimics]
     words.text(
         0.02, 0.98, "\n".join(_wrapped(lines, 30)), va="top", fontsize=9, linespacing=1.5,
-        bbox={"facecolor": "#F5F5F5", "edgecolor": "#BBBBBB", "boxstyle": "round,pad=0.6"},
+        bbox={"facecolor": "0.96", "edgecolor": "0.73", "boxstyle": "round,pad=0.6"},
     )  # fmt: skip
     return figure
 

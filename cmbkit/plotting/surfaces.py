@@ -99,7 +99,7 @@ def width_mm(mask, spacing) -> float:
     return float(2 * np.linalg.norm(vertices, axis=1).max() * _MARGIN)
 
 
-def render_mask(mask, spacing, colour="#D55E00", size_px: int = 160, view_mm=None, renderer=None):
+def render_mask(mask, spacing, colour: str, size_px: int = 320, view_mm=None, renderer=None):
     """Draw one mask in 3D.
 
     Parameters

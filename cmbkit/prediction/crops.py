@@ -75,7 +75,7 @@ def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, fl
         pen = ImageDraw.Draw(panel)
         for (x0, y0), (x1, y1) in outline_segments(take_cut(mask, cut, index), (scale, scale)):
             line = (x0, PANEL - 1 - y0, x1, PANEL - 1 - y1)
-            pen.line(line, fill=ROLE_COLOURS["annotated"], width=1)
+            pen.line(line, fill=ROLE_COLOURS["predicted"], width=1)
         sheet.paste(panel, ((3 + place) * (PANEL + GAP), 0))
     return jpeg(sheet)
 
@@ -113,7 +113,7 @@ def mask_cuts(scan: Volume, brain: Volume) -> bytes:
         pen = ImageDraw.Draw(panel)
         for (x0, y0), (x1, y1) in outline_segments(take_cut(brain.data, cut, centre[axis]), (2, 2)):
             line = (x0, panel.height - 1 - y0, x1, panel.height - 1 - y1)
-            pen.line(line, fill=ROLE_COLOURS["annotated"], width=1)
+            pen.line(line, fill=ROLE_COLOURS["brain"], width=1)
         panels.append(panel)
     width = sum(panel.width + GAP for panel in panels) - GAP
     sheet = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")

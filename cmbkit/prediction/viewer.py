@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.crops import jpeg, to_grey
 from cmbkit.preprocessing.grid import resample_labels, resample_linear
 from cmbkit.volume import Volume
@@ -51,6 +52,7 @@ def viewer(
         "origin": image.affine[:3, 3].round(4).tolist(),
         "columns": columns,
         "start": middle,
+        "outline": ROLE_COLOURS["predicted"],
         "microbleeds": [_place(row, image, instances) for row in table.itertuples()],
     }
     return {"sprite": sprite, "data": data, "note": note}

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 Verdict = Literal["identical", "within tolerance", "different"]
-SHRINK = 4  # pixels of a picture, along each side, that count as one
+POINT_INCHES = 0.04
+"""Edge of the squares of a picture that are compared as one."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _paired(before: list[str], after: list[str]):
 def compare_pictures(before: bytes, after: bytes) -> float:
     """How much of the ink of two pictures lies elsewhere: 0 identical, 1 nothing in common.
 
-    Both are shrunk by `SHRINK`, so that edges that are smoothed otherwise do not count; the sum
+    Both are shrunk to `POINT_INCHES`, so that edges smoothed otherwise do not count; the sum
     of absolute differences is divided by the ink, which is what differs from the commonest
     colour of the first (the more of the two pictures' sums). A figure that has lost its points
     differs by their share of all that is drawn, one whose points lie elsewhere by up to twice
@@ -183,7 +184,7 @@ def compare_pictures(before: bytes, after: bytes) -> float:
     Parameters
     ----------
     before, after : bytes
-        PNG files.
+        PNG files; one that states no resolution is taken to have 100 dpi.
 
     Returns
     -------
@@ -192,22 +193,25 @@ def compare_pictures(before: bytes, after: bytes) -> float:
     """
     if before == after:
         return 0.0
-    first, second = _pixels(before), _pixels(after)
+    (first, dpi), (second, _) = _pixels(before), _pixels(after)
     if first.shape != second.shape:
         return 1.0
     paper = _commonest(first)
-    first, second = _shrunk(first), _shrunk(second)
+    size = round(dpi * POINT_INCHES)
+    first, second = _shrunk(first, size), _shrunk(second, size)
     ink = max(np.abs(each - paper).sum() for each in (first, second))
     return float(min(1, np.abs(first - second).sum() / ink)) if ink else 0.0
 
 
-def _pixels(png: bytes) -> np.ndarray:
-    """Colours (height, width, 3), float32, 0 to 255, on white where the picture is clear."""
+def _pixels(png: bytes) -> tuple[np.ndarray, float]:
+    """Colours (height, width, 3), float32, 0 to 255, on white where it is clear, and dpi."""
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    picture = Image.open(io.BytesIO(png))
+    dpi = picture.info.get("dpi", (100, 100))[0]
+    picture = picture.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(paper, picture).convert("RGB"), np.float32)
+    return np.asarray(Image.alpha_composite(paper, picture).convert("RGB"), np.float32), dpi
 
 
 def _commonest(pixels: np.ndarray) -> np.ndarray:
@@ -216,7 +220,7 @@ def _commonest(pixels: np.ndarray) -> np.ndarray:
     return np.array([number >> 16, number >> 8 & 255, number & 255], np.float32)
 
 
-def _shrunk(pixels: np.ndarray) -> np.ndarray:
-    height, width = (n - n % SHRINK for n in pixels.shape[:2])
-    blocks = pixels[:height, :width].reshape(height // SHRINK, SHRINK, width // SHRINK, SHRINK, 3)
+def _shrunk(pixels: np.ndarray, size: int) -> np.ndarray:
+    height, width = (n - n % size for n in pixels.shape[:2])
+    blocks = pixels[:height, :width].reshape(height // size, size, width // size, size, 3)
     return blocks.mean(axis=(1, 3))

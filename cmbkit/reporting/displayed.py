@@ -67,12 +67,13 @@ class DisplayedTable(pd.DataFrame):
 
 @dataclass(frozen=True)
 class DisplayedFigure:
-    """A figure as the gallery stored it; Jupyter shows the file's very bytes, then the caption."""
+    """A figure as the gallery stored it; Jupyter shows ``picture`` (PNG), then the caption."""
 
     number: str
     caption: str
     legend: str
     path: Path
+    picture: bytes
     figure: Figure
     data: pd.DataFrame | None = None
 
@@ -82,7 +83,7 @@ class DisplayedFigure:
     def _ipython_display_(self) -> None:
         from IPython.display import Markdown, display
 
-        picture = {"text/plain": repr(self), "image/png": self.path.read_bytes()}
+        picture = {"text/plain": repr(self), "image/png": self.picture}
         numbers = {} if self.data is None else {NUMBERS: numbers_of(self.data)}
         display(picture | numbers, raw=True)
         display(Markdown(f"**Figure {self.number}. {self.caption.rstrip('.')}.** {self.legend}"))

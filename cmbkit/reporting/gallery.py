@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
-from cmbkit.reporting.pictures import png_bytes, svg_bytes
+from cmbkit.reporting.origins import Origin, origins
+from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
 
-SVG_LIMIT_BYTES = 150_000
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 
@@ -57,6 +58,8 @@ class Gallery:
         The study's settings; each foot names those that its table or figure depends on.
     legends : mapping of (kind, number) to str, optional
         What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`).
+    origins : mapping of (kind, number) to Origin, optional
+        The notebook cell and the functions that make each (`cmbkit.reporting.origins`).
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Gallery:
         note: str = "",
         made_with: MadeWith | None = None,
         legends: Mapping[tuple[str, str], str] | None = None,
+        origins: Mapping[tuple[str, str], Origin] | None = None,
     ):
         self.folder = Path(folder)
         self.profile = profile
@@ -74,6 +78,7 @@ class Gallery:
         self.note = note
         self.made_with = made_with
         self.legends = legends or {}
+        self.origins = origins or {}
         (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
 
     def figure(
@@ -85,25 +90,26 @@ class Gallery:
         *,
         synthetic: bool | None = None,
     ) -> DisplayedFigure:
-        """Write figure_<number>.png and .svg and, when ``data`` is given, figure_<number>.csv.
+        """Write figure_<number>.png and .pdf and, when ``data`` is given, figure_<number>.csv.
 
-        A large vector file is written compressed, as .svgz; one that stays large even so holds
-        pictures rather than vectors and is left out. ``synthetic`` overrides the gallery's own
-        setting, for figures that show no results (a diagram).
+        ``synthetic`` overrides the gallery's own setting, for figures that show no results (a
+        diagram).
         """
         synthetic = self.synthetic if synthetic is None else synthetic
         path = self._stem("figure", number).with_suffix(".png")
         if synthetic:
             label_synthetic(fig)
         write_below(fig, self._settings("figure", number))
-        write_whole(path, png_bytes(fig))
-        files = [path.name, *self._write_vector(path, fig)]
+        picture = png_bytes(fig)
+        write_whole(path, picture)
+        write_whole(path.with_suffix(".pdf"), pdf_bytes(fig))
+        files = [path.name, path.with_suffix(".pdf").name]
         if data is not None:
             write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
             files.append(path.with_suffix(".csv").name)
         legend = self._legend("figure", number, data)
         tex = FIGURE_TEX.format(
-            file=path.name,
+            file=path.with_suffix(".pdf").name,
             short=latex(caption),
             caption=latex(tables.titled(caption, legend)),
             label=number,
@@ -111,7 +117,7 @@ class Gallery:
         write_whole(path.with_suffix(".tex"), tex)
         files.append(path.with_suffix(".tex").name)
         self._record("figure", number, caption, legend, files, synthetic)
-        return DisplayedFigure(str(number), caption, legend, path, fig, data)
+        return DisplayedFigure(str(number), caption, legend, path, on_screen(picture), fig, data)
 
     def table(
         self,
@@ -185,17 +191,6 @@ class Gallery:
         folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
         return DisplayedTable.of(df, f"Data {number}", folded)
 
-    def _write_vector(self, path: Path, fig: Figure) -> list[str]:
-        content, ending = svg_bytes(fig), ".svg"
-        if len(content) > SVG_LIMIT_BYTES:
-            content, ending = gzip.compress(content, 9, mtime=0), ".svgz"
-        for old in (".svg", ".svgz"):
-            path.with_suffix(old).unlink(missing_ok=True)
-        if len(content) > SVG_LIMIT_BYTES:
-            return []
-        write_whole(path.with_suffix(ending), content)
-        return [path.with_suffix(ending).name]
-
     def _legend(self, kind: str, number: str, data: pd.DataFrame | None) -> str:
         return filled(self.legends.get((kind, str(number)), ""), data)
 
@@ -218,11 +213,18 @@ class Gallery:
             "profile": self.profile,
             "note": self.note,
             "settings": self.made_with.digest if self.made_with else "",
+            "made_with": self._settings(kind, number),
+            "origin": _told(self.origins.get((kind, str(number)))),
             **shown,
         }
         name = f"{kind}_{str(number).replace('.', '_')}.json"
         text = json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         write_whole(self.folder / ".entries" / name, text)
+
+
+def _told(origin: Origin | None) -> dict:
+    """An origin for JSON, with the hash of its code; nothing of none."""
+    return {**asdict(origin), "code": origin.code} if origin else {}
 
 
 def html_file(title: str, rendered: str) -> str:
@@ -255,8 +257,15 @@ def read_entries(folder) -> list[dict]:
     return sorted(entries, key=lambda entry: order(entry["kind"], entry["number"]))
 
 
-def write_index(folder) -> Path:
+def write_index(folder, notebooks=None) -> Path:
     """Build index.html from the entries of a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+    notebooks : path-like, optional
+        Folder of the notebooks that made them: the page links their cells, and says of what code
+        was changed since.
 
     Returns
     -------
@@ -273,6 +282,13 @@ def write_index(folder) -> Path:
             f"{folder}: expected entries of this version, found {old[0]['kind']} "
             f"{old[0]['number']} of an older one; run its notebook again, or delete the folder"
         )
-    path = folder / "index.html"
-    write_whole(path, page(entries, missing(folder)))
+    path, now, books = folder / "index.html", {}, ""
+    if notebooks:
+        now = origins(notebooks)
+        books = Path(os.path.relpath(notebooks, folder)).as_posix()
+    for entry in entries:
+        origin = now.get((entry["kind"], entry["number"]))
+        made_by = entry.get("origin", {}).get("code")
+        entry["stale"] = bool(made_by and notebooks) and (not origin or origin.code != made_by)
+    write_whole(path, page(entries, missing(folder), books))
     return path

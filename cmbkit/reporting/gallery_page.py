@@ -48,7 +48,7 @@ def order(kind: str, number: str):
     return place, re.sub(r"\d.*", "", chapter), later, digits, str(number), kind != "table"
 
 
-def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
+def page(entries: list[dict], missing: list[tuple[str, str]], notebooks: str = "") -> str:
     """Return the whole page.
 
     Parameters
@@ -57,6 +57,8 @@ def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
         In the order in which they are shown.
     missing : list of (kind, number)
         What the thesis has and this folder lacks.
+    notebooks : str
+        Their folder seen from the page's; empty where there is none to link.
     """
     profiles = sorted({entry["profile"] for entry in entries})
     return render(
@@ -67,6 +69,8 @@ def page(entries: list[dict], missing: list[tuple[str, str]]) -> str:
         label=SYNTHETIC_LABEL,
         missing=missing,
         others=_of_other_settings(entries),
+        stale=[_name(entry) for entry in entries if entry.get("stale")],
+        notebooks=notebooks,
         total=len(REQUIRED),
         not_made=NOT_MADE,
         sections=[(name, list(group)) for name, group in groupby(entries, key=_section)],
@@ -78,7 +82,11 @@ def _of_other_settings(entries: list[dict]) -> list[str]:
     found = [entry.get("settings", "") for entry in entries]
     most = Counter(found).most_common(1)[0][0] if found else ""
     others = [entry for entry, settings in zip(entries, found, strict=True) if settings != most]
-    return [f"{entry['kind'].capitalize()} {entry['number']}" for entry in others]
+    return [_name(entry) for entry in others]
+
+
+def _name(entry: dict) -> str:
+    return f"{entry['kind'].capitalize()} {entry['number']}"
 
 
 def _section(entry: dict) -> str:

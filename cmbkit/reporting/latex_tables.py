@@ -4,6 +4,7 @@ A cell stacks its parts, value above interval above the thesis's in italics; lon
 """
 
 import textwrap
+from dataclasses import replace
 
 import pandas as pd
 
@@ -89,10 +90,7 @@ def _head(column: Shown) -> str:
 def _texts(column: Shown) -> list[list[str]]:
     """Lines of each cell, those of the thesis last."""
     own = [
-        [part if n == 0 else f"[{part}" for n, part in enumerate(text.split(" [", 1))]
-        if column.numeric
-        else [text]
-        for text in column.texts
+        list(filter(None, [" ".join(filter(None, parts[:2])), parts[2]])) for parts in column.parts
     ]
     if column.printed is None:
         return own
@@ -100,7 +98,7 @@ def _texts(column: Shown) -> list[list[str]]:
 
 
 def _cells(column: Shown) -> list[str]:
-    plain = Shown(column.head, column.texts, column.bold, column.numeric)
+    plain = replace(column, printed=None)
     made = [
         [rf"\textbf{{{line}}}" if bold else line for line in map(_safe, lines)]
         for lines, bold in zip(_texts(plain), column.bold, strict=True)

@@ -16,7 +16,7 @@ from cmbkit.reporting.gallery import csv_text, html_file
 from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.pages import render
-from cmbkit.reporting.pictures import png_bytes
+from cmbkit.reporting.pictures import SCREEN_DPI, png_bytes
 from cmbkit.reporting.tables import render_html
 
 PAGE = "index.html"
@@ -59,7 +59,7 @@ class OnePage:
         self, name: str, figure: Figure, caption: str, data: pd.DataFrame | None = None
     ) -> None:
         """Add a figure; writes name.png and, of its data, name.csv."""
-        picture = png_bytes(figure)
+        picture = png_bytes(figure, SCREEN_DPI)
         files = [self._keep(f"{name}.png", picture)]
         if data is not None:
             files.append(self._keep(f"{name}.csv", csv_text(data, False).encode()))

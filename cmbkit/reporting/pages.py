@@ -32,11 +32,6 @@ def anchor(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def unbroken(numbers: str) -> str:
-    """Numbers whose line may break before an interval alone, e.g. 0.78 ± 0.15 [0.68, 0.89]."""
-    return numbers.replace(" ", "\xa0").replace("\xa0[", " [")
-
-
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -46,5 +41,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"data_uri": data_uri, "anchor": anchor, "unbroken": unbroken}
+    made.filters |= {"data_uri": data_uri, "anchor": anchor}
     return made

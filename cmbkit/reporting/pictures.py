@@ -1,21 +1,18 @@
-"""Figures as bytes, the same on every run: PNG and SVG without date or software name."""
+"""Figures as bytes, the same on every run: PNG and PDF without date or software name."""
 
 import io
-import re
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from cmbkit.plotting.canvas import drawn_area
 
-SCREEN_DPI = 110
+PRINT_DPI = 300
+SCREEN_DPI = 100
 PNG_LIMIT_BYTES = 150_000
-_CLIP = re.compile(rb"\bp[0-9a-f]{10}\b")
-_PATH = re.compile(rb'\b(?:d|x|y)="[^"]*"')
-_DECIMALS = re.compile(rb"(\d+\.\d\d)\d+")
 
 
-def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
+def png_bytes(fig: Figure, dpi: int = PRINT_DPI) -> bytes:
     """Encode a figure without software name or date; 256 colours where it would be large.
 
     They are those that cover the range, so that a small patch of a rare colour keeps it.
@@ -23,30 +20,36 @@ def png_bytes(fig: Figure, dpi: int = SCREEN_DPI) -> bytes:
     from PIL import Image
 
     raw = io.BytesIO()
-    fig.savefig(
-        raw, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches=drawn_area(fig)
-    )
-    image = Image.open(raw).convert("RGB")
+    about = {"Software": None}
+    fig.savefig(raw, format="png", dpi=dpi, metadata=about, bbox_inches=drawn_area(fig))
+    return _packed(Image.open(raw).convert("RGB"), dpi)
+
+
+def on_screen(png: bytes) -> bytes:
+    """A picture in print resolution as it is shown in a page: pixels averaged, three by three."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(png)).convert("RGB").reduce(PRINT_DPI // SCREEN_DPI)
+    return _packed(picture, SCREEN_DPI)
+
+
+def _packed(image, dpi: int) -> bytes:
+    from PIL import Image
+
     packed = io.BytesIO()
-    image.save(packed, format="PNG", optimize=True)
+    image.save(packed, format="PNG", optimize=True, dpi=(dpi, dpi))
     if packed.tell() > PNG_LIMIT_BYTES:
         packed = io.BytesIO()
         few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(packed, format="PNG", optimize=True)
+        few.save(packed, format="PNG", optimize=True, dpi=(dpi, dpi))
     return packed.getvalue()
 
 
-def svg_bytes(fig: Figure) -> bytes:
-    """Encode a figure as vectors without date or software name; text stays text.
-
-    Paths are rounded to a hundredth of a point, and clipping areas are numbered in the order in
-    which they come: their names are made from coordinates that differ in the last digit from
-    run to run.
-    """
+def pdf_bytes(fig: Figure) -> bytes:
+    """Encode a figure as vectors without date or software name; text stays text, fonts within."""
     raw = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmbkit"}):
-        about = {"Date": None, "Creator": None}
-        fig.savefig(raw, format="svg", metadata=about, bbox_inches=drawn_area(fig))
-    text = _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), raw.getvalue())
-    order = {name: b"clip%d" % n for n, name in enumerate(dict.fromkeys(_CLIP.findall(text)))}
-    return _CLIP.sub(lambda name: order[name[0]], text)
+    with mpl.rc_context({"pdf.fonttype": 42, "pdf.compression": 9}):
+        about = {"Creator": None, "Producer": None, "CreationDate": None}
+        area = drawn_area(fig)
+        fig.savefig(raw, format="pdf", dpi=PRINT_DPI, metadata=about, bbox_inches=area)
+    return raw.getvalue()

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import pandas as pd
@@ -19,21 +19,56 @@ NOTHING = "–"
 ITALICS = "In italics: the thesis."
 
 
+Parts = tuple[str, str, str]
+"""Text of a cell: a value, its spread ("± 0.19") and the rest ("[0.82, 0.98] (8)")."""
+
+
 @dataclass(frozen=True)
 class Shown:
-    """One column as text; ``printed``: the thesis's values under its own, None without any."""
+    """One column as text; ``printed``: the thesis's values under its own, None without any.
+
+    ``values`` are what a page sorts the rows by.
+    """
 
     head: str
-    texts: list[str]
+    parts: list[Parts]
     bold: list[bool]
     numeric: bool
     printed: Shown | None = None
+    values: tuple = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """Each cell on one line."""
+        return [" ".join(filter(None, parts)) for parts in self.parts]
+
+    @property
+    def pads(self) -> list[tuple[str, str]]:
+        """What each value and its spread lack to end where the longest end: points align.
+
+        It is written invisibly; own and printed values have the same ends.
+        """
+        printed = self.printed.parts if self.printed else []
+        decimals, spread = 0, ""
+        for value, other, _ in [*self.parts, *printed]:
+            decimals, spread = max(decimals, _decimals(value) or 0), max(spread, other, key=len)
+        return [
+            (_zeros(value, decimals), f" {spread}"[len(other) + bool(other) :])
+            for value, other, _ in self.parts
+        ]
+
+    def under(self) -> Shown | None:
+        """The printed values, to be aligned with those above them."""
+        if self.printed is None:
+            return None
+        return replace(self.printed, printed=replace(self, printed=None))
 
 
 def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str = "") -> str:
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
-    Numbers stand right, words left; what the thesis prints stands in italics below our value.
+    Numbers stand right, their points below each other, words left; what the thesis prints stands
+    in italics below our value.
 
     Parameters
     ----------
@@ -81,7 +116,8 @@ def columns_of(table: pd.DataFrame) -> list[Shown]:
             return printed
         numeric = key not in table or pd.api.types.is_numeric_dtype(table[key])
         bold = best_of(table, key, column.best, layout.within).tolist()
-        return Shown(head, _texts(table, key, column), bold, numeric, printed)
+        values = tuple(table[key]) if key in table else ()
+        return Shown(head, _parts(table, key, column), bold, numeric, printed, values)
 
     found = [of(c, c.key, c.head, of(c, *_printed(c))) for c in layout.columns]
     return [column for column in found if column is not None]
@@ -122,26 +158,30 @@ def number_text(value, decimals: int | None = None) -> str:
     return str(value)
 
 
-def interval_text(
-    value, sd=math.nan, low=math.nan, high=math.nan, method="", n=math.nan, decimals=None
-) -> str:
-    """Text such as "0.91 ± 0.19 [0.82, 0.98] (8)" or "[0.82, 0.98]", without parts that are NaN.
+def interval_text(value, *rest, decimals=None) -> str:
+    """`interval_parts` on one line."""
+    return " ".join(filter(None, interval_parts(value, *rest, decimals=decimals)))
 
-    Where there is no interval, ``method`` says why: "1.000 [too few] (2)".
+
+def interval_parts(
+    value, sd=math.nan, low=math.nan, high=math.nan, method="", n=math.nan, decimals=None
+) -> Parts:
+    """Text such as "0.91", "± 0.19", "[0.82, 0.98] (8)", without parts that are NaN.
+
+    Where there is no interval, ``method`` says why: "1.000", "", "[too few] (2)".
     """
     text = number_text(value, decimals)
-    spread = 3 if decimals is None else decimals
-    parts = [] if text == NOTHING else [text]
-    if parts and pd.notna(sd):
-        parts.append(f"± {sd:.{spread}f}")
+    places = 3 if decimals is None else decimals
+    known, parts = text != NOTHING, []
+    spread = f"± {sd:.{places}f}" if known and pd.notna(sd) else ""
     if pd.notna(low) and pd.notna(high):
-        ends = min(spread, 2)
+        ends = min(places, 2)
         parts.append(f"[{low:.{ends}f}, {high:.{ends}f}]")
-    elif parts and isinstance(method, str) and method:
+    elif known and isinstance(method, str) and method:
         parts.append(f"[{method}]")
-    if parts and pd.notna(n):
+    if known and pd.notna(n):
         parts.append(f"({n:.0f})")
-    return " ".join(parts) if parts else NOTHING
+    return text if known or not parts else "", spread, " ".join(parts)
 
 
 def p_text(p: float, decimals: int) -> str:
@@ -174,18 +214,32 @@ def _printed(column: Column) -> tuple[str, str]:
     return f"{column.key}{THESIS}", f"{column.head} (thesis)"
 
 
-def _texts(table: pd.DataFrame, key: str, column: Column) -> list[str]:
+def _decimals(value: str) -> int | None:
+    """Digits behind the point of a number; None for a range, a word or a dash."""
+    if not value.removeprefix("-").replace(".", "", 1).isdigit():
+        return None
+    return len(value.partition(".")[2])
+
+
+def _zeros(value: str, decimals: int) -> str:
+    own = _decimals(value)
+    if own is None or own == decimals:
+        return ""
+    return ("" if "." in value else ".") + "0" * (decimals - own)
+
+
+def _parts(table: pd.DataFrame, key: str, column: Column) -> list[Parts]:
     if column.shows == "range" and key == column.key:
         ends = zip(table[f"{key}_low"], table[f"{key}_high"], strict=True)
-        return [range_text(*pair, decimals=column.decimals) for pair in ends]
+        return [(range_text(*pair, decimals=column.decimals), "", "") for pair in ends]
     if column.shows == "p":
-        return [p_text(value, column.decimals or 4) for value in table[key]]
+        return [(p_text(value, column.decimals or 4), "", "") for value in table[key]]
     if column.shows == "setting":
-        return [setting_text(column.names.get(value, value)) for value in table[key]]
+        return [(setting_text(column.names.get(value, value)), "", "") for value in table[key]]
     missing = [math.nan] * len(table)
     parts = [table.get(f"{key}{part}", missing) for part in PARTS]
     values = [column.names.get(value, value) for value in table.get(key, missing)]
     return [
-        interval_text(value, *rest, decimals=column.decimals)
+        interval_parts(value, *rest, decimals=column.decimals)
         for value, *rest in zip(values, *parts, strict=True)
     ]

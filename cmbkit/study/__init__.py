@@ -170,10 +170,11 @@ class Study:
         """Where tables and figures are saved under their thesis numbers."""
         from cmbkit.reporting.gallery import Gallery
         from cmbkit.reporting.legends import read_legends
+        from cmbkit.reporting.origins import origins
 
         folder = self.root / self.params.figures_dir / self.params.profile
         about = (self.params.profile, self.synthetic, self.note, self.made_with)
-        return Gallery(folder, *about, read_legends())
+        return Gallery(folder, *about, read_legends(), origins(self.root / "notebooks"))
 
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -141,6 +141,6 @@ def test_followed_microbleeds_are_named(snapshots):
     figure = chapter.figure_a_5(snapshots, threshold=0.5)
     titles = [axes.get_title().splitlines() for axes in figure.axes]
     assert [title[0] for title in titles if len(title) > 1] == [
-        "CRB-study001_T2S, CMB 2",
-        "DOU-01, CMB 1",
+        "A: CRB-study001_T2S, CMB 2",
+        "B: DOU-01, CMB 1",
     ]

@@ -58,7 +58,7 @@ def test_split_bars_stand_beside_the_thesis(readable, words):
     np.testing.assert_array_equal(widths[1], [86.6, 13.4])
     assert widths[2][0] == 100 and np.nan_to_num(widths[3]).max(initial=0) == 0
     hatched = [bool(group[0].get_hatch()) for group in figure.axes[0].containers[:3]]
-    assert hatched == [False, True, False]
+    assert hatched == [False, False, True]  # hatched: validation
     assert "validation, thesis" in words(figure)
 
 

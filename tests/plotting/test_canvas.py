@@ -54,10 +54,8 @@ def sampling():
     """Figure 6.2 of an empty volume of 64 x 64 x 64 voxels."""
     boxes = [((10, 20, 30), True), ((0, 32, 16), False)]
     starts = [(x, y, 0) for x in (0, 24) for y in (0, 24)]
-    empty = np.zeros((64, 64), np.float32)
-    return label_synthetic(
-        patch_sampling((64,) * 3, (32,) * 3, boxes, starts, empty, [(26, 36, 46)])
-    )
+    empty = np.zeros((64,) * 3, np.float32)
+    return label_synthetic(patch_sampling(empty, 1.0, (32,) * 3, boxes, starts, [(26, 36, 46)]))
 
 
 def anchored():

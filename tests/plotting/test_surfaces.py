@@ -65,7 +65,9 @@ def test_both_renderers_look_from_the_same_side():
     mask = np.zeros((12, 12, 12))
     mask[1:11, 5:7, 5:7] = 1
     mask[1:4, 5:7, 5:11] = 1
-    pictures = [surfaces.render_mask(mask, 1.0, size_px=64, renderer=r) for r in renderers()]
+    pictures = [
+        surfaces.render_mask(mask, 1.0, "#888888", size_px=64, renderer=r) for r in renderers()
+    ]
     drawn = [(picture < 250).any(axis=2) for picture in pictures]
     overlap = (drawn[0] & drawn[-1]).sum() / (drawn[0] | drawn[-1]).sum()
     assert overlap > 0.9
@@ -84,6 +86,6 @@ def test_no_working_window_means_matplotlib(monkeypatch):
     monkeypatch.setattr(loky, "ProcessPoolExecutor", Crashes)
     try:
         assert surfaces.renderer_name() == "matplotlib"
-        assert surfaces.render_mask(ball(1.0), 0.5, size_px=20).shape == (20, 20, 3)
+        assert surfaces.render_mask(ball(1.0), 0.5, "#888888", size_px=20).shape == (20, 20, 3)
     finally:
         surfaces._vtk_process.cache_clear()

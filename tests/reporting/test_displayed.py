@@ -1,13 +1,18 @@
 """A displayed table is a DataFrame, and puts its numbers into the notebook."""
 
+import io
+
 import pandas as pd
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
+from PIL import Image
 
+from cmbkit.reporting.comparison import compare_pictures
 from cmbkit.reporting.displayed import NUMBERS
 from cmbkit.reporting.gallery import Gallery
+from cmbkit.reporting.pictures import on_screen, png_bytes
 
 
 def test_a_displayed_table_goes_on_as_a_dataframe(tmp_path):
@@ -33,6 +38,9 @@ def test_a_displayed_figure_shows_the_file_its_numbers_and_its_caption(tmp_path)
     with capture_output() as shown:
         shell.display_formatter.format(gallery.figure("4.2", figure, "A line", behind))
     picture, caption = (output.data for output in shown.outputs)
-    assert picture["image/png"] == (tmp_path / "figure_4_2.png").read_bytes()
+    printed = Image.open(tmp_path / "figure_4_2.png")
+    seen = Image.open(io.BytesIO(picture["image/png"]))
+    assert printed.size == (3 * 640, 3 * 480) and seen.size == (640, 480)
+    assert compare_pictures(picture["image/png"], on_screen(png_bytes(figure))) == 0
     assert picture[NUMBERS]["rows"] == [[0], [1]]
     assert caption["text/markdown"] == "**Figure 4.2. A line.** Of 2 rows."

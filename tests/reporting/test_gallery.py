@@ -18,7 +18,10 @@ from cmbkit.reporting.gallery import (
 )
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.legends import LegendError
+from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pictures import png_bytes
+
+LAYOUT = "cmbkit.reporting.layout"
 
 
 def line_figure():
@@ -48,7 +51,7 @@ def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
 def test_files_carry_the_number(filled):
     names = {path.name for path in filled.folder.iterdir() if path.is_file()}
     assert names == {
-        "figure_8_1.png", "figure_8_1.svg", "figure_8_1.tex", "figure_4_2.png", "figure_4_2.svg",
+        "figure_8_1.png", "figure_8_1.pdf", "figure_8_1.tex", "figure_4_2.png", "figure_4_2.pdf",
         "figure_4_2.tex", "figure_4_2.csv",
         "table_7_2.csv", "table_7_2.html", "table_7_2.tex",
     }  # fmt: skip
@@ -98,6 +101,7 @@ def test_index_shows_everything_with_relative_links_and_lists_what_is_missing(fi
     assert "Scores &lt;all&gt;." in page and "Reduced network." in page
     assert page.count("<caption") == 0 and "0.667" in page
     assert "http" not in page and str(filled.folder) not in page
+    assert 'alt="Figure 4.2. Radii.. "' not in page and '<a href="#table-7-2">' in page
     assert "Table 2.1, Table 4.1" in page and "3 of 38" in page
     assert len(missing(filled.folder)) == 38 - 3
     assert page.index("figure-4-2") < page.index("table-7-2") < page.index("figure-8-1")
@@ -128,9 +132,9 @@ def test_png_is_small_and_without_metadata_even_for_noise():
     figure = new_figure(9, 4)
     noise = np.random.default_rng(0).normal(size=(200, 200))
     figure.subplots().imshow(noise, cmap="gray")
-    encoded = png_bytes(figure)
+    encoded = png_bytes(figure, 100)
     image = Image.open(BytesIO(encoded))
-    assert image.size == (990, 440)
+    assert image.size == (900, 400)
     assert "Software" not in image.info and len(encoded) < 150_000
 
 
@@ -144,31 +148,21 @@ def test_a_small_patch_of_a_rare_colour_keeps_it_where_colours_are_few():
     figure.subplots().imshow(noise * [0.6, 0.8, 1.0])
     for place, colour in enumerate(("#FF7F0E", "#D62728")):  # orange, red
         figure.text(0.02 + 0.1 * place, 0.02, " " * 4, backgroundcolor=colour)
-    drawn = Image.open(BytesIO(png_bytes(figure)))
+    drawn = Image.open(BytesIO(png_bytes(figure, 100)))
     assert drawn.mode == "P"
     seen = np.asarray(drawn.convert("RGB")).reshape(-1, 3).astype(int)
     for colour in ((255, 127, 14), (214, 39, 40)):
         assert np.abs(seen - colour).max(axis=1).min() <= 2
 
 
-def test_vector_file_keeps_text_has_no_date_and_is_packed_where_it_is_large(filled):
-    import gzip
+def test_figures_are_stored_for_print_with_text_as_text_and_without_date(filled, pdf_text):
+    from PIL import Image
 
-    text = (filled.folder / "figure_8_1.svg").read_text()
-    assert "<text" in text and ">synthetic cohort<" in text
-    assert "<dc:date>" not in text and "matplotlib.org" not in text.split("<g id", 1)[1]
-    figure = new_figure(9, 4)
-    axes = figure.subplots()
-    for shift in range(9):
-        axes.plot(np.arange(1000), np.random.default_rng(shift).normal(size=1000))
-    shown = filled.figure("S5", figure, "Many lines.")
-    plain, packed = (shown.path.with_suffix(ending) for ending in (".svg", ".svgz"))
-    assert not plain.exists() and gzip.decompress(packed.read_bytes()).startswith(b"<?xml")
-    filled.figure("S5", line_figure(), "A line again.")
-    assert plain.exists() and not packed.exists()
-    figure.subplots().imshow(np.random.default_rng(0).normal(size=(800, 800)))
-    filled.figure("S5", figure, "A picture has no vectors.")
-    assert not plain.exists() and not packed.exists() and shown.path.exists()
+    picture = Image.open(filled.folder / "figure_8_1.png")
+    assert picture.size == (900, 600) and round(picture.info["dpi"][0]) == 300
+    path = filled.folder / "figure_8_1.pdf"
+    assert "synthetic cohort" in pdf_text(path)
+    assert b"Date" not in path.read_bytes() and b"atplotlib" not in path.read_bytes()
 
 
 def test_shown_objects_display_what_was_stored(filled):
@@ -214,16 +208,6 @@ def test_entry_is_plain_json(filled):
     assert entry["number"] == "7.2" and entry["files"][0] == "table_7_2.csv"
 
 
-def test_clipping_areas_are_numbered_in_their_order(filled):
-    """One picture per axes: clip0 and clip1, each defined once and used."""
-    figure = new_figure(4, 2)
-    for axes in figure.subplots(1, 2):
-        axes.plot([0, 1], [0, 1])
-    text = filled.figure("S6", figure, "Two lines.").path.with_suffix(".svg").read_text()
-    for name in ("clip0", "clip1"):
-        assert text.count(f'id="{name}"') == 1 and f"url(#{name})" in text
-
-
 def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
     table = laid_out(pd.DataFrame({"F1": [0.5]}), [Column("F1")], note="Mean over scans.")
     Gallery(tmp_path, "demo", synthetic=True).table("7.2", table, "Scores", "And more.")
@@ -243,14 +227,14 @@ def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):
     gallery.table("7.2", rows, "Scores")
     text = "3 rows of 2 scans, 8 CMBs & more."
     html, tex = text.replace("&", "&amp;"), text.replace("&", r"\&")
-    assert write_index(tmp_path).read_text().count(html) == 2
+    assert write_index(tmp_path).read_text().count(html) == 3  # one of them for the blind
     assert html in (tmp_path / "table_7_2.html").read_text()
     assert (
         rf"\caption[Scores (synthetic cohort)]{{Scores (synthetic cohort). {tex}}}"
         in (tmp_path / "table_7_2.tex").read_text()
     )
     figure = (tmp_path / "figure_4_2.tex").read_text()
-    assert rf"\caption[Radii]{{Radii. {tex}}}" in figure and "{figure_4_2.png}" in figure
+    assert rf"\caption[Radii]{{Radii. {tex}}}" in figure and "{figure_4_2.pdf}" in figure
     with pytest.raises(LegendError, match="total_n_cmb"):
         gallery.table("7.2", rows[["uid"]], "Scores")
     gallery.table("7.2", rows[["uid"]].iloc[:0], "Scores")
@@ -263,3 +247,29 @@ def test_the_page_names_what_other_settings_made(filled):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": "0123"}))
     page = write_index(filled.folder).read_text()
     assert "Made with other settings than the rest, and not to be read with it: Figure 8.1." in page
+
+
+def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
+    """The notebook has two code cells; the second shows Table S3 by a function of cmbkit."""
+    cells = [
+        "from cmbkit.reporting import rules\nrows = rules.NAMES",
+        "from cmbkit.reporting.layout import laid_out as lay\n"
+        "shown = lay(rows, [])\ngallery.table('S3', shown, 'Rules')",
+    ]
+    books = tmp_path / "notebooks"
+    books.mkdir()
+    book = {"cells": [{"cell_type": "code", "source": text} for text in cells]}
+    (books / "03_rules.ipynb").write_text(json.dumps(book))
+    found = origins(books)
+    assert found == {("table", "S3"): Origin("03_rules.ipynb", 2, (f"{LAYOUT}:laid_out",))}
+    gallery = Gallery(tmp_path / "figures/demo", "demo", synthetic=False, origins=found)
+    gallery.table("S3", pd.DataFrame({"a": [1]}), "Rules")
+    page = write_index(gallery.folder, books).read_text()
+    assert 'href="../../notebooks/03_rules.ipynb"' in page and "code cell 2" in page
+    assert f"<code>{LAYOUT}:laid_out</code>" in page and "Stale" not in page
+    path = gallery.folder / ".entries/table_S3.json"
+    entry = json.loads(path.read_text())
+    entry["origin"]["code"] = "0" * 16
+    path.write_text(json.dumps(entry))
+    page = write_index(gallery.folder, books).read_text()
+    assert "Stale, for the code that made them has changed since: Table S3." in page

@@ -64,7 +64,7 @@ def test_html_is_well_formed_bold_and_escaped():
     rows = [["".join(cell.itertext()) for cell in row] for row in root.find("tbody")]
     assert root.find("caption").text == "Table 7.2. <Detection>"
     assert [row[0] for row in rows] == ["<b>", "<b>", "a&b", "a&b"]
-    assert rows[1][2].split() == ["0.489", "±", "0.259", "[0.30,", "0.60]–"]
+    assert rows[1][2] == "0.489 ± 0.259[0.30, 0.60]– ± 0.193"  # hidden: what the dash lacks
     marked = [[cell.find("b") is not None for cell in row] for row in root.find("tbody")]
     assert marked[1] == [False, False, True, False]
     foot = root.find("tfoot/tr/td")
@@ -75,11 +75,24 @@ def test_the_thesis_stands_in_italics_below_and_words_stand_left():
     root = ElementTree.fromstring(tables.render_html(laid(), "x"))
     cells = root.findall("tbody/tr[1]/td")
     assert cells[2].find("br") is not None and cells[2].find("i").text == "0.500"
-    sides = [cell.attrib["style"].split("text-align:")[1] for cell in cells]
+    sides = [cell.attrib["style"].split("text-align:")[1].split(";")[0] for cell in cells]
     assert sides == ["left", "left", "right", "right"]
-    assert cells[2].text.split(" ") == ["0.426\xa0±\xa00.193", "[0.21,\xa00.63]"]
+    assert cells[2].text == "0.426 ± 0.193" and cells[2].find("br").tail == "[0.21, 0.63]"
+    assert [cell.get("data-value") for cell in cells] == [None, None, "0.426", "0.889"]
     tex = latex_tables.render_latex(laid(), "x")
     assert r"\makecell[r]{0.426 $\pm$ 0.193 \\ {[}0.21, 0.63] \\ \textit{0.500}}" in tex
+
+
+def test_points_stand_below_each_other():
+    """By hand: 12 lacks ".500", 1.25 lacks "0" and a spread, a dash no digits."""
+    table = pd.DataFrame({"x": [12.0, 1.25, NAN], "x_sd": [0.5, NAN, NAN], "x_thesis": [1.5, 2, 3]})
+    (column,) = tables.columns_of(laid_out(table, [Column("x")]))
+    assert column.parts == [("12", "± 0.500", ""), ("1.250", "", ""), ("–", "", "")]
+    assert column.pads == [(".000", ""), ("", " ± 0.500"), ("", " ± 0.500")]
+    assert column.under().pads[1] == (".000", " ± 0.500")
+    ends = pd.DataFrame({"x_low": [1.25, 2.0], "x_high": [2.5, 2.0]})
+    (column,) = tables.columns_of(laid_out(ends, [Column("x", "", 1, shows="range")]))
+    assert column.pads == [("", ""), ("", "")]  # "1.2-2.5", "2.0"
 
 
 @pytest.mark.parametrize(("p", "text"), [(4.9e-5, "<0.0001"), (5.1e-5, "0.0001"), (0.04, "0.0400")])

@@ -11,10 +11,10 @@ from cmbkit.chapters.raw_slices import (
     axial_crop,
     axial_slice,
     largest_microbleed,
+    most_conspicuous,
     raw_image,
     raw_marks,
     raw_phase,
-    typical_microbleed,
 )
 from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.plotting.bars import split_bars
@@ -41,8 +41,9 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
         return nothing_to_show("No dataset of this run is split into training and validation.")
     sums = table[table["column"] == "Dataset"].groupby("split")[["n_scans", "n_scans_thesis"]].sum()
     parts = [f"{name} {row.iloc[0]:.0f} ({row.iloc[1]:.0f})" for name, row in sums.iterrows()]
+    shown = table["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
     title = f"Strata of the training and validation split; scans (thesis): {', '.join(parts)}"
-    return split_bars(table, STRATA_TITLES, title)
+    return split_bars(table.assign(value=shown), STRATA_TITLES, title)
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:
@@ -63,8 +64,9 @@ def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figu
 def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     """One CMB per sequence and mimics that raters marked, cropped from raw slices (Figure 2.1).
 
-    First come, where scans have a phase image, the CMB and the calcification of clearest sign, each
-    on magnitude and phase.
+    First come, where scans have a phase image, a CMB and a calcification, each on magnitude and
+    phase: the calcification of clearest sign, and of the CMBs of the right sign the most
+    conspicuous one (`cmbkit.chapters.raw_slices.conspicuity`); so is the other CMB in its scan.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     for sequence in ("T2S",) if panels else ("SWI", "T2S"):
         found = next((s for s in real if s.scan.sequence == sequence), None)
         if found is not None:
-            place = typical_microbleed(found)[PLACE].to_numpy(float)
+            places = found.microbleeds()[PLACE].to_numpy(float)
+            _, place = most_conspicuous(found.scan, places)
             crop = axial_crop(raw_image(found.scan), place)
             panels.append((f"CMB on {sequence}\n{found.scan.uid}", *crop))
     for scan in (s.scan for s in standard):
@@ -101,17 +104,19 @@ def _on_phase(standard: list[StandardScan]) -> list[tuple]:
         scan, phase = one.scan, raw_phase(one.scan)
         if phase is None:
             continue
-        places = [("CMB", place) for place in one.microbleeds()[PLACE].to_numpy(float)]
+        signs = [(susceptibility_sign(phase, p), p) for p in one.microbleeds()[PLACE].to_numpy()]
+        clear, place = most_conspicuous(scan, [p for sign, p in signs if sign > 0])
+        found["CMB"] += [] if place is None else [(clear, scan.uid, place, one)]
         marked = [m for m in scan.annotation.mimics if "calcification" in m.kind.lower()]
         image = Volume.read(scan.image) if marked else None
-        places += [("Calcification", image.to_mm(np.array(m.voxel))) for m in marked]
-        for kind, place in places:
-            found[kind].append((susceptibility_sign(phase, place), scan.uid, place, one))
+        for place in (image.to_mm(np.array(m.voxel)) for m in marked):
+            found["Calcification"].append(
+                (-susceptibility_sign(phase, place), scan.uid, place, one)
+            )
     panels = []
     for kind, rows in found.items():
         if rows:
-            clearest = max if kind == "CMB" else min
-            _, uid, place, one = clearest(rows, key=lambda row: row[0])
+            _, uid, place, one = max(rows, key=lambda row: row[0])
             both = {"magnitude": raw_image(one.scan), "phase": raw_phase(one.scan)}
             panels += [(f"{kind}, {n}\n{uid}", *axial_crop(v, place)) for n, v in both.items()]
     return panels

@@ -14,7 +14,7 @@ from cmbkit.plotting.cuts import crop_around
 from cmbkit.plotting.overlays import brain_mask_and_parcellation
 from cmbkit.plotting.renders import evenly_by_size, render_grid
 from cmbkit.plotting.stages_of_a_scan import StoryRow, story_figure
-from cmbkit.plotting.style import OKABE_ITO
+from cmbkit.plotting.style import SERIES
 from cmbkit.preprocessing.grid import (
     resample_labels,
     resample_linear,
@@ -43,7 +43,7 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
     figure = new_figure(8.5, 3.6)
     axes = lettered(figure.subplots(1, 2))
     panels = dict(zip(("absolute", "relative"), axes, strict=True))
-    colours = {"parent": OKABE_ITO["blue"], "running": OKABE_ITO["vermilion"]}
+    colours = {"parent": SERIES[0], "running": SERIES[1]}
     for (growth,) in grow_each_setting(image, [scan.annotation.points[0]], params):
         setting = growth.setting
         panel = panels[setting.difference]

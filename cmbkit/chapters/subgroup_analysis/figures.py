@@ -58,13 +58,13 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
     if rows.empty:
         return nothing_to_show(otherwise)
     shown = []
-    for number, row in enumerate(rows.itertuples(), 1):
+    for row in rows.itertuples():
         standard = scans[row.uid]
         predicted = candidates(row.model, standard)
         annotated = np.isfinite(row.gt_id)
         labels, label = (standard.lesions(), row.gt_id) if annotated else (predicted, row.pred_id)
         crops = rows_around(standard, centre_of_label(labels, label), {row.model: predicted})
-        title = f"{number}: {row.uid}"
+        title = row.uid
         if np.isfinite(row.probability):
             title += f", probability {row.probability:.2f}"
         elif np.isfinite(row.score):

@@ -67,7 +67,7 @@
     const label = (i, j) =>
       i < 0 || j < 0 || i >= w || j >= h ? 0 : labels[first + i * step[right] + j * step[up]];
     if (byId("viewer-outline").checked) {
-      pen.strokeStyle = "#F0E442";
+      pen.strokeStyle = data.outline;
       pen.lineWidth = 1.2;
       pen.beginPath();
       for (let j = 0; j < h; j++)
@@ -84,7 +84,7 @@
     }
     if (byId("viewer-cross").checked) {
       const x = (at[right] + 0.5) * ZOOM, y = (h - at[up] - 0.5) * ZOOM, gap = 6 * ZOOM;
-      pen.strokeStyle = "rgba(86,180,233,0.8)";
+      pen.strokeStyle = "rgba(255,255,255,0.6)";
       pen.lineWidth = 1;
       pen.beginPath();
       for (const [a, b, c, d] of [
