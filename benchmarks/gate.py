@@ -233,7 +233,8 @@ def count(table: pd.DataFrame) -> None:
     ):
         found, n = int((hit & among).sum()), int(among.sum())
         low, high = wilson(found, n)
-        print(f"{what}: {found} of {n}, {100 * found / n:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
+        share, low, high = (100 * value for value in (found / n, low, high))
+        print(f"{what}: {found} of {n}, {share:.1f} % [{low:.1f}, {high:.1f}]")
 
 
 def main() -> None:
