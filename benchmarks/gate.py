@@ -142,7 +142,7 @@ def heads_module(folder: Path):
 
 
 def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, int, Volume]]:
-    """T2*-like heads and those of other contrasts of each person, whole and stripped by turns."""
+    """T2*-like heads and two other contrasts by turns of each person, whole or stripped."""
     module = heads_module(folder)
     t2star = dict(module.T2S)
     tables = {"T2*-like head": t2star} | {
@@ -151,7 +151,9 @@ def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, int, Volume]]
         for kind, (csf, grey, white) in CONTRASTS.items()
     }  # fmt: skip
     for number, path in enumerate(sorted((folder / "labels").glob("*.nii.gz"))):
-        for kind, table in tables.items():
+        turns = [list(CONTRASTS)[(2 * number + k) % len(CONTRASTS)] for k in (0, 1)]
+        for kind in ("T2*-like head", *turns):
+            table = tables[kind]
             module.T2S.clear()
             module.T2S.update(table)
             rng = np.random.default_rng([seed, number])
