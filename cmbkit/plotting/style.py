@@ -85,5 +85,6 @@ def apply() -> None:
             "savefig.dpi": 110,
             "figure.facecolor": "white",
             "svg.hashsalt": "cmbkit",
+            "text.parse_math": False,  # a name with two dollar signs is no formula
         },
     )
