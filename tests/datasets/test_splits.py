@@ -97,7 +97,12 @@ def test_three_microbleeds_are_high_and_the_scan_with_most_stands_for_its_patien
         "a": ["low", "low"], "b": ["low", "high"], "c": ["high", "low"], "d": ["Unspecified"] * 2,
     }  # fmt: skip
     found = stratified_patients(table).set_index("patient")
-    assert found["CMB_level"].to_dict() == {"a": "low", "b": "high", "c": "high", "d": "Unspecified"}
+    assert found["CMB_level"].to_dict() == {
+        "a": "low",
+        "b": "high",
+        "c": "high",
+        "d": "Unspecified",
+    }
     assert found["n_scans"].tolist() == [2] * 4
 
 
