@@ -74,8 +74,10 @@ class Changed(importlib.abc.Loader, importlib.abc.MetaPathFinder):
 def changes(source: str) -> Iterator[tuple[str, ast.AST]]:
     """What is changed, and the changed module, for each operator, number and name of `SWAPS`."""
     tree = ast.parse(source)
+    types = [getattr(n, name, None) for n in ast.walk(tree) for name in ("annotation", "returns")]
+    left_out = {id(part) for found in types if found for part in ast.walk(found)}
     for position, node in enumerate(ast.walk(tree)):
-        for field, number, other in _of(node):
+        for field, number, other in _of(node) if id(node) not in left_out else ():
             changed = copy.deepcopy(tree)
             here = next(n for k, n in enumerate(ast.walk(changed)) if k == position)
             if number is None:
