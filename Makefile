@@ -25,7 +25,8 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	.venv/bin/pytest
+	.venv/bin/pytest tests -n 2 --dist loadfile
+	.venv/bin/pytest notebooks
 
 test-fast: setup
 	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"

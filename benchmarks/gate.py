@@ -1,11 +1,14 @@
 """The gate before the count: scans that are fit, and images that are not, through its rules.
 
     python benchmarks/gate.py SCANS... [--otherworld FOLDER] [--real FOLDER] [--seed 1] [--out TSV]
+    python benchmarks/gate.py --count TSV development|apart
 
 SCANS: folders of scans that are fit, as the demo's cohort (data/raw/demo/synthetic); wrong images
 are made of every third of them. ``--otherworld``: folder with heads.py and label maps of people
 (../shared/otherworld), of which heads of other contrasts are made; ``--real``: ../shared/real.
-No header says anything here but in the real DICOM series: the image alone has to tell.
+No header says anything here but in the real DICOM series: the image alone has to tell. Scans 0, 3,
+4, 7, 8 ... of each folder, and what is made of them, are for development, the others kept apart;
+``--count`` shows one of these halves of a finished run.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ import pandas as pd
 from scipy import ndimage
 
 from cmbkit.anatomy.parcellation import parcellate
+from cmbkit.evaluation.intervals import wilson
 from cmbkit.params import Preprocessing
 from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.fitness_header import judge_header
@@ -41,8 +44,10 @@ CONTRASTS = {
     "T1-like": (0.2, 0.65, 1.0),
     "T2-like": (2.6, 1.35, 1.0),
     "FLAIR-like": (0.2, 1.2, 1.0),
+    "PD-like": (1.15, 1.2, 1.0),
+    "CT-like": (1.008, 1.037, 1.028),
 }
-"""Fluid, grey and white matter."""
+"""Fluid, grey and white matter; the iron of a pallidum does not show."""
 OUTSIDE = {258: 0.4, 502: 0.3, 507: 0.4, 508: 0.4, 509: 0.6, 511: 0.8, 512: 0.7, 514: 0.3, 515: 0.1,
            516: 0.9, 530: 0.6}  # fmt: skip
 
@@ -136,8 +141,8 @@ def heads_module(folder: Path):
     return module
 
 
-def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, Volume]]:
-    """T2*-like, T1-, T2- and FLAIR-like heads of each person, whole and stripped by turns."""
+def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, int, Volume]]:
+    """T2*-like heads and two other contrasts by turns of each person, whole or stripped."""
     module = heads_module(folder)
     t2star = dict(module.T2S)
     tables = {"T2*-like head": t2star} | {
@@ -146,7 +151,9 @@ def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, Volume]]:
         for kind, (csf, grey, white) in CONTRASTS.items()
     }  # fmt: skip
     for number, path in enumerate(sorted((folder / "labels").glob("*.nii.gz"))):
-        for kind, table in tables.items():
+        turns = [list(CONTRASTS)[(2 * number + k) % len(CONTRASTS)] for k in (0, 1)]
+        for kind in ("T2*-like head", *turns):
+            table = tables[kind]
             module.T2S.clear()
             module.T2S.update(table)
             rng = np.random.default_rng([seed, number])
@@ -158,7 +165,7 @@ def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, Volume]]:
             )
             noise = rng.normal(0, 0.03, (2, *data.shape)) * (1 if number % 4 < 2 else data > 0)
             data = 800 * np.hypot(data + noise[0], noise[1])
-            yield kind, path.stem, Volume(data.astype(np.float32), affine)
+            yield kind, path.stem, number, Volume(data.astype(np.float32), affine)
 
 
 def scans_of(folder: Path, every: int) -> list[Path]:
@@ -167,33 +174,34 @@ def scans_of(folder: Path, every: int) -> list[Path]:
     return [p for p in sorted(folder.rglob("*.nii*")) if not masks.search(str(p))][::every]
 
 
-def cases(given) -> Iterator[tuple[str, str, Source]]:
-    """Kind, what it was made of, and the scan."""
-    scans = [(f, p) for f in given.scans for p in scans_of(f, given.every)]
-    for folder, path in scans:
+def cases(given) -> Iterator[tuple[str, str, int, Source]]:
+    """Kind, what it was made of, number within its folder, and the scan."""
+    scans = [(f, n, p) for f in given.scans for n, p in enumerate(scans_of(f, given.every))]
+    for folder, number, path in scans:
         kind = "mIP" if "_mip" in path.parent.parent.name else f"fit: {folder.name}"
         kind = "phase" if "_PHASE" in path.name else kind
-        yield kind, path.name, Source("scan", path, (path,))
+        yield kind, path.name, number, Source("scan", path, (path,))
     if given.real:
-        for source in find_sources([given.real / "nifti"]):
+        for number, source in enumerate(find_sources([given.real / "nifti"])):
             kind = "phase" if "phase" in source.name else "fit: real T2*"
-            yield kind, source.name, source if kind != "phase" else _first_echo(source)
-        for source in find_sources([given.real / "dicom"]):
+            yield kind, source.name, number, source if kind != "phase" else _first_echo(source)
+        for number, source in enumerate(find_sources([given.real / "dicom"])):
             kind = "phase" if "phase" in source.name else "coarse field map"
-            yield kind, source.name, source
+            yield kind, source.name, number, source
     rng = np.random.default_rng(given.seed)
-    for _, path in [each for each in scans if "_PHASE" not in each[1].name][::3]:
+    third = [each[2] for each in scans if "_PHASE" not in each[2].name][::3]
+    for number, path in enumerate(third):
         image = Volume.read(path)
         image = image.with_data(np.nan_to_num(image.data))
         for kind, change in TRANSFORMED.items():
-            yield kind, path.name, source_in_memory(change(image, rng))
+            yield kind, path.name, number, source_in_memory(change(image, rng))
     for kind in ("bottle", "ball", "leg"):
         for number in range(4):
-            yield kind, str(number), source_in_memory(body(kind, rng))
+            yield kind, str(number), number, source_in_memory(body(kind, rng))
     if given.otherworld:
-        for kind, name, image in contrasts(given.otherworld, given.seed):
+        for kind, name, number, image in contrasts(given.otherworld, given.seed):
             label = f"fit: {kind}" if kind.startswith("T2*") else kind
-            yield label, name, source_in_memory(image)
+            yield label, name, number, source_in_memory(image)
 
 
 def _first_echo(source: Source) -> Source:
@@ -216,29 +224,47 @@ def judged(source: Source, rules: Preprocessing) -> Fitness:
         return judge_brain(done.image, done.brain, labels, done.record["background_value"])
 
 
+def count(table: pd.DataFrame) -> None:
+    """Print a table by kind, then wrong images called fit and fit ones refused, with intervals."""
+    print(pd.crosstab(table["kind"], table["verdict"]).to_string())
+    fit = table["kind"].str.startswith("fit:")
+    for what, hit, among in (
+        ("wrong, but fit", table["verdict"].eq("fit"), ~fit),
+        ("fit, but refused", table["verdict"].eq("unfit"), fit),
+        ("fit, but doubted", table["verdict"].eq("doubtful"), fit),
+    ):
+        found, n = int((hit & among).sum()), int(among.sum())
+        low, high = wilson(found, n)
+        share, low, high = (100 * value for value in (found / n, low, high))
+        print(f"{what}: {found} of {n}, {share:.1f} % [{low:.1f}, {high:.1f}]")
+
+
 def main() -> None:
-    """Print a row per case, then the table."""
+    """Print a row per case, and at the end the table; or count a half of a finished run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("scans", type=Path, nargs="+")
+    parser.add_argument("scans", type=Path, nargs="*")
+    parser.add_argument("--count", nargs=2, metavar=("TSV", "HALF"))
     parser.add_argument("--otherworld", type=Path)
     parser.add_argument("--real", type=Path)
     parser.add_argument("--every", type=int, default=5, help="Every nth scan of a folder.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("gate.tsv"))
     given = parser.parse_args()
+    if given.count:
+        table = pd.read_csv(given.count[0], sep="\t", dtype=str)
+        return count(table[table["half"] == given.count[1]])
     rules = make_settings().preprocessing
     rows = []
-    for kind, name, source in cases(given):
+    for kind, name, number, source in cases(given):
+        half = "development" if number % 4 in (0, 3) else "apart"
         try:
             found = judged(source, rules)
             verdict, why = found.verdict, "; ".join(found.reasons)
         except (ValueError, RuntimeError) as error:
             verdict, why = "unfit", f"error: {str(error)[-90:]}"
-        rows.append((kind, name, verdict, why))
-        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
-        table = pd.DataFrame(rows, columns=["kind", "made of", "verdict", "why"])
+        rows.append((half, kind, name, verdict, why))
+        table = pd.DataFrame(rows, columns=["half", "kind", "made of", "verdict", "why"])
         table.to_csv(given.out, sep="\t", index=False)
-    print(pd.crosstab(table["kind"], table["verdict"]).to_string())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter
 
 from cmbkit.features.columns import TITLES
 from cmbkit.plotting.canvas import (
@@ -111,7 +110,8 @@ def discretisation_floor(features, floor):
         axes.plot(part["n_voxels"], part["median"], color="black", label="their median")
         _dots(axes, features, "n_voxels", feature, names)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel("Voxels of the CMB")
         axes.set_title(TITLES[feature])
     panels[0].set_ylabel("Value (0 to 1)")

@@ -85,5 +85,6 @@ def apply() -> None:
             "lines.linewidth": 1.4,
             "figure.dpi": 300,  # that of print: a layout differs a little with resolution
             "figure.facecolor": "white",
+            "text.parse_math": False,  # a name with two dollar signs is no formula
         },
     )

@@ -7,6 +7,7 @@ gallery's files, so that a stored notebook can be compared with a new run number
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -86,4 +87,5 @@ class DisplayedFigure:
         picture = {"text/plain": repr(self), "image/png": self.picture}
         numbers = {} if self.data is None else {NUMBERS: numbers_of(self.data)}
         display(picture | numbers, raw=True)
-        display(Markdown(f"**Figure {self.number}. {self.caption.rstrip('.')}.** {self.legend}"))
+        caption, legend = escape(self.caption.rstrip("."), quote=False), escape(self.legend, False)
+        display(Markdown(f"**Figure {self.number}. {caption}.** {legend}"))

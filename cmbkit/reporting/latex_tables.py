@@ -3,6 +3,7 @@
 A cell stacks its parts, value above interval above the thesis's in italics; long words wrap.
 """
 
+import re
 import textwrap
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ CHARACTER_MM, GAP_MM = 1.45, 1.8
 PORTRAIT_MM, LANDSCAPE_MM = 160, 240
 LONGEST, SHORTEST = 24, 8
 """Characters of a line: words longer than that wrap; a head is never narrower."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LATEX = {
     "\\": r"\textbackslash{}",
     **{character: "\\" + character for character in "&%$#_{}"},
@@ -53,8 +55,9 @@ def render_latex(table: pd.DataFrame, caption: str, note: str = "", legend: str 
 
 
 def latex(text: str) -> str:
-    """Plain text for LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in str(text))
+    """Plain text for LaTeX; line breaks and control characters become blanks."""
+    printable = _CONTROL.sub(" ", str(text))
+    return "".join(_LATEX.get(character, character) for character in printable)
 
 
 def widths_mm(columns: list[Shown]) -> list[float]:

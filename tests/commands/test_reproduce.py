@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cmbkit.commands.reproduce import (
@@ -226,6 +227,40 @@ def test_a_cluster_that_is_not_there_ends_the_run(elsewhere):
     words = r"01_one.ipynb: .*expected a Dask scheduler at tcp://127.0.0.1:9"
     with pytest.raises(NotebookFailed, match=words):
         reproduce(place / "params/demo.yaml")
+
+
+WORKED = """
+import os
+import pandas as pd
+from cmbkit.running.map_scans import map_scans
+from cmbkit.study import Study
+study = Study.from_notebook(globals())
+by = map_scans(os.readlink, ["/proc/self"] * 2, step="s", cluster=study.params.cluster)
+study.gallery.table("4.1", pd.DataFrame({"process": map(int, by)}), "Scans")
+"""
+
+
+def test_a_cluster_of_the_parameter_file_works_for_a_notebook(elsewhere):
+    """What the notebook maps over is done by the one worker of a real cluster."""
+    place, away = elsewhere
+    book = nbformat.read(place / "notebooks/01_one.ipynb", as_version=4)
+    book.cells[1].source = WORKED
+    nbformat.write(book, place / "notebooks/01_one.ipynb")
+    values = yaml.safe_load((place / "params/demo.yaml").read_text())
+    with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
+        address = cluster.scheduler_address
+        (place / "params/demo.yaml").write_text(
+            yaml.safe_dump(values | {"cluster": {"address": address}})
+        )
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([*command, "--nthreads", "1", "--no-dashboard"], **silent) as worker:
+            try:
+                reproduce(place / "params/demo.yaml")
+            finally:
+                worker.kill()
+    made = pd.read_csv(away / "figures/demo/table_4_1.csv")
+    assert made["process"].tolist() == [worker.pid] * 2
 
 
 DETECTION = {"model": ["tl"], "f1": [0.6], "f1_low": [0.5], "f1_high": [0.7]}

@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from cmbkit.datasets.splits import assign_splits, stratification_log
+from cmbkit.datasets.splits import assign_splits, strata, stratification_log, stratified_patients
 
 
 def scan(dataset, patient, n_cmb=0, time=1, sequence="SWI", level="low", field="3", te=20.0):
@@ -86,6 +86,24 @@ def test_split_is_by_patient_and_balanced(thesis_cohort, seed):
     )
     one_way = log.drop("stratify_label", level="column")
     assert (one_way["train"] - one_way["valid"]).abs().max() < 7
+
+
+def test_three_microbleeds_are_high_and_the_scan_with_most_stands_for_its_patient():
+    counts = {"a": [2, 0], "b": [0, 3], "c": [5, 1], "d": [0, 0]}
+    rows = [scan("MOMENI", p, n, time) for p, own in counts.items() for time, n in enumerate(own)]
+    table = pd.DataFrame(rows)
+    level = strata(table).groupby(table["patient"])["CMB_level"].agg(list)
+    assert level.to_dict() == {
+        "a": ["low", "low"], "b": ["low", "high"], "c": ["high", "low"], "d": ["Unspecified"] * 2,
+    }  # fmt: skip
+    found = stratified_patients(table).set_index("patient")
+    assert found["CMB_level"].to_dict() == {
+        "a": "low",
+        "b": "high",
+        "c": "high",
+        "d": "Unspecified",
+    }
+    assert found["n_scans"].tolist() == [2] * 4
 
 
 def test_split_depends_on_the_seed_and_not_on_the_order(thesis_cohort):

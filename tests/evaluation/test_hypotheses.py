@@ -54,6 +54,29 @@ def test_a_model_that_is_better_in_every_patient():
     assert found.loc["fp_scan", ["difference", "effect", "p_value"]].tolist() == [0, 0, 1]
 
 
+def test_the_observed_arrangement_is_one_of_those_drawn_at_random():
+    """10 patients, always one FP more: 2^10 exchanges, of which 300 are drawn."""
+    one, other = scans([1] * 10, [1] * 10, [0] * 10), scans([1] * 10, [0] * 10, [0] * 10)
+    found = hypotheses.compare_models(one, other, metrics=("fp_scan",), samples=300, seed=4)
+    row = found.loc["fp_scan"]
+    assert not row["exact"]
+    assert (row["first"], row["second"], row["difference"]) == (1, 0, 1)
+    assert 1 / 300 <= row["p_value"] <= 4 / 300
+
+
+def test_the_second_model_is_put_in_the_order_of_the_first():
+    """By hand: the first model has 2, 0, 1, 4, 1, 0, 3 FP more; one patient twice as many scans."""
+    fp, more = np.array([0, 3, 1, 5, 0, 2, 9]), np.array([2, 0, 1, 4, 1, 0, 3])
+    patients = list("aabcdef")
+    one = scans([2, 1, 0, 3, 1, 2, 4], fp + more, [0] * 7, patients)
+    other = scans([2, 1, 0, 3, 1, 2, 4], fp, [0] * 7, patients)
+    found = hypotheses.compare_models(one, other)
+    assert found.loc["fp_scan", "difference"] == pytest.approx(11 / 7)
+    assert found.loc["fp_scan", "p_value"] == 2 / 2**5  # of 2^6, patient e either way
+    mixed = hypotheses.compare_models(one, other.sample(frac=1, random_state=3))
+    pd.testing.assert_frame_equal(mixed, found)
+
+
 def test_effect_leaves_out_patients_without_a_value():
     """Precision needs predictions in both: only the first patient has them."""
     one, other = scans([1, 0], [0, 0], [0, 1]), scans([1, 1], [1, 0], [0, 0])

@@ -4,13 +4,14 @@ Grids are 1 mm isotropic unless a case says otherwise. A blob is a box given by 
 last voxel along i (j = k = 4 unless given), so centres of mass can be read off.
 """
 
+from inspect import signature
 from itertools import permutations
 
 import numpy as np
 import pytest
 
 from cmbkit.evaluation.instances import MatchingError, from_mask, label_instances
-from cmbkit.evaluation.matching import match
+from cmbkit.evaluation.matching import match, match_instances
 from cmbkit.volume import Volume, VolumeError
 
 NAN = float("nan")
@@ -265,3 +266,8 @@ def test_images_match_on_their_own_grids(tmp_path):
         match(reference.data, predicted.data)
     with pytest.raises(VolumeError, match="expected the affine"):
         match(reference, Volume(predicted.data, np.eye(4)))
+
+
+@pytest.mark.parametrize("function", [match, match_instances])
+def test_the_limit_is_that_of_the_thesis_where_none_is_given(function):
+    assert signature(function).parameters["max_distance_mm"].default == 5.0

@@ -60,6 +60,18 @@ def test_weights_repeat_scans():
         np.testing.assert_allclose(weighted[name], value, err_msg=name)
 
 
+def test_denominators_by_hand():
+    """A and B have calls and CMBs, C a call and no CMB, D two of each; Dice for A and B."""
+    found = metrics.denominators(SCANS.assign(dice_scan=[0.5, np.nan, 0, 0]))
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "scan_precision": [1, 1, 1, 1], "scan_recall": [1, 1, 0, 1], "scan_f1": [1, 1, 0, 1],
+        "scan_fp_cmb": [1, 1, 0, 1], "scan_f1_star": [1, 1, 1, 1], "fp_scan": [1, 1, 1, 1],
+        "pooled_precision": [3, 1, 1, 2], "pooled_recall": [3, 1, 0, 2],
+        "pooled_f1": [4, 1, 1, 4], "pooled_fp_cmb": [3, 1, 0, 2], "scan_dice": [1, 0, 1, 1],
+        "scan_dice_tp": [1, 1, 0, 0], "pooled_dice_tp": [2, 1, 0, 0],
+    }  # fmt: skip
+
+
 def test_nothing_at_all_gives_nan_not_an_error():
     found = metrics.aggregate(SCANS.iloc[:0])
     assert all(np.isnan(value).all() for value in found.values())

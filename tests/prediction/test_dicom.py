@@ -1,5 +1,7 @@
 """A DICOM series goes in, a DICOM SEG that names it comes out."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -231,6 +233,10 @@ def test_round_trip_from_series_to_segmentation(phantom, dicom_series, weights, 
     seg = hd.seg.segread(tmp_path / "out" / "swi" / "segmentation.dcm")
     assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == series
     assert seg.number_of_segments == 2
+    for path in (tmp_path / "out" / "swi").iterdir():  # the SEG must name the patient, no other
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        assert (b"Phantom^One" in content) == (path.name == "segmentation.dcm"), path.name
     names = seg.get_segment_description(1)
     assert names.segment_label.startswith("Microbleed 1: ")
     volume = seg.get_volume(combine_segments=True)

@@ -116,14 +116,16 @@ def test_to_native_undoes_resampling(affine):
 
 
 def test_to_native_keeps_a_microbleed_between_two_slices():
-    """Slices at 0, 6, 12 mm; labels at 2.5 to 3.5 mm and at 8 mm have no slice centre."""
+    """Slices at 0, 6, 12 mm; labels at 2 to 3 mm, at 8 mm and at 10 mm have no slice centre."""
     native = {"shape": [5, 5, 3], "affine": np.diag([1.0, 1, 6, 1]).tolist()}
     standard = Volume(np.zeros((9, 9, 25), np.uint16), np.diag([0.5, 0.5, 0.5, 1.0]))
     standard.data[4:7, 4, 4:6] = 1
     standard.data[1, 1, 16] = 2
+    standard.data[6, 6, 20] = 3
     found = grid.to_native(standard, {"native": native}).data
     assert np.argwhere(found == 1).tolist() == [[2, 2, 0], [3, 2, 0]]
     assert len(np.argwhere(found == 2)) == 1 and found[:, :, 1].max() == 2
+    assert np.argwhere(found == 3).tolist() == [[3, 3, 2]]  # 10 mm lie nearer to 12 than to 6
 
 
 def test_mark_voxel_takes_the_nearest_free_one():

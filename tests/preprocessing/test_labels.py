@@ -49,6 +49,15 @@ def test_touching_spheres_keep_their_own_label():
     assert np.argwhere(first)[:, 0].max() == 5 and np.argwhere(second)[:, 0].min() == 6
 
 
+def test_a_voxel_as_near_to_two_centres_is_the_first_ones():
+    """Centres 4 voxels apart, radius 2: the voxel between them lies on both spheres."""
+    grid = Volume(np.zeros((13, 9, 9)), np.eye(4))
+    for centres in ([(4, 4, 4), (8, 4, 4)], [(8, 4, 4), (4, 4, 4)]):
+        labels = lb.draw_spheres(grid, centres, [2.0, 2.0])
+        assert labels[6, 4, 4] == 1
+        assert np.bincount(labels.ravel())[1:].tolist() == [33, 32]
+
+
 def test_same_voxel_twice_is_an_error():
     with pytest.raises(lb.LabelError, match="one centre per voxel"):
         lb.draw_spheres(Volume(np.zeros((5, 5, 5)), AFFINE), [(2, 2, 2), (2, 2, 2)], [1, 1])

@@ -103,6 +103,14 @@ def test_every_tolerance_from_one_pass(setting):
     assert size == cap + 1
 
 
+def test_a_step_is_relative_to_the_voxel_that_it_leaves():
+    """From 100 to 80 are 20 %, from 80 to 60 are 25 %; of where it goes 25 and 33 %."""
+    image, seeds = np.array([100.0, 80, 60]).reshape(3, 1, 1), np.zeros((1, 3), np.int64)
+    allowed = np.ones(image.shape, bool)
+    _, steps = kernels.bottlenecks(image, allowed, seeds, rg.neighbour_offsets(6), True, 10)
+    assert steps.tolist() == [20, 25]
+
+
 @pytest.mark.parametrize("setting", ALL_SETTINGS, ids=str)
 def test_region_of_the_automatic_choice_is_that_of_the_listing(setting):
     """Grown anew by the listing at the tolerance that was picked: the same voxels."""

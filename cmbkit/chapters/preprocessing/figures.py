@@ -58,6 +58,7 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
         panel.set_xlabel(f"tolerance ({difference}, {unit})")
         panel.set_ylabel("voxels added to the seed")
         panel.set_yscale("symlog", linthresh=10)
+        panel.yaxis.set_major_formatter("{x:g}")
         panel.set_ylim(0, max(12, panel.get_ylim()[1]))
     keys = panels["absolute"].get_legend_handles_labels()
     figure.legend(*keys, loc="outside lower center", ncols=2)

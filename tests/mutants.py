@@ -1,0 +1,151 @@
+"""Change one thing in a module, run its tests: which changes does no test notice?
+
+    .venv/bin/python tests/mutants.py              # the changes that once survived a review
+    .venv/bin/python tests/mutants.py metrics 3    # every third one of a module (see MODULES)
+
+Nothing is written: a forked process imports the changed module and runs the tests. Each line of
+the result is a survivor; benchmarks/mutants.md explains those that are known. Exit code 1 if a
+change of the review survives.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import importlib.abc
+import importlib.util
+import io
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ("numba", "pandas", "pytest", "scipy.stats", "sklearn.metrics")
+"""Imported once, for all forks."""
+MODULES = {
+    "matching": ("evaluation/test_matching.py",),
+    "metrics": ("evaluation/test_metrics.py",),
+    "statistics": ("evaluation/test_statistics.py", "evaluation/test_hypotheses.py"),
+    "hypotheses": ("evaluation/test_statistics.py", "evaluation/test_hypotheses.py"),
+}
+REVIEWED = (
+    ("evaluation/statistics", "(1 - 0.95) / 2", "1 - 0.95", "evaluation/test_statistics.py"),
+    ("evaluation/hypotheses", "swap[0] = 0", "pass", "evaluation/test_hypotheses.py"),
+    ("evaluation/hypotheses", "weights[0] = in_first", "pass", "evaluation/test_hypotheses.py"),
+    ("evaluation/hypotheses", '.loc[first["uid"]].reset_index()', ".reset_index()",
+     "evaluation/test_hypotheses.py"),
+    ("datasets/splits", '["n_cmb"] < 3', '["n_cmb"] <= 3', "datasets/test_splits.py"),
+    ("datasets/splits", "[True, True, False, True]", "[True, True, True, True]",
+     "datasets/test_splits.py"),
+    ("preprocessing/growing_kernels", "(image[a, b, c], image[i, j, k], relative)",
+     "(image[i, j, k], image[a, b, c], relative)", "preprocessing/test_region_growing.py"),
+    ("preprocessing/grid", "np.rint(where)", "np.floor(where)", "preprocessing/test_grid.py"),
+    ("preprocessing/labels", "theirs - TIE_MM", "theirs + TIE_MM", "preprocessing/test_labels.py"),
+    ("evaluation/metrics", "divide(fp, weights.sum(axis=1))", "divide(fp, tp + fn)",
+     "evaluation/test_metrics.py"),
+)  # fmt: skip
+SWAPS = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq, ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.And: ast.Or, ast.Or: ast.And, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+    ast.Not: ast.UAdd, ast.Invert: ast.UAdd,
+}  # fmt: skip
+NAMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all",
+         "all": "any", "floor": "ceil", "ceil": "floor"}  # fmt: skip
+
+
+class Changed(importlib.abc.Loader, importlib.abc.MetaPathFinder):
+    """Imports one module from other code."""
+
+    def __init__(self, name: str, path: Path, code):
+        self.name, self.path, self.code = name, path, code
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.name:
+            return importlib.util.spec_from_file_location(name, self.path, loader=self)
+
+    def exec_module(self, module):
+        exec(self.code, module.__dict__)
+
+
+def changes(source: str) -> Iterator[tuple[str, ast.AST]]:
+    """What is changed, and the changed module, for each operator, number and name of `SWAPS`."""
+    tree = ast.parse(source)
+    types = [getattr(n, name, None) for n in ast.walk(tree) for name in ("annotation", "returns")]
+    left_out = {id(part) for found in types if found for part in ast.walk(found)}
+    for position, node in enumerate(ast.walk(tree)):
+        for field, number, other in _of(node) if id(node) not in left_out else ():
+            changed = copy.deepcopy(tree)
+            here = next(n for k, n in enumerate(ast.walk(changed)) if k == position)
+            if number is None:
+                setattr(here, field, other)
+            else:
+                getattr(here, field)[number] = other
+            yield f"line {node.lineno}: {ast.unparse(node)} -> {ast.unparse(here)}", changed
+
+
+def _of(node: ast.AST) -> Iterator[tuple[str, int | None, object]]:
+    """Field, place in it, and what to put there."""
+    for field in ("op", "ops"):
+        held = getattr(node, field, [])
+        for number, operator in enumerate(held if isinstance(held, list) else [held]):
+            if type(operator) in SWAPS:
+                yield field, number if isinstance(held, list) else None, SWAPS[type(operator)]()
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+        yield "value", None, not node.value if node.value is True else node.value + 1
+    if isinstance(node, ast.Attribute) and node.attr in NAMES:
+        yield "attr", None, NAMES[node.attr]
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        yield "id", None, NAMES[node.id]
+
+
+def survives(module: str, code, tests) -> bool:
+    """Whether the tests pass with a changed module, in a process of its own of 60 s at most."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        path = ROOT / "cmbkit" / f"{module}.py"
+        sys.path.insert(0, str(ROOT))
+        name = f"cmbkit.{module.replace('/', '.')}"
+        sys.meta_path.insert(0, Changed(name, path, compile(code, path, "exec")))
+        options = "-x -q -p no:cacheprovider -p no:nbval -o addopts= --import-mode=importlib"
+        try:
+            files = [str(ROOT / "tests" / test) for test in tests]
+            failed = sys.modules["pytest"].main([*options.split(), *files])
+        except BaseException:
+            failed = 1
+    os._exit(int(failed))
+
+
+def main() -> int:
+    """Print survivors and how many changes were tried."""
+    os.environ["NUMBA_DISABLE_JIT"] = "1"  # a compiled kernel is kept by its file
+    for name in SHARED:
+        importlib.import_module(name)
+    if len(sys.argv) == 1:
+        cases = []
+        for module, right, wrong, test in REVIEWED:
+            source = (ROOT / "cmbkit" / f"{module}.py").read_text(encoding="utf-8")
+            assert source.count(right) == 1, (module, right)
+            cases.append((module, f"{right} -> {wrong}", source.replace(right, wrong), (test,)))
+    else:
+        module, every = f"evaluation/{sys.argv[1]}", int(sys.argv[2])
+        source = (ROOT / "cmbkit" / f"{module}.py").read_text(encoding="utf-8")
+        found = [(module, what, code, MODULES[sys.argv[1]]) for what, code in changes(source)]
+        cases = [(module, "nothing", source, MODULES[sys.argv[1]]), *found[::every]]
+    survivors = 0
+    for module, what, code, tests in cases:
+        if survives(module, code, tests):
+            survivors += what != "nothing"
+            print(f"{module} {what}", flush=True)
+    print(f"{survivors} of {len(cases) - (cases[0][1] == 'nothing')} survive")
+    return int(survivors > 0 and len(sys.argv) == 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
