@@ -172,7 +172,13 @@ def test_subgroups_tell_where_detection_is_worse():
         *(("m", "certain", 0.5, 0.4, 0.6), ("m", "uncertain", 0.1, 0.0, 0.3)),
     )
     mimics = frame("model kind n_fp n_fp_near n_mimics", ("m", "All", 14, 1, 127))
-    told = conclusions.subgroup_analysis_shows(forest, places, shapes, ratings, mimics, "m")
+    odds = frame(
+        "variable scale odds odds_low odds_high",
+        *(("Contrast", "per SD", 6.5, 2.0, 18.0), ("Field", "1.5 T against 3 T", 1.1, 0.2, 5.0)),
+        ("Region", "Elsewhere against Deep", NAN, NAN, NAN),
+    )
+    told = conclusions.subgroup_analysis_shows(forest, places, shapes, ratings, mimics, odds, "m")
+    assert "differ with contrast (per SD) 6.50 [2.00, 18.00] (odds ratios); 1 of 2" in told
     assert "In CRB detection is worse where slices are thick" in told and "In DOU" not in told
     assert "CRB deep (1 of 4)" in told and "longer than found ones" in told
     assert "0.60 against 0.80; thesis 0.58 and 0.70" in told

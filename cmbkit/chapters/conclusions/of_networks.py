@@ -7,6 +7,7 @@ import pandas as pd
 
 from cmbkit.chapters.detection import KEYS
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
+from cmbkit.chapters.subgroup_analysis.odds import odds_in_words
 from cmbkit.chapters.training import PHASES
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.thesis_cohort import AMBIGUITY, CONTRADICTION, ROUNDING, VERDICTS
@@ -175,13 +176,14 @@ def subgroup_analysis_shows(
     shapes: pd.DataFrame,
     ratings: pd.DataFrame,
     mimics: pd.DataFrame,
+    odds: pd.DataFrame,
     model: str,
 ) -> str:
-    """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36 and S37."""
-    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, model))
+    """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36, S37 and S49."""
+    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model))
 
 
-def _subgroup_sentences(forest, places, shapes, ratings, mimics, model) -> Iterator[str]:
+def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) -> Iterator[str]:
     slices = forest[forest["factor"] == "slice thickness"].dropna(subset="f1")
     slices = slices.pivot_table("f1", "dataset", "subgroup").dropna()
     for name, row in slices.iterrows() if {"<3 mm", ">=3 mm"} <= set(slices) else ():
@@ -226,6 +228,7 @@ def _subgroup_sentences(forest, places, shapes, ratings, mimics, model) -> Itera
             f"The rater marked {row['n_mimics']} mimics in CRB; on them lie {row['n_fp_near']} of "
             f"the {row['n_fp']} false positives there."
         )
+    yield odds_in_words(odds)
 
 
 def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> str:
