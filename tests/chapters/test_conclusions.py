@@ -187,16 +187,17 @@ def test_subgroups_tell_where_detection_is_worse():
 
 def test_the_literature_tells_of_counts_and_of_what_does_not_fit():
     table = frame(
-        "method data own n_ways matching f1 fp_scan fp_cmb",
-        ("A", "DOU", False, 1, "not stated", 0.9, 1, 1),
-        ("B", "VALDO", False, NAN, "rule", 0.5, NAN, NAN),
-        ("del Pozo Lérida 2024", "DOU", False, 1, "5 mm", 0.756, 0.5, 0.135),
-        ("this run", "DOU", True, NAN, "5 mm", 0.52, 1, 1),
+        "method data own n_ways matching f1 fp_scan fp_cmb verdict",
+        ("A", "DOU", False, 1, "not stated", 0.9, 1, 1, "cannot be"),
+        ("B", "VALDO", False, NAN, "rule", 0.5, NAN, NAN, "not checkable"),
+        ("del Pozo Lérida 2024", "DOU", False, 1, "5 mm", 0.756, 0.5, 0.135, "fits"),
+        ("this run", "DOU", True, NAN, "5 mm", 0.52, 1, 1, NAN),
     )
     findings = frame("where verdict", ("Abstract", "agrees"),
                      ("Abstract", "contradiction"), ("6.1", "ambiguity"))  # fmt: skip
     told = conclusions.literature_comparison_shows(table, findings)
     assert "Of 3 published rows 2 follow" in told and "1 of 1 others print a higher one" in told
+    assert "In 1 rows no whole counts give the printed rates; in 0 more" in told
     assert "0.50 per scan; the 0.135" in told and "F1 0.52, show" in told
     assert "Of 3 computations on the thesis's printed numbers 1 contradict another" in told
     assert "in 1 places; 1 more fit by one of two readings, and 0 are rounding" in told

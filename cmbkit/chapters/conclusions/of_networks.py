@@ -10,6 +10,8 @@ from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
 from cmbkit.chapters.subgroup_analysis.odds import odds_in_words
 from cmbkit.chapters.training import PHASES
 from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.published.any_table import CANNOT
+from cmbkit.published.literature import ONLY_AS_MEAN
 from cmbkit.published.thesis_cohort import AMBIGUITY, CONTRADICTION, ROUNDING, VERDICTS
 from cmbkit.reporting.tables import range_text
 
@@ -245,6 +247,13 @@ def _literature_sentences(table, findings) -> Iterator[str]:
         f"they can be given an interval; for {len(published) - counted} no such counts exist or "
         "are printed."
     )
+    if published["verdict"].isin([CANNOT, ONLY_AS_MEAN]).any():
+        kinds = published["verdict"].value_counts()
+        yield (
+            f"In {kinds.get(CANNOT, 0)} rows no whole counts give the printed rates; in "
+            f"{kinds.get(ONLY_AS_MEAN, 0)} more that is so unless they are means, which they do "
+            "not say."
+        )
     thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
     others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]
     if len(thesis) and len(others):
