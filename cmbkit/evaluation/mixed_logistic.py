@@ -50,7 +50,8 @@ class MixedLogistic:
         """
         freedom = max(self.n_patients - len(self.log_odds), 1)
         half = t.ppf(0.975, freedom) * self.error
-        return tuple(np.exp(self.log_odds + end) for end in (0, -half, half))
+        low, high = np.exp(self.log_odds - half), np.exp(self.log_odds + half)
+        return np.exp(self.log_odds), low, high
 
 
 def fit(found, design, patients, nodes: int = NODES) -> MixedLogistic:

@@ -116,7 +116,7 @@ def patients_for_width(
         rng = np.random.default_rng([seed, n])
         studies = _drawn(counts[rng.integers(0, len(counts), (samples, n))], q, rng)
         low, high, _ = interval(f"pooled_{metric}", *_of_patients(studies, metric))
-        return np.mean(high - low <= width) >= share
+        return bool(np.mean(high - low <= width) >= share)
 
     return _fewest(reached)
 
@@ -134,7 +134,7 @@ def patients_for_difference(
         rng = np.random.default_rng([seed, n])
         first, second = (_of_patients(each, metric) for each in pairs(n, rng, samples))
         low, high, _ = difference_interval(f"pooled_{metric}", second, first)
-        return np.mean((low > 0) | (high < 0)) >= power
+        return bool(np.mean((low > 0) | (high < 0)) >= power)
 
     return _fewest(reached)
 
