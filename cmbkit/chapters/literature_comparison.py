@@ -15,7 +15,13 @@ from cmbkit.reporting.layout import Column, laid_out
 FINDING = ["verdict", "where", "finding", "printed", "recomputed", "arithmetic", "reading"]
 
 
-def table_8_4(scans: pd.DataFrame, params: Evaluation, *, synthetic: bool) -> pd.DataFrame:
+def table_8_4(
+    scans: pd.DataFrame,
+    params: Evaluation,
+    by_rule: pd.DataFrame | None = None,
+    *,
+    synthetic: bool,
+) -> pd.DataFrame:
     """Published results and, below them, this run's, from summed counts.
 
     Parameters
@@ -23,6 +29,8 @@ def table_8_4(scans: pd.DataFrame, params: Evaluation, *, synthetic: bool) -> pd
     scans : DataFrame
         Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
         datasets are used.
+    by_rule : DataFrame, optional
+        Counts of one model by every matching rule (`study.results.calls_by_rule`).
     synthetic : bool
         Whether the scans come from the embedded cohort: the data column then says so.
     """
@@ -36,7 +44,7 @@ def table_8_4(scans: pd.DataFrame, params: Evaluation, *, synthetic: bool) -> pd
         )
         for (dataset, model), group in tested.groupby(KEYS, sort=False)
     ]
-    return beside_own(own, params)
+    return beside_own(own, params, by_rule)
 
 
 def figure_s12(table: pd.DataFrame) -> Figure:

@@ -22,6 +22,7 @@ for command in (
     scans.predict,
     scans.evaluate,
     scans.audit,
+    scans.sample_size,
 ):
     app.command()(command)
 

@@ -1,4 +1,4 @@
-"""Commands about files of anybody: evaluate, audit, predict."""
+"""Commands about files of anybody: evaluate, audit, sample-size, predict."""
 
 from __future__ import annotations
 
@@ -127,6 +127,33 @@ def audit(
     typer.echo("\n".join(lines))
     if contradictions:
         raise typer.Exit(1)
+
+
+def sample_size(
+    pilot: Annotated[
+        Path, typer.Argument(help="Table of scans: patient, tp, fp, fn (scans.csv of evaluate).")
+    ],
+    metric: Annotated[str, typer.Option(help="f1, recall or precision.")] = "f1",
+    value: Annotated[
+        float | None, typer.Option(help="What it is planned to be; the pilot's by default.")
+    ] = None,
+    width: Annotated[float | None, typer.Option(help="Of the 95 % interval, at most.")] = None,
+    difference: Annotated[
+        float | None, typer.Option(help="Between two detectors on the same patients.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Table of another detector: its difference counts.")
+    ] = None,
+    power: Annotated[float, typer.Option(help="Share of studies that succeed.")] = 0.8,
+    samples: Annotated[int, typer.Option(min=10, help="Simulated studies.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 2024,
+) -> None:
+    """Patients that a study needs, by drawing those of a pilot again."""
+    from cmbkit.commands.sample_size import sample_size_lines
+
+    wanted = {"width": width, "difference": difference, "against": against}
+    how = {"power": power, "samples": samples, "seed": seed}
+    typer.echo("\n".join(sample_size_lines(pilot, metric, value, **wanted, **how)))
 
 
 def predict(

@@ -193,7 +193,7 @@ def jackknife_t(value, without) -> tuple[float, float, str]:
     if known.sum() < FEWEST_PATIENTS:
         return np.nan, np.nan, TOO_FEW
     error = np.sqrt(_jackknife(without, known)[1])
-    if not error > 0:
+    if not error > 1e-9:
         return np.nan, np.nan, NO_SPREAD
     half = t.ppf(0.975, known.sum() - 1) * error
     return float(value - half), float(value + half), JACKKNIFE

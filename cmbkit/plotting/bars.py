@@ -34,7 +34,7 @@ METRIC_NAMES = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
-    "fp_per_scan": "False positives per scan",
+    "fp_per_scan": "False positives",
 }
 
 
@@ -182,7 +182,7 @@ def comparison_bars(table):
 
     named = table["method"] + (" (" + table["data"].astype("string") + ")").fillna("")
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=table["own"].to_numpy(bool))
-    figure = new_figure(10, 1.1 + 0.32 * len(table))
+    figure = new_figure(12, 1.1 + 0.32 * len(table))
     grid = lettered(figure.subplots(1, 4, sharey=True))
     colours = {False: THESIS_COLOUR, True: SERIES[0]}
     for axes, metric in zip(grid, METRIC_NAMES, strict=True):
@@ -192,12 +192,16 @@ def comparison_bars(table):
         top = max(np.nanmax(values, initial=0.0), 1.0) if metric == "fp_per_scan" else 1.0
         for index, value in enumerate(values):
             known = np.isfinite(value)
+            shift = 0.1 * max(value, 1) if known and metric == "fp_per_scan" else 0.02
             axes.text(
-                (value if known else 0) + 0.02 * top, index, f"{value:.2f}" if known else
+                (value if known else 0) + shift, index, f"{value:.2f}" if known else
                 "not reported", va="center", fontsize=8, color="black" if known else "0.4",
             )  # fmt: skip
-        axes.set_xlim(0, 1.3 * top)
-        if metric != "fp_per_scan":
+        if metric == "fp_per_scan":  # a few first stages have a hundred times as many
+            axes.set_xscale("symlog", linthresh=1)
+            axes.set_xlim(0, 12 * top)
+        else:
+            axes.set_xlim(0, 1.3 * top)
             axes.set_xticks([0, 0.5, 1])
         axes.set_title(METRIC_NAMES[metric], fontsize=9)
         axes.set_xlabel("per scan" if metric == "fp_per_scan" else "0 to 1")

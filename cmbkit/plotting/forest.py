@@ -1,4 +1,6 @@
-"""A forest: one line per subgroup with its value and its interval (seaborn.objects)."""
+"""Forests: one line per subgroup or variable with its value and its interval."""
+
+from matplotlib.ticker import LogLocator, NullLocator
 
 from cmbkit.plotting.canvas import datasets_in, new_figure, of_microbleeds
 from cmbkit.plotting.style import DATASET_COLOURS, SERIES, THESIS_COLOUR
@@ -91,3 +93,40 @@ def _legend(figure, colours, marks, shows_thesis: bool) -> None:
         keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec=THESIS_COLOUR, mew=1.3, ms=7,
                            label="thesis (hollow)"))  # fmt: skip
     figure.legend(handles=keys, loc="outside upper center", ncols=len(keys))
+
+
+@of_microbleeds
+def odds_forest(table):
+    """Odds ratios with 95 % intervals on a logarithmic axis: adjusted (filled), alone (hollow).
+
+    ``table`` (DataFrame): of `cmbkit.evaluation.odds.odds_table`. A row without odds ratio says
+    so.
+    """
+    figure = new_figure(8, 1.2 + 0.42 * len(table))
+    axes = figure.subplots()
+    heights = range(len(table))
+    for name, shift, fill in (("odds", -0.14, SERIES[0]), ("alone", 0.14, "white")):
+        value, low, high = (table[f"{name}{end}"] for end in ("", "_low", "_high"))
+        axes.errorbar(value, [h + shift for h in heights], xerr=[value - low, high - value],
+                      fmt="o", ms=5, color=SERIES[0], mfc=fill, lw=1.4,
+                      label={"odds": "all variables", "alone": "alone"}[name])  # fmt: skip
+    axes.axvline(1, color="black", lw=0.8)
+    for height, row in zip(heights, table.itertuples(), strict=True):
+        if row.odds != row.odds:
+            axes.text(0.01, height, row.remark, transform=axes.get_yaxis_transform(), va="center",
+                      fontsize=8, style="italic")  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_yticks(heights, table["variable"] + ", " + table["scale"])
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.set_xlabel("Odds ratio of being found with 95 % interval")
+    axes.grid(axis="x")
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(heights, [f"{row.n_found} of {row.n}" for row in table.itertuples()])
+    right.set_ylabel("CMBs found")
+    right.spines["right"].set_visible(False)
+    right.tick_params(length=0)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.intervals import poisson_interval, wilson
+from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.published.any_table import (
     CANNOT,
     COUNT_COLUMNS,
+    OPEN,
     OTHER_AVERAGE,
     SHOWN_COUNTS,
     RowAudit,
@@ -38,16 +40,23 @@ LAYOUT = [
     Column("n_scans", "Scans"),
     Column("matching", "Matching"),
     Column("averaging", "Averaging"),
+    Column("own_f1", "F1 here by its rule", 3),
     Column("fp_denominator", "FP over"),
     *SHOWN_COUNTS,
     *(Column(name, title, 3) for name, title in RATE_TITLES.items()),
+    Column("verdict", "Audit"),
     Column("note", "Note"),
+    Column("source", "Source"),
 ]
+ONLY_AS_MEAN = "not from summed counts"
+"""Of a row that does not say how it is averaged, where no whole counts give its rates."""
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
     "published rates come from the counts that print as published (Ways: how many do): Wilson for "
     "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
-    "their FP per CMB come from the counts; own rows: patients resampled."
+    "FP per CMB come from the counts unless printed. Own rows: patients as units. Audit: whether "
+    "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
+    "means. F1 here by its rule: of this run's first network on all its scans (Table S42)."
 )
 
 
@@ -92,8 +101,9 @@ def published_results() -> pd.DataFrame:
     DataFrame
         The columns of `numbers.literature`; n_ways, tp, fp, fn with _low and _high (see
         `any_table.RowAudit.numbers`), without_fp_scan (whether they leave out the printed FP per
-        scan); ``_low`` and ``_high`` of each rate; fp_cmb where the counts are the only ones;
-        note with why there are no counts, or what else follows from them.
+        scan); ``_low`` and ``_high`` of each rate; fp_cmb where it is printed or the counts are the
+        only ones; verdict (of `any_table`, or `ONLY_AS_MEAN`); note with why there are no counts,
+        or what else follows from them.
     """
     printed = literature("str").fillna("").to_dict("records")
     return pd.DataFrame(map(_with_counts, printed))
@@ -105,9 +115,11 @@ def _with_counts(row: dict) -> dict:
     shown = row | dict.fromkeys(RATES, np.nan) | {n: r.value for n, r in claim.rates.items()}
     shown |= {"n_scans": claim.n_scans, "n_cmb": claim.n_cmb, "without_fp_scan": False}
     if OTHER_AVERAGE.search(row["averaging"]):
-        return _noted(shown, "averaged over scans: no counts")
+        return _noted(shown | {"verdict": OPEN}, "averaged over scans: no counts")
     finding = audit_claim(claim, cut)
-    why = finding.arithmetic
+    unclear = finding.verdict == CANNOT and row["averaging"] == "not stated"
+    shown["verdict"] = ONLY_AS_MEAN if unclear else finding.verdict
+    why = "number of CMBs not stated" if finding.verdict == OPEN else finding.arithmetic
     if finding.verdict == CANNOT and "fp_scan" in claim.rates:
         claim = claim.only(("precision", "recall", "f1"))
         finding = audit_claim(claim)
@@ -118,7 +130,7 @@ def _with_counts(row: dict) -> dict:
     if not finding.counts:
         return _noted(shown, why)
     known = set(claim.rates)
-    if len(finding.counts) == 1:
+    if len(finding.counts) == 1 and finding.bounded and "fp_cmb" not in known:
         shown["fp_cmb"] = rate_of("fp_cmb", *finding.counts[0], None)
         known.add("fp_cmb")
     limits = intervals(finding.counts, claim.n_scans)
@@ -132,27 +144,32 @@ def _noted(row: dict, more: str) -> dict:
 
 def _what_follows(claim: Claim, finding: RowAudit) -> str:
     """Rates that were not reported but follow from the only counts."""
-    if len(finding.counts) > 1:
+    if len(finding.counts) > 1 or not finding.bounded:
         return ""
     lost = [name for name in ("precision", "recall", "f1") if name not in claim.rates]
     rates = [f"{name} {rate_of(name, *finding.counts[0], claim.n_scans):.3f}" for name in lost]
     return f"follows from the counts: {', '.join(rates)}" if rates else ""
 
 
-def beside_own(own: Iterable[tuple[str, str, pd.DataFrame]], params: Evaluation) -> pd.DataFrame:
+def beside_own(
+    own: Iterable[tuple[str, str, pd.DataFrame]],
+    params: Evaluation,
+    by_rule: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Published results and own ones, each with data, matching, denominator and interval.
 
     Parameters
     ----------
     own : iterable of (method, data, scans)
         Scans with their counts, as `evaluation.statistics.summary` takes them.
-    seed : int
-        Of the bootstrap.
+    by_rule : DataFrame, optional
+        One detector's counts by every rule of `evaluation.rules`: rule, tp, fp, fn.
 
     Returns
     -------
     DataFrame
-        The columns of `published_results`, and own (bool).
+        The columns of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
+        detector by the rule of each published row, where it is known.
     """
     rows = []
     for method, data, group in own:
@@ -170,5 +187,10 @@ def beside_own(own: Iterable[tuple[str, str, pd.DataFrame]], params: Evaluation)
     table = table.reset_index(drop=True).astype(whole | {"own": bool})
     ends = [f"{name}{end}" for name in RATE_TITLES for end in ("", "_low", "_high")]
     first = ["method", "data", "own", "n_scans", "n_cmb", "matching", "averaging", "fp_denominator"]
-    table = table[[*first, *COUNT_COLUMNS, "without_fp_scan", *ends, "note"]]
+    last = ["without_fp_scan", *ends, "rule", "verdict", "note", "source"]
+    table = table[[*first, *COUNT_COLUMNS, *last]]
+    if by_rule is not None:
+        summed = by_rule.groupby("rule")[["tp", "fp", "fn"]].sum()
+        f1 = divide(2 * summed["tp"], 2 * summed["tp"] + summed["fp"] + summed["fn"])
+        table["own_f1"] = table["rule"].map(dict(zip(summed.index, f1, strict=True)))
     return laid_out(table, LAYOUT, note=NOTE)

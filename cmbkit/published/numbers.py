@@ -98,7 +98,9 @@ def literature(dtype=None) -> pd.DataFrame:
 
     ``dtype`` "str" gives every cell as printed.
 
-    Columns: method, data, n_scans, n_cmb, matching (rule), averaging ("glob", "scan" or "scan
-    median"), precision, recall, f1, fp_scan, fp_denominator, note; NaN where not reported.
+    Columns: method, data, n_scans, n_cmb, matching (rule in words), averaging ("glob", "scan",
+    "scan median" or "not stated"), precision, recall, f1, fp_scan, fp_cmb, fp_denominator, rule (of
+    `evaluation.rules.RULES`, where it is one), note, source (where the numbers were read); NaN
+    where not reported.
     """
     return _read("literature.csv", dtype)

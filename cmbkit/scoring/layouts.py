@@ -5,12 +5,9 @@ layout (instead of a pattern) picks its files where others lie beside them. What
 
 - nnunet: documentation of nnU-Net v2: one segmentation CASE.nii.gz (or .nrrd, .mha) per case, at
   the top of the folder. The probabilities (.npz) are not read: their array order is not written.
-- nndetection: its README and ``scripts/utils.py``: CASE_boxes.pkl with pred_boxes (axis 0 low, axis
-  1 low, axis 0 high, axis 1 high, axis 2 low, axis 2 high, in the array order of SimpleITK, low
-  and high outside the box), pred_scores and ITK's origin, spacing and direction; or, from
-  ``nndet_boxes2nii``, CASE_boxes.nii.gz, one integer per box, and scores in CASE_boxes.json. Boxes
-  of a score below 0.5 are left out, as that program does. Pickles are read as arrays alone:
-  anything else in them is an error and is not run.
+- nndetection: its README and ``scripts/utils.py``: CASE_boxes.nii.gz, one integer per box, and
+  scores in CASE_boxes.json, as ``nndet_boxes2nii`` draws them from CASE_boxes.pkl. Pickles are
+  not read: they can hold code.
 - shivai: README of SHiVAi and ``utils/stats.py``: SUBJECT/labelled_cmb.nii.gz (in
   segmentations/cmb_segmentation_swi-space), one integer per cluster, with cmb_map.nii.gz
   (probability) and cmb_census.csv beside it. The census has sizes and no places: a label image
@@ -30,14 +27,10 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
-import pandas as pd
 
 from cmbkit.datasets.text_table import as_numbers, read_text_table
 from cmbkit.evaluation.instances import Instances
@@ -77,10 +70,7 @@ class Layout:
 
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
-    "nndetection": (
-        Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.pkl$", "points"),
-        Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.nii\.gz$", "labels"),
-    ),
+    "nndetection": (Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.nii\.gz$", "labels"),),
     "shivai": (
         Layout(
             r"(^|/)(?P<scan>[^/]+)/labelled_cmb\.nii\.gz$", "labels", "cmb_map.nii.gz", None, True
@@ -192,45 +182,3 @@ def box_scores(path) -> dict[int, float]:
         return {}
     rows = json.loads(beside.read_text(encoding="utf-8"))
     return {int(number): float(row["score"]) for number, row in rows.items()}
-
-
-def read_boxes(path: Path) -> pd.DataFrame:
-    """Centres of nnDetection's boxes in RAS mm, with scores; ``attrs["left_out"]`` are doubtful.
-
-    Raises
-    ------
-    ValueError
-        If the pickle holds anything but arrays, numbers and words, or lacks a key.
-    """
-    try:
-        with path.open("rb") as stream:
-            kept = _Arrays(stream).load()
-        boxes = np.reshape(np.asarray(kept["pred_boxes"], float), (-1, 6))
-        scores = np.asarray(kept["pred_scores"], float).reshape(-1)
-        spacing, origin = (np.asarray(kept[f"itk_{n}"], float) for n in ("spacing", "origin"))
-        turn = np.reshape(np.asarray(kept["itk_direction"], float), (3, 3))
-    except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise ValueError(f"{path}: expected boxes of nnDetection, found: {error!r}") from None
-    zyx = (boxes[:, [0, 1, 4]] + boxes[:, [2, 3, 5]]) / 2
-    ras = (origin + (zyx[:, ::-1] * spacing) @ turn.T) * (-1, -1, 1)
-    table = pd.DataFrame(ras, columns=["x_mm", "y_mm", "z_mm"]).assign(score=scores)
-    kept_rows = table[scores >= LEAST_SCORE].reset_index(drop=True)
-    kept_rows.attrs["left_out"] = len(table) - len(kept_rows)
-    return kept_rows
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads pickled arrays and what Python is made of, and calls nothing else."""
-
-    def find_class(self, module, name):
-        """Class or function that a pickle asks for, if it makes an array."""
-        root = module.partition(".")[0]
-        if root == "numpy" and name in (
-            "_reconstruct",
-            "ndarray",
-            "dtype",
-            "scalar",
-            "_frombuffer",
-        ):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name}")

@@ -12,12 +12,12 @@ from cmbkit.datasets.bids import is_annotation
 from cmbkit.datasets.dou import read_centres
 from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.evaluation.instances import from_points
-from cmbkit.scoring import layouts, slicer_points
+from cmbkit.scoring import slicer_points
 from cmbkit.scoring.annotations import Annotated
 from cmbkit.scoring.suspicions import AnnotationError, require_place
 from cmbkit.volume import Volume
 
-POINT_ENDINGS = (".csv", ".tsv", ".mat", ".xlsx", "_boxes.pkl", *slicer_points.ENDINGS)
+POINT_ENDINGS = (".csv", ".tsv", ".mat", ".xlsx", *slicer_points.ENDINGS)
 IN_MM, IN_VOXELS = slicer_points.IN_MM, ["i", "j", "k"]
 IN_BIDS = dict(zip("xyz", IN_MM, strict=True))
 ALSO_MM = (["x_ras_mm", "y_ras_mm", "z_ras_mm"], ["r", "a", "s"], ["l", "p", "s"])
@@ -115,12 +115,6 @@ def _table_of(path: Path) -> pd.DataFrame:
     try:
         if name.endswith(slicer_points.ENDINGS):
             return _as_text(slicer_points.read_slicer(path))
-        if name.endswith("_boxes.pkl"):
-            boxes = layouts.read_boxes(path)
-            doubtful, table = boxes.attrs["left_out"], _as_text(boxes)
-            said = f"{path}: {doubtful} boxes of a score below {layouts.LEAST_SCORE} left out"
-            table.attrs["remarks"] = (said,) if doubtful else ()
-            return table
         table = read_text_table(path)
     except ValueError as error:
         raise AnnotationError(str(error)) from None

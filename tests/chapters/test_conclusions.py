@@ -172,7 +172,13 @@ def test_subgroups_tell_where_detection_is_worse():
         *(("m", "certain", 0.5, 0.4, 0.6), ("m", "uncertain", 0.1, 0.0, 0.3)),
     )
     mimics = frame("model kind n_fp n_fp_near n_mimics", ("m", "All", 14, 1, 127))
-    told = conclusions.subgroup_analysis_shows(forest, places, shapes, ratings, mimics, "m")
+    odds = frame(
+        "variable scale odds odds_low odds_high",
+        *(("Contrast", "per SD", 6.5, 2.0, 18.0), ("Field", "1.5 T against 3 T", 1.1, 0.2, 5.0)),
+        ("Region", "Elsewhere against Deep", NAN, NAN, NAN),
+    )
+    told = conclusions.subgroup_analysis_shows(forest, places, shapes, ratings, mimics, odds, "m")
+    assert "differ with contrast (per SD) 6.50 [2.00, 18.00] (odds ratios); 1 of 2" in told
     assert "In CRB detection is worse where slices are thick" in told and "In DOU" not in told
     assert "CRB deep (1 of 4)" in told and "longer than found ones" in told
     assert "0.60 against 0.80; thesis 0.58 and 0.70" in told
@@ -181,16 +187,17 @@ def test_subgroups_tell_where_detection_is_worse():
 
 def test_the_literature_tells_of_counts_and_of_what_does_not_fit():
     table = frame(
-        "method data own n_ways matching f1 fp_scan fp_cmb",
-        ("A", "DOU", False, 1, "not stated", 0.9, 1, 1),
-        ("B", "VALDO", False, NAN, "rule", 0.5, NAN, NAN),
-        ("del Pozo Lérida 2024", "DOU", False, 1, "5 mm", 0.756, 0.5, 0.135),
-        ("this run", "DOU", True, NAN, "5 mm", 0.52, 1, 1),
+        "method data own n_ways matching f1 fp_scan fp_cmb verdict",
+        ("A", "DOU", False, 1, "not stated", 0.9, 1, 1, "cannot be"),
+        ("B", "VALDO", False, NAN, "rule", 0.5, NAN, NAN, "not checkable"),
+        ("del Pozo Lérida 2024", "DOU", False, 1, "5 mm", 0.756, 0.5, 0.135, "fits"),
+        ("this run", "DOU", True, NAN, "5 mm", 0.52, 1, 1, NAN),
     )
     findings = frame("where verdict", ("Abstract", "agrees"),
                      ("Abstract", "contradiction"), ("6.1", "ambiguity"))  # fmt: skip
     told = conclusions.literature_comparison_shows(table, findings)
     assert "Of 3 published rows 2 follow" in told and "1 of 1 others print a higher one" in told
+    assert "In 1 rows no whole counts give the printed rates; in 0 more" in told
     assert "0.50 per scan; the 0.135" in told and "F1 0.52, show" in told
     assert "Of 3 computations on the thesis's printed numbers 1 contradict another" in told
     assert "in 1 places; 1 more fit by one of two readings, and 0 are rounding" in told

@@ -53,6 +53,18 @@ def test_table_8_4_as_text(scans):
     assert cells.loc[("MixMicrobleedNet", "VALDO hidden test"), "Precision"] == "–"
 
 
+def test_own_f1_stands_beside_each_rule_that_is_known(scans):
+    by_rule = pd.DataFrame(
+        [("3 mm", 6, 2, 4), ("3 mm", 0, 2, 0), ("5 mm", 9, 1, 1)],
+        columns=["rule", "tp", "fp", "fn"],
+    )
+    table = table_8_4(scans, PARAMS, by_rule, synthetic=True).set_index("method")
+    asan = table.loc["Attention U-Net, Asan 2025 (abstract)"]
+    assert asan["own_f1"] == pytest.approx(12 / 20)  # 6 TP, 4 FP, 4 FN
+    assert pd.isna(table.loc["MixMicrobleedNet", "own_f1"])  # VALDO's rule was not counted
+    assert "own_f1" not in table_8_4(scans, PARAMS, synthetic=True)
+
+
 def test_figure_s12_has_a_bar_per_row_and_rate(scans):
     table = table_8_4(scans, PARAMS, synthetic=True)
     panels = figure_s12(table).axes

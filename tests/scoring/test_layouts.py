@@ -5,7 +5,6 @@ tool finds the first and invents one at (30, 6, 7).
 """
 
 import json
-import pickle
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from cmbkit.scoring import layouts
 from cmbkit.scoring.annotations import AnnotationError, read_mask
 from cmbkit.scoring.pairing import PairingError, list_files, pair_files
-from cmbkit.scoring.points import read_points
 from cmbkit.scoring.run import evaluate_files
 from cmbkit.volume import Volume, VolumeError
 
@@ -35,24 +33,6 @@ def nnunet(folder):
 
 
 def nndetection(folder):
-    """Boxes from one before to one after their voxels, z, y, x; ITK's geometry is LPS."""
-    zyx = [(z, y, x) for x, y, z in [*FOUND, (1, 1, 1)]]
-    boxes = [[z - 1, y - 1, z + 1, y + 1, x - 1, x + 1] for z, y, x in zyx]
-    kept = {
-        "pred_boxes": np.array(boxes, np.float32),
-        "pred_scores": np.array([0.9, 0.6, 0.2], np.float32),
-        "pred_labels": np.zeros(3),
-        "restore": True,
-        "original_size_of_raw_data": (12, 12, 40),
-        "itk_origin": (-40.0, -50.0, -10.0),
-        "itk_spacing": (1.0, 1.0, 2.0),
-        "itk_direction": (1.0, 0, 0, 0, 1, 0, 0, 0, 1),
-    }
-    folder.mkdir()
-    (folder / "sub-1_boxes.pkl").write_bytes(pickle.dumps(kept))
-
-
-def drawn_boxes(folder):
     image(FOUND, [1, 2]).write(folder / "sub-1_boxes.nii.gz")
     rows = {n: {"score": s, "label": 0, "box": []} for n, s in ((1, 0.9), (2, 0.6))}
     (folder / "sub-1_boxes.json").write_text(json.dumps(rows))
@@ -135,7 +115,6 @@ SCORED = {1: 0.9, 2: 0.6}
 TOOLS = {
     "nnunet": (nnunet, "nnunet", False),
     "nndetection": (nndetection, None, True),
-    "drawn boxes": (drawn_boxes, None, True),
     "shivai": (shivai, None, True),
     "censyncmb": (censyncmb, None, True),
     "centroids": (centroids, "censyncmb", False),
@@ -180,11 +159,7 @@ def test_the_summary_of_a_run_names_its_tables(tmp_path, truth):
         list_files(summary)
 
 
-def test_a_grid_of_its_own_and_what_a_tool_left_out_are_said(tmp_path, truth):
-    nndetection(tmp_path / "said")
-    found = read_points(tmp_path / "said/sub-1_boxes.pkl")
-    assert found.scores == pytest.approx(SCORED)
-    assert found.remarks[0].endswith("1 boxes of a score below 0.5 left out")
+def test_a_grid_of_its_own_is_said(tmp_path, truth):
     shivai(tmp_path / "other")
     path = list_files(tmp_path / "other")["sub-1"]
     grid = read_mask(truth / "sub-1.nii.gz").volume
@@ -196,22 +171,6 @@ def test_a_grid_of_its_own_and_what_a_tool_left_out_are_said(tmp_path, truth):
     assert any("2 clusters, of other labels or sizes than the 1 in" in line for line in said)
     with pytest.raises(VolumeError, match="expected shape"):  # a plain mask must fit
         read_mask(image([], shape=(9, 9, 9)).write(tmp_path / "plain.nii.gz"), grid=grid)
-
-
-class Trap:
-    """A pickle that would run something."""
-
-    def __reduce__(self):
-        return print, ("run",)
-
-
-def test_a_pickle_is_never_run(tmp_path, capsys):
-    path = tmp_path / "a_boxes.pkl"
-    for content in (pickle.dumps({"pred_boxes": Trap()}), b"no pickle", pickle.dumps({})):
-        path.write_bytes(content)
-        with pytest.raises(AnnotationError, match="expected boxes of nnDetection, found"):
-            read_points(path)
-    assert capsys.readouterr().out == ""
 
 
 def test_maps_end_at_one(tmp_path):

@@ -7,8 +7,11 @@ import pandas as pd
 
 from cmbkit.chapters.detection import KEYS
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
+from cmbkit.chapters.subgroup_analysis.odds import odds_in_words
 from cmbkit.chapters.training import PHASES
 from cmbkit.plotting.style import MODEL_NAMES
+from cmbkit.published.any_table import CANNOT
+from cmbkit.published.literature import ONLY_AS_MEAN
 from cmbkit.published.thesis_cohort import AMBIGUITY, CONTRADICTION, ROUNDING, VERDICTS
 from cmbkit.reporting.tables import range_text
 
@@ -175,13 +178,14 @@ def subgroup_analysis_shows(
     shapes: pd.DataFrame,
     ratings: pd.DataFrame,
     mimics: pd.DataFrame,
+    odds: pd.DataFrame,
     model: str,
 ) -> str:
-    """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36 and S37."""
-    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, model))
+    """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36, S37 and S49."""
+    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model))
 
 
-def _subgroup_sentences(forest, places, shapes, ratings, mimics, model) -> Iterator[str]:
+def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) -> Iterator[str]:
     slices = forest[forest["factor"] == "slice thickness"].dropna(subset="f1")
     slices = slices.pivot_table("f1", "dataset", "subgroup").dropna()
     for name, row in slices.iterrows() if {"<3 mm", ">=3 mm"} <= set(slices) else ():
@@ -226,6 +230,7 @@ def _subgroup_sentences(forest, places, shapes, ratings, mimics, model) -> Itera
             f"The rater marked {row['n_mimics']} mimics in CRB; on them lie {row['n_fp_near']} of "
             f"the {row['n_fp']} false positives there."
         )
+    yield odds_in_words(odds)
 
 
 def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> str:
@@ -242,6 +247,13 @@ def _literature_sentences(table, findings) -> Iterator[str]:
         f"they can be given an interval; for {len(published) - counted} no such counts exist or "
         "are printed."
     )
+    if published["verdict"].isin([CANNOT, ONLY_AS_MEAN]).any():
+        kinds = published["verdict"].value_counts()
+        yield (
+            f"In {kinds.get(CANNOT, 0)} rows no whole counts give the printed rates; in "
+            f"{kinds.get(ONLY_AS_MEAN, 0)} more that is so unless they are means, which they do "
+            "not say."
+        )
     thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
     others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]
     if len(thesis) and len(others):

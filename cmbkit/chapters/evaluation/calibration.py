@@ -17,15 +17,13 @@ from cmbkit.evaluation.calibration import (
     number_of_microbleeds,
     reliability,
 )
-from cmbkit.evaluation.intervals import FEWEST_PATIENTS, TOO_FEW, wilson
+from cmbkit.evaluation.intervals import jackknife_t, wilson
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import bootstrap_weights, patient_codes, percentile_interval
-from cmbkit.params import Evaluation
+from cmbkit.evaluation.statistics import left_out
 from cmbkit.plotting.curves import reliability_curves
 from cmbkit.reporting.layout import Column, laid_out
 
 WAYS = {"before": "network's own softmax", "after": "calibrated"}
-BOOTSTRAP = "percentile bootstrap"
 
 
 def _both(candidates: pd.DataFrame, calibration: Calibration) -> dict[str, np.ndarray]:
@@ -35,12 +33,7 @@ def _both(candidates: pd.DataFrame, calibration: Calibration) -> dict[str, np.nd
 
 
 def table_s43(
-    calls: pd.DataFrame,
-    scans: pd.DataFrame,
-    calibrations: Mapping[str, Calibration],
-    params: Evaluation,
-    *,
-    seed: int,
+    calls: pd.DataFrame, scans: pd.DataFrame, calibrations: Mapping[str, Calibration]
 ) -> pd.DataFrame:
     """Expected calibration error before and after, by dataset and model; Valid made the fit.
 
@@ -52,33 +45,28 @@ def table_s43(
         Scan rows of the same models: dataset, model, uid, patient.
     calibrations : mapping of model to Calibration
         Models without one are left out.
-    seed : int
-        Of the bootstrap over patients.
 
     Returns
     -------
     DataFrame
-        dataset, model, n_scans, n (candidates), real, before and after with their parts.
+        dataset, model, n_scans, n (candidates), real, before and after with their parts
+        (`intervals.jackknife_t` over patients, cut at 0 and 1).
     """
     rows = []
     for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
         if model not in calibrations:
             continue
         own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
-        own, patients = candidates_of(own), patient_codes(group)
-        drawn = bootstrap_weights(patients, params.bootstrap_samples, seed)
+        own = candidates_of(own)
         place = pd.Series(range(len(group)), index=group["uid"])
-        drawn = drawn[:, own["uid"].map(place).to_numpy(int)]
-        enough = len(set(patients)) >= FEWEST_PATIENTS
+        without = left_out(group)[:, own["uid"].map(place).to_numpy(int)]
         row = {"dataset": dataset, "model": model, "n_scans": len(group)}
         row |= {"n": len(own), "real": int(own["real"].sum())}
         for way, p in _both(own, calibrations[model]).items():
-            ends = (np.nan, np.nan)
-            if enough:
-                ends = percentile_interval(calibration_error(p, own["real"], drawn))
-            row |= {way: calibration_error(p, own["real"])[0]}
-            row |= {f"{way}_low": ends[0], f"{way}_high": ends[1]}
-            row |= {f"{way}_interval": BOOTSTRAP if enough else TOO_FEW}
+            value = calibration_error(p, own["real"])[0]
+            low, high, method = jackknife_t(value, calibration_error(p, own["real"], without))
+            ends = dict(zip((f"{way}_low", f"{way}_high"), np.clip([low, high], 0, 1), strict=True))
+            row |= {way: value, f"{way}_interval": method} | ends
         rows.append(row)
     columns = [
         DATASET,
@@ -89,7 +77,7 @@ def table_s43(
         *(Column(way, f"Error, {name}", 3) for way, name in WAYS.items()),
     ]
     note = (
-        "Mean over ten bins of |probability - share real| [95 % interval, bootstrap over "
+        "Mean over ten bins of |probability - share real| [95 % interval, jackknife over "
         "patients]; Valid: the scans that the curve was fitted on. Chance alone makes it exceed 0."
     )
     return laid_out(pd.DataFrame(rows), columns, note=note)

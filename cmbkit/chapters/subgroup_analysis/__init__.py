@@ -11,6 +11,7 @@ from cmbkit.chapters.subgroup_analysis.figures import (
     found_and_missed,
     places_in_mni,
 )
+from cmbkit.chapters.subgroup_analysis.odds import figure_s69, odds_in_words, table_s49
 from cmbkit.chapters.subgroup_analysis.phase import table_s37b
 from cmbkit.chapters.subgroup_analysis.ratings import table_s36, table_s37
 from cmbkit.chapters.subgroup_analysis.supplement import (

@@ -1,0 +1,105 @@
+"""What ``cmbkit sample-size`` does, as a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmbkit.evaluation import sample_size
+from cmbkit.evaluation.sample_size import METRICS, PAIRS, SampleSizeError
+from cmbkit.published.any_table import read_table
+
+NEEDED = ["patient", "tp", "fp", "fn"]
+
+
+def read_pilot(path) -> pd.DataFrame:
+    """Scan rows of a pilot: dataset (one where there is no such column), patient, tp, fp, fn."""
+    table = read_table(path)
+    lacking = [name for name in NEEDED if name not in table]
+    if lacking:
+        raise SampleSizeError(f"{path}: expected columns {', '.join(NEEDED)}, missing {lacking}")
+    try:
+        table = table.astype(dict.fromkeys(NEEDED[1:], int))
+    except ValueError as error:
+        raise SampleSizeError(f"{path}: expected whole numbers of calls, found: {error}") from None
+    return table if "dataset" in table else table.assign(dataset="")
+
+
+def sample_size_lines(
+    pilot: Path,
+    metric: str,
+    value: float | None,
+    *,
+    width: float | None = None,
+    difference: float | None = None,
+    against: Path | None = None,
+    power: float = 0.8,
+    samples: int = 500,
+    seed: int = 2024,
+) -> list[str]:
+    """Patients needed for an interval's width, a paired difference, or both; one line each.
+
+    Parameters
+    ----------
+    pilot, against : path-like
+        Tables of scans (scans.csv of ``cmbkit evaluate``); ``against``: of another detector on the
+        same scans, whose difference is then the observed one.
+    metric : {"f1", "recall", "precision"}
+    value : float or None
+        What the rate is planned to be; the pilot's by default.
+    width, difference : float or None
+    power : float
+        Share of studies that are to succeed.
+
+    Raises
+    ------
+    SampleSizeError
+        If a table or a plan will not do.
+    """
+    if metric not in METRICS:
+        raise SampleSizeError(f"metric: expected {', '.join(METRICS)}, found {metric!r}")
+    if width is difference is against is None:
+        raise SampleSizeError("expected a width, a difference or another detector, found none")
+    scans = read_pilot(pilot)
+    counts = sample_size.counts_of(scans)
+    own = float(sample_size.rate(counts.sum(axis=0), metric))
+    aim = own if value is None else value
+    lines = [
+        f"pilot: {len(counts)} patients, {counts[:, [0, 2]].sum():.0f} microbleeds, "
+        f"{metric} {own:.3f}; planned: {aim:.3f}"
+    ]
+    how = {"samples": samples, "seed": seed}
+    if width is not None:
+        n = sample_size.patients_for_width(counts, metric, aim, width, share=power, **how)
+        lines.append(
+            f"{n} patients: 95 % interval no wider than {width:g} in {power:.0%} of studies"
+        )
+    if against is not None:
+        second = _same_patients(scans, read_pilot(against), against)
+        cases = {"given": sample_size.given_pairs(counts, second)}
+        difference = float(sample_size.rate(second.sum(axis=0), metric)) - own
+    elif difference is not None:
+        cases = {
+            name: sample_size.planned_pairs(counts, metric, aim, difference, name)
+            for name in ("same", "apart")
+        }
+    else:
+        cases = {}
+    for name, pairs in cases.items():
+        n = sample_size.patients_for_difference(pairs, metric, power=power, **how)
+        lines.append(
+            f"{n} patients: a paired difference of {difference:+.3f} is shown in {power:.0%} of "
+            f"studies, if {PAIRS[name]}"
+        )
+    return lines
+
+
+def _same_patients(first: pd.DataFrame, second: pd.DataFrame, path) -> np.ndarray:
+    """Counts of the second detector in the order of the first one's patients."""
+    keys = ["dataset", "patient"]
+    ours, theirs = (t.groupby(keys, sort=False)[["tp", "fp", "fn"]].sum() for t in (first, second))
+    if set(ours.index) != set(theirs.index):
+        raise SampleSizeError(f"{path}: expected the patients of the pilot, found others")
+    return theirs.loc[ours.index].to_numpy(float)

@@ -1,0 +1,54 @@
+"""Odds ratios of variables together and alone."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from cmbkit.evaluation.odds import Variable, odds_table
+
+
+def made(n: int = 400):
+    rng = np.random.default_rng(5)
+    size = pd.Series(rng.normal(2.0, 0.5, n))
+    thick = pd.Series(5 - 1.5 * size + rng.normal(0, 0.5, n))  # goes with size, does nothing
+    place = pd.Series(rng.choice(["Deep", "Lobar"], n, p=[0.4, 0.6]))
+    place[:6] = "Elsewhere"
+    patient = pd.Series(np.arange(n) // 8)
+    odds = 1.6 * (size - 2) + 0.8 * rng.normal(size=n // 8)[patient]
+    found = pd.Series(rng.random(n) < expit(odds))
+    found[:6] = False
+    variables = [
+        *(Variable("Size", size, "per 0.5 mm", 0.5), Variable("Thickness", thick, "per mm")),
+        *(Variable("Place", place), Variable("Field", pd.Series(["3 T"] * n))),
+    ]
+    return found, variables, patient
+
+
+def test_adjusting_takes_away_what_another_variable_explains():
+    found, variables, patient = made()
+    table, model = odds_table(found, variables, patient)
+    rows = table.set_index("variable")
+    size, thick = rows.loc["Size"], rows.loc["Thickness"]
+    assert size["odds_low"] < np.exp(0.8) < size["odds_high"]  # 1.6 per mm
+    assert thick["alone_high"] < 1 and thick["odds_low"] < 1 < thick["odds_high"]
+    assert thick["inflation"] > 2 > rows.loc["Place", "inflation"].max()
+    assert (size["n"], size["n_patients"]) == (400, 50) and 0.3 < model.spread < 1.3
+    assert "Field" not in rows.index  # one value only
+
+
+def test_a_level_that_was_never_found_has_a_remark_instead_of_an_odds_ratio():
+    found, variables, patient = made()
+    table, _ = odds_table(found, variables, patient)
+    row = table[table["scale"].str.startswith("Elsewhere")].iloc[0]
+    assert np.isnan(row["odds"]) and np.isnan(row["alone"]) and row["n_found"] == 0
+    assert row["remark"] == "none of 6 found: no finite odds ratio"
+    assert table["odds"].notna().sum() == len(table) - 1
+
+
+def test_few_microbleeds_give_no_model():
+    found, variables, patient = (part for part in made())
+    few = pd.Series(False, found.index)
+    few[[20, 30, 40]] = True
+    table, model = odds_table(few, variables, patient)
+    assert model is None and table["odds"].isna().all()
+    assert table["remark"].str.contains("too few: 3 of the rarer outcome").any()
