@@ -25,8 +25,7 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	.venv/bin/pytest tests -n 2 --dist loadfile
-	.venv/bin/pytest notebooks
+	.venv/bin/pytest
 
 test-fast: setup
 	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
