@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed, wait
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from cmbkit.running.faults import explained
@@ -13,6 +14,7 @@ from cmbkit.running.report import report_progress, report_stage
 
 STOP_S = 10.0
 """Time for a process to end by itself."""
+_IMPORTING = Lock()
 
 
 class ScanFailures(RuntimeError):
@@ -117,7 +119,8 @@ def _lost():
 
 def _one_pool(function, items, indices, workers: int):
     """Outcomes of one pool of processes; returns the indices that it left when it broke."""
-    from joblib.externals.loky import get_reusable_executor
+    with _IMPORTING:  # datasets are mapped over in threads, and loky's modules need each other
+        from joblib.externals.loky import get_reusable_executor
 
     pool = get_reusable_executor(
         workers, env=ONE_THREAD, timeout=60, initializer=begin_worker, initargs=(os.getpid(),)
