@@ -182,7 +182,7 @@ def comparison_bars(table):
 
     named = table["method"] + (" (" + table["data"].astype("string") + ")").fillna("")
     rows = table.assign(row=[f"{i}" for i in range(len(table))], own=table["own"].to_numpy(bool))
-    figure = new_figure(12, 1.1 + 0.32 * len(table))
+    figure = new_figure(10, 1.1 + 0.32 * len(table))
     grid = lettered(figure.subplots(1, 4, sharey=True))
     colours = {False: THESIS_COLOUR, True: SERIES[0]}
     for axes, metric in zip(grid, METRIC_NAMES, strict=True):

@@ -53,7 +53,7 @@ class Shown:
         for value, other, _ in [*self.parts, *printed]:
             decimals, spread = max(decimals, _decimals(value) or 0), max(spread, other, key=len)
         return [
-            (_zeros(value, decimals), f" {spread}"[len(other) + bool(other) :])
+            (_zeros(value, decimals), f" {spread}".rstrip()[len(other) + bool(other) :])
             for value, other, _ in self.parts
         ]
 

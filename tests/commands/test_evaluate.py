@@ -69,7 +69,7 @@ def test_masks_alone_give_the_whole_page(folders):
     wilson = row[["precision_wilson_low", "precision_wilson_high"]].tolist()
     assert wilson == pytest.approx([0.3755, 0.9638], abs=1e-4)
     shown = (out / "detection_glob.html").read_text()
-    assert ">0.800 [" in shown and ">[0.38,\xa00.96]</td>" in shown
+    assert ">0.800<br/>[" in shown and ">[0.38, 0.96]</td>" in shown
     page = (out / "index.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") == 3
     assert "it needs a score of every predicted microbleed" in page

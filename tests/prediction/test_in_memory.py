@@ -2,6 +2,7 @@
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 import cmbkit
@@ -19,7 +20,7 @@ def test_image_in_memory_is_looked_at_like_its_file(write_scan, weights):
     first = cmbkit.predict(scan, weights=weights)
     found = cmbkit.predict(image, weights=weights)
     np.testing.assert_array_equal(found.mask.data, first.mask.data)
-    np.testing.assert_array_equal(found.table, first.table)
+    pd.testing.assert_frame_equal(found.table, first.table)
     assert found.name == "scan" and found.record["source"]["path"] == "in memory"
     assert list(found.record["source"]["files"]) == ["in memory"]
     again = cmbkit.predict(image, weights=weights)

@@ -171,7 +171,8 @@ def test_the_page_of_a_prediction():
     weights = {"name": "w", "trained_on": "t"}
 
     def page(word):
-        row = dict.fromkeys(("max_diameter_mm", "volume_mm3", "score", "x_mm", "y_mm", "z_mm"), 1.0)
+        row = dict.fromkeys(("max_diameter_mm", "volume_mm3", "score", "x_mm", "y_mm", "z_mm",
+                             "probability"), 1.0)  # fmt: skip
         row |= {"id": word, "region": word, "side": word, "flags": word, "strip": b""}
         form = tables.render_html(table_of(word), word)
         viewer = {"note": word, "data": {"word": word}, "sprite": b""}
@@ -180,7 +181,7 @@ def test_the_page_of_a_prediction():
             weights=dict.fromkeys(weights, word), count=1, fitness=Fitness((word,), (word,)),
             remarks=[word], facts={"Brain mask": word, word: word}, brain_mask=b"", bombs=form,
             mars=form, thresholds=[(1, True, word)], viewer=viewer, microbleeds=[row], more=0,
-            doubts={word: word},
+            doubts={word: word}, number={"low": 1, "high": 2, "level": 0.9},
         )  # fmt: skip
 
     same_built(page, ALL, times=16)
