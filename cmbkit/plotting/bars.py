@@ -200,7 +200,7 @@ def comparison_bars(table):
         if metric == "fp_per_scan":  # a few first stages have a hundred times as many
             axes.set_xscale("symlog", linthresh=1)
             axes.set_xlim(0, 12 * top)
-            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
         else:
             axes.set_xlim(0, 1.3 * top)
             axes.set_xticks([0, 0.5, 1])
