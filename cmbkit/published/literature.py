@@ -39,14 +39,10 @@ LAYOUT = [
     Column("data", "Data"),
     Column("n_scans", "Scans"),
     Column("matching", "Matching"),
-    Column("averaging", "Averaging"),
     Column("own_f1", "F1 here by its rule", 3),
-    Column("fp_denominator", "FP over"),
     *SHOWN_COUNTS,
     *(Column(name, title, 3) for name, title in RATE_TITLES.items()),
     Column("verdict", "Audit"),
-    Column("note", "Note"),
-    Column("source", "Source"),
 ]
 ONLY_AS_MEAN = "not from summed counts"
 """Of a row that does not say how it is averaged, where no whole counts give its rates."""
@@ -56,7 +52,8 @@ NOTE = (
     "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
     "FP per CMB come from the counts unless printed. Own rows: patients as units. Audit: whether "
     "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
-    "means. F1 here by its rule: of this run's first network on all its scans (Table S42)."
+    "means. F1 here by its rule: of this run's first network on all its scans (Table S42). "
+    "Averaging, what false positives are over, the audit's note and the source of each row: CSV."
 )
 
 
