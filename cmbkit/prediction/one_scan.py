@@ -128,10 +128,10 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         predictor, done.image.data, brain=done.brain.data, background=background
     )
     clock.start("microbleeds")
-    spacing = done.image.spacing
-    numbered, found = candidates(logits, labels.data, spacing, settings.inference)
+    scores = logits, labels.data, done.image.spacing, settings.inference
+    numbered, found = candidates(*scores)
     calibration = settings.description.calibration
-    number = number_range(logits, labels.data, spacing, settings.inference, calibration)
+    number = number_range(*scores, calibration)
     instances = done.image.with_data(numbered)
     native = _native_grid(done.record)
     mask = to_native(instances, done.record)
@@ -143,7 +143,6 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     on_native = _logits_on(done.image.with_data(logits), native)
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
-    trained = settings.description.preprocessing
     part_of_brain = method.startswith("stand-in") and brain_ml < BRAIN_ML[0]
     not_seen = lines_not_seen(() if part_of_brain else np.unique(labels.data))
     if len(table) > MANY:
@@ -153,7 +152,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         done.changes,
         native.spacing,
         given.slice_mm,
-        trained,
+        settings.description.preprocessing,
         settings.preprocessing,
         not_seen,
     )
