@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 READY := .venv/.ready
+UNIT := .venv/bin/pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup reproduce smoke test test-fast faults security lint clean
 
@@ -25,10 +26,11 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	.venv/bin/pytest
+	$(UNIT)
+	.venv/bin/pytest notebooks
 
 test-fast: setup
-	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
+	$(UNIT) -m "not slow"
 
 faults: setup
 	.venv/bin/python tests/faults/faults.py

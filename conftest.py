@@ -26,6 +26,12 @@ def pytest_unconfigure(config):
     Path(os.environ["CMBKIT_REACHED"]).unlink(missing_ok=True)
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: then neither of two workers has them left at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _on_this_machine():
     log = Path(os.environ["CMBKIT_REACHED"])

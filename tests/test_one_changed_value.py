@@ -88,7 +88,7 @@ def between(root):
     return round(float(expit(0.3 * scores[0] + 0.7 * scores[1])), 6)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def notebook(root):
     """Of notebook 06 the cells up to Table 8.1, and one that shows the parameters."""
     book = nbformat.read(ROOT / "notebooks/06_subgroup_analysis.ipynb", as_version=4)
@@ -208,23 +208,25 @@ OPEN = """
 """
 
 
-@pytest.fixture
-def page(root, notebook, tmp_path):
+@pytest.fixture(scope="module")
+def page(root, notebook):
     """JupyterLab in a browser, with its own settings and without a password."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR"):
-        os.environ[name] = str(root / name)
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    own = os.environ | {name: str(root / name) for name in names}
     options = [f"--ServerApp.port={port}", "--ServerApp.token=", "--no-browser", "--allow-root"]
     options += [f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options], stderr=(root / "lab.log").open("w")
+        [sys.executable, "-m", "jupyterlab", *options],
+        stderr=(root / "lab.log").open("w"),
+        env=own,
     )
     opened = None
     try:
         wait_for(lambda: read_json(f"http://127.0.0.1:{port}/api/status"))
-        opened = Page(tmp_path / "browser", f"http://127.0.0.1:{port}/lab")
+        opened = Page(root / "browser", f"http://127.0.0.1:{port}/lab")
         wait_for(lambda: opened.run("return Boolean(window.jupyterapp)"))
         opened.run(OPEN)
         yield opened

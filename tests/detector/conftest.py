@@ -1,6 +1,7 @@
 """Tiny standardised scans: dark balls (microbleeds) and bright balls (not) in noise."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,23 +60,29 @@ def standard_scan(tmp_path):
     return make
 
 
-@pytest.fixture
-def random_scan(standard_scan):
-    """Call with a name and a seed: three microbleeds, three bright balls."""
+@pytest.fixture(scope="session")
+def write_random_scan():
+    """Call with a folder, a name and a seed: three microbleeds, three bright balls."""
 
-    def make(name, seed):
+    def write(folder, name, seed):
         rng = np.random.default_rng([seed, 7])
         centres: list = []
         while len(centres) < 6:
             new = rng.integers(6, SIDE - 6, 3)
             if all(np.linalg.norm(new - old) > 7 for old in centres):
                 centres.append(new)
-        return standard_scan(name, dark=centres[:3], bright=centres[3:], seed=seed)
+        return write_scan(folder, name, centres[:3], centres[3:], seed)
 
-    return make
+    return write
 
 
 @pytest.fixture
+def random_scan(tmp_path, write_random_scan):
+    """Call with a name and a seed (see `write_random_scan`)."""
+    return partial(write_random_scan, tmp_path / "scans")
+
+
+@pytest.fixture(scope="session")
 def small_network() -> Network:
     return Network(
         patch_size=[16, 16, 16],
@@ -87,7 +94,7 @@ def small_network() -> Network:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_network() -> Network:
     return Network(
         patch_size=[16, 16, 16],
@@ -99,7 +106,7 @@ def tiny_network() -> Network:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_training() -> Training:
     return Training(
         patches_per_scan=10,
@@ -110,7 +117,7 @@ def small_training() -> Training:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_phase() -> Phase:
     return Phase(
         datasets=["MOMENI"],

@@ -45,17 +45,27 @@ Cache(root).get("models", "net", {}, compute, code=[training.train], resumable=T
 """
 
 
-@pytest.fixture
-def job(random_scan, tiny_network, small_training, small_phase):
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, write_random_scan, tiny_network, small_training, small_phase):
     """Network parameters, positional and named arguments of `train` but model and folder."""
-    train_scans = [random_scan(f"t{i}", i) for i in range(3)]
-    valid_scans = [random_scan("v", 50)]
+    scans = tmp_path_factory.mktemp("scans")
+    train_scans = [write_random_scan(scans, f"t{i}", i) for i in range(3)]
+    valid_scans = [write_random_scan(scans, "v", 50)]
     phase = small_phase.model_copy(
         update={"epochs": 4, "steps_per_epoch": 4, "schedule": "cosine", "warmup_steps": 2}
     )
     arguments = (train_scans, valid_scans, phase, small_training, Inference(), Evaluation())
     options = {"seed": 3, "step": "test", "snapshots": [(valid_scans[0].scan.uid, 1)]}
     return tiny_network, arguments, options
+
+
+@pytest.fixture(scope="module")
+def whole(job, tmp_path_factory):
+    """Folder of a training that nothing has interrupted."""
+    network, arguments, options = job
+    folder = tmp_path_factory.mktemp("whole")
+    train(build(network, seed=0), *arguments, folder, **options)
+    return folder
 
 
 def weights_of(folder, network, which="final"):
@@ -73,7 +83,7 @@ def assert_same_result(one: Path, other: Path, network) -> None:
     assert names[0] == names[1] and len(names[0]) == 4
 
 
-def test_a_killed_process_is_taken_up_from_its_last_checkpoint(job, tmp_path, caplog):
+def test_a_killed_process_is_taken_up_from_its_last_checkpoint(job, whole, tmp_path, caplog):
     """SIGKILL falls after the checkpoint of epoch 2, before its best weights are written."""
     network, arguments, options = job
     given = tmp_path / "job.pickle"
@@ -94,16 +104,14 @@ def test_a_killed_process_is_taken_up_from_its_last_checkpoint(job, tmp_path, ca
         resumed = cache.get("models", "net", {}, compute, code=code, resumable=True)
     assert "test: goes on after epoch 2" in caplog.text
     assert list(item.iterdir()) == [resumed]
-    compute(tmp_path / "whole")
-    assert_same_result(resumed, tmp_path / "whole", network)
+    assert_same_result(resumed, whole, network)
     assert not (resumed / "checkpoint.npz").exists()
 
 
 def test_an_interruption_within_an_epoch_and_a_checkpoint_of_another_training(
-    job, tmp_path, monkeypatch
+    job, whole, tmp_path, monkeypatch
 ):
     network, arguments, options = job
-    train(build(network, seed=0), *arguments, tmp_path / "whole", **options)
     one_step = training_module.GradientSteps.__call__
     taken = []
 
@@ -121,7 +129,7 @@ def test_an_interruption_within_an_epoch_and_a_checkpoint_of_another_training(
         train(build(network, seed=0), *arguments, folder, **{**options, "seed": 4})
     train(build(network, seed=0), *arguments, folder, **options)
     assert len(taken) == 3 + 2 * 4 + 2 + 2 * 4, "only the last two epochs were done again"
-    assert_same_result(folder, tmp_path / "whole", network)
+    assert_same_result(folder, whole, network)
 
 
 @pytest.mark.parametrize("damage", ["emptied", "cut", "flipped"])
