@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE, group_of
+from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE
 from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.tables import NOTHING, render_html
@@ -28,8 +28,6 @@ class RatingForm:
     ----------
     uid : str
     scale : {"bombs", "mars"}
-    grouping : str
-        How lines are grouped: the scale's own groups, or the thesis's two.
     table : DataFrame
         Columns group, region and a count for each certainty, size (BOMBS only) and side
         (`count_columns`, e.g. ``certain_under_5_mm_left``), then total. <NA> on lines that a
@@ -45,7 +43,6 @@ class RatingForm:
 
     uid: str
     scale: str
-    grouping: str
     table: pd.DataFrame = field(repr=False)
     note: str = field(default="", repr=False)
 
@@ -53,35 +50,6 @@ class RatingForm:
     def title(self) -> str:
         """Name of the form with the scan."""
         return f"{NAMES[self.scale]}, scan {self.uid}"
-
-    @property
-    def total(self) -> int:
-        """All microbleeds of the scan."""
-        return int(self.table["total"].iloc[-1])
-
-    def count(self, region: str, **where) -> int:
-        """Microbleeds on one line, in all columns that match.
-
-        Parameters
-        ----------
-        region : str
-        **where : str
-            side, size (one of `SIZES`) or certainty.
-
-        Raises
-        ------
-        KeyError
-            If the form has no such line, or no column of that kind.
-        """
-        line = self.table[(self.table["region"] == region)]
-        if line.empty:
-            known = sorted(set(self.table["region"]) - {"total"})
-            raise KeyError(f"{NAMES[self.scale]} line: expected one of {known}, found {region!r}")
-        columns = count_columns(self.scale)
-        wanted = [key for key, of in columns.items() if where.items() <= of.items()]
-        if not wanted:
-            raise KeyError(f"expected words of the columns {list(columns)}, found {where}")
-        return int(line[wanted].fillna(0).to_numpy().sum())
 
     def to_csv(self) -> str:
         """All columns; a line that cannot be told is empty."""
@@ -117,7 +85,6 @@ def rating_form(
     uid: str,
     scale: str = "bombs",
     *,
-    grouping: str | None = None,
     not_seen=(),
 ) -> RatingForm:
     """Fill in the form of one scan.
@@ -133,8 +100,6 @@ def rating_form(
         Scan; it may have no row (a form of zeros).
     scale : {"bombs", "mars"}
         Table 2.1 of the thesis.
-    grouping : {"bombs", "thesis"}, optional
-        Only for BOMBS: "thesis" counts brainstem and cerebellum as deep (Table 4.2).
     not_seen : iterable of str
         Lines outside the scan's field of view: <NA> where they have no microbleed.
 
@@ -145,14 +110,11 @@ def rating_form(
     Raises
     ------
     ValueError
-        If the scale or grouping is not known, a microbleed has no region, or a certainty is
-        none of the scale's words.
+        If the scale is not known, a microbleed has no region, or a certainty is none of the
+        scale's words.
     """
     if scale not in FORMS:
         raise ValueError(f"scale: expected one of {sorted(FORMS)}, found {scale!r}")
-    grouping = scale if grouping is None else grouping
-    if grouping not in (scale, "thesis") or (scale, grouping) == ("mars", "thesis"):
-        raise ValueError(f"grouping: expected one that fits {NAMES[scale]}, found {grouping!r}")
     rows = features[features["uid"] == uid]
     place = rows["region" if scale == "bombs" else "mars_region"]
     if place.isna().any():
@@ -164,8 +126,8 @@ def rating_form(
     note = _note(rows, scale)
     if unseen:
         note = f"Not seen, outside the scan's field of view: {', '.join(unseen)}. {note}"
-    table = laid_out(_lines(counts, scale, grouping, unseen), _shown(counts, scale), note=note)
-    return RatingForm(uid, scale, grouping, table, note)
+    table = laid_out(_lines(counts, scale, unseen), _shown(counts, scale), note=note)
+    return RatingForm(uid, scale, table, note)
 
 
 def count_columns(scale: str) -> dict[str, dict[str, str]]:
@@ -205,20 +167,14 @@ def _column_of_each(rows, scale, uid) -> pd.Series:
     return pd.Series(list(map(_key, *parts)), rows.index, dtype=object)
 
 
-def _lines(counts: pd.DataFrame, scale: str, grouping: str, unseen) -> pd.DataFrame:
+def _lines(counts: pd.DataFrame, scale: str, unseen) -> pd.DataFrame:
     columns = list(count_columns(scale))
-    groups = FORMS[scale]
-    if grouping == "thesis":
-        regions = [region for lines in groups.values() for region in lines]
-        groups = {"Lobar": [], "Deep": []}
-        for region in regions:
-            groups["Deep" if region in NOT_TOLD else group_of(region, "thesis")].append(region)
     counts = counts.reindex(columns=columns, fill_value=0).rename_axis(columns=None)
     unknown = {*NOT_TOLD, *unseen}
     if LOBE_UNSPECIFIED in counts.index:
         unknown |= {line for line in FORMS["mars"]["Lobar"] if line not in counts.index}
     rows = []
-    for group, regions in [*groups.items(), (OUTSIDE, (OUTSIDE,))]:
+    for group, regions in [*FORMS[scale].items(), (OUTSIDE, (OUTSIDE,))]:
         part = counts.reindex(list(regions), fill_value=0).astype("Int64")
         part.loc[part.index.isin(unknown)] = pd.NA
         rows.append(part.assign(group=group))

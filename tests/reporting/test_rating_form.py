@@ -19,26 +19,33 @@ def features():
     return pd.DataFrame([*found, other])
 
 
+def count(form, region, part=""):
+    """Microbleeds of one line, in the columns whose names hold a part."""
+    line = form.table.set_index("region").loc[region].drop(["group", "total"])
+    return line[[name for name in line.index if part in name]].fillna(0).sum()
+
+
+def total(form):
+    return form.table["total"].iloc[-1]
+
+
 def test_bombs_counts_by_region_size_and_side(features):
     form = rating_form(features, "DOU-1")
-    assert form.count("Thalamus") == 2
-    assert form.count("Thalamus", side="left", size="under 5 mm") == 1
-    assert form.count("Thalamus", side="right", size="5 to 10 mm") == 1
-    assert form.count("Thalamus", side="right", size="under 5 mm") == 0
+    assert count(form, "Thalamus") == 2
+    assert count(form, "Thalamus", "under_5_mm_left") == 1
+    assert count(form, "Thalamus", "5_to_10_mm_right") == 1
+    assert count(form, "Thalamus", "under_5_mm_right") == 0
     # 5.0 mm is in the second class: under 5, then 5 to 10
-    assert form.count("Cortex / Grey-White Junction", side="left", size="5 to 10 mm") == 1
-    assert form.count("Brainstem", side="midline") == 1
-    assert form.count("Outside brain tissue", size="over 10 mm") == 1
-    assert form.total == 6
+    assert count(form, "Cortex / Grey-White Junction", "5_to_10_mm_left") == 1
+    assert count(form, "Brainstem", "_midline") == 1
+    assert count(form, "Outside brain tissue", "over_10_mm") == 1
+    assert total(form) == 6
 
 
 def test_groups_sum_their_lines_and_the_last_line_everything(features):
     form = rating_form(features, "DOU-1")
     totals = form.table[form.table["region"] == "total"].set_index("group")["total"]
     assert totals.to_dict() == {"Lobar": 2, "Deep": 2, "Posterior fossa": 1, "All": 6}
-    thesis = rating_form(features, "DOU-1", grouping="thesis")
-    totals = thesis.table[thesis.table["region"] == "total"].set_index("group")["total"]
-    assert totals.to_dict() == {"Lobar": 2, "Deep": 3, "All": 6}
 
 
 def test_lines_that_no_label_tells_are_not_zero(features):
@@ -52,8 +59,8 @@ def test_lines_that_no_label_tells_are_not_zero(features):
 
 def test_mars_knows_lobes_where_the_labels_do(features):
     form = rating_form(features, "DOU-1", "mars")
-    assert form.count("Frontal") == 1 and form.count("Lobe unspecified") == 1
-    assert form.count("Thalamus", side="left") == 1 and form.count("Brainstem") == 1
+    assert count(form, "Frontal") == 1 and count(form, "Lobe unspecified") == 1
+    assert count(form, "Thalamus", "_left") == 1 and count(form, "Brainstem") == 1
     totals = form.table[form.table["region"] == "total"].set_index("group")["total"]
     assert totals.to_dict() == {"Infratentorial": 1, "Deep": 2, "Lobar": 2, "All": 6}
     assert not any("mm" in column for column in form.table)
@@ -67,8 +74,8 @@ def test_mars_knows_lobes_where_the_labels_do(features):
 def test_certainty_is_used_where_it_was_rated(features):
     rated = features.assign(certainty=["certain", "uncertain", None, "possible", *["certain"] * 3])
     form = rating_form(rated, "DOU-1")
-    assert form.count("Thalamus", certainty="uncertain") == 1
-    assert form.count("Cortex / Grey-White Junction", certainty="uncertain") == 1
+    assert count(form, "Thalamus", "uncertain") == 1
+    assert count(form, "Cortex / Grey-White Junction", "uncertain") == 1
     assert "not rated" in rating_form(features, "DOU-1").note and "not rated" not in form.note
     with pytest.raises(ValueError, match=r"DOU-1: certainty: expected .* found \['perhaps'\]"):
         rating_form(features.assign(certainty="perhaps"), "DOU-1")
@@ -76,7 +83,7 @@ def test_certainty_is_used_where_it_was_rated(features):
 
 def test_a_scan_without_microbleeds_has_a_form_of_zeros(features):
     form = rating_form(features, "DOU-9")
-    assert form.total == 0 and form.count("Thalamus") == 0
+    assert total(form) == 0 and count(form, "Thalamus") == 0
     ElementTree.fromstring(form._repr_html_())
 
 
@@ -99,12 +106,6 @@ def test_exports(features, tmp_path):
 def test_mistakes_are_named(features):
     with pytest.raises(ValueError, match="scale: expected one of"):
         rating_form(features, "DOU-1", "fazekas")
-    with pytest.raises(ValueError, match="grouping: expected one that fits MARS"):
-        rating_form(features, "DOU-1", "mars", grouping="thesis")
-    with pytest.raises(KeyError, match="BOMBS line: expected one of"):
-        rating_form(features, "DOU-1").count("Frontal")
-    with pytest.raises(KeyError, match="expected words of"):
-        rating_form(features, "DOU-1").count("Thalamus", side="Left")
     with pytest.raises(ValueError, match="expected a region for every microbleed"):
         rating_form(features.assign(region=None), "DOU-1")
 
@@ -113,5 +114,5 @@ def test_lines_not_seen_are_not_zero_unless_something_was_found_there(features):
     form = rating_form(features, "DOU-1", not_seen=["Cerebellum", "Brainstem", "Basal Ganglia"])
     table = form.table.set_index("region")
     assert table.loc["Cerebellum"].drop("group").isna().all()
-    assert table.loc["Brainstem", "total"] == 1 and form.total == 6
+    assert table.loc["Brainstem", "total"] == 1 and total(form) == 6
     assert form.note.startswith("Not seen, outside the scan's field of view: Cerebellum. ")
