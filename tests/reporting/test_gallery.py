@@ -1,6 +1,7 @@
 """The gallery: files written, the page, and what it says of the synthetic cohort."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -30,13 +31,24 @@ def line_figure():
     return figure
 
 
-@pytest.fixture
-def filled(tmp_path):
-    gallery = Gallery(tmp_path / "demo", "demo", synthetic=True, note="Reduced network.")
+def demo(folder):
+    return Gallery(folder, "demo", synthetic=True, note="Reduced network.")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Folder of a gallery of two figures and a table."""
+    gallery = demo(tmp_path_factory.mktemp("figures") / "demo")
     gallery.figure("8.1", line_figure(), "False positives.")
     gallery.figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))
     gallery.table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
-    return gallery
+    return gallery.folder
+
+
+@pytest.fixture
+def filled(written, tmp_path):
+    """A copy of it."""
+    return demo(shutil.copytree(written, tmp_path / "demo"))
 
 
 def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
@@ -110,7 +122,7 @@ def test_index_shows_everything_with_relative_links_and_lists_what_is_missing(fi
 def test_second_run_writes_the_same_bytes(filled, tmp_path):
     write_index(filled.folder)
     first = {p.name: p.read_bytes() for p in filled.folder.rglob("*") if p.is_file()}
-    again = Gallery(filled.folder, "demo", synthetic=True, note="Reduced network.")
+    again = demo(filled.folder)
     again.table("7.2", pd.DataFrame({"Dataset": ["DOU"], "F1": [2 / 3]}), "Scores <all>.")
     again.figure("8.1", line_figure(), "False positives.")
     again.figure("4.2", line_figure(), "Radii.", pd.DataFrame({"radius_mm": [1 / 3, 2.0]}))

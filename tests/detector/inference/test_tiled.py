@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -19,16 +21,28 @@ from cmbkit.detector.network.unet import build
 from cmbkit.params import Inference
 from cmbkit.volume import Volume
 
+OPENVINO = Inference(engine="openvino", precision="float32")
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def model(small_network):
     return build(small_network, seed=3)
+
+
+@pytest.fixture(scope="module")
+def kept(model, small_network, tmp_path_factory):
+    """A cache that holds the model as converted for OpenVINO."""
+    root = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root))
+        keep("a" * 64, small_network, OPENVINO, lambda: model)
+    return root
 
 
 def test_overlapping_logits_are_summed_before_softmax(model):
     """Two tiles of 16 over 24 voxels at overlap 0.5: the middle 8 voxels see both."""
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
-    predictor = Predictor.of(model, Inference(overlap=0.5, precision="float32"))
+    predictor = Predictor.of(model, Inference(overlap=0.5, engine="keras"))
     found = predict_logits(predictor, image, background=0.0)
     tiles = [model.predict_on_batch(image[None, s : s + 16, ..., None])[0] for s in (0, 8)]
     left, right = (np.log(p[..., 1]) - np.log(p[..., 0]) for p in tiles)
@@ -66,7 +80,9 @@ def test_averaged_logits_are_the_sum_over_how_many_tiles_saw_them(model):
     image = np.random.default_rng(0).normal(size=(24, 16, 16)).astype(np.float32)
     summed, mean = (
         predict_logits(
-            Predictor.of(model, Inference(overlap=0.5, weighting=how)), image, background=0.0
+            Predictor.of(model, Inference(overlap=0.5, weighting=how, engine="keras")),
+            image,
+            background=0.0,
         )
         for how in ("sum", "mean")
     )
@@ -119,7 +135,6 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
     model, small_network, tmp_path, monkeypatch
 ):
     """Another engine needs no converted file."""
-    settings = Inference(engine="openvino", precision="float32")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built = []
 
@@ -130,9 +145,9 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
     patches = np.random.default_rng(0).normal(size=(3, 16, 16, 16)).astype(np.float32)
     expected = Predictor.of(model, Inference(engine="keras")).evidence(patches)
     for _ in range(2):
-        engine = engine_for("a" * 64, small_network, settings, build_it)
+        engine = engine_for("a" * 64, small_network, OPENVINO, build_it)
         assert engine.input_shape == (16, 16, 16, 1) and engine.output_shape == (16, 16, 16, 2)
-        found = Predictor(engine, settings).evidence(patches)
+        found = Predictor(engine, OPENVINO).evidence(patches)
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(built) == 1
     assert sorted(p.suffix for p in cache_folder().iterdir()) == [".bin", ".hashes", ".xml"]
@@ -144,18 +159,17 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
     [(".bin", "zeros"), (".bin", "cut"), (".xml", "emptied"), (".xml", "gone"), (".hashes", "cut")],
 )
 def test_a_damaged_kept_network_is_converted_anew(
-    model, small_network, tmp_path, monkeypatch, capsys, ending, damage
+    kept, model, small_network, tmp_path, monkeypatch, capsys, ending, damage
 ):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    settings = Inference(engine="openvino", precision="float32")
-    path = keep("a" * 64, small_network, settings, lambda: model)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shutil.copytree(kept, tmp_path / "cache")))
+    (path,) = cache_folder().glob("*.xml")
     whole = path.with_suffix(ending).read_bytes()
     zeros = bytes(40) + whole[40:]
     changed = {"zeros": zeros, "cut": whole[:-5], "emptied": b""}.get(damage)
     path.with_suffix(ending).unlink()
     if changed is not None:
         path.with_suffix(ending).write_bytes(changed)
-    assert keep("a" * 64, small_network, settings, lambda: model) == path
+    assert keep("a" * 64, small_network, OPENVINO, lambda: model) == path
     assert ending != ".bin" or path.with_suffix(ending).read_bytes() == whole
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and f"{path}: expected the network" in told
@@ -169,10 +183,9 @@ def test_on_a_full_disk_nothing_is_kept(model, small_network, tmp_path, monkeypa
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("keras.Model.export", full)
-    settings = Inference(engine="openvino", precision="float32")
-    assert keep("a" * 64, small_network, settings, lambda: model) is None
+    assert keep("a" * 64, small_network, OPENVINO, lambda: model) is None
     with pytest.raises(OSError, match="expected room for a converted network"):
-        engine_for("a" * 64, small_network, settings, lambda: model)
+        engine_for("a" * 64, small_network, OPENVINO, lambda: model)
 
 
 def test_where_nothing_can_be_kept_keras_builds_the_network(
@@ -180,12 +193,12 @@ def test_where_nothing_can_be_kept_keras_builds_the_network(
 ):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
-    settings = Inference(engine="openvino", precision="float32")
-    engine = engine_for("c" * 64, small_network, settings, lambda: model)
+    engine = engine_for("c" * 64, small_network, OPENVINO, lambda: model)
     assert engine.name == "openvino" and engine.output_shape[-1] == 2
 
 
-def test_a_refreshed_predictor_has_the_new_weights(model):
+def test_a_refreshed_predictor_has_the_new_weights(small_network):
+    model = build(small_network, seed=3)
     patches = np.ones((1, 16, 16, 16), np.float32)
     predictor = Predictor.of(model, Inference(engine="openvino"))
     kernel, bias = model.get_layer("logits").get_weights()
@@ -196,9 +209,8 @@ def test_a_refreshed_predictor_has_the_new_weights(model):
 
 def test_an_image_smaller_than_a_tile_is_padded(model):
     image = np.zeros((10, 16, 20), np.float32)
-    assert (
-        predict_logits(Predictor.of(model, Inference()), image, background=-1).shape == image.shape
-    )
+    predictor = Predictor.of(model, Inference(engine="keras"))
+    assert predict_logits(predictor, image, background=-1).shape == image.shape
 
 
 def test_three_classes_are_refused(small_network):
@@ -208,8 +220,9 @@ def test_three_classes_are_refused(small_network):
 
 def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, tmp_path):
     scan = standard_scan("one", dark=[(12, 12, 12)])
-    params = Inference(threshold=0.3)
-    predict_map(Predictor.of(model, params), scan, tmp_path)
+    params = Inference(threshold=0.3, engine="keras")
+    predictor = Predictor.of(model, params)
+    predict_map(predictor, scan, tmp_path)
     stem = f"{scan.scan.bids_name}_desc-cmb"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [f"{stem}_logits.nii.gz"]
     find_in_map(scan, tmp_path, params, tmp_path)
@@ -217,7 +230,7 @@ def test_a_predicted_scan_is_three_files_on_its_own_grid(model, standard_scan, t
     assert names[1:] == [f"{stem}pred_dseg.nii.gz", f"{stem}pred_table.tsv"]
     logits = read_logits(map_file(tmp_path, scan))
     scan.image().require_same_grid(logits)
-    _, expected = predict_standard(Predictor.of(model, params), scan)
+    _, expected = predict_standard(predictor, scan)
     np.testing.assert_allclose(logits.data, np.maximum(expected, -6), atol=0.005001)
     instances = Volume.read(tmp_path / f"{stem}pred_dseg.nii.gz", "uint16")
     scan.image().require_same_grid(instances)
