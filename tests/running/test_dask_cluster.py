@@ -34,7 +34,7 @@ def start_workers(address, *options):
 
 
 @pytest.fixture(scope="module")
-def address():
+def two_workers():
     once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
     settings = {"n_workers": 0, "dashboard_address": ":0", "silence_logs": 50}
     with (
@@ -42,8 +42,13 @@ def address():
         LocalCluster(**settings) as cluster,
         start_workers(cluster.scheduler_address, "--nworkers", "2") as workers,
     ):
-        yield cluster.scheduler_address
+        yield cluster
         workers.terminate()
+
+
+@pytest.fixture
+def address(two_workers):
+    return two_workers.scheduler_address
 
 
 def halve(cache, number):
@@ -138,20 +143,15 @@ def file(tmp_path):
     return tmp_path / "params/own.yaml"
 
 
-def test_the_workers_of_a_parameter_files_cluster_do_the_work(file):
+def test_the_workers_of_a_parameter_files_cluster_do_the_work(file, two_workers, address):
     values = yaml.safe_load(file.read_text())
     values["cohort"]["bids"]["MINE"]["leave_out"] = ["02"]
     file.write_text(yaml.safe_dump(values))
     here = Study.read(file, data_dir="here").cohort.features
-    with (
-        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster,
-        start_workers(cluster.scheduler_address) as worker,
-    ):
-        values["cluster"] = {"address": cluster.scheduler_address, "patience_s": 120.0}
-        file.write_text(yaml.safe_dump(values))
-        there = Study.read(file, data_dir="there").cohort.features
-        done = " ".join(str(key) for key, *_ in cluster.scheduler.transition_log)
-        worker.terminate()
+    values["cluster"] = {"address": address, "patience_s": 120.0}
+    file.write_text(yaml.safe_dump(values))
+    there = Study.read(file, data_dir="there").cohort.features
+    done = " ".join(str(key) for key, *_ in two_workers.scheduler.transition_log)
     assert "preprocess_cached" in done and "describe_cached" in done
     assert len(there) == 1
     pd.testing.assert_frame_equal(here, there)
