@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmbkit.commands.plan import GB_PER_MEGAVOXEL, duration, megavoxels, needs, plan_of
+from cmbkit.commands.plan import GB_PER_MEGAVOXEL, megavoxels, needs, plan_of
 from cmbkit.datasets.registry import read_dataset, read_own, scan_table
 from cmbkit.datasets.splits import PUBLISHED_SPLITS
 from cmbkit.detector.training.speed import seconds_per_patch
 from cmbkit.params import Inference, Network, ParameterError, Training, check_parameters
 from cmbkit.params.sections import RESERVED_NAMES
 from cmbkit.records import Scan
+from cmbkit.running.steps import duration
 from cmbkit.study import find_root
 from cmbkit.study.given_networks import with_given_networks
 
@@ -201,7 +202,7 @@ def _training(table: pd.DataFrame, names: list[str], spacing: float, hours: floa
     epochs = int(3600 * hours / step / STEPS_PER_EPOCH)
     first = int(np.clip(round(0.6 * epochs), SHORTEST, LONGEST))
     second = int(np.clip(round(0.4 * epochs), SHORTEST, LONGEST))
-    took = duration((first + second) * STEPS_PER_EPOCH * step / 60)
+    took = duration((first + second) * STEPS_PER_EPOCH * step)
     pad = 16 * int(np.ceil(BRAIN_MM / spacing / 16))
     smallest = max(1, round(SMALLEST_MM3 / spacing**3))
     shared = (

@@ -17,6 +17,7 @@ from cmbkit.datasets.sources import read_header
 from cmbkit.datasets.splits import assign_splits
 from cmbkit.params import Parameters, Phase
 from cmbkit.records import Scan
+from cmbkit.running.steps import duration
 from cmbkit.study.frozen import FrozenError, frozen_folder
 from cmbkit.study.given_networks import describe_given
 from cmbkit.study.models import PHASES
@@ -180,7 +181,7 @@ def needs(params: Parameters, scans: list[Scan], table: pd.DataFrame, root: Path
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     told.append(_room("memory", memory, there, f"{params.workers} workers, {basis}"))
     parts = ", ".join(f"{name} {value:.1f}" for name, value in minutes.items())
-    told.append(f"time: about {duration(sum(minutes.values()))} (min: {parts}); {how}")
+    told.append(f"time: about {duration(60 * sum(minutes.values()))} (min: {parts}); {how}")
     return told
 
 
@@ -208,11 +209,3 @@ def _seconds_per_patch(params: Parameters, root: Path) -> tuple[float, str]:
     seconds, count = seconds_per_patch(params.network, params.training, params.inference, folder)
     how = "predicting" if folder else "a third of a gradient step on"
     return seconds, f"{how} {count} patches took {1000 * seconds:.0f} ms each just now"
-
-
-def duration(minutes: float) -> str:
-    """In words, two digits."""
-    for unit, size in (("days", 24 * 60), ("h", 60)):
-        if minutes >= 2 * size:
-            return f"{minutes / size:.1f} {unit}"
-    return f"{minutes:.0f} min"
