@@ -11,6 +11,8 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 RATES = ("precision", "recall", "f1", "fp_cmb", "fp_scan")
 LARGEST = 100_000
 """Bound of a search that the printed numbers leave open."""
@@ -44,9 +46,9 @@ class Printed:
     sd_low: float = math.nan
     sd_high: float = math.nan
 
-    def holds(self, value: float) -> bool:
-        """Whether ``value`` would have been printed like this."""
-        return self.low - _SLACK <= value <= self.high + _SLACK
+    def holds(self, value):
+        """Whether ``value``, or each of an array, would have been printed like this."""
+        return (self.low - _SLACK <= value) & (value <= self.high + _SLACK)
 
 
 def _interval(text: str, decimals: int | None, scale: float, cut: bool) -> tuple[float, float]:
@@ -106,8 +108,8 @@ class Claim:
         return self.n_cmb
 
 
-def rate_of(name: str, tp: int, fp: int, fn: int, n_scans: int | None) -> float:
-    """One of `RATES` from counts; NaN where its denominator is 0 or unknown."""
+def rate_of(name: str, tp, fp, fn, n_scans: int | None):
+    """One of `RATES` from counts or arrays of them; NaN where its denominator is 0 or unknown."""
     top, bottom = {
         "precision": (tp, tp + fp),
         "recall": (tp, tp + fn),
@@ -115,7 +117,7 @@ def rate_of(name: str, tp: int, fp: int, fn: int, n_scans: int | None) -> float:
         "fp_cmb": (fp, tp + fn),
         "fp_scan": (fp, n_scans or 0),
     }[name]
-    return top / bottom if bottom else math.nan
+    return top / np.where(bottom, bottom, math.nan)[()]
 
 
 def spread_possible(fp: int, n_scans: int, rate: Printed) -> bool:
@@ -154,16 +156,18 @@ def _bounds(claim: Claim, tp: int, annotated: int) -> tuple[int, int]:
     return math.ceil(low - 1e-6), math.floor(high + 1e-6)
 
 
-def _fits(claim: Claim, tp: int, fp: int, fn: int) -> bool:
+def _fits(claim: Claim, tp: int, fp, fn) -> np.ndarray:
+    """Which of several numbers of FP, or of FN, print as claimed."""
+    fp, fn = np.broadcast_arrays(fp, fn)
+    kept = np.ones(fp.shape, bool)
     for name, rate in claim.rates.items():
         if name == "fp_scan" and not claim.n_scans:
             continue
-        value = rate_of(name, tp, fp, fn, claim.n_scans)
-        if math.isnan(value) or not rate.holds(value):
-            return False
-        if name == "fp_scan" and not spread_possible(fp, claim.n_scans, rate):
-            return False
-    return True
+        kept &= rate.holds(rate_of(name, tp, fp, fn, claim.n_scans))
+        if name == "fp_scan" and not math.isnan(rate.sd_low):
+            spread = [spread_possible(n, claim.n_scans, rate) for n in fp.tolist()]
+            kept &= np.array(spread, bool)
+    return kept
 
 
 def false_positives_bound(claim: Claim) -> bool:
@@ -198,7 +202,8 @@ def solutions(claim: Claim) -> list[tuple[int, int, int]]:
         low, high = _bounds(claim, tp, annotated) if bound else (0, 0)
         if claim.fp is not None:
             low, high = max(low, claim.fp), min(high, claim.fp)
-        found += [(tp, fp, fn) for fp in range(low, high + 1) if _fits(claim, tp, fp, fn)]
+        some = np.arange(low, high + 1)
+        found += [(tp, fp, fn) for fp in some[_fits(claim, tp, some, fn)].tolist()]
     return found
 
 
@@ -219,14 +224,9 @@ def solutions_by_scans(claim: Claim) -> list[tuple[int, int, int]]:
         first = math.ceil(fp * precision.low / (1 - precision.low) - 1e-6)
         last = math.floor(fp * precision.high / (1 - precision.high) + 1e-6)
         for tp in range(max(first, 1), last + 1):
-            misses = [
-                fn
-                for fn in range(
-                    max(math.ceil(tp / recall.high - tp - 1e-6), 0),
-                    math.floor(tp / recall.low - tp + 1e-6) + 1,
-                )
-                if _fits(claim, tp, fp, fn)
-            ]
+            fewest = max(math.ceil(tp / recall.high - tp - 1e-6), 0)
+            some = np.arange(fewest, math.floor(tp / recall.low - tp + 1e-6) + 1)
+            misses = some[_fits(claim, tp, fp, some)].tolist()
             found += [(tp, fp, fn) for fn in sorted({*misses[:1], *misses[-1:]})]
     return found
 
