@@ -49,39 +49,34 @@ def finder(name: str):
     return partial(predict_standard, predictor), predictor.params
 
 
-def summed(found_in, params, scans, pairs, evaluation) -> pd.DataFrame:
-    """Counts and rates over the scans, one row per pair of threshold and smallest size."""
+def predict(found_in, params, scans, folder: Path) -> None:
+    """Write map and candidates of every scan into ``folder``."""
+    for scan in scans:
+        image, logits = found_in(scan)
+        write_logits(map_file(folder, scan), image, logits)
+        found = candidates(logits, scan.labels().data, image.spacing, params)
+        write_candidates(folder, scan, image, *found)
+
+
+def summed(folder: Path, params, scans, pairs, evaluation) -> pd.DataFrame:
+    """Counts and rates over predicted scans, one row per pair of threshold and smallest size."""
     base = params.model_dump()
     variants = [
         Inference.model_validate({**base, "threshold": threshold, "minimum_voxels": size})
         for threshold, size in pairs
     ]
-    total = 0
-    for scan in scans:
-        image, logits = found_in(scan)
-        found = candidates(logits, scan.labels().data, image.spacing, params)
-        with tempfile.TemporaryDirectory() as folder:
-            write_logits(map_file(folder, scan), image, logits)
-            write_candidates(folder, scan, image, *found)
-            total = total + scan_counts(scan, Path(folder), variants, evaluation)
+    total = sum(scan_counts(scan, folder, variants, evaluation) for scan in scans)
     keys = pd.DataFrame(pairs, columns=["threshold", "minimum_voxels"])
     return keys.join(per_scan(total))
 
 
-def settle(folder: str, found: pd.DataFrame, scans, evaluation) -> Calibration:
-    """Write the best pair and the calibration on these scans into a folder of weights."""
-    path, described = describe_weights(folder)
+def settle(name: str, found: pd.DataFrame, folder: Path, scans, evaluation) -> Calibration:
+    """Write the best pair and the calibration on predicted scans into a folder of weights."""
+    path, described = describe_weights(name)
     best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
     pair = {"threshold": float(best["threshold"]), "minimum_voxels": int(best["minimum_voxels"])}
-    found_in, params = finder(folder)
-    params = Inference.model_validate({**params.model_dump(), **pair})
-    tables = []
-    for scan in scans:
-        image, logits = found_in(scan)
-        with tempfile.TemporaryDirectory() as place:
-            write_logits(map_file(place, scan), image, logits)
-            tables.append(calls(scan, Path(place), lowered(params), evaluation))
-    calibration = fit(pd.concat(tables))
+    params = Inference.model_validate({**described.inference.model_dump(), **pair})
+    calibration = fit(pd.concat(calls(s, folder, lowered(params), evaluation) for s in scans))
     assert calibration, "too few candidates to calibrate scores on"
     described = described.model_copy(update={"inference": params, "calibration": calibration})
     text = json.dumps(described.model_dump(mode="json"), indent=1)
@@ -125,17 +120,19 @@ def main() -> None:
     studies = [Study(**yaml.safe_load(path.read_text())) for path in options.scans]
     study, scans = studies[0], [scan for one in studies for scan in one.cohort.split("test")]
     pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
-    found = {
-        name: summed(*finder(name), scans, pairs, study.params.evaluation)
-        for name in options.weights
-    }
+    found, made = {}, []
+    for name in options.weights:
+        found_in, params = finder(name)
+        with tempfile.TemporaryDirectory() as folder:
+            predict(found_in, params, scans, Path(folder))
+            found[name] = summed(Path(folder), params, scans, pairs, study.params.evaluation)
+            if options.settle:
+                settled = settle(name, found[name], Path(folder), scans, study.params.evaluation)
+                made.append(f"Calibration of {Path(name).name}: {settled}\n")
     sections = [section(name, table) for name, table in found.items()]
     networks = [table for name, table in found.items() if name != BASELINE]
     sections += [for_all(networks)] if len(networks) > 1 else []
-    if options.settle:
-        for name, table_of in found.items():
-            made = settle(name, table_of, scans, study.params.evaluation)
-            sections.append(f"Calibration of {Path(name).name}: {made}\n")
+    sections += made
     places = ", ".join(f"`{path}`" for path in options.scans)
     text = f"""# Threshold and smallest size
 

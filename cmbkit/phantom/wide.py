@@ -24,8 +24,8 @@ SLICE_MM = (0.8, 6.0)
 TE_MS = {1.5: (20, 40), 3.0: (8, 40), 7.0: (8, 22)}
 SNR = (6, 60)
 SIZE_SD = 0.25
-STRAY, STRAY_MM, STRAY_RADIUS_MM = 60, (4, 50), (0.2, 1.1)
-PLEXUS, PLEXUS_RADIUS_MM = 3, (0.8, 2.5)
+STRAY, STRAY_MM, STRAY_RADIUS_MM = 90, (4, 50), (0.2, 1.1)
+PLEXUS, PLEXUS_RADIUS_MM = 4, (0.8, 2.5)
 """Mean numbers, lengths and radii of vessels that run anywhere, and of calcifications anywhere in
 the lateral ventricles: what scans of another generator were wrongly called on."""
 CONTRAST_SD = 0.2
