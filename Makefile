@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 READY := .venv/.ready
 
-.PHONY: setup reproduce smoke test test-fast faults security lint clean
+.PHONY: setup reproduce smoke test test-fast book faults security lint clean
 
 setup: $(READY)
 
@@ -30,6 +30,9 @@ test: setup lint
 test-fast: setup
 	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
 
+book: setup
+	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book
+
 faults: setup
 	.venv/bin/python tests/faults/faults.py
 
@@ -44,4 +47,4 @@ lint: setup
 	.venv/bin/mypy
 
 clean:
-	rm -rf sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
+	rm -rf build/book sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
