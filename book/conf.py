@@ -69,7 +69,9 @@ def setup(app):
             source[0] = nbformat.writes(book)
 
     def known(app, env, node, content):
-        return content if node.get("refdomain") == "py" and pydoc.locate(node["reftarget"]) else None
+        return (
+            content if node.get("refdomain") == "py" and pydoc.locate(node["reftarget"]) else None
+        )
 
     app.connect("source-read", read)
     app.connect("missing-reference", known)
