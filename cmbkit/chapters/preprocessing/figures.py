@@ -43,7 +43,7 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
     figure = new_figure(8.5, 3.6)
     axes = lettered(figure.subplots(1, 2, sharey=True))
     panels = dict(zip(("absolute", "relative"), axes, strict=True))
-    looks = {"parent": (SERIES[0], 3.0), "running": (SERIES[1], 1.2)}  # parent may lie beneath
+    looks = {"parent": (SERIES[0], 2.6), "running": (SERIES[1], 1.2)}  # parent may lie beneath
     for (growth,) in grow_each_setting(image, [scan.annotation.points[0]], params):
         setting = growth.setting
         panel = panels[setting.difference]
