@@ -31,7 +31,7 @@ test-fast: setup
 	.venv/bin/pytest tests -n 2 --dist loadfile -m "not slow"
 
 book: setup
-	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book
+	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book/html
 
 faults: setup
 	.venv/bin/python tests/faults/faults.py
