@@ -78,7 +78,7 @@ class MadeWith:
     weights : callable
         Hashes (sha256, hexadecimal) of the networks' weight files by model.
     raw : callable
-        Hash of all raw scans and annotations.
+        Hash of all raw scans and annotations; empty where none was read.
     commit : str
         Of the study's repository; empty outside one.
     """
@@ -97,7 +97,8 @@ class MadeWith:
     def inputs(self, kind: str, number: str) -> dict[str, str]:
         """Hashes of the raw scans and networks that one table or figure depends on, by name."""
         parts = DEPENDS.get((kind, str(number)), UNLISTED)
-        found = {"Raw scans": self.raw()} if "raw" in parts else {}
+        raw = self.raw() if "raw" in parts else ""
+        found = {"Raw scans": raw} if raw else {}
         if "weights" in parts:
             found |= {f"Network {model}": digest for model, digest in self.weights().items()}
         return found

@@ -169,7 +169,8 @@ class Study:
             self.params,
             self.of_file,
             lambda: self.models.weight_hashes,
-            lambda: raw_hash(self.cache, self.cohort.scans),
+            # Only what was read: a table of something else must not make a cohort.
+            lambda: raw_hash(self.cache, vars(self.cohort).get("scans", ())),
             made_at(self.root),
         )
 

@@ -17,6 +17,7 @@ def scan_inputs(scan: Scan) -> dict:
 
 
 def raw_hash(cache: Cache, scans: Iterable[Scan]) -> str:
-    """Hash of the content of all images and annotations, 16 hexadecimal digits."""
+    """Hash of the content of all images and annotations, 16 hexadecimal digits; "" of none."""
     asked = cache.asked("raw", "all", {"scans": [scan_inputs(scan) for scan in scans]}, ())
-    return digest(json.dumps(asked.inputs, sort_keys=True, default=str))
+    text = json.dumps(asked.inputs, sort_keys=True, default=str)
+    return digest(text) if asked.inputs["scans"] else ""
