@@ -4,7 +4,7 @@ UV := .uv/bin/uv
 READY := .venv/.ready
 UNIT := .venv/bin/pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup reproduce smoke test test-fast faults security lint clean
+.PHONY: setup reproduce smoke test test-fast book faults security lint clean
 
 setup: $(READY)
 
@@ -32,6 +32,9 @@ test: setup lint
 test-fast: setup
 	$(UNIT) -m "not slow"
 
+book: setup
+	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book/html
+
 faults: setup
 	.venv/bin/python tests/faults/faults.py
 
@@ -46,4 +49,4 @@ lint: setup
 	.venv/bin/mypy
 
 clean:
-	rm -rf sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
+	rm -rf build/book sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

@@ -11,7 +11,7 @@ from cmbkit.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "data/README.md")
-TOP = "(?:benchmarks|cmbkit|figures|notebooks|params|tests|weights)"
+TOP = "(?:benchmarks|book|cmbkit|figures|notebooks|params|tests|weights)"
 PATH = re.compile(rf"(?<![\w./<-]){TOP}/[\w./-]*|\b[A-Z]+\.md\b|(?<!\w)\.pre-commit[\w.-]+")
 # Made by a command, or of the reader's own.
 NOT_HERE = {

@@ -52,6 +52,21 @@ def figure_s12(table: pd.DataFrame) -> Figure:
     return comparison_bars(table.rename(columns={"fp_scan": "fp_per_scan"}))
 
 
+def table_s15(table: pd.DataFrame) -> pd.DataFrame:
+    """Averaging, denominators, notes and sources of the published rows of `table_8_4`."""
+    columns = [
+        Column("method", "Method"),
+        Column("data", "Data"),
+        Column("n_scans", "Scans"),
+        Column("n_cmb", "CMBs"),
+        Column("averaging", "Averaged"),
+        Column("fp_denominator", "False positives per"),
+        Column("note", "Notes"),
+        Column("source", "Source"),
+    ]
+    return laid_out(table.loc[~table["own"], [column.key for column in columns]], columns)
+
+
 def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
     """Findings of `published.thesis_audit.audit` that do not agree, contradictions first.
 

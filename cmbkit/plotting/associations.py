@@ -78,7 +78,7 @@ def thickness_effect(points, trends):
             axes.set_title(f"{TITLES[feature]}: {_draw_trend(axes, trends[feature])}")
         axes.set_xlabel("Slice thickness (mm)")
     panels[0].set_ylabel("Ratio of principal axes (0 to 1)")
-    _legend(figure, names, points["dataset"])
+    _legend(figure, names, points.dropna(subset=list(RATIOS))["dataset"])
     return figure
 
 

@@ -53,7 +53,7 @@ NOTE = (
     "FP per CMB come from the counts unless printed. Own rows: patients as units. Audit: whether "
     "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
     "means. F1 here by its rule: of this run's first network on all its scans (Table S42). "
-    "Averaging, what false positives are over, the audit's note and the source of each row: CSV."
+    "Averaging, what false positives are over, notes and sources of published rows: Table S15."
 )
 
 

@@ -24,6 +24,7 @@ from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
 from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
+from cmbkit.reporting.rendered import write_pages
 
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
@@ -214,6 +215,8 @@ class Gallery:
             "note": self.note,
             "settings": self.made_with.digest if self.made_with else "",
             "made_with": self._settings(kind, number),
+            "commit": self.made_with.commit if self.made_with else "",
+            "inputs": self.made_with.inputs(kind, number) if self.made_with else {},
             "origin": _told(self.origins.get((kind, str(number)))),
             **shown,
         }
@@ -257,8 +260,8 @@ def read_entries(folder) -> list[dict]:
     return sorted(entries, key=lambda entry: order(entry["kind"], entry["number"]))
 
 
-def write_index(folder, notebooks=None) -> Path:
-    """Build index.html from the entries of a folder.
+def write_index(folder, notebooks=None, executed=None) -> Path:
+    """Build index.html from the entries of a folder, and a page of each notebook beside it.
 
     Parameters
     ----------
@@ -282,13 +285,14 @@ def write_index(folder, notebooks=None) -> Path:
             f"{folder}: expected entries of this version, found {old[0]['kind']} "
             f"{old[0]['number']} of an older one; run its notebook again, or delete the folder"
         )
-    path, now, books = folder / "index.html", {}, ""
+    path, now, books, pages = folder / "index.html", {}, "", {}
     if notebooks:
         now = origins(notebooks)
         books = Path(os.path.relpath(notebooks, folder)).as_posix()
+        pages = write_pages(executed or notebooks, folder)
     for entry in entries:
         origin = now.get((entry["kind"], entry["number"]))
         made_by = entry.get("origin", {}).get("code")
         entry["stale"] = bool(made_by and notebooks) and (not origin or origin.code != made_by)
-    write_whole(path, page(entries, missing(folder), books))
+    write_whole(path, page(entries, missing(folder), books, pages))
     return path

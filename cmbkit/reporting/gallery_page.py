@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import groupby
 
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL
@@ -48,7 +49,12 @@ def order(kind: str, number: str):
     return place, re.sub(r"\d.*", "", chapter), later, digits, str(number), kind != "table"
 
 
-def page(entries: list[dict], missing: list[tuple[str, str]], notebooks: str = "") -> str:
+def page(
+    entries: list[dict],
+    missing: list[tuple[str, str]],
+    notebooks: str = "",
+    pages: Mapping[str, str] | None = None,
+) -> str:
     """Return the whole page.
 
     Parameters
@@ -59,6 +65,8 @@ def page(entries: list[dict], missing: list[tuple[str, str]], notebooks: str = "
         What the thesis has and this folder lacks.
     notebooks : str
         Their folder seen from the page's; empty where there is none to link.
+    pages : mapping, optional
+        Address of each notebook's own page, by the notebook's file name.
     """
     profiles = sorted({entry["profile"] for entry in entries})
     return render(
@@ -71,6 +79,7 @@ def page(entries: list[dict], missing: list[tuple[str, str]], notebooks: str = "
         others=_of_other_settings(entries),
         stale=[_name(entry) for entry in entries if entry.get("stale")],
         notebooks=notebooks,
+        pages=pages or {},
         total=len(REQUIRED),
         not_made=NOT_MADE,
         sections=[(name, list(group)) for name, group in groupby(entries, key=_section)],
@@ -78,11 +87,13 @@ def page(entries: list[dict], missing: list[tuple[str, str]], notebooks: str = "
 
 
 def _of_other_settings(entries: list[dict]) -> list[str]:
-    """What was made with other settings than most of a folder."""
-    found = [entry.get("settings", "") for entry in entries]
-    most = Counter(found).most_common(1)[0][0] if found else ""
-    others = [entry for entry, settings in zip(entries, found, strict=True) if settings != most]
-    return [_name(entry) for entry in others]
+    """What was made with other settings or inputs than most of a folder."""
+    told = [{"settings": e.get("settings", "")} | e.get("inputs", {}) for e in entries]
+    others = set()
+    for key in dict.fromkeys(name for each in told for name in each):
+        most = Counter(each[key] for each in told if key in each).most_common(1)[0][0]
+        others |= {n for n, each in enumerate(told) if each.get(key, most) != most}
+    return [_name(entries[n]) for n in sorted(others)]
 
 
 def _name(entry: dict) -> str:

@@ -41,7 +41,7 @@ def _listed(kind: str, numbers: str, parts: tuple[str, ...]) -> dict:
 
 
 DEPENDS = {
-    **_listed("table", "2.1 4.2 S13 S23 S32b S40", ()),
+    **_listed("table", "2.1 4.2 S13 S15 S23 S32b S40", ()),
     **_listed("table", "4.1 5.1", ("raw",)),
     **_listed("table", "7.1 B.1 S2 S2b S2c S3 S4 S4b S5 S6 S14 S20 S21 S22 S24 S25 S26", SCANS),
     **_listed("table", "S27 S37b", SCANS),
@@ -77,16 +77,31 @@ class MadeWith:
         Of the profile's file; None where there is none.
     weights : callable
         Hashes (sha256, hexadecimal) of the networks' weight files by model.
+    raw : callable
+        Hash of all raw scans and annotations; empty where none was read.
+    commit : str
+        Of the study's repository; empty outside one.
     """
 
     params: Parameters
     of_file: Parameters | None
     weights: Callable[[], Mapping[str, str]]
+    raw: Callable[[], str] = str
+    commit: str = ""
 
     @property
     def digest(self) -> str:
         """Hash of all settings that change a result."""
         return parameter_set(self.params)
+
+    def inputs(self, kind: str, number: str) -> dict[str, str]:
+        """Hashes of the raw scans and networks that one table or figure depends on, by name."""
+        parts = DEPENDS.get((kind, str(number)), UNLISTED)
+        raw = self.raw() if "raw" in parts else ""
+        found = {"Raw scans": raw} if raw else {}
+        if "weights" in parts:
+            found |= {f"Network {model}": digest for model, digest in self.weights().items()}
+        return found
 
     def foot(self, kind: str, number: str) -> str:
         """The line of one table or figure; empty where it depends on no setting that is shown."""

@@ -17,10 +17,12 @@ from cmbkit.params.from_notebook import INPUT_PATH, notebook_parameters
 from cmbkit.running.cache import Cache
 from cmbkit.running.ledger import parameter_set
 from cmbkit.study.cohort import CohortStage
+from cmbkit.study.frozen import made_at
 from cmbkit.study.given_networks import with_given_networks
 from cmbkit.study.models import ModelStage
 from cmbkit.study.real_scan import RealScanStage
 from cmbkit.study.results import ResultStage
+from cmbkit.study.scan_inputs import raw_hash
 
 
 def find_root(near: str | os.PathLike | None = None) -> Path:
@@ -163,7 +165,14 @@ class Study:
         """Settings of this run and of its profile's file, for the feet of tables and figures."""
         from cmbkit.reporting.made_with import MadeWith
 
-        return MadeWith(self.params, self.of_file, lambda: self.models.weight_hashes)
+        return MadeWith(
+            self.params,
+            self.of_file,
+            lambda: self.models.weight_hashes,
+            # Only what was read: a table of something else must not make a cohort.
+            lambda: raw_hash(self.cache, vars(self.cohort).get("scans", ())),
+            made_at(self.root),
+        )
 
     @cached_property
     def gallery(self):

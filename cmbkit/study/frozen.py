@@ -156,6 +156,17 @@ def commit_of(root: Path) -> str | None:
     return done.stdout.strip() or None
 
 
+def made_at(root: Path) -> str:
+    """The commit, and whether code or parameters are changed since; empty outside a repository."""
+    commit = commit_of(root)
+    if not commit:
+        return ""
+    compared = ["git", "-C", str(root), "diff", "--quiet", "HEAD", "--", "cmbkit", "params"]
+    return commit + ", with changes" * bool(
+        subprocess.run(compared, capture_output=True).returncode
+    )
+
+
 def processor() -> str:
     """Name of the processor, as the kernel tells it where it does."""
     described = Path("/proc/cpuinfo")

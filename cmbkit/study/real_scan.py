@@ -36,7 +36,8 @@ def implant_places(image: Volume, count: int, seed: int) -> np.ndarray:
 
     rng = np.random.default_rng(seed)
     brain, _ = brain_mask(image)
-    depth = ndimage.distance_transform_edt(brain.data > 0, sampling=image.spacing)
+    within = np.pad(brain.data > 0, 1)  # beyond the image there is no brain either
+    depth = ndimage.distance_transform_edt(within, sampling=image.spacing)[1:-1, 1:-1, 1:-1]
     bright = image.data > np.median(image.data[brain.data > 0]) * 0.8
     allowed = np.argwhere((depth > 8) & bright)
     places: list[np.ndarray] = []

@@ -8,6 +8,7 @@ from cmbkit.chapters.literature_comparison import (
     figure_s12,
     table_8_4,
     table_s13,
+    table_s15,
 )
 from cmbkit.params import Evaluation
 from cmbkit.reporting.tables import shown
@@ -40,6 +41,16 @@ def test_every_row_of_table_8_4_names_data_and_rule(scans):
     dou = table[table["method"] == "Dou et al. 2016"].iloc[0]
     assert (dou["fp_scan"], dou["n_scans"]) == (7.7, 20)
     assert not table_8_4(scans, PARAMS, synthetic=False)["data"].str.contains("synthetic").any()
+
+
+def test_table_s15_names_the_source_of_every_published_row_of_table_8_4(scans):
+    table = table_8_4(scans, PARAMS, synthetic=True)
+    sources = table_s15(table)
+    assert len(sources) == len(table) - 4 and sources["source"].str.len().gt(0).all()
+    assert sources["method"].tolist() == table["method"].tolist()[: len(sources)]
+    cells, _ = shown(sources)
+    assert cells.loc[2, "Source"] == "the thesis's Table 8.4"
+    assert "need FP per scan 3.0500 to 3.1000, printed 7.7" in cells.loc[2, "Notes"]
 
 
 def test_table_8_4_as_text(scans):

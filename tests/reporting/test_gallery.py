@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from cmbkit.plotting.canvas import is_labelled, label_synthetic, new_figure
 from cmbkit.reporting.gallery import (
@@ -258,7 +260,15 @@ def test_the_page_names_what_other_settings_made(filled):
     path = filled.folder / ".entries/figure_8_1.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": "0123"}))
     page = write_index(filled.folder).read_text()
-    assert "Made with other settings than the rest, and not to be read with it: Figure 8.1." in page
+    told = "Made with other settings or inputs than the rest, and not to be read with it: "
+    assert f"{told}Figure 8.1." in page
+    inputs = {"Raw scans": "one"}
+    for stem, other in (("figure_8_1", {}), ("figure_4_2", {}), ("table_7_2", {"Raw scans": "b"})):
+        path = filled.folder / f".entries/{stem}.json"
+        entry = json.loads(path.read_text())
+        path.write_text(json.dumps(entry | {"settings": "", "inputs": inputs | other}))
+    page = write_index(filled.folder).read_text()
+    assert f"{told}Table 7.2." in page and "<dt>Raw scans</dt><dd><code>one</code></dd>" in page
 
 
 def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
@@ -270,14 +280,16 @@ def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
     ]
     books = tmp_path / "notebooks"
     books.mkdir()
-    book = {"cells": [{"cell_type": "code", "source": text} for text in cells]}
-    (books / "03_rules.ipynb").write_text(json.dumps(book))
+    book = new_notebook(cells=[new_code_cell(text) for text in cells])
+    nbformat.write(book, books / "03_rules.ipynb")
     found = origins(books)
     assert found == {("table", "S3"): Origin("03_rules.ipynb", 2, (f"{LAYOUT}:laid_out",))}
     gallery = Gallery(tmp_path / "figures/demo", "demo", synthetic=False, origins=found)
     gallery.table("S3", pd.DataFrame({"a": [1]}), "Rules")
     page = write_index(gallery.folder, books).read_text()
     assert 'href="../../notebooks/03_rules.ipynb"' in page and "code cell 2" in page
+    assert 'href="notebooks/03_rules.html#table-s3"' in page
+    assert 'id="table-s3"' in (gallery.folder / "notebooks/03_rules.html").read_text()
     assert f"<code>{LAYOUT}:laid_out</code>" in page and "Stale" not in page
     path = gallery.folder / ".entries/table_S3.json"
     entry = json.loads(path.read_text())

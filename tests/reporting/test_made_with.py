@@ -109,3 +109,13 @@ def test_html_latex_and_the_sidecar_of_data_say_it_too(tmp_path):
     gallery.data("S35", table, "Matches", {"F1": "its score"})
     told = json.loads((tmp_path / "data_S35.json").read_text())
     assert told["settings"]["Description"] == FOUND and set(told) == {"F1", "cohort", "settings"}
+
+
+def test_inputs_are_hashes_of_what_an_item_depends_on():
+    made = made_with()
+    made = MadeWith(made.params, made.of_file, made.weights, lambda: "abcd", "c0ffee")
+    raw = {"Raw scans": "abcd"}
+    networks = {"Network scratch": "0123456789ab", "Network tl": "fedcba987654"}
+    assert made.inputs("table", "2.1") == {}
+    assert made.inputs("table", "7.1") == raw
+    assert made.inputs("table", "7.2") == raw | networks

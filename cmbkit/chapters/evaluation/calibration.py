@@ -23,7 +23,7 @@ from cmbkit.evaluation.statistics import left_out
 from cmbkit.plotting.curves import reliability_curves
 from cmbkit.reporting.layout import Column, laid_out
 
-WAYS = {"before": "network's own softmax", "after": "calibrated"}
+WAYS = {"before": "before calibration", "after": "calibrated"}
 
 
 def _both(candidates: pd.DataFrame, calibration: Calibration) -> dict[str, np.ndarray]:

@@ -86,12 +86,12 @@ def figure_s56(
     image, truth = standard.image(), standard.lesions().data
     lesions = standard.microbleeds().sort_values("id").head(slices)
     window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
-    outlines = {"annotated": truth, "predicted": candidates.data}
     panels = []
     for lesion in lesions.itertuples():
         centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)
         true = implanted["radius_mm"].iloc[lesion.id - 1]  # points become labels 1, 2, ...
         title = f"radius {true:.1f} mm,\nrefined {lesion.radius_mm:.1f} mm"
+        outlines = {"annotated": truth == lesion.id, "predicted": candidates.data}
         panels.append((title, image, outlines, centre))
     note = "Real scan; yellow: implanted, blue: candidates. The network has seen phantoms only."
     return cuts.axial_panels(panels, window, note)

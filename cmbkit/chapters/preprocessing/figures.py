@@ -41,25 +41,26 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
     scan = chosen.scan
     image, _ = fill_nan(Volume.read(scan.image))
     figure = new_figure(8.5, 3.6)
-    axes = lettered(figure.subplots(1, 2))
+    axes = lettered(figure.subplots(1, 2, sharey=True))
     panels = dict(zip(("absolute", "relative"), axes, strict=True))
-    colours = {"parent": SERIES[0], "running": SERIES[1]}
+    looks = {"parent": (SERIES[0], 2.6), "running": (SERIES[1], 1.2)}  # parent may lie beneath
     for (growth,) in grow_each_setting(image, [scan.annotation.points[0]], params):
         setting = growth.setting
         panel = panels[setting.difference]
-        colour = colours[setting.reference]
+        colour, width = looks[setting.reference]
         style = "-" if setting.connectivity == 6 else "--"
         label = f"{setting.reference}, {setting.connectivity} neighbours"
-        panel.step(growth.tolerances, growth.sizes, style, color=colour, label=label, where="post")
+        line = {"color": colour, "lw": width, "zorder": 4 - width}
+        panel.step(growth.tolerances, growth.sizes, style, label=label, where="post", **line)
         picked = np.interp(growth.tolerance, growth.tolerances, growth.sizes)
         panel.plot(growth.tolerance, picked, "o", color=colour, fillstyle="none")
     for difference, panel in panels.items():
         unit = "image units" if difference == "absolute" else "%"
         panel.set_xlabel(f"tolerance ({difference}, {unit})")
-        panel.set_ylabel("voxels added to the seed")
         panel.set_yscale("symlog", linthresh=10)
         panel.yaxis.set_major_formatter("{x:g}")
-        panel.set_ylim(0, max(12, panel.get_ylim()[1]))
+    axes[0].set_ylim(0, max(12, axes[0].get_ylim()[1]))
+    axes[0].set_ylabel("voxels added to the seed")
     keys = panels["absolute"].get_legend_handles_labels()
     figure.legend(*keys, loc="outside lower center", ncols=2)
     figure.suptitle(f"{scan.uid}, first annotated point; rings: tolerance picked")

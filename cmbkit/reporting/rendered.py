@@ -1,0 +1,114 @@
+"""Notebooks as pages: what they show are places, and what their text names are links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from nbformat import NotebookNode, read
+from nbformat.v4 import new_markdown_cell
+
+from cmbkit.atomic import write_whole
+from cmbkit.reporting.origins import Origin, origins
+from cmbkit.reporting.pages import anchor, render
+
+_NAMED = re.compile(r"(?<![\w*[`])(Table|Figure|Data)s? ([1-9A-Z]\.?\d+[a-z]?)(?![\w.]*\d)")
+"""A table or figure that a text names, but for the caption's own ("**Figure 7.2. ...")."""
+_STORED = re.compile(r"Figure \S+ \((figure_\w+\.png)\)")
+"""What a stored figure is as plain text (`cmbkit.reporting.displayed`)."""
+PAGES = "notebooks"
+
+Items = Mapping[tuple[str, str], Origin]
+
+
+def linked(
+    book: NotebookNode, name: str, items: Items, place: str, link: Callable[[str, str], str]
+) -> NotebookNode:
+    """Give a notebook a place before each cell that shows something, and links to all places.
+
+    Parameters
+    ----------
+    book : NotebookNode
+        Changed.
+    name : str
+        Its file's name.
+    items : mapping of (kind, number) to Origin
+        What the notebooks show (`cmbkit.reporting.origins.origins`).
+    place : str
+        How a place is written in Markdown, with ``{}`` for its name ("table-7-2").
+    link : callable
+        Target of a link, of a notebook's file name and a place's name.
+    """
+
+    def to_link(found: re.Match) -> str:
+        origin = items.get((found[1].lower(), found[2]))
+        if origin is None:
+            return found[0]
+        return f"[{found[0]}]({link(origin.notebook, _place(*found.groups()))})"
+
+    here: dict[int, list[str]] = {}
+    for (kind, number), origin in items.items():
+        if origin.notebook == name:
+            here.setdefault(origin.cell, []).append(_place(kind, number))
+    cells, count = [], 0
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            count += 1
+            cells += [new_markdown_cell(place.format(each)) for each in here.get(count, ())]
+        else:
+            cell.source = _NAMED.sub(to_link, cell.source)
+        for output in cell.get("outputs", ()):
+            text = output.get("data", {}).get("text/markdown")
+            if text:
+                output.data["text/markdown"] = _NAMED.sub(to_link, "".join(text))
+        cells.append(cell)
+    book.cells = cells
+    return book
+
+
+def _place(kind: str, number: str) -> str:
+    return anchor(f"{kind} {number}")
+
+
+def write_pages(notebooks, folder) -> dict[str, str]:
+    """Write each notebook, with its outputs, as a page into ``folder/notebooks``.
+
+    Pictures that the gallery in ``folder`` holds are shown from there, so the pages stay small.
+
+    Returns
+    -------
+    dict of str to str
+        Address of each page seen from ``folder``, by the notebook's file name.
+    """
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    items, pages = origins(notebooks), {}
+    exporter = HTMLExporter(template_name="basic", anchor_link_text="")
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    style = HtmlFormatter().get_style_defs(".highlight")
+    (Path(folder) / PAGES).mkdir(exist_ok=True)
+    for path in sorted(Path(notebooks).glob("*.ipynb")):
+        book = read(path, as_version=4)
+        _show_stored(book, Path(folder))
+        linked(book, path.name, items, '<a id="{}"></a>', _to_page)
+        html, _ = exporter.from_notebook_node(book)
+        pages[path.name] = f"{PAGES}/{path.stem}.html"
+        page = render("notebook.html", title=path.stem, html=html, code_style=style)
+        write_whole(Path(folder) / pages[path.name], page)
+    return pages
+
+
+def _to_page(notebook: str, place: str) -> str:
+    return f"{Path(notebook).stem}.html#{place}"
+
+
+def _show_stored(book: NotebookNode, folder: Path) -> None:
+    """Put the gallery's own file in the place of each picture that it holds."""
+    for output in (o for cell in book.cells for o in cell.get("outputs", ())):
+        data = output.get("data", {})
+        found = _STORED.fullmatch(data.get("text/plain", ""))
+        if found and (folder / found[1]).is_file():
+            data["text/html"] = f'<img src="../{found[1]}" alt="{found[0]}" loading="lazy">'
+            data.pop("image/png", None)
