@@ -204,8 +204,8 @@ class Cache:
         if not target.exists():
             return False
         try:
-            require_undamaged(target, asked.key)
-        except (OSError, TypeError, ValueError) as error:
+            require_undamaged(target, asked)
+        except (OSError, AttributeError, TypeError, ValueError) as error:
             raise DamagedError(str(error)) from None
         return True
 
