@@ -19,6 +19,7 @@ RECORDED_PACKAGES = (
 )
 SHOWN = 24  # characters of a value
 KEYS = {"key", "content", "files", "step", "item", "inputs", "code", "software"}
+NESTED = {"files", "inputs", "code", "software"}
 
 
 class DamagedError(ValueError):
@@ -94,6 +95,7 @@ def read_record(folder: Path) -> dict:
     try:
         record = json.loads(path.read_text())
         lacking = KEYS - record.keys()
+        lacking |= {name for name in NESTED if not isinstance(record.get(name), dict)}
     except (ValueError, AttributeError):
         lacking = KEYS
     if lacking:

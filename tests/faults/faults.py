@@ -267,7 +267,7 @@ def _told(folder: Path, path: Path, damage: Callable) -> str:
         damage(copy / path.relative_to(folder))
         try:
             require_undamaged(copy, asked)
-        except (OSError, AttributeError, TypeError, ValueError) as error:  # as `Cache` does
+        except (OSError, TypeError, ValueError) as error:  # as `Cache` does
             return str(error).replace(f"{place}/", "")
     return "not noticed"
 

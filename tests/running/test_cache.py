@@ -215,8 +215,13 @@ def no_files(path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"files": []}))
 
 
+def no_hash(path):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"files": {"result.txt": 1}}))
+
+
 OF_ANY = [emptied, cut, edited, no_text, no_record, Path.unlink]
-OF_RECORD = [other_input, no_files]
+OF_RECORD = [other_input, no_files, no_hash]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ def test_which_tiles_hold_brain():
     brain[5, 1, 1] = 1
     starts = tile_starts(brain.shape, (4, 4, 4), 0)
     assert holds_any(brain, starts, (4, 4, 4)).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=1).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=2).tolist() == [True, True]
+    first = np.roll(brain, -4, axis=0)  # in voxel 1
+    assert holds_any(first, starts, (4, 4, 4), margin=2).tolist() == [True, False]
+    assert holds_any(first, starts, (4, 4, 4), margin=3).tolist() == [True, True]
 
 
 def test_gaussian_weights_are_even_and_greatest_in_the_middle():
