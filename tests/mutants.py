@@ -35,12 +35,16 @@ SEED = 2024
 MODULES = {
     "matching": ("evaluation/matching", "evaluation/test_matching.py"),
     "metrics": ("evaluation/metrics", "evaluation/test_metrics.py"),
-    "statistics": ("evaluation/statistics", "evaluation/test_statistics.py"),
-    "hypotheses": ("evaluation/hypotheses", "evaluation/test_hypotheses.py"),
-    "calibration": ("evaluation/calibration", "evaluation/test_calibration.py"),
-    "growing_kernels": (
-        *("preprocessing/growing_kernels", "preprocessing/test_region_growing.py"),
+    "statistics": (
+        *("evaluation/statistics", "evaluation/test_statistics.py"),
+        "evaluation/test_hypotheses.py",
     ),
+    "hypotheses": (
+        *("evaluation/hypotheses", "evaluation/test_hypotheses.py"),
+        "evaluation/test_statistics.py",
+    ),
+    "calibration": ("evaluation/calibration", "evaluation/test_calibration.py"),
+    "kernels": ("preprocessing/growing_kernels", "preprocessing/test_region_growing.py"),
     "region_growing": ("preprocessing/region_growing", "preprocessing/test_region_growing.py"),
     "grid": ("preprocessing/grid", "preprocessing/test_grid.py"),
     "labels": ("preprocessing/labels", "preprocessing/test_labels.py"),

@@ -240,6 +240,17 @@ def damages(trial: Trial) -> None:
         print(*names, sep="\n", flush=True)
 
 
+def notes(trial: Trial) -> None:
+    """What the cache and the gallery note beside their results: hashes, code, users, entries."""
+    derived, gallery = trial.root / DERIVED, trial.root / "figures/small"
+    for damage in DAMAGES:
+        found = [derived / ".code.json", derived / ".file_hashes.tsv"]
+        found += [*derived.rglob(".used/*"), *gallery.glob(".entries/*"), *gallery.glob("*.csv")]
+        for path in found:
+            damage(path)
+        trial.rerun("damaged notes beside results", f"{len(found)} files {damage.__name__}")
+
+
 def noticed(derived: Path) -> int:
     """Damage every kind of file of a cache in a copy: how many are not noticed in a line?"""
     seen, missed = set(), 0
@@ -286,7 +297,7 @@ def two_at_once(trial: Trial) -> None:
     trial.rerun("two runs at once", "all missing", (one.returncode, two.returncode) == (0, 0))
 
 
-KINDS = (at_stages, at_random, full_disks, two_at_once, damages)
+KINDS = (at_stages, at_random, full_disks, two_at_once, damages, notes)
 
 
 def main(words: list[str]) -> int:
