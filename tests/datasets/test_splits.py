@@ -73,6 +73,7 @@ def test_log_counts_strata_as_figure_a_8(thesis_cohort):
     assert datasets.to_dict() == {"MOMENI": 370, "RODEJA": 103, "VALDO": 72}
     shares = log.groupby(["split", "column"])["proportion_pct"].sum()
     assert shares.to_numpy() == pytest.approx(100, abs=0.1)
+    assert log["proportion_pct"].tolist() == log["proportion_pct"].round(2).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -164,6 +164,9 @@ def test_a_grid_by_edges_covers_the_field_of_view_without_a_rim():
     shape, affine = grid.standard_grid(source, 0.5, "edges")
     assert shape == (20, 20, 20) and affine[:3, 3] == pytest.approx(-0.25)
     assert (grid.resample_linear(source, shape, affine, fill=-9.0, rim=0.5).data == 1).all()
+    line = Volume(np.arange(4.0).reshape(4, 1, 1), np.eye(4))
+    found = grid.resample_linear(line, *grid.standard_grid(line, 0.5, "edges"), fill=-9.0, rim=0.5)
+    assert found.data[:, 0, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]  # held
 
 
 def test_boxes_are_those_of_each_label_in_either_memory_order():
