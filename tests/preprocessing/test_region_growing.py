@@ -247,3 +247,8 @@ def test_only_what_the_seeds_reach_has_a_bottleneck():
     reached, order = kernels.bottlenecks(image, allowed, np.array([[4, 0, 0]]), steps, False, 9)
     assert reached.ravel().tolist() == [np.inf, np.inf, 0, 0, -1]
     assert order.tolist() == [0, 0]
+
+
+def test_the_size_cap_is_a_sphere_and_at_least_a_voxel():
+    """4/3 pi 3^3 = 113.1 voxels of 1 mm^3."""
+    assert (rg.size_cap(1.0, 3.0), rg.size_cap(1e6, 3.0)) == (113, 1)
