@@ -38,9 +38,11 @@ book: setup
 faults: setup
 	.venv/bin/python tests/faults/faults.py
 
+# An advisory service that does not answer for a package ends it with a line: AUDIT=osv asks another.
+AUDIT ?= pypi
 security: | $(UV)
-	$(UV) tool run pip-audit==2.10.1 --require-hashes --disable-pip -r requirements.lock
 	$(UV) tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock -o sbom.json
+	$(UV) tool run pip-audit==2.10.1 --strict -s $(AUDIT) --require-hashes --disable-pip -r requirements.lock
 
 lint: setup
 	.venv/bin/ruff check .

@@ -28,6 +28,7 @@ import numpy as np
 from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import Published, make_scan, mask_annotation
 from cmbkit.datasets.sources import DatasetError, Header
+from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.records import Annotation, Scan
 
 SUFFIXES = {"T2starw": "T2S", "swi": "SWI"}
@@ -233,26 +234,20 @@ def _annotation(paths: list[Path], header: Header) -> Annotation:
 
 
 def _points(path: Path, header: Header) -> tuple[tuple[int, int, int], ...]:
-    import pandas as pd
-
     try:
-        table = pd.read_csv(path, sep="\t", na_values="n/a")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path}: expected a table with tabs, found: {error}; save it as TSV"
-        ) from None
+        table = read_text_table(path)
+    except TableError as error:
+        raise DatasetError(f"{error}; save it as TSV") from None
     given = [names for names in (["i", "j", "k"], ["x", "y", "z"]) if set(names) <= set(table)]
     if len(given) != 1:
         raise DatasetError(
             f"{path}: expected columns i, j, k (voxels) or x, y, z (mm), found "
-            f"{', '.join(map(str, table))}; name the columns so"
+            f"{', '.join(table)}; name the columns so"
         )
     try:
-        rows = table[given[0]].to_numpy(float)
-    except ValueError as error:
-        raise DatasetError(
-            f"{path}: expected numbers in {', '.join(given[0])}, found: {error}; correct the row"
-        ) from None
+        rows = as_numbers(table, given[0], path).to_numpy()
+    except TableError as error:
+        raise DatasetError(f"{error}; correct the row") from None
     if given[0][0] == "x":
         inverse = np.linalg.inv(header.affine)
         rows = rows @ inverse[:3, :3].T + inverse[:3, 3]

@@ -98,7 +98,7 @@ def _series_by_image(path: Path) -> dict[str, dict]:
                 items = series["items"]
                 for item in [items] if isinstance(items, str) else items:
                     found["/".join(item.split("/")[-4:])] = series
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(

@@ -151,7 +151,7 @@ def read_fields(path: Path) -> dict:
         return {}
     try:
         fields = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: expected JSON, found: {error}; repair the file") from None
     if not isinstance(fields, dict):
         raise DatasetError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -34,14 +33,21 @@ def read_text_table(path) -> pd.DataFrame:
     Raises
     ------
     TableError
-        If there is no table in the file.
+        If there is no table in the file, two columns have one name, or a row has more cells than
+        the header.
     """
     path = Path(path)
     try:
         table, separator = _workbook(path) if path.suffix.lower() == ".xlsx" else _delimited(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, BadZipFile, KeyError) as error:
-        raise TableError(f"{path}: expected a table, found: {error}") from None
+    except Exception as error:  # whatever a damaged workbook meets with
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise TableError(f"{path}: expected a table, found: {told}") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
+        raise TableError(f"{path}: expected {len(table.columns)} cells in a row, found more")
     table.columns = [str(name).strip() for name in table.columns]
+    require_each_once(table.columns, path)
     table.index = table.index + 2
     table = table.apply(lambda cells: cells.fillna("").str.strip())
     table = table.mask(table.isin(NOTHING), None).astype(object)
@@ -50,14 +56,25 @@ def read_text_table(path) -> pd.DataFrame:
     return table.where(table.notna(), None)
 
 
+def require_each_once(names: pd.Index, path) -> None:
+    """Raise TableError if two columns of a table have one name."""
+    if names.has_duplicates:
+        twice = names[names.duplicated()][0]
+        raise TableError(f"{path}: expected each column once, found {twice} again")
+
+
 def as_numbers(table: pd.DataFrame, columns, path) -> pd.DataFrame:
     """Columns of a `read_text_table` as float; missing cells are NaN.
 
     Raises
     ------
     TableError
-        If a cell holds anything else, as "2 mm"; line, column and cell are named.
+        If a cell holds anything else, as "2 mm"; line, column and cell are named. If a column is
+        not there.
     """
+    columns = list(columns)
+    if not set(columns) <= set(table):
+        raise TableError(f"{path}: expected columns {', '.join(columns)}, found {', '.join(table)}")
     comma = table.attrs["separator"] != ","
     found = {}
     for name in columns:

@@ -15,6 +15,10 @@ class _Once(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="keys and values for a key", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"key {key.value!r} for the second time",
@@ -42,8 +46,8 @@ def read_keys_and_values(path: Path) -> dict:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ParameterError(f"{path}: expected YAML, found: {place}{error.problem}") from None
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
+        told = " ".join(str(error).split())  # the latter of values, as 2024-99-99
         raise ParameterError(f"{path}: expected YAML, found: {told}") from None
     if not isinstance(values, dict):
         found = "nothing" if values is None else type(values).__name__

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from html import escape
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -255,9 +256,17 @@ def missing(folder) -> list[tuple[str, str]]:
 
 def read_entries(folder) -> list[dict]:
     """Entries of a gallery in the thesis's order: chapters, in each tables and then figures."""
-    paths = (Path(folder) / ".entries").glob("*.json")
-    entries = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return sorted(entries, key=lambda entry: order(entry["kind"], entry["number"]))
+    entries = []
+    for path in (Path(folder) / ".entries").glob("*.json"):
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            entries.append((order(entry["kind"], entry["number"]), entry))
+        except (ValueError, LookupError, TypeError) as error:
+            raise GalleryError(
+                f"{path}: expected an entry of a table or figure, found: {error!r}; run its "
+                "notebook again, or delete the file"
+            ) from None
+    return [entry for _, entry in sorted(entries, key=itemgetter(0))]
 
 
 def write_index(folder, notebooks=None, executed=None) -> Path:

@@ -204,9 +204,13 @@ class Cache:
         if not target.exists():
             return False
         try:
-            require_undamaged(target, asked.key)
-        except (OSError, TypeError, ValueError) as error:
+            require_undamaged(target, asked)
+        except (OSError, DamagedError) as error:
             raise DamagedError(str(error)) from None
+        except (TypeError, ValueError) as error:
+            raise DamagedError(
+                f"{target / RECORD}: expected the record of a result, found {error!r}"
+            ) from None
         return True
 
     def _is_whole(self, target: Path, asked: Asked) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,7 @@ RECORDED_PACKAGES = (
 )
 SHOWN = 24  # characters of a value
 KEYS = {"key", "content", "files", "step", "item", "inputs", "code", "software"}
+NESTED = {"files", "inputs", "code", "software"}
 
 
 class DamagedError(ValueError):
@@ -94,6 +95,7 @@ def read_record(folder: Path) -> dict:
     try:
         record = json.loads(path.read_text())
         lacking = KEYS - record.keys()
+        lacking |= {name for name in NESTED if not isinstance(record.get(name), dict)}
     except (ValueError, AttributeError):
         lacking = KEYS
     if lacking:
@@ -102,14 +104,18 @@ def read_record(folder: Path) -> dict:
     return record
 
 
-def require_undamaged(folder: Path, key: str) -> None:
+def require_undamaged(folder: Path, asked: Asked) -> None:
     """Raise DamagedError or FileNotFoundError unless a result's files are as they were written.
 
-    ``key`` is that of what is asked for. Files that were added since do not matter.
+    Files that were added since do not matter.
     """
     record = read_record(folder)
-    if (record["key"], record["content"]) != (key, _content(record["files"])):
-        raise DamagedError(f"{folder / RECORD}: expected the record of {key}, found an edited one")
+    written = Asked(**{field.name: record[field.name] for field in fields(Asked)})
+    found = (record["key"], written.key, written.item, record["content"])
+    if found != (asked.key, asked.key, asked.item, _content(record["files"])):
+        raise DamagedError(
+            f"{folder / RECORD}: expected the record of {asked.key}, found an edited one"
+        )
     for name, (_, written) in record["files"].items():
         path = folder / name
         found = checksum(path) if path.is_file() else "nothing"

@@ -151,7 +151,7 @@ def of_summary(path: Path) -> dict[str, Path]:
             for run in runs
         }
         counts = {str(run["sid"]): int(run["n_lesions"]) for run in runs}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path}: expected a summary of CenSynCMB, found: {error!r}") from None
     for sid, table in found.items():
         rows = len(read_text_table(table)) if table.is_file() else "no file"
@@ -180,5 +180,8 @@ def box_scores(path) -> dict[int, float]:
     beside = Path(str(path).removesuffix(".nii.gz") + ".json")
     if not str(path).endswith("_boxes.nii.gz") or not beside.is_file():
         return {}
-    rows = json.loads(beside.read_text(encoding="utf-8"))
-    return {int(number): float(row["score"]) for number, row in rows.items()}
+    try:
+        rows = json.loads(beside.read_text(encoding="utf-8"))
+        return {int(number): float(row["score"]) for number, row in rows.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{beside}: expected scores of boxes, found: {error!r}") from None

@@ -10,7 +10,12 @@ import pandas as pd
 
 from cmbkit.datasets.bids import is_annotation
 from cmbkit.datasets.dou import read_centres
-from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
+from cmbkit.datasets.text_table import (
+    TableError,
+    as_numbers,
+    read_text_table,
+    require_each_once,
+)
 from cmbkit.evaluation.instances import from_points
 from cmbkit.scoring import slicer_points
 from cmbkit.scoring.annotations import Annotated
@@ -53,6 +58,10 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
     if not path.is_file():
         raise AnnotationError(f"{path}: expected a list of points, found nothing")
     table = _table_of(path)
+    try:
+        require_each_once(table.columns, path)
+    except TableError as error:
+        raise AnnotationError(str(error)) from None
     in_mm = set(IN_MM) <= set(table)
     columns = IN_MM if in_mm else IN_VOXELS
     if not set(columns) <= set(table):

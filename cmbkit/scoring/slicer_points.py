@@ -23,17 +23,18 @@ def read_slicer(path: Path) -> pd.DataFrame:
     ValueError
         If the file is none of Slicer's, or does not say RAS or LPS.
     """
-    text = path.read_text(encoding="utf-8-sig")
     try:
+        text = path.read_text(encoding="utf-8-sig")
         parts = _of_json(text) if path.name.lower().endswith(".json") else [_of_fcsv(text)]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        parts = [(system, np.reshape(np.asarray(p, float), (-1, 3)), w) for system, p, w in parts]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected a list of points of 3D Slicer, found: {error}"
         ) from None
     wrong = next((system for system, *_ in parts if system not in TO_RAS), None)
     if wrong is not None:
         raise ValueError(f"{path}: expected the coordinate system RAS or LPS, found {wrong!r}")
-    signed = [np.reshape(points, (-1, 3)) * TO_RAS[system] for system, points, _ in parts]
+    signed = [points * TO_RAS[system] for system, points, _ in parts]
     table = pd.DataFrame(np.concatenate([np.zeros((0, 3)), *signed]), columns=IN_MM)
     return table.assign(description=[word for *_, words in parts for word in words])
 

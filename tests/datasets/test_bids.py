@@ -89,10 +89,11 @@ def test_points_in_voxels_and_in_mm(tmp_path, put):
     [
         ("i\tj\tk\n6\t0\t0\n", r"from 0 to \(5, 6, 7\), found \[6.0, 0.0, 0.0\]"),
         ("x\ty\tz\n3\t0\t0\n", r"found \[-3.0, 0.0, 0.0\]"),
+        ("x\ty\tz\n9\t-5\t6\t14\n", "expected 3 cells in a row, found more"),
         ("i\tj\tk\n1\tn/a\t0\n", r"found \[1.0, nan, 0.0\]"),
-        ("i\tj\tk\n1\ttwo\t0\n", "expected numbers in i, j, k"),
+        ("i\tj\tk\n1\ttwo\t0\n", "expected a number in j, found 'two' in line 2"),
         ("a\tb\tc\n1\t2\t3\n", "expected columns i, j, k .* found a, b, c"),
-        ("", "expected a table with tabs"),
+        ("", "expected a table, found"),
     ],
 )
 def test_points_that_do_not_fit(tmp_path, put, text, message):

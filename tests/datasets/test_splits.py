@@ -62,7 +62,10 @@ PRINTED = {  # Figure A.8, train + valid
 
 
 def test_log_counts_strata_as_figure_a_8(thesis_cohort):
-    log = stratification_log(assign_splits(thesis_cohort, 0.15, 1))
+    table = assign_splits(thesis_cohort, 0.15, 1)
+    log = stratification_log(table)
+    sizes = log[log["column"] == "Dataset"].groupby("split")["n_scans"].sum()
+    assert sizes.to_dict() == table["split"].value_counts().to_dict()
     assert list(log) == ["split", "column", "value", "n_scans", "proportion_pct"]
     labels = log[log["column"] == "stratify_label"].groupby("value")["n_scans"].sum()
     assert {name: labels[name] for name in PRINTED} == PRINTED
@@ -70,6 +73,7 @@ def test_log_counts_strata_as_figure_a_8(thesis_cohort):
     assert datasets.to_dict() == {"MOMENI": 370, "RODEJA": 103, "VALDO": 72}
     shares = log.groupby(["split", "column"])["proportion_pct"].sum()
     assert shares.to_numpy() == pytest.approx(100, abs=0.1)
+    assert log["proportion_pct"].tolist() == log["proportion_pct"].round(2).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,6 +108,19 @@ def test_three_microbleeds_are_high_and_the_scan_with_most_stands_for_its_patien
         "d": "Unspecified",
     }
     assert found["n_scans"].tolist() == [2] * 4
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_ten_healthy_patients_nine_are_drawn(seed):
+    """Places at equal distances from a random start name nobody twice."""
+    table = assign_splits(pd.DataFrame([scan("MOMENI", str(n)) for n in range(10)]), 0.9, seed)
+    assert (table["split"] == "valid").sum() == 9
+
+
+def test_patients_come_by_dataset_and_name_and_of_equal_scans_the_first():
+    rows = [scan("VALDO", "z", 1), scan("MOMENI", "b", 2, 1), scan("MOMENI", "b", 2, 0)]
+    found = stratified_patients(pd.DataFrame([*rows, scan("MOMENI", "a")]))
+    assert found["uid"].tolist() == ["MOMENI-a_T1", "MOMENI-b_T0", "VALDO-z_T1"]
 
 
 def test_split_depends_on_the_seed_and_not_on_the_order(thesis_cohort):

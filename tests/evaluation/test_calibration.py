@@ -52,6 +52,9 @@ def test_error_of_twenty_candidates_in_ten_pairs():
     weights = np.ones((2, 20))
     weights[1, 18:] = 0
     assert calibration_error(p, real, weights) == pytest.approx([0.09, 0.0])
+    with np.errstate(all="raise"):
+        found = calibration_error([0.9], [0], [[1], [0]])
+    assert found[0] == pytest.approx(0.9) and np.isnan(found[1])
     table = reliability(p, real)
     assert table["n"].tolist() == [2] * 10 and table["share"].tolist() == [0.5] * 9 + [0]
 

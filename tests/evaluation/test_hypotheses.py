@@ -1,3 +1,5 @@
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +39,7 @@ def test_rank_biserial_from_wilcoxons_rank_sum():
     expected = 1 - 2 * wilcoxon(differences).statistic / total
     assert hypotheses.rank_biserial(differences) == pytest.approx(expected)
     assert hypotheses.rank_biserial([0, 0]) == 0
+    assert hypotheses.rank_biserial([3]) == 1 and hypotheses.rank_biserial([0, -3]) == -1
     assert hypotheses.rank_biserial([1, np.nan, 2]) == 1
     assert np.isnan(hypotheses.rank_biserial([np.nan]))
 
@@ -61,7 +64,7 @@ def test_the_observed_arrangement_is_one_of_those_drawn_at_random():
     row = found.loc["fp_scan"]
     assert not row["exact"]
     assert (row["first"], row["second"], row["difference"]) == (1, 0, 1)
-    assert 1 / 300 <= row["p_value"] <= 4 / 300
+    assert row["p_least"] == 1 / 300 <= row["p_value"] <= 4 / 300
 
 
 def test_the_second_model_is_put_in_the_order_of_the_first():
@@ -101,6 +104,25 @@ def test_both_groups_in_each_patient_are_exchanged_within():
     found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000)
     assert found["difference"] == 1
     assert found["p_value"] == pytest.approx(2 / 32, abs=0.006)
+
+
+def test_patients_of_one_group_and_of_both():
+    """Two with scans in both groups, two in each alone: 2^2 exchanges within, 4 over 2 between."""
+    fp, group = np.array([4, 1, 3, 3, 5, 2, 0, 1]), np.array([1, 0, 1, 0, 1, 1, 0, 0])
+    table = scans([1] * 8, fp, [0] * 8, list("aabbcdef"))
+    gaps = []
+    for chosen, one, two in product(combinations(range(4, 8), 2), (0, 1), (0, 1)):
+        first = np.array([one, 1 - one, two, 1 - two, *(i in chosen for i in range(4, 8))], bool)
+        gaps.append(fp[first].mean() - fp[~first].mean())
+    names = pd.Series(np.where(group == 1, "A", "B"))
+    observed = fp[group == 1].mean() - fp[group == 0].mean()
+    found = hypotheses.compare_groups(table, names, metric="fp_scan", samples=20000)
+    assert found["difference"] == pytest.approx(observed)
+    expected = (np.abs(gaps) >= abs(observed) - 1e-9).mean()
+    assert found["p_value"] == pytest.approx(expected, abs=0.01)
+    assert found["p_least"] == 1 / 24
+    few = hypotheses.compare_groups(table, names, metric="fp_scan", samples=10)
+    assert few["p_least"] == 1 / 10
 
 
 def test_three_groups_are_refused():

@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cmbkit.evaluation.instances import MatchingError, from_mask, label_instances
+from cmbkit.evaluation.instances import MatchingError, from_labels, from_mask, label_instances
 from cmbkit.evaluation.matching import match, match_instances
 from cmbkit.volume import Volume, VolumeError
 
@@ -271,3 +271,11 @@ def test_images_match_on_their_own_grids(tmp_path):
 @pytest.mark.parametrize("function", [match, match_instances])
 def test_the_limit_is_that_of_the_thesis_where_none_is_given(function):
     assert signature(function).parameters["max_distance_mm"].default == 5.0
+
+
+def test_what_each_candidate_adds_when_the_threshold_falls_to_its_score():
+    """Two candidates beside one lesion: the surer one is the TP; the third finds the other."""
+    blobs = [[(1, 10, 10), (2, 31, 31)], [(1, 9, 9), (2, 11, 11), (3, 30, 30)]]
+    sides = [from_labels(grid(*each), np.eye(4), "side") for each in blobs]
+    found = match_instances(*sides, scores=[0.8, 0.9, 0.7]).dropna(subset="pred_id")
+    assert dict(zip(found["pred_id"], found["adds"], strict=True)) == {1: "FP", 2: "TP", 3: "TP"}

@@ -27,6 +27,8 @@ def test_patients_are_drawn_whole():
     weights = statistics.bootstrap_weights([0, 0, 1, 2], samples=200, seed=1)
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 1:].sum(axis=1) == 3).all()
+    assert statistics.bootstrap_weights([0], 2, 1).tolist() == [[1], [1]]
+    assert statistics.bootstrap_weights([], 2, 1).shape == (2, 0)
 
 
 def test_the_same_patient_name_in_two_sources_is_two_patients():
@@ -121,3 +123,18 @@ def test_intervals_of_sorting_scans():
     alone = statistics.classification_summary(table.head(1).assign(n_pred=5), 3, "at_least")
     assert np.isnan(alone["f1_low"]) and alone["f1_interval"] == "too few"
     assert np.isnan(alone["specificity"]) and alone["specificity_interval"] == ""
+
+
+@pytest.mark.parametrize(
+    ("positive", "recall", "specificity"), [("at_least", 6, 7), ("fewer_than", 7, 6)]
+)
+def test_a_scan_at_the_threshold_is_on_its_upper_side(positive, recall, specificity):
+    """Eight scans of 3 microbleeds and eight of 2: 6 and 7 are called so; threshold 3."""
+    table = pd.DataFrame({"dataset": "DOU", "patient": [f"p{i}" for i in range(16)]})
+    table = table.assign(n_gt=[3] * 8 + [2] * 8, n_pred=[3] * 6 + [2] * 2 + [3] + [2] * 7)
+    found = statistics.classification_summary(table, 3, positive)
+    assert found["n_positive"] == 8
+    for name, right in (("recall", recall), ("specificity", specificity)):
+        own = binomtest(right, 8).proportion_ci(method="wilson")
+        ends = found[f"{name}_low"], found[f"{name}_high"]
+        assert (found[name], *ends) == pytest.approx((right / 8, own.low, own.high))

@@ -1,7 +1,13 @@
 """Faults of every kind on a small study: after each, a rerun ends with the undisturbed tables.
 
-``make faults`` runs all of them, `tests/faults/test_faults.py` a few. A line per fault says what
-was done and what the rerun told; the exit code is 1 if a table, a leftover or a process was wrong.
+``make faults`` runs all of them, `tests/faults/test_faults.py` a few; some by their names:
+
+    .venv/bin/python tests/faults/faults.py damages at_stages        # without a network
+    .venv/bin/python tests/faults/faults.py scratch at_stages        # with one
+    .venv/bin/python tests/faults/faults.py noticed FOLDER           # of a cache, e.g. the demo's
+
+A line per fault says what was done and what the rerun told; the exit code is 1 if a table, a
+leftover or a process was wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("small_study.py")
@@ -35,6 +42,7 @@ IN_TRAINING = (
     "maps/scratch/*/*/provenance.json",
 )
 END_S = 30
+BINARY = (".gz", ".npz", ".h5", ".keras")
 
 
 def emptied(path: Path) -> None:
@@ -170,20 +178,22 @@ class Trial:
         alone = not leftovers(self.root) and ends(self.root)
         damaged = [line for line in told.splitlines() if "made anew" in line or "anew" in line]
         right = good and same and alone and len(damaged) >= lines
-        self.counts[kind, "identical" if right else "WRONG"] += 1
-        print(f"{kind}: {fault}: {'identical' if right else 'WRONG'}; {'; '.join(damaged[:1])}")
+        outcome = "identical" if right else "WRONG"
+        self.counts[kind, outcome] += 1
+        print(f"{kind}: {fault}: {outcome}", *damaged, sep="\n  ", flush=True)
         if not right:
             print(f"  exit {code}, same {same}, alone {alone}, stopped {good}\n{told[-2000:]}")
 
 
-def kills(trial: Trial, stages, number: signal.Signals) -> None:
-    for stage in stages:
-        trial.forget()
-        good = kill(trial.root, trial.models, stage=stage, number=number)
-        trial.rerun(f"{number.name} at a stage", stage, good)
+def at_stages(trial: Trial) -> None:
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        for stage in IN_TRAINING if trial.models else STAGES:
+            trial.forget()
+            good = kill(trial.root, trial.models, stage=stage, number=number)
+            trial.rerun(f"{number.name} at a stage", stage, good)
 
 
-def kills_at_random(trial: Trial, count: int) -> None:
+def at_random(trial: Trial, count: int = 10) -> None:
     chance = random.Random(0)
     for _ in range(count):
         trial.forget()
@@ -192,16 +202,91 @@ def kills_at_random(trial: Trial, count: int) -> None:
         trial.rerun("SIGKILL at any time", f"after {after:.1f} s", ended)
 
 
-def corruptions(trial: Trial, damages: tuple[Callable, ...] = DAMAGES) -> None:
-    for path in list(cached_files(trial.root)):
-        for damage in damages:
-            name = path.relative_to(trial.root / DERIVED)
+def rounds(root: Path) -> list[list[tuple[Path, Callable]]]:
+    """Every damage of every kind of file, in rounds that touch each result once at most."""
+    results: dict[str, list[Path]] = {}
+    for path in sorted((root / DERIVED).rglob("provenance.json")):
+        results.setdefault(path.relative_to(root / DERIVED).parts[0], []).append(path.parent)
+    made: list[list[tuple[Path, Callable]]] = []
+    for folders in results.values():
+        kinds = {p.name.partition("_")[2] or p.name: p for p in _files(folders[0])}
+        pairs = [(kind, damage) for kind in kinds for damage in damages_of(kinds[kind])]
+        for number, (kind, damage) in enumerate(pairs):
+            count, place = divmod(number, len(folders))
+            (path,) = (p for p in _files(folders[place]) if p.name.endswith(kind))
+            made += [[] for _ in range(count + 1 - len(made))]
+            made[count].append((path, damage))
+    return made
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def damages_of(path: Path) -> tuple[Callable, ...]:
+    """Rows are those of text."""
+    return tuple(d for d in DAMAGES if d is not row_dropped or path.suffix not in BINARY)
+
+
+def damages(trial: Trial) -> None:
+    params = trial.root / "params/small.yaml"  # a pool takes longer to start than one scan
+    params.write_text(params.read_text().replace("workers: 2", "workers: 1"))
+    for number, chosen in enumerate(rounds(trial.root)):
+        names = [f"{p.relative_to(trial.root / DERIVED)} {d.__name__}" for p, d in chosen]
+        for path, damage in chosen:
             damage(path)
-            trial.rerun("damaged file of the cache", f"{name} {damage.__name__}", lines=1)
+        trial.rerun(f"{len(chosen)} damaged files", f"round {number}", lines=len(chosen))
+        trial.counts["damaged file of the cache", "tried"] += len(chosen)
+        print(*names, sep="\n", flush=True)
 
 
-def full_disks(trial: Trial, limits=(2_000, 20_000, 100_000)) -> None:
-    for limit in limits:
+def notes(trial: Trial) -> None:
+    """What the cache and the gallery note beside their results: hashes, code, users, entries."""
+    derived, gallery = trial.root / DERIVED, trial.root / "figures/small"
+    for damage in DAMAGES:
+        found = [derived / ".code.json", derived / ".file_hashes.tsv"]
+        found += [*derived.rglob(".used/*"), *gallery.glob(".entries/*"), *gallery.glob("*.csv")]
+        for path in found:
+            damage(path)
+        trial.rerun("damaged notes beside results", f"{len(found)} files {damage.__name__}")
+
+
+def noticed(derived: Path) -> int:
+    """Damage every kind of file of a cache in a copy: how many are not noticed in a line?"""
+    seen, missed = set(), 0
+    for record in sorted(derived.rglob("provenance.json")):
+        step = record.relative_to(derived).parts[0]
+        for path in _files(record.parent):
+            kind = step, path.name.partition("_")[2] or path.name
+            if kind not in seen and seen.add(kind) is None:
+                for damage in damages_of(path):
+                    told = _told(record.parent, path, damage)
+                    missed += str(path.name) not in told
+                    print(*kind, damage.__name__, told, sep=" | ")
+    return missed
+
+
+def _told(folder: Path, path: Path, damage: Callable) -> str:
+    """What the cache says of a result of which one file is damaged."""
+    from cmbkit.running.provenance import Asked, read_record, require_undamaged
+
+    record = read_record(folder)
+    asked = Asked(**{field.name: record[field.name] for field in fields(Asked)})
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(shutil.copytree(folder, Path(place) / folder.name))
+        require_undamaged(copy, asked)
+        damage(copy / path.relative_to(folder))
+        try:
+            require_undamaged(copy, asked)
+        except (OSError, TypeError, ValueError) as error:  # as `Cache` does
+            return str(error).replace(f"{place}/", "")
+    return "not noticed"
+
+
+def full_disks(trial: Trial) -> None:
+    """A file may have 2 kB, 20 kB, or a byte less than the largest of the cache."""
+    largest = max(path.stat().st_size for path in (trial.root / DERIVED).rglob("*"))
+    for limit in (2_000, 20_000, largest - 1):
         trial.forget()
         code, _ = finish(trial.root, trial.models, limit=limit)
         trial.rerun("no room for a file", f"of {limit} bytes", code != 0)
@@ -214,18 +299,20 @@ def two_at_once(trial: Trial) -> None:
     trial.rerun("two runs at once", "all missing", (one.returncode, two.returncode) == (0, 0))
 
 
-def main() -> int:
+KINDS = (at_stages, at_random, full_disks, two_at_once, damages, notes)
+
+
+def main(words: list[str]) -> int:
     """All faults, without and with a network; how many of each kind ended identical."""
+    if words[:1] == ["noticed"]:
+        return int(noticed(Path(words[1])) > 0)
+    kinds = [each for each in KINDS if each.__name__ in words] or KINDS
     counts: Counter = Counter()
-    for models in ((), ("scratch",)):
+    for models in (("scratch",),) if "scratch" in words else ((),) if words else ((), ("scratch",)):
         with tempfile.TemporaryDirectory() as folder:
             trial = Trial(Path(folder), models, workers=2)
-            for number in (signal.SIGKILL, signal.SIGTERM):
-                kills(trial, IN_TRAINING if models else STAGES, number)
-            kills_at_random(trial, 10)
-            full_disks(trial)
-            two_at_once(trial)
-            corruptions(trial, (flipped, emptied) if models else DAMAGES)
+            for each in kinds:
+                each(trial)
             counts += trial.counts
     for (kind, outcome), count in sorted(counts.items()):
         print(f"{kind}: {count} {outcome}")
@@ -233,4 +320,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

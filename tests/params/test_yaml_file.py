@@ -20,6 +20,10 @@ GOOD = "profile: x\ncohort: {phantom_scans: {DOU: 1}}\n"
             "profile: x\ncohort: {bids: {MINE: a, MINE: b}}\n",
             "expected YAML, found: line 2, column 26: key 'MINE' for the second",
         ),
+        ("seed: 2024-99-99\n", "expected YAML, found: month must be in 1..12"),
+        ("seed: !!int ''\n", "expected YAML, found: string index out of range"),
+        ("[" * 3000, "expected YAML, found: maximum recursion depth"),
+        ("? [a]\n: b\n", "expected YAML, found: line 1, column 3: keys and values for a key"),
         (GOOD + "inference:\n", "inference: expected keys and values; found None"),
         (GOOD + "seed: 4294967296\n", "seed: Input should be less than 4294967296"),
         (

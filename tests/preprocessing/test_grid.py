@@ -164,6 +164,9 @@ def test_a_grid_by_edges_covers_the_field_of_view_without_a_rim():
     shape, affine = grid.standard_grid(source, 0.5, "edges")
     assert shape == (20, 20, 20) and affine[:3, 3] == pytest.approx(-0.25)
     assert (grid.resample_linear(source, shape, affine, fill=-9.0, rim=0.5).data == 1).all()
+    line = Volume(np.arange(4.0).reshape(4, 1, 1), np.eye(4))
+    found = grid.resample_linear(line, *grid.standard_grid(line, 0.5, "edges"), fill=-9.0, rim=0.5)
+    assert found.data[:, 0, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]  # held
 
 
 def test_boxes_are_those_of_each_label_in_either_memory_order():
@@ -176,3 +179,27 @@ def test_boxes_are_those_of_each_label_in_either_memory_order():
         assert boxes[7] == (slice(1, 3), slice(2, 5), slice(3, 4))
         assert boxes[2] == (slice(6, 7), slice(7, 8), slice(8, 9))
     assert not dict(grid.label_boxes(labels * 0))
+
+
+def test_the_box_of_all_labels_has_a_margin_and_ends_with_the_image():
+    labels = np.zeros((8, 8, 6), np.uint8)
+    assert grid.labels_box(labels, 0) == (slice(0, 1),) * 3
+    labels[3, 3, 1], labels[5, 6, 3] = 1, 2
+    assert grid.labels_box(labels, 0) == (slice(3, 6), slice(3, 7), slice(1, 4))
+    assert grid.labels_box(labels, 2) == (slice(1, 8), slice(1, 8), slice(0, 6))
+
+
+def test_padding_puts_the_image_in_the_middle_and_an_odd_voxel_at_the_end():
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = 10, 20, 30
+    shape, padded = grid.padded_grid((3, 4, 9), affine, 8)
+    assert shape == (8, 8, 9) and affine[0, 3] == 10
+    np.testing.assert_array_equal(padded[:3, 3], [6, 16, 30])
+    np.testing.assert_array_equal(padded[:3, :3], affine[:3, :3])
+
+
+def test_mark_voxel_stays_within_the_image_and_says_where_there_is_no_room():
+    labels = np.zeros((3, 3, 3), np.uint16)
+    assert grid.mark_voxel(labels, (-3.0, 9.0, 1.2), 5) == (0, 2, 1) and labels.sum() == 5
+    with pytest.raises(ValueError, match="label 7: expected a free voxel near"):
+        grid.mark_voxel(np.ones((2, 2, 2), int), (0, 0, 0), 7)

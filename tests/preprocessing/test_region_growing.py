@@ -237,3 +237,18 @@ def test_guard_keeps_a_ball_of_coarse_voxels_whole_and_cuts_a_leak(monkeypatch, 
 def test_a_leap_is_more_than_a_share_of_the_cap_and_than_one_voxel_has_neighbours():
     assert rg.largest_step(rg.size_cap(2 * 2 * 2.2, 5.0)) == 26
     assert rg.largest_step(2594) == pytest.approx(129.7)  # DOU: 5 % of the cap
+
+
+def test_only_what_the_seeds_reach_has_a_bottleneck():
+    """Five equal voxels in a line, the second one not allowed, the seed at the end."""
+    image, allowed = np.zeros((5, 1, 1)), np.ones((5, 1, 1), bool)
+    allowed[1] = False
+    steps = np.array([[-1, 0, 0], [1, 0, 0]])
+    reached, order = kernels.bottlenecks(image, allowed, np.array([[4, 0, 0]]), steps, False, 9)
+    assert reached.ravel().tolist() == [np.inf, np.inf, 0, 0, -1]
+    assert order.tolist() == [0, 0]
+
+
+def test_the_size_cap_is_a_sphere_and_at_least_a_voxel():
+    """4/3 pi 3^3 = 113.1 voxels of 1 mm^3."""
+    assert (rg.size_cap(1.0, 3.0), rg.size_cap(1e6, 3.0)) == (113, 1)

@@ -217,6 +217,15 @@ def test_bad_number_and_empty_folder_are_errors(tmp_path):
         write_index(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"kind": "table"}', b"\xff"])
+def test_a_damaged_entry_is_named(tmp_path, content):
+    path = tmp_path / ".entries" / "table_1.json"
+    path.parent.mkdir()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(GalleryError, match=r"table_1\.json: expected an entry of a table"):
+        write_index(tmp_path)
+
+
 def test_entry_is_plain_json(filled):
     entry = json.loads((filled.folder / ".entries" / "table_7_2.json").read_text())
     assert entry["number"] == "7.2" and entry["files"][0] == "table_7_2.csv"

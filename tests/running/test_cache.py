@@ -199,6 +199,10 @@ def edited(path):
     path.write_text(path.read_text().replace("t", "s", 1))
 
 
+def other_input(path):
+    path.write_text(path.read_text().replace('"a": 1', '"a": 2'))
+
+
 def no_text(path):
     path.write_bytes(b"\xff\xfe")
 
@@ -207,20 +211,39 @@ def no_record(path):
     path.write_text("{}")
 
 
-@pytest.mark.parametrize("damage", [emptied, cut, edited, no_text, no_record, Path.unlink])
-@pytest.mark.parametrize("name", ["provenance.json", "result.txt"])
+def no_files(path):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"files": []}))
+
+
+def no_hash(path):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"files": {"result.txt": 1}}))
+
+
+OF_ANY = [emptied, cut, edited, no_text, no_record, Path.unlink]
+OF_RECORD = [other_input, no_files, no_hash]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(("result.txt", damage) for damage in OF_ANY),
+        *(("provenance.json", damage) for damage in OF_ANY + OF_RECORD),
+    ],
+)
 def test_a_damaged_result_is_one_line_and_made_anew(tmp_path, capsys, damage, name):
     cache, calls = Cache(tmp_path), []
-    folder = ask(cache, {}, "first", calls)
+    folder = ask(cache, {"a": 1}, "first", calls)
     damage(folder / name)
     with cache.making_nothing() as lacks, pytest.raises(NotMade):
-        ask(cache, {})
+        ask(cache, {"a": 1})
     assert len(lacks) == 1 and not capsys.readouterr().err
-    assert ask(cache, {}, "second", calls) == folder and calls == ["first", "second"]
+    assert ask(cache, {"a": 1}, "second", calls) == folder and calls == ["first", "second"]
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and f"{folder / name}: expected" in told and "made anew" in told
     assert (
-        ask(cache, {}, "third", calls) == folder and (folder / "result.txt").read_text() == "second"
+        ask(cache, {"a": 1}, "third", calls) == folder
+        and (folder / "result.txt").read_text() == "second"
     )
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

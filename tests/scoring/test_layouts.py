@@ -154,9 +154,18 @@ def test_the_summary_of_a_run_names_its_tables(tmp_path, truth):
     summary.write_text(summary.read_text().replace('"n_lesions": 2', '"n_lesions": 3'))
     with pytest.raises(PairingError, match="expected 3 microbleeds, found 2"):
         list_files(summary)
-    summary.write_text("[]")
-    with pytest.raises(PairingError, match="expected a summary of CenSynCMB"):
-        list_files(summary)
+    run = '{"outputs": [{"sid": "a", "centroids": "b.csv", "n_lesions": Infinity}]}'
+    for damaged in ("[]", "[" * 3000, run):
+        summary.write_text(damaged)
+        with pytest.raises(PairingError, match="expected a summary of CenSynCMB"):
+            list_files(summary)
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"1": 2}', '{"1": {}}', '{"a": {"score": 1}}', "{"])
+def test_damaged_scores_of_boxes_are_one_line(tmp_path, text):
+    (tmp_path / "a_boxes.json").write_text(text)
+    with pytest.raises(ValueError, match=r"a_boxes\.json: expected scores of boxes, found"):
+        layouts.box_scores(tmp_path / "a_boxes.nii.gz")
 
 
 def test_a_grid_of_its_own_is_said(tmp_path, truth):
@@ -169,6 +178,9 @@ def test_a_grid_of_its_own_is_said(tmp_path, truth):
     census.write_text("Biomarker labels,Cluster size\n1,1\n")
     said = read_mask(path, labelled=True, grid=grid).remarks
     assert any("2 clusters, of other labels or sizes than the 1 in" in line for line in said)
+    census.write_text("Biomarker,Cluster size\n1,1\n")
+    with pytest.raises(ValueError, match=r"cmb_census\.csv: expected columns Biomarker labels"):
+        read_mask(path, labelled=True, grid=grid)
     with pytest.raises(VolumeError, match="expected shape"):  # a plain mask must fit
         read_mask(image([], shape=(9, 9, 9)).write(tmp_path / "plain.nii.gz"), grid=grid)
 

@@ -61,7 +61,7 @@ def test_points_of_slicer_and_excel(tmp_path):
     ],
 )
 def test_lists_of_other_programs_that_cannot_be_used(tmp_path, name, text, said):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(AnnotationError, match=said):
         read_points(tmp_path / name)
 

@@ -35,6 +35,13 @@ def test_which_tiles_hold_brain():
     brain[5, 1, 1] = 1
     starts = tile_starts(brain.shape, (4, 4, 4), 0)
     assert holds_any(brain, starts, (4, 4, 4)).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=1).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=2).tolist() == [True, True]
+    next_to_it = np.roll(brain, -1, axis=0)  # in voxel 4
+    assert holds_any(next_to_it, starts, (4, 4, 4)).tolist() == [False, True]
+    first = np.roll(brain, -4, axis=0)  # in voxel 1
+    assert holds_any(first, starts, (4, 4, 4), margin=2).tolist() == [True, False]
+    assert holds_any(first, starts, (4, 4, 4), margin=3).tolist() == [True, True]
 
 
 def test_gaussian_weights_are_even_and_greatest_in_the_middle():
@@ -43,3 +50,10 @@ def test_gaussian_weights_are_even_and_greatest_in_the_middle():
     assert weights.max() == weights[3, 3, 3] and weights.min() == np.float32(1e-3)
     ratio = weights[3, 3, 1] / weights[3, 3, 3]  # 2.5 and 0.5 voxels away, sigma 1 voxel
     assert ratio == pytest.approx(np.exp(-(2.5**2 - 0.5**2) / 2), rel=1e-5)
+    longer = gaussian_weights((8, 16, 24))  # sigma 1, 2 and 3 voxels
+    assert longer.shape == (8, 16, 24)
+    for axis, sigma in enumerate((1, 2, 3)):
+        line = np.moveaxis(longer, axis, 0)[4 * sigma - 1 : 4 * sigma + 2]
+        away = line.reshape(3, -1).max(axis=1)  # half a voxel twice, then one and a half
+        assert away[0] == away[1]
+        assert away[2] / away[1] == pytest.approx(np.exp(-(1.5**2 - 0.5**2) / 2 / sigma**2))
