@@ -91,7 +91,7 @@ def studies(scans: Path, otherworld: Path | None) -> dict[str, Study]:
         for model in ("contrast", "physical")
     }
     if otherworld:
-        names = ("DOU", "VALDO")
+        names = ["DOU", "VALDO"]
         roots = {name: str((otherworld / name).resolve()) for name in names}
         cohort = {"datasets": names, "roots": roots, "splits": dict.fromkeys(names, "test")}
         found["otherworld"] = Study(**{**values, "cohort": cohort})

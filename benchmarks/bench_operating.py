@@ -49,34 +49,37 @@ def finder(name: str):
     return partial(predict_standard, predictor), predictor.params
 
 
-def predict(found_in, params, scans, folder: Path) -> None:
-    """Write map and candidates of every scan into ``folder``."""
-    for scan in scans:
+def predict(found_in, params, scans, root: Path) -> list[tuple]:
+    """Each scan with a folder of its own below ``root`` that holds its map and candidates."""
+    placed = [(scan, root / str(number)) for number, scan in enumerate(scans)]
+    for scan, folder in placed:
+        folder.mkdir()
         image, logits = found_in(scan)
         write_logits(map_file(folder, scan), image, logits)
         found = candidates(logits, scan.labels().data, image.spacing, params)
         write_candidates(folder, scan, image, *found)
+    return placed
 
 
-def summed(folder: Path, params, scans, pairs, evaluation) -> pd.DataFrame:
+def summed(placed, params, pairs, evaluation) -> pd.DataFrame:
     """Counts and rates over predicted scans, one row per pair of threshold and smallest size."""
     base = params.model_dump()
     variants = [
         Inference.model_validate({**base, "threshold": threshold, "minimum_voxels": size})
         for threshold, size in pairs
     ]
-    total = sum(scan_counts(scan, folder, variants, evaluation) for scan in scans)
+    total = sum(scan_counts(*one, variants, evaluation) for one in placed)
     keys = pd.DataFrame(pairs, columns=["threshold", "minimum_voxels"])
     return keys.join(per_scan(total))
 
 
-def settle(name: str, found: pd.DataFrame, folder: Path, scans, evaluation) -> Calibration:
+def settle(name: str, found: pd.DataFrame, placed, evaluation) -> Calibration:
     """Write the best pair and the calibration on predicted scans into a folder of weights."""
     path, described = describe_weights(name)
     best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
     pair = {"threshold": float(best["threshold"]), "minimum_voxels": int(best["minimum_voxels"])}
     params = Inference.model_validate({**described.inference.model_dump(), **pair})
-    calibration = fit(pd.concat(calls(s, folder, lowered(params), evaluation) for s in scans))
+    calibration = fit(pd.concat(calls(*one, lowered(params), evaluation) for one in placed))
     assert calibration, "too few candidates to calibrate scores on"
     described = described.model_copy(update={"inference": params, "calibration": calibration})
     text = json.dumps(described.model_dump(mode="json"), indent=1)
@@ -124,10 +127,10 @@ def main() -> None:
     for name in options.weights:
         found_in, params = finder(name)
         with tempfile.TemporaryDirectory() as folder:
-            predict(found_in, params, scans, Path(folder))
-            found[name] = summed(Path(folder), params, scans, pairs, study.params.evaluation)
+            placed = predict(found_in, params, scans, Path(folder))
+            found[name] = summed(placed, params, pairs, study.params.evaluation)
             if options.settle:
-                settled = settle(name, found[name], Path(folder), scans, study.params.evaluation)
+                settled = settle(name, found[name], placed, study.params.evaluation)
                 made.append(f"Calibration of {Path(name).name}: {settled}\n")
     sections = [section(name, table) for name, table in found.items()]
     networks = [table for name, table in found.items() if name != BASELINE]
