@@ -18,7 +18,7 @@ from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
-from cmbkit.reporting.gallery_page import REQUIRED, order, page
+from cmbkit.reporting.gallery_page import order, page
 from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
@@ -248,24 +248,18 @@ def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
     return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
 
 
-def missing(folder) -> list[tuple[str, str]]:
-    """Return (kind, number) of the thesis's tables and figures that a folder lacks."""
-    found = {(entry["kind"], entry["number"]) for entry in read_entries(folder)}
-    return [item for item in REQUIRED if item not in found]
-
-
 def read_entries(folder) -> list[dict]:
     """Entries of a gallery in the thesis's order: chapters, in each tables and then figures."""
     entries = []
     for path in (Path(folder) / ".entries").glob("*.json"):
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
+            if entry["kind"] != "figure" and "html" not in entry:
+                raise LookupError("html")
             entries.append((order(entry["kind"], entry["number"]), entry))
         except (ValueError, LookupError, TypeError) as error:
-            raise GalleryError(
-                f"{path}: expected an entry of a table or figure, found: {error!r}; run its "
-                "notebook again, or delete the file"
-            ) from None
+            what = f"{path}: expected an entry of a table or figure, found: {error!r}"
+            raise GalleryError(f"{what}; run its notebook again, or delete the file") from None
     return [entry for _, entry in sorted(entries, key=itemgetter(0))]
 
 
@@ -278,6 +272,8 @@ def write_index(folder, notebooks=None, executed=None) -> Path:
     notebooks : path-like, optional
         Folder of the notebooks that made them: the page links their cells, and says of what code
         was changed since.
+    executed : path-like, optional
+        Folder of their executed copies, of which pages are made; default: ``notebooks``.
 
     Returns
     -------
@@ -288,13 +284,7 @@ def write_index(folder, notebooks=None, executed=None) -> Path:
     entries = read_entries(folder)
     if not entries:
         raise GalleryError(f"{folder}: expected entries of tables and figures, found none")
-    old = [e for e in entries if e["kind"] != "figure" and "html" not in e]
-    if old:
-        raise GalleryError(
-            f"{folder}: expected entries of this version, found {old[0]['kind']} "
-            f"{old[0]['number']} of an older one; run its notebook again, or delete the folder"
-        )
-    path, now, books, pages = folder / "index.html", {}, "", {}
+    now, books, pages = {}, "", {}
     if notebooks:
         now = origins(notebooks)
         books = Path(os.path.relpath(notebooks, folder)).as_posix()
@@ -303,5 +293,6 @@ def write_index(folder, notebooks=None, executed=None) -> Path:
         origin = now.get((entry["kind"], entry["number"]))
         made_by = entry.get("origin", {}).get("code")
         entry["stale"] = bool(made_by and notebooks) and (not origin or origin.code != made_by)
-    write_whole(path, page(entries, missing(folder), books, pages))
+    path = folder / "index.html"
+    write_whole(path, page(entries, books, pages))
     return path

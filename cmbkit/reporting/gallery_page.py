@@ -49,9 +49,14 @@ def order(kind: str, number: str):
     return place, re.sub(r"\d.*", "", chapter), later, digits, str(number), kind != "table"
 
 
+def missing(entries) -> list[tuple[str, str]]:
+    """Return (kind, number) of the thesis's tables and figures that are not among the entries."""
+    found = {(entry["kind"], entry["number"]) for entry in entries}
+    return [item for item in REQUIRED if item not in found]
+
+
 def page(
     entries: list[dict],
-    missing: list[tuple[str, str]],
     notebooks: str = "",
     pages: Mapping[str, str] | None = None,
 ) -> str:
@@ -61,8 +66,6 @@ def page(
     ----------
     entries : list of dict
         In the order in which they are shown.
-    missing : list of (kind, number)
-        What the thesis has and this folder lacks.
     notebooks : str
         Their folder seen from the page's; empty where there is none to link.
     pages : mapping, optional
@@ -75,7 +78,7 @@ def page(
         notes=sorted({entry["note"] for entry in entries if entry["note"]}),
         synthetic=any(entry["synthetic"] for entry in entries),
         label=SYNTHETIC_LABEL,
-        missing=missing,
+        missing=missing(entries),
         others=_of_other_settings(entries),
         stale=[_name(entry) for entry in entries if entry.get("stale")],
         notebooks=notebooks,
