@@ -1,5 +1,6 @@
 """The brain mask and the parcellation laid over a scan, and a scan to turn pages in (nilearn)."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -82,11 +83,16 @@ def interactive_view(image: Volume, mask: Volume):
 
     shown = image.with_data((mask.data > 0).astype(np.float32))
     low, high = window_of(image.data)
-    return plotting.view_img(
+    view = plotting.view_img(
         shown.to_nifti(), bg_img=image.with_data(np.clip(image.data, low, high)).to_nifti(),
         threshold=0.5, cmap=ListedColormap([ROLE_COLOURS["annotated"]] * 256), symmetric_cmap=False,
         resampling_interpolation="nearest", black_bg=True, colorbar=False, dim=0, opacity=0.6,
     )  # fmt: skip
+    view.html = _DRAWN.sub("", view.html)  # nilearn draws a name for each view it makes
+    return view
+
+
+_DRAWN = re.compile(r"-[0-9a-f]{32}\b")
 
 
 def _cropped(volume: Volume, box) -> Volume:

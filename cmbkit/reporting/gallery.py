@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from html import escape
-from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +17,8 @@ from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
-from cmbkit.reporting.gallery_page import order, page
+from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
+from cmbkit.reporting.gallery_page import page
 from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
@@ -26,6 +26,7 @@ from cmbkit.reporting.made_with import MadeWith
 from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
 from cmbkit.reporting.rendered import write_pages
+from cmbkit.running.file_hashes import file_hash
 
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
@@ -37,10 +38,6 @@ FIGURE_TEX = """\\begin{{figure}}
 \\label{{fig:{label}}}
 \\end{{figure}}
 """
-
-
-class GalleryError(ValueError):
-    """A number or a folder that the gallery cannot use."""
 
 
 class Gallery:
@@ -81,7 +78,7 @@ class Gallery:
         self.made_with = made_with
         self.legends = legends or {}
         self.origins = origins or {}
-        (self.folder / ".entries").mkdir(parents=True, exist_ok=True)
+        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
 
     def figure(
         self,
@@ -219,11 +216,11 @@ class Gallery:
             "commit": self.made_with.commit if self.made_with else "",
             "inputs": self.made_with.inputs(kind, number) if self.made_with else {},
             "origin": _told(self.origins.get((kind, str(number)))),
+            "content": {name: file_hash(self.folder / name) for name in files},
             **shown,
         }
         name = f"{kind}_{str(number).replace('.', '_')}.json"
-        text = json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        write_whole(self.folder / ".entries" / name, text)
+        write_entry(self.folder / FOLDER / name, entry)
 
 
 def _told(origin: Origin | None) -> dict:
@@ -246,21 +243,6 @@ def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
     if synthetic and "cohort" not in table.columns:
         table = table.assign(cohort=SYNTHETIC_LABEL)
     return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
-
-
-def read_entries(folder) -> list[dict]:
-    """Entries of a gallery in the thesis's order: chapters, in each tables and then figures."""
-    entries = []
-    for path in (Path(folder) / ".entries").glob("*.json"):
-        try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
-            if entry["kind"] != "figure" and "html" not in entry:
-                raise LookupError("html")
-            entries.append((order(entry["kind"], entry["number"]), entry))
-        except (ValueError, LookupError, TypeError) as error:
-            what = f"{path}: expected an entry of a table or figure, found: {error!r}"
-            raise GalleryError(f"{what}; run its notebook again, or delete the file") from None
-    return [entry for _, entry in sorted(entries, key=itemgetter(0))]
 
 
 def write_index(folder, notebooks=None, executed=None) -> Path:

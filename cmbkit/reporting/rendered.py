@@ -93,6 +93,8 @@ def write_pages(notebooks, folder) -> dict[str, str]:
         book = read(path, as_version=4)
         _show_stored(book, Path(folder))
         linked(book, path.name, items, '<a id="{}"></a>', _to_page)
+        for number, cell in enumerate(book.cells):
+            cell.id = f"{number}"  # new cells have random names
         html, _ = exporter.from_notebook_node(book)
         pages[path.name] = f"{PAGES}/{path.stem}.html"
         page = render("notebook.html", title=path.stem, html=html, code_style=style)

@@ -55,6 +55,7 @@ def test_other_grid_and_empty_mask_are_errors(scan):
 
 def test_interactive_view_is_a_page_of_its_own(scan, tmp_path):
     view = overlays.interactive_view(scan[0], scan[1])
+    assert view.html == overlays.interactive_view(scan[0], scan[1]).html
     view.save_as_html(tmp_path / "scan.html")
     page = (tmp_path / "scan.html").read_text()
     assert "brainsprite" in page and "http://" not in page.split("</script>")[-1]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -9,11 +11,13 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from cmbkit.params import read_parameters
 from cmbkit.plotting.canvas import is_labelled, label_synthetic, new_figure
 from cmbkit.reporting.gallery import Gallery, GalleryError, csv_text, read_entries, write_index
 from cmbkit.reporting.gallery_page import REQUIRED, missing
 from cmbkit.reporting.layout import Column, laid_out
 from cmbkit.reporting.legends import LegendError
+from cmbkit.reporting.made_with import MadeWith
 from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pictures import png_bytes
 
@@ -273,6 +277,20 @@ def test_the_page_names_what_other_settings_made(filled):
         path.write_text(json.dumps(entry | {"settings": "", "inputs": inputs | other}))
     page = write_index(filled.folder).read_text()
     assert f"{told}Table 7.2." in page and "<dt>Raw scans</dt><dd><code>one</code></dd>" in page
+
+
+def test_an_item_that_comes_out_the_same_keeps_the_commit_that_made_it(tmp_path):
+    def made(commit, value):
+        gallery.made_with = replace(made_with, commit=commit)
+        gallery.table("S3", pd.DataFrame({"a": [value]}), "Rules")
+        return read_entries(tmp_path)[0]["commit"]
+
+    params = read_parameters(Path(__file__).parents[2] / "params/demo.yaml")
+    made_with = MadeWith(params, params, dict)
+    gallery = Gallery(tmp_path, "demo", synthetic=False)
+    assert [made("one", 1), made("two", 1), made("three", 2)] == ["one", "one", "three"]
+    (tmp_path / ".entries/table_S3.json").write_text("{")
+    assert made("four", 2) == "four"
 
 
 def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
