@@ -197,7 +197,7 @@ def afroc(matches, scans, weights=None, *, weighted: bool = True, all_scans: boo
     return divide(top, (weights @ normal) * (weights @ lesions))
 
 
-def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.DataFrame:
     """One number for a curve, each with jackknife and bootstrap intervals over patients.
 
     Returns

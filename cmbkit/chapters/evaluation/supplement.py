@@ -6,6 +6,7 @@ from cmbkit.chapters.detection import (
     BY_KEYS,
     COUNTS,
     DATASET,
+    INTERVAL,
     KEYS,
     MODEL,
     POOLED,
@@ -14,11 +15,23 @@ from cmbkit.chapters.detection import (
 )
 from cmbkit.evaluation.coverage import coverage
 from cmbkit.evaluation.curves import MERIT, figures_of_merit
+from cmbkit.evaluation.hypotheses import compare_models, holm
 from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
+from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import Column, laid_out
 
+SAID = {
+    "pooled_precision": "Precision, all CMBs",
+    "pooled_recall": "Recall, all CMBs",
+    "pooled_f1": "F1, all CMBs",
+    "fp_scan": "FP per scan",
+    "scan_f1": "F1, mean over scans",
+    "scan_f1_star": "F1*, of means over scans",
+    "pooled_dice_tp": "Dice of true positives",
+}
+"""What Table S45 compares."""
 RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
 
 
@@ -156,8 +169,55 @@ def table_s41(
         Column("value", "Value, jackknife", 3),
         Column("bootstrap", "Bootstrap"),
     ]
-    note = "Matched anew at every threshold [95 % interval, patients as units]."
+    note = (
+        "Matched anew at every threshold [95 % interval, patients as units]. Bootstrap: "
+        "percentiles, which hold the truth too rarely with so few patients (Table S40)."
+    )
     return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
+
+
+def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+    """The second network against the first on the same scans of each dataset.
+
+    ``scans``: scan rows of the trained networks (as for `table_7_2`). ``seed``: of permutations.
+
+    Returns
+    -------
+    DataFrame
+        dataset, metric and the columns of `hypotheses.compare_models`, ``difference`` (second less
+        first) with its parts; p_holm is over all rows. Empty with one network.
+    """
+    names, rows = list(dict.fromkeys(in_order(scans, **BY_KEYS)["model"])), []
+    for dataset, group in in_order(scans, **BY_KEYS).groupby("dataset", sort=False):
+        sides = [group[group["model"] == name] for name in names[1::-1]]
+        if len(sides) == 2:
+            how = {"seed": seed, "nan_rule": params.nan_rule}
+            found = compare_models(*sides, metrics=tuple(SAID), **how)
+            rows.append(found.rename_axis("metric").reset_index().assign(dataset=dataset))
+    if not rows:
+        note = "One network in this run: nothing to compare."
+        return laid_out(pd.DataFrame(columns=["dataset", "metric"]), [DATASET], note=note)
+    table = pd.concat(rows, ignore_index=True)
+    ends = {end: f"difference_{end}" for end in ("low", "high", "interval")}
+    table = table.assign(p_holm=holm(table["p_value"])).rename(columns=ends)
+    shown = [MODEL_NAMES.get(name, name) for name in names[1::-1]]
+    columns = [
+        DATASET,
+        Column("metric", "Metric", names=SAID),
+        *(Column("first", shown[0], 3), Column("second", shown[1], 3)),
+        Column("difference", "Difference", 3),
+        Column("n_patients", "Patients"),
+        *(Column("p_value", "p", 4, shows="p"), Column("p_holm", "p (Holm)", 4, shows="p")),
+        Column("p_least", "p, least", 4, shows="p"),
+    ]
+    tested, least = int(table["p_value"].notna().sum()), table["p_least"].min()
+    note = (
+        f"Difference: {shown[0]} - {shown[1]} {INTERVAL}. p: paired permutation test, the two "
+        "networks' results of a patient are exchanged; corrected after Holm for all "
+        f"{tested} tests of this table. Least: the smallest p that so many patients allow; after "
+        f"Holm no p of this table can be below {least * tested:.2g}."
+    )
+    return laid_out(table, columns, note=note)
 
 
 def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
