@@ -27,8 +27,10 @@ EXPECTED = {
     "fp_scan": 1.6,
     "pooled_fp_cmb": 2.0,
     "scan_fp_cmb": 1.6,
+    "merit": 0.6,
 }
-"""Expected design effects. Means: what SD^2 / (p (1 - p)) is in the thesis's Table 7.2."""
+"""Expected design effects. Means: what SD^2 / (p (1 - p)) is in the thesis's Table 7.2; merit: a
+figure of merit of curves (`curves.figures_of_merit`)."""
 WEIGHT = 3.0
 """Patients that an expected design effect counts for."""
 SAME_PATIENTS = 0.5
@@ -98,12 +100,13 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
     Parameters
     ----------
     name : str
-        As in `metrics.aggregate`; decides between a share, a mean and a rate.
+        As in `metrics.aggregate`, or "merit"; decides between a share, a mean and a rate.
     value : array-like, shape (...)
     without : array-like, shape (..., patients)
         The metric of all patients but one.
     units : array-like, shape (..., patients)
-        What each contributes to its denominator: microbleeds, calls, scans; 0 where nothing.
+        What each contributes to its denominator: microbleeds, calls, scans; 0 where nothing. Less
+        than 1 each: fewer count than there are, as many as their sum.
 
     Returns
     -------
@@ -126,7 +129,8 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
     total, inside = units.sum(-1), units > 0
     size = _ratio((units**2).sum(-1), total)
     changes, variance = _jackknife(without, inside)
-    freedom = np.maximum(_ratio(total, size) - 1, 0)
+    count = np.fmin(inside.sum(-1), np.round(total, 6))
+    freedom = np.maximum(np.fmin(_ratio(total, size), count) - 1, 0)
     if name in RATES:
         evenness = 3 * _ratio((changes**2).sum(-1) ** 2, (changes**4).sum(-1))
         freedom = np.fmax(np.fmin(freedom, evenness - 1), 0)
@@ -146,7 +150,7 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
         plain = wilson(value * total, total)
         low, high = (np.where(single, p, end) for p, end in zip(plain, (low, high), strict=True))
         method = np.where(single, INDEPENDENT, method)
-    few = inside.sum(-1) < FEWEST_PATIENTS
+    few = count < FEWEST_PATIENTS
     method = np.where(np.isfinite(value), np.where(few, TOO_FEW, method), "")
     low, high = (np.where(few | ~np.isfinite(value), np.nan, end) for end in (low, high))
     return low, high, method
