@@ -21,6 +21,8 @@ from cmbkit.evaluation.intervals import TOO_FEW, difference_interval, interval
 from cmbkit.evaluation.metrics import divide, harmonic_mean
 
 SEED, COHORTS, SAMPLES = 2024, 2000, 1000
+OF_CURVES = 500
+"""Cohorts for figures of merit, one by one."""
 SIZES = (3, 5, 8, 20, 50)
 DETECTORS = {"demo": (0.5, 0.6), "thesis": (0.7, 0.6), "good": (0.9, 0.2)}
 """Recall, and false positives per scan."""
@@ -203,11 +205,11 @@ def study_of_merit() -> pd.DataFrame:
         truth = pd.DataFrame([{k: v[0] for k, v in each.items()} for each in whole]).mean()
         for n in SIZES:
             weights = np.vstack([np.ones(n), 1 - np.eye(n)])
-            made = [merits(rng, n, shift, weights, all_scans) for _ in range(COHORTS)]
+            made = [merits(rng, n, shift, weights, all_scans) for _ in range(OF_CURVES)]
             smaller = np.array([side for _, side in made])
             for name in truth.index:
                 each = np.stack([found[name] for found, _ in made])
-                count = smaller if name.endswith("afroc") else np.full(COHORTS, n)
+                count = smaller if name.endswith("afroc") else np.full(OF_CURVES, n)
                 units = np.repeat(count[:, None] / n, n, axis=1)
                 ends = interval("merit", each[:, 0], each[:, 1:], units)
                 about = {"detector": detector, "patients": n}
@@ -231,7 +233,8 @@ def write(table: pd.DataFrame) -> None:
         dropna=False,
     )
     lines = [
-        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each; package / percentile "
+        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
+        "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
         "bootstrap, per cent; a dash: too few, or no bootstrap.\n",
         "| metric | detector | " + " | ".join(f"n = {n}" for n in SIZES) + " |",
         "|---" * (2 + len(SIZES)) + "|",

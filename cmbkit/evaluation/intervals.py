@@ -42,7 +42,7 @@ TOO_FEW, NO_SPREAD = "too few", "no spread"
 METHODS = {
     INDEPENDENT: "Wilson's, one count per patient",
     CLUSTERED: "Wilson's with a design effect, patients as clusters",
-    MEAN: "Wilson's with the variance of the patients' means and Student's t",
+    MEAN: "Wilson's with the jackknife's variance over patients and Student's t",
     RATE: "Poisson score with a design effect",
     DIFFERENCE: "Student's t, jackknife variance drawn towards an expected one",
     JACKKNIFE: "jackknife over patients, Student's t",

@@ -138,6 +138,7 @@ def table_s40() -> pd.DataFrame:
     note = (
         "2,000 cohorts each of three simulated detectors; case by case: "
         "benchmarks/interval_coverage.md. The expected design effects were set on these detectors. "
+        "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
     return laid_out(table, columns, note=note)
@@ -166,12 +167,13 @@ def table_s41(
         MODEL,
         Column("n_scans", "Scans"),
         Column("figure", "Figure of merit", names=MERIT),
-        Column("value", "Value, jackknife", 3),
+        Column("value", "Value", 3),
         Column("bootstrap", "Bootstrap"),
     ]
     note = (
-        "Matched anew at every threshold [95 % interval, patients as units]. Bootstrap: "
-        "percentiles, which hold the truth too rarely with so few patients (Table S40)."
+        f"Matched anew at every threshold {INTERVAL}; AFROC and wAFROC: as many patients count as "
+        "the smaller group has, with or without CMBs. Bootstrap: percentiles, which hold the truth "
+        "too rarely with so few patients (Table S40)."
     )
     return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
 
