@@ -157,7 +157,8 @@ def counted(scores, true, weights) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-scores, kind="stable")
     scores, true, weights = scores[order], true[order], weights[:, order]
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
-    return tuple(np.cumsum(weights * kind, axis=1)[:, last] for kind in (true, ~true))
+    hits, extra = (np.cumsum(weights * kind, axis=1)[:, last] for kind in (true, ~true))
+    return hits, extra
 
 
 def reached(hits, extra, n_gt, n_scans, levels=FROC_LEVELS) -> np.ndarray:
