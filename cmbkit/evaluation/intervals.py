@@ -13,7 +13,7 @@ from scipy.stats import chi2, norm, t
 FEWEST_PATIENTS = 6
 """Patients who contribute; with fewer there is no interval."""
 FEWEST_FOR_RATES = 10
-"""Patients for an interval of a difference of rates."""
+"""Patients for an interval of a difference of rates, or of precisions."""
 ALIKE = 0.08
 """Expected correlation of two microbleeds of one patient, found or not."""
 EXPECTED = {
@@ -21,9 +21,9 @@ EXPECTED = {
     "scan_recall": 0.6,
     "scan_f1": 0.35,
     "scan_f1_star": 0.35,
-    "scan_dice_tp": 0.2,
+    "scan_dice_tp": 0.13,
     "scan_dice": 0.2,
-    "pooled_dice_tp": 0.5,
+    "pooled_dice_tp": 0.45,
     "fp_scan": 1.6,
     "pooled_fp_cmb": 2.0,
     "scan_fp_cmb": 1.6,
@@ -33,8 +33,10 @@ EXPECTED = {
 figure of merit of curves (`curves.figures_of_merit`)."""
 WEIGHT = 3.0
 """Patients that an expected design effect counts for."""
-SAME_PATIENTS = 0.5
-"""Expected correlation of two detectors on the same patients."""
+SAME_PATIENTS = {"pooled_precision": 0.75, "pooled_dice_tp": 0.0}
+"""Expected correlation of two detectors on the same patients, `ALIKE_OTHERWISE` of others: they
+take the same mimics for microbleeds, and outline differently."""
+ALIKE_OTHERWISE = 0.5
 RATES = ("fp_scan", "pooled_fp_cmb", "scan_fp_cmb")
 INDEPENDENT, CLUSTERED, MEAN, RATE = "Wilson", "Wilson, clustered", "Wilson, mean", "score, rate"
 DIFFERENCE, JACKKNIFE = "t, drawn", "jackknife, t"
@@ -178,10 +180,11 @@ def difference_interval(name: str, first: tuple, second: tuple) -> tuple:
     reach = [
         np.where(np.minimum(*side) > 0, np.minimum(*side), np.maximum(*side)) for side in sides
     ]
-    expected = (reach[0] ** 2 + reach[1] ** 2) / norm.ppf(0.975) ** 2 * (1 - SAME_PATIENTS)
+    expected = (reach[0] ** 2 + reach[1] ** 2) / norm.ppf(0.975) ** 2
+    expected = expected * (1 - SAME_PATIENTS.get(name, ALIKE_OTHERWISE))
     variance = (WEIGHT * expected + freedom * variance) / (WEIGHT + freedom)
     half = t.ppf(0.975, WEIGHT + freedom) * np.sqrt(variance)
-    sparse = name in RATES and inside.sum(-1) < FEWEST_FOR_RATES
+    sparse = name in (*RATES, "pooled_precision") and inside.sum(-1) < FEWEST_FOR_RATES
     few, none = (method == TOO_FEW) | (other == TOO_FEW) | sparse, (method == "") | (other == "")
     low, high = (np.where(few, np.nan, value + end) for end in (-half, half))
     return low, high, np.where(few, TOO_FEW, np.where(none, "", DIFFERENCE))

@@ -1,5 +1,6 @@
 """Tables beyond the thesis: other grid, operating points, baseline, the real scan."""
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.chapters.detection import (
@@ -119,15 +120,23 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
 def table_s40() -> pd.DataFrame:
     """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`).
 
-    One row per number of patients: patients, cases (of a metric and a detector); the least and the
-    most over them of coverage and bootstrap, the most of too_few and bootstrap_zero_width (%).
+    One row per number of patients, for rates, means and their differences, and for figures of merit
+    of curves: of, patients, cases (of a metric and a detector); the least and the most over them of
+    coverage (where half of the cohorts or more have an interval) and bootstrap, the most of too_few
+    and bootstrap_zero_width (%).
     """
-    cases = coverage().groupby("patients")
+    table = coverage()
+    table["of"] = np.where(table["metric"].isin(MERIT), "curves", "rates")
+    table["coverage"] = table["coverage"].where(table["too_few"] <= 50)
+    cases = table.groupby(["of", "patients"])
     both = cases[["coverage", "bootstrap"]]
     ends = both.min().add_suffix("_low").join(both.max().add_suffix("_high"))
     most = cases[["too_few", "bootstrap_zero_width"]].max()
     table = ends.join(most).join(cases.size().rename("cases")).reset_index()
+    table = in_order(table, of=("rates", "curves"))
+    names = {"rates": "rates, means, differences", "curves": "figures of merit of curves"}
     columns = [
+        Column("of", "Intervals of", names=names),
         Column("patients", "Patients"),
         Column("cases", "Metrics x detectors"),
         Column("coverage", "Coverage (%)", 1, shows="range"),
@@ -136,8 +145,9 @@ def table_s40() -> pd.DataFrame:
         Column("bootstrap_zero_width", "Of zero width, at most (%)", 1),
     ]
     note = (
-        "2,000 cohorts each of three simulated detectors; case by case: "
-        "benchmarks/interval_coverage.md. The expected design effects were set on these detectors. "
+        "2,000 cohorts each of three simulated detectors (500 for curves); coverage of cases in "
+        "which half of the cohorts have an interval; case by case: benchmarks/interval_coverage.md; "
+        "bootstrap: of 39 cases. The expected design effects were set on these detectors. "
         "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
