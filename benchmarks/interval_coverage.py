@@ -235,8 +235,8 @@ def write(table: pd.DataFrame) -> None:
     lines = [
         f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
         "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
-        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no interval "
-        "(scans_ and Dice at n = 8, AFROC at n = 20) the others are few: coverage.csv, too_few.\n",
+        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
+        "interval (scans_ and Dice at n = 8, AFROC at n = 20) the others are few: coverage.csv.\n",
         "| metric | detector | " + " | ".join(f"n = {n}" for n in SIZES) + " |",
         "|---" * (2 + len(SIZES)) + "|",
     ]

@@ -146,7 +146,7 @@ def table_s40() -> pd.DataFrame:
     ]
     note = (
         "2,000 cohorts each of three simulated detectors (500 for curves); coverage of cases in "
-        "which half of the cohorts have an interval; case by case: benchmarks/interval_coverage.md; "
+        "which half of the cohorts have an interval (all: benchmarks/interval_coverage.md); "
         "bootstrap: of 39 cases. The expected design effects were set on these detectors. "
         "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
