@@ -1,11 +1,14 @@
 """How often the package's 95 % intervals hold the truth, beside the percentile bootstrap's.
 
-    python benchmarks/interval_coverage.py    # a minute; also makes evaluation/coverage.csv
+    python benchmarks/interval_coverage.py    # two minutes; also makes evaluation/coverage.csv
 
 Three detectors on simulated cohorts: a fifth of the patients has no microbleed, the others one and
 more (negative binomial, a few have dozens); a patient's microbleeds share a chance of being found
 (beta, correlation `ALIKE`); false positives are negative binomial. Truth: the same averages
-of 400,000 patients. All cohorts of one size are computed at once.
+of 400,000 patients. All cohorts of one size are computed at once. Without the bootstrap: other
+differences, Dice (beta), ``scans_`` (patients sorted by `MANY` microbleeds or more), and figures of
+merit of curves, for which scores are normal and a patient's share a shift; their truth is the mean
+over 200 cohorts of 300 patients.
 """
 
 from pathlib import Path
@@ -13,22 +16,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation import curves
 from cmbkit.evaluation.intervals import TOO_FEW, difference_interval, interval
 from cmbkit.evaluation.metrics import divide, harmonic_mean
 
 SEED, COHORTS, SAMPLES = 2024, 2000, 1000
+OF_CURVES = 500
+"""Cohorts for figures of merit, one by one."""
 SIZES = (3, 5, 8, 20, 50)
 DETECTORS = {"demo": (0.5, 0.6), "thesis": (0.7, 0.6), "good": (0.9, 0.2)}
 """Recall, and false positives per scan."""
+SHIFTS = {"demo": 0.5, "thesis": 1.2, "good": 2.2}
+"""Mean score of a microbleed less that of a false positive, of which there are four per scan."""
 ALIKE, WITHOUT_CMB, MORE_CMBS, SHAPE = 0.15, 0.2, 4.0, 0.65
+DICE = 0.55, 10.0
+"""Mean, and sum of the parameters of its beta distribution."""
+MANY = 3
 HERE = Path(__file__).parent
 CSV = HERE.parent / "cmbkit" / "evaluation" / "coverage.csv"
 
 
+def microbleeds(rng, shape, without: float = WITHOUT_CMB) -> np.ndarray:
+    """Number of each patient."""
+    more = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + MORE_CMBS), shape)
+    return np.where(rng.random(shape) < without, 0, 1 + more)
+
+
 def cohorts(rng, shape, recall: float, fp_scan: float) -> list[np.ndarray]:
     """TP, FP and FN of each patient, ``shape``, one scan each, of two detectors of one kind."""
-    more = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + MORE_CMBS), shape)
-    n = np.where(rng.random(shape) < WITHOUT_CMB, 0, 1 + more)
+    n = microbleeds(rng, shape)
     spread = 1 / ALIKE - 1
     chance = rng.beta(recall * spread, (1 - recall) * spread, shape)
     sides = []
@@ -54,16 +70,28 @@ def parts(counts: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found | {"pooled_f1": (tp, tp + (fp + fn) / 2)}
 
 
-def estimates(counts: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def more_parts(counts: np.ndarray, dice: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """`parts` of the metrics that are compared without the bootstrap."""
+    tp, fp, fn = counts
+    many, said = tp + fn >= MANY, tp + fp >= MANY
+    both, some = (many & said) * 1.0, (tp > 0) * 1.0
+    found = {"scan_dice_tp": (dice * some, some), "pooled_dice_tp": (dice * tp, tp)}
+    found |= {"scans_precision": (both, said * 1.0), "scans_recall": (both, many * 1.0)}
+    return found | {"scans_f1": (both, (many * 1.0 + said) / 2)}
+
+
+def estimates(pieces: dict) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Value, values without each patient, and contributions, as `interval` wants them."""
     found = {}
-    for name, (top, bottom) in parts(counts).items():
+    for name, (top, bottom) in pieces.items():
         a, b = top.sum(-1, keepdims=True), bottom.sum(-1, keepdims=True)
-        units = counts.sum(0) if name == "pooled_f1" else bottom
+        units = 2 * bottom - top if name in ("pooled_f1", "scans_f1") else bottom
         found[name] = divide(a, b)[..., 0], divide(a - top, b - bottom), units
-    p, r = found["scan_precision"], found["scan_recall"]
-    star = [harmonic_mean(p[i], r[i]) for i in (0, 1)]
-    return found | {"scan_f1_star": (*star, np.maximum(p[2], r[2]))}
+    if {"scan_precision", "scan_recall"} <= set(found):
+        p, r = found["scan_precision"], found["scan_recall"]
+        star = [harmonic_mean(p[i], r[i]) for i in (0, 1)]
+        found |= {"scan_f1_star": (*star, np.maximum(p[2], r[2]))}
+    return found
 
 
 def resampled(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -72,14 +100,17 @@ def resampled(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     return found | {"scan_f1_star": harmonic_mean(found["scan_precision"], found["scan_recall"])}
 
 
-def row(name: str, truth: float, chosen: tuple, drawn: np.ndarray, value: np.ndarray) -> dict:
+def row(name: str, truth: float, chosen: tuple, drawn, value: np.ndarray) -> dict:
     """Coverage in per cent of the chosen interval and of percentiles; width; share without."""
     low, high, method = chosen
     known = np.isfinite(value)
     given = known & np.isfinite(low)
-    with np.errstate(all="ignore"):
-        ends = np.nanquantile(drawn[known], [0.025, 0.975], axis=1)
-    old = (ends[0] <= truth) & (truth <= ends[1])
+    bootstrap = {}
+    if drawn is not None:
+        with np.errstate(all="ignore"):
+            ends = np.nanquantile(drawn[known], [0.025, 0.975], axis=1)
+        bootstrap["bootstrap"] = 100 * ((ends[0] <= truth) & (truth <= ends[1])).mean()
+        bootstrap["bootstrap_zero_width"] = 100 * (ends[0] == ends[1]).mean()
     return {
         "metric": name,
         "truth": truth,
@@ -89,20 +120,18 @@ def row(name: str, truth: float, chosen: tuple, drawn: np.ndarray, value: np.nda
         "width": np.median((high - low)[given]) if given.any() else np.nan,
         "zero_width": int((low == high)[given].sum()),
         "too_few": 100 * (method == TOO_FEW)[known].mean(),
-        "bootstrap": 100 * old.mean(),
-        "bootstrap_zero_width": 100 * (ends[0] == ends[1]).mean(),
-    }
+    } | bootstrap
 
 
 def study() -> pd.DataFrame:
     """One row per detector, number of patients and metric."""
     rng, rows = np.random.default_rng(SEED), []
     for detector, rates in DETECTORS.items():
-        true = [estimates(side) for side in cohorts(rng, (400_000,), *rates)]
+        true = [estimates(parts(side)) for side in cohorts(rng, (400_000,), *rates)]
         for patients in SIZES:
             sides = cohorts(rng, (COHORTS, patients), *rates)
             weights = rng.multinomial(patients, [1 / patients] * patients, SAMPLES).astype(float)
-            first, second = (estimates(side) for side in sides)
+            first, second = (estimates(parts(side)) for side in sides)
             draws = [resampled(side, weights) for side in sides]
             for name, own in first.items():
                 start = {"detector": detector, "patients": patients}
@@ -117,9 +146,85 @@ def study() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def study_of_more() -> pd.DataFrame:
+    """`study` of more metrics and differences, without the bootstrap."""
+    rng, rows = np.random.default_rng([SEED, 1]), []
+    alike = DICE[0] * DICE[1], (1 - DICE[0]) * DICE[1]
+    differences = ("pooled_precision", "pooled_recall", "scan_f1_star", "pooled_dice_tp")
+
+    def drawn(shape, rates):
+        sides = [(side, rng.beta(*alike, shape)) for side in cohorts(rng, shape, *rates)]
+        return [(estimates(parts(s)), estimates(more_parts(s, dice))) for s, dice in sides]
+
+    for detector, rates in DETECTORS.items():
+        true = [a | b for a, b in drawn((400_000,), rates)]
+        for patients in SIZES:
+            (a, first), (b, second) = drawn((COHORTS, patients), rates)
+            start = {"detector": detector, "patients": patients}
+            for name, own in first.items():
+                ends = interval(name.replace("scans_", "pooled_"), *own)
+                rows.append(start | row(name, float(true[0][name][0]), ends, None, own[0]))
+            for name in differences:
+                sides = (a | first)[name], (b | second)[name]
+                truth = float(true[0][name][0] - true[1][name][0])
+                ends, gap = difference_interval(name, *sides), sides[0][0] - sides[1][0]
+                rows.append(start | row(f"difference of {name}", truth, ends, None, gap))
+    return pd.DataFrame(rows)
+
+
+def merits(rng, n: int, shift: float, weights, all_scans: bool) -> tuple[dict, int]:
+    """Figures of merit of a cohort under every weighting; the smaller of its two groups."""
+    n_gt = microbleeds(rng, n, 0.0 if all_scans else WITHOUT_CMB)
+    n_fp = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + 4.0), n)
+    owner, false = np.repeat(np.arange(n), n_gt), np.repeat(np.arange(n), n_fp)
+    score = rng.normal(size=owner.size) + (shift + rng.normal(0, 0.7, n))[owner]
+    score[score < -0.5] = -np.inf
+    other, noise = rng.normal(size=false.size), np.full(n, -np.inf)
+    np.maximum.at(noise, false, other)
+    called = np.isfinite(score)
+    who, z = np.append(owner[called], false), np.append(score[called], other)
+    counts = curves.counted(z, np.arange(z.size) < called.sum(), weights[:, who])
+    total = weights @ n_gt
+    found = {
+        f"{word}afroc{'1' if all_scans else ''}": curves.afroc_area(
+            noise, owner, score, weights, weighted=bool(word), all_scans=all_scans
+        )
+        for word in ("w", "")
+    }
+    if not all_scans:
+        found["cad_score"] = curves.reached(*counts, total, weights.sum(axis=1)).mean(axis=0)
+        found["average_precision"] = curves.precision_area(*counts, total)
+    return found, n if all_scans else min((n_gt > 0).sum(), (n_gt == 0).sum())
+
+
+def study_of_merit() -> pd.DataFrame:
+    """`study` of the figures of merit, without the bootstrap."""
+    rng, rows = np.random.default_rng([SEED, 2]), []
+    for (detector, shift), all_scans in ((d, a) for d in SHIFTS.items() for a in (False, True)):
+        whole = [merits(rng, 300, shift, np.ones((1, 300)), all_scans)[0] for _ in range(200)]
+        truth = pd.DataFrame([{k: v[0] for k, v in each.items()} for each in whole]).mean()
+        for n in SIZES:
+            weights = np.vstack([np.ones(n), 1 - np.eye(n)])
+            made = [merits(rng, n, shift, weights, all_scans) for _ in range(OF_CURVES)]
+            smaller = np.array([side for _, side in made])
+            for name in truth.index:
+                each = np.stack([found[name] for found, _ in made])
+                count = smaller if name.endswith("afroc") else np.full(OF_CURVES, n)
+                units = np.repeat(count[:, None] / n, n, axis=1)
+                ends = interval("merit", each[:, 0], each[:, 1:], units)
+                about = {"detector": detector, "patients": n}
+                rows.append(about | row(name, truth[name], ends, None, each[:, 0]))
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Write both files."""
-    table = study()
+    parts_of_it = (study(), study_of_more(), study_of_merit())
+    write(pd.concat(parts_of_it, ignore_index=True))
+
+
+def write(table: pd.DataFrame) -> None:
+    """`CSV`, and the same as a table to read."""
     table.to_csv(CSV, index=False, float_format="%.4g")
     wide = table.pivot_table(
         index=["metric", "detector"],
@@ -128,15 +233,17 @@ def main() -> None:
         dropna=False,
     )
     lines = [
-        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each; package / percentile "
-        "bootstrap, per cent; a dash: too few.\n",
+        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
+        "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
+        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
+        "interval (scans_ and Dice at n = 8, AFROC at n = 20) the others are few: coverage.csv.\n",
         "| metric | detector | " + " | ".join(f"n = {n}" for n in SIZES) + " |",
         "|---" * (2 + len(SIZES)) + "|",
     ]
     for (metric, detector), values in wide.iterrows():
         cells = [
             f"{'–' if np.isnan(values['coverage', n]) else format(values['coverage', n], '.1f')} / "
-            f"{values['bootstrap', n]:.1f}"
+            f"{'–' if np.isnan(values['bootstrap', n]) else format(values['bootstrap', n], '.1f')}"
             for n in SIZES
         ]
         lines.append(f"| {metric} | {detector} | " + " | ".join(cells) + " |")

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from cmbkit.evaluation.intervals import wilson
-from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.intervals import interval
+from cmbkit.evaluation.statistics import ratio
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import PARTS, THESIS, Column, laid_out
 
@@ -42,11 +42,15 @@ def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     return table.iloc[rows].reset_index(drop=True)
 
 
-def with_share(table: pd.DataFrame, name: str, part: str, whole: str) -> pd.DataFrame:
-    """Column ``name``: how much of ``whole`` is ``part``; its _low and _high are Wilson's 95 %."""
-    low, high = wilson(table[part], table[whole])
-    share = divide(table[part], table[whole])
-    return table.assign(**{name: share, f"{name}_low": low, f"{name}_high": high})
+def share_of(name: str, who, hit) -> dict:
+    """``name``: the share of rows that are ``hit``, with _low, _high and _interval.
+
+    ``who``: whose each row is, the units of the interval (`evaluation.intervals.interval`).
+    """
+    value, *rest = ratio(who, hit, 1.0)
+    low, high, method = interval("pooled_recall", value, *rest)
+    ends = {"": value, "_low": float(low), "_high": float(high), "_interval": str(method)}
+    return {f"{name}{end}": each for end, each in ends.items()}
 
 
 def result_table(

@@ -10,7 +10,7 @@ from cmbkit.anatomy import rating_scales
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.rating_scales import BOMBS_LINES, OUTSIDE, REGIONS, group_of, structure_of
 from cmbkit.chapters.beside import beside
-from cmbkit.chapters.detection import with_share
+from cmbkit.chapters.detection import share_of
 from cmbkit.evaluation.agreement import confusion, kappa
 from cmbkit.evaluation.subgroups import pooled_location
 from cmbkit.features import analytic, trends
@@ -248,7 +248,7 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     DataFrame
         One row per line of the BOMBS form, as the rater chose it, and one for all: the number
         of CMBs in each region of the parcellation, n, n_same, agreement (share of n) with
-        Wilson's _low and _high, and Cohen's kappa (all only).
+        its parts, scans as the units, and Cohen's kappa (all only).
     """
     rated = microbleeds.dropna(subset="rater_location")[["uid", "id", "rater_location"]]
     both = features.merge(rated, on=["uid", "id"], validate="one_to_one")
@@ -264,8 +264,16 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     columns = [Column("rater_location", "Rater"), *(Column(*pair) for pair in titles.items())]
     columns += [Column("n", "CMBs"), Column("n_same", "Same")]
     columns += [Column("agreement", "Agreement", 3), Column("kappa", "Kappa", 3)]
-    note = "[Wilson's 95 % interval]; kappa without weights. The parcellation has no capsules."
-    return laid_out(with_share(table, "agreement", "n_same", "n"), columns, note=note)
+    same = said == both["region"]
+    parts = [
+        share_of("agreement", both["uid"][chosen], same[chosen])
+        for chosen in ((said == line) | (line == "All") for line in table["rater_location"])
+    ]
+    note = (
+        "[95 % interval, scans as units; method in the CSV]; kappa without weights. The "
+        "parcellation has no capsules."
+    )
+    return laid_out(table.join(pd.DataFrame(parts)), columns, note=note)
 
 
 def busiest_scan(features: pd.DataFrame) -> str:

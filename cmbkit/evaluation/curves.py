@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from cmbkit.evaluation.intervals import TOO_FEW, interval, jackknife_t
+from cmbkit.evaluation.intervals import TOO_FEW, interval
 from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.statistics import (
     bootstrap_weights,
@@ -128,18 +128,42 @@ def froc_intervals(matches: pd.DataFrame, scans: pd.DataFrame, *, levels=FROC_LE
     return pd.DataFrame({"sensitivity": value, "low": low, "high": high, "interval": method})
 
 
-def _reached(matches, scans, weights, levels) -> np.ndarray:
+def _reached(matches, scans, weights, levels=FROC_LEVELS) -> np.ndarray:
     """Sensitivity at every level under every weighting of the scans, (levels, samples)."""
-    candidates = _scored(matches).sort_values("score", ascending=False, kind="stable")
-    place = pd.Series(range(len(scans)), index=scans["uid"])
-    each = weights[:, candidates["uid"].map(place).to_numpy(int)]
-    hits = np.cumsum(each * (candidates["adds"] == "TP").to_numpy(), axis=1)
-    extra = np.cumsum(each * (candidates["adds"] == "FP").to_numpy(), axis=1)
-    scores = candidates["score"].to_numpy(float)
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
     n_gt = weights @ scans["n_gt"].to_numpy(float)
-    sensitivity = divide(hits[:, last], n_gt[:, None])
-    rate = divide(extra[:, last], weights.sum(axis=1)[:, None])
+    return reached(*_counted(matches, scans, weights), n_gt, weights.sum(axis=1), levels)
+
+
+def _counted(matches, scans, weights) -> tuple[np.ndarray, np.ndarray]:
+    called = _scored(matches)
+    place = pd.Series(range(len(scans)), index=scans["uid"])
+    each = weights[:, called["uid"].map(place).to_numpy(int)]
+    return counted(called["score"].to_numpy(float), (called["adds"] == "TP").to_numpy(), each)
+
+
+def counted(scores, true, weights) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positives at every threshold, highest first; equal scores are one step.
+
+    Parameters
+    ----------
+    scores, true : ndarray, shape (candidates,)
+    weights : ndarray, shape (samples, candidates)
+
+    Returns
+    -------
+    ndarray, ndarray
+        Shape (samples, thresholds).
+    """
+    order = np.argsort(-scores, kind="stable")
+    scores, true, weights = scores[order], true[order], weights[:, order]
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
+    hits, extra = (np.cumsum(weights * kind, axis=1)[:, last] for kind in (true, ~true))
+    return hits, extra
+
+
+def reached(hits, extra, n_gt, n_scans, levels=FROC_LEVELS) -> np.ndarray:
+    """Highest sensitivity at no more than each of ``levels`` FP per scan, (levels, samples)."""
+    sensitivity, rate = divide(hits, n_gt[:, None]), divide(extra, n_scans[:, None])
     best = [np.where(rate <= at, sensitivity, 0.0).max(axis=1, initial=0.0) for at in levels]
     return np.where(n_gt > 0, np.stack(best), np.nan)
 
@@ -151,17 +175,13 @@ def average_precision(matches, scans, weights=None) -> np.ndarray:
     `metrics.aggregate`.
     """
     weights = np.ones((1, len(scans))) if weights is None else weights
-    candidates = _scored(matches).sort_values("score", ascending=False, kind="stable")
-    place = pd.Series(range(len(scans)), index=scans["uid"])
-    each = weights[:, candidates["uid"].map(place).to_numpy(int)]
-    hits = np.cumsum(each * (candidates["adds"] == "TP").to_numpy(), axis=1)
-    called = np.cumsum(each, axis=1)
-    scores = candidates["score"].to_numpy(float)
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
-    hits, called = hits[:, last], called[:, last]
+    return precision_area(*_counted(matches, scans, weights), weights @ scans["n_gt"].to_numpy())
+
+
+def precision_area(hits, extra, n_gt) -> np.ndarray:
+    """`average_precision` of the counts at every threshold (`counted`), (samples,)."""
     steps = np.diff(hits, axis=1, prepend=0)
-    area = (steps * np.nan_to_num(divide(hits, called))).sum(axis=1)
-    return divide(area, weights @ scans["n_gt"].to_numpy(float))
+    return divide((steps * np.nan_to_num(divide(hits, hits + extra))).sum(axis=1), n_gt)
 
 
 def afroc(matches, scans, weights=None, *, weighted: bool = True, all_scans: bool = False):
@@ -179,33 +199,50 @@ def afroc(matches, scans, weights=None, *, weighted: bool = True, all_scans: boo
         False positives of all scans ((w)AFROC1), not of those without microbleeds alone.
     """
     weights = np.ones((1, len(scans))) if weights is None else np.asarray(weights, float)
-    called = _scored(matches)
+    called, n_gt = _scored(matches), scans["n_gt"].to_numpy(int)
     highest = called[called["adds"] == "FP"].groupby("uid")["score"].max()
     noise = scans["uid"].map(highest).fillna(-np.inf).to_numpy(float)
-    wins = np.zeros((len(scans), len(scans)))
-    found = called[called["adds"] == "TP"].groupby("uid")["score"]
-    scores = {uid: group.to_numpy(float) for uid, group in found}
-    n_gt = scans["n_gt"].to_numpy(int)
-    for column, (uid, n) in enumerate(zip(scans["uid"], n_gt, strict=True)):
-        own = scores.get(uid, np.zeros(0))
-        own = np.concatenate([own, np.full(n - own.size, -np.inf)])
-        above = (own[None, :] > noise[:, None]) + 0.5 * (own[None, :] == noise[:, None])
-        wins[:, column] = above.sum(axis=1) / (n if weighted and n else 1)
-    normal = np.ones(len(scans)) if all_scans else (n_gt == 0).astype(float)
-    lesions = (n_gt > 0).astype(float) if weighted else n_gt.astype(float)
-    top = np.einsum("si,ij,sj->s", weights * normal, wins, weights * (n_gt > 0))
+    found = called[called["adds"] == "TP"]
+    place = pd.Series(range(len(scans)), index=scans["uid"])
+    owner = found["uid"].map(place).to_numpy(int)
+    missed = np.repeat(np.arange(len(scans)), n_gt - np.bincount(owner, minlength=len(scans)))
+    score = np.append(found["score"].to_numpy(float), np.full(missed.size, -np.inf))
+    owner = np.append(owner, missed)
+    return afroc_area(noise, owner, score, weights, weighted=weighted, all_scans=all_scans)
+
+
+def afroc_area(noise, owner, score, weights, *, weighted: bool, all_scans: bool) -> np.ndarray:
+    """`afroc` of numbers.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (scans,)
+        Score of the highest false positive, minus infinity without any.
+    owner, score : ndarray, shape (microbleeds,)
+        Its scan's place and its score, minus infinity where it is missed.
+    weights : ndarray, shape (samples, scans)
+    """
+    n_gt = np.bincount(owner, minlength=len(noise))
+    above = (score > noise[:, None]) + 0.5 * (score == noise[:, None])
+    share = 1 / n_gt[owner] if weighted else np.ones(len(owner))
+    normal = np.ones(len(noise)) if all_scans else (n_gt == 0).astype(float)
+    lesions = np.minimum(n_gt, 1) if weighted else n_gt
+    top = (((weights * normal) @ above) * weights[:, owner] * share).sum(axis=1)
     return divide(top, (weights @ normal) * (weights @ lesions))
 
 
-def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.DataFrame:
     """One number for a curve, each with jackknife and bootstrap intervals over patients.
 
     Returns
     -------
     DataFrame
         Index: figure ("wafroc", "afroc", or "wafroc1", "afroc1" where every scan has microbleeds;
-        "cad_score"; "average_precision"). value, low, high, interval (jackknife), bootstrap_low,
-        bootstrap_high (NaN with too few patients or where all samples agree).
+        "cad_score"; "average_precision"). value, low, high and interval (`intervals.interval` with
+        the jackknife's variance; of AFROC as many patients count as there are in the smaller
+        group, with or without microbleeds),
+        bootstrap_low, bootstrap_high (percentiles; NaN with too few patients or where all samples
+        agree).
     """
     all_scans = bool((scans["n_gt"] > 0).all())
     end = "1" if all_scans else ""
@@ -213,17 +250,21 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int = 0) -> p
     rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         f"wafroc{end}": lambda w: afroc(*both, w, weighted=True, all_scans=all_scans),
         f"afroc{end}": lambda w: afroc(*both, w, weighted=False, all_scans=all_scans),
-        "cad_score": lambda w: _reached(*both, w, FROC_LEVELS).mean(axis=0),
+        "cad_score": lambda w: _reached(*both, w).mean(axis=0),
         "average_precision": lambda w: average_precision(*both, w),
     }
-    patients = patient_codes(scans)
+    patients, has = patient_codes(scans), scans["n_gt"].to_numpy() > 0
+    n, smaller = len(set(patients)), min(len(set(patients[has])), len(set(patients[~has])))
     drawn = bootstrap_weights(patients, samples, seed)
     rows: dict[str, dict] = {}
     for name, rule in rules.items():
         value = float(rule(np.ones((1, len(scans))))[0])
-        low, high, method = jackknife_t(value, rule(left_out(scans)))
+        of = smaller if name in ("wafroc", "afroc") else n
+        units = np.full(n, of / n)
+        low, high, method = interval("merit", value, rule(left_out(scans)), units)
         ends = percentile_interval(rule(drawn)) if method != TOO_FEW else (np.nan, np.nan)
         ends = ends if ends[0] < ends[1] else (np.nan, np.nan)
-        rows[name] = {"value": value, "low": max(low, 0.0), "high": min(high, 1.0)}
-        rows[name] |= {"interval": method, "bootstrap_low": ends[0], "bootstrap_high": ends[1]}
+        rows[name] = {"value": value, "low": float(low), "high": float(high)}
+        rows[name] |= {"interval": str(method)}
+        rows[name] |= dict(zip(("bootstrap_low", "bootstrap_high"), ends, strict=True))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("figure")

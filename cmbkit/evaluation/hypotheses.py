@@ -58,7 +58,7 @@ def compare_models(
     *,
     metrics: tuple[str, ...] = COMPARED,
     samples: int = 10000,
-    seed: int = 0,
+    seed: int,
     nan_rule: str = "text",
 ) -> pd.DataFrame:
     """Two models on the same scans: difference, its interval, size and test.
@@ -145,7 +145,7 @@ def compare_groups(
     *,
     metric: str = "pooled_f1",
     samples: int = 10000,
-    seed: int = 0,
+    seed: int,
     nan_rule: str = "text",
 ) -> dict:
     """Test whether one model does differently on two groups of scans.

@@ -13,7 +13,7 @@ from scipy.stats import chi2, norm, t
 FEWEST_PATIENTS = 6
 """Patients who contribute; with fewer there is no interval."""
 FEWEST_FOR_RATES = 10
-"""Patients for an interval of a difference of rates."""
+"""Patients for an interval of a difference of rates, or of precisions."""
 ALIKE = 0.08
 """Expected correlation of two microbleeds of one patient, found or not."""
 EXPECTED = {
@@ -21,18 +21,22 @@ EXPECTED = {
     "scan_recall": 0.6,
     "scan_f1": 0.35,
     "scan_f1_star": 0.35,
-    "scan_dice_tp": 0.2,
+    "scan_dice_tp": 0.13,
     "scan_dice": 0.2,
-    "pooled_dice_tp": 0.5,
+    "pooled_dice_tp": 0.45,
     "fp_scan": 1.6,
     "pooled_fp_cmb": 2.0,
     "scan_fp_cmb": 1.6,
+    "merit": 0.6,
 }
-"""Expected design effects. Means: what SD^2 / (p (1 - p)) is in the thesis's Table 7.2."""
+"""Expected design effects. Means: what SD^2 / (p (1 - p)) is in the thesis's Table 7.2; merit: a
+figure of merit of curves (`curves.figures_of_merit`)."""
 WEIGHT = 3.0
 """Patients that an expected design effect counts for."""
-SAME_PATIENTS = 0.5
-"""Expected correlation of two detectors on the same patients."""
+SAME_PATIENTS = {"pooled_precision": 0.75, "pooled_dice_tp": 0.0}
+"""Expected correlation of two detectors on the same patients, `ALIKE_OTHERWISE` of others: they
+take the same mimics for microbleeds, and outline differently."""
+ALIKE_OTHERWISE = 0.5
 RATES = ("fp_scan", "pooled_fp_cmb", "scan_fp_cmb")
 INDEPENDENT, CLUSTERED, MEAN, RATE = "Wilson", "Wilson, clustered", "Wilson, mean", "score, rate"
 DIFFERENCE, JACKKNIFE = "t, drawn", "jackknife, t"
@@ -40,7 +44,7 @@ TOO_FEW, NO_SPREAD = "too few", "no spread"
 METHODS = {
     INDEPENDENT: "Wilson's, one count per patient",
     CLUSTERED: "Wilson's with a design effect, patients as clusters",
-    MEAN: "Wilson's with the variance of the patients' means and Student's t",
+    MEAN: "Wilson's with the jackknife's variance over patients and Student's t",
     RATE: "Poisson score with a design effect",
     DIFFERENCE: "Student's t, jackknife variance drawn towards an expected one",
     JACKKNIFE: "jackknife over patients, Student's t",
@@ -98,12 +102,13 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
     Parameters
     ----------
     name : str
-        As in `metrics.aggregate`; decides between a share, a mean and a rate.
+        As in `metrics.aggregate`, or "merit"; decides between a share, a mean and a rate.
     value : array-like, shape (...)
     without : array-like, shape (..., patients)
         The metric of all patients but one.
     units : array-like, shape (..., patients)
-        What each contributes to its denominator: microbleeds, calls, scans; 0 where nothing.
+        What each contributes to its denominator: microbleeds, calls, scans; 0 where nothing. Less
+        than 1 each: fewer count than there are, as many as their sum.
 
     Returns
     -------
@@ -126,7 +131,8 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
     total, inside = units.sum(-1), units > 0
     size = _ratio((units**2).sum(-1), total)
     changes, variance = _jackknife(without, inside)
-    freedom = np.maximum(_ratio(total, size) - 1, 0)
+    count = np.fmin(inside.sum(-1), np.round(total, 6))
+    freedom = np.maximum(np.fmin(_ratio(total, size), count) - 1, 0)
     if name in RATES:
         evenness = 3 * _ratio((changes**2).sum(-1) ** 2, (changes**4).sum(-1))
         freedom = np.fmax(np.fmin(freedom, evenness - 1), 0)
@@ -146,7 +152,7 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
         plain = wilson(value * total, total)
         low, high = (np.where(single, p, end) for p, end in zip(plain, (low, high), strict=True))
         method = np.where(single, INDEPENDENT, method)
-    few = inside.sum(-1) < FEWEST_PATIENTS
+    few = count < FEWEST_PATIENTS
     method = np.where(np.isfinite(value), np.where(few, TOO_FEW, method), "")
     low, high = (np.where(few | ~np.isfinite(value), np.nan, end) for end in (low, high))
     return low, high, method
@@ -174,10 +180,11 @@ def difference_interval(name: str, first: tuple, second: tuple) -> tuple:
     reach = [
         np.where(np.minimum(*side) > 0, np.minimum(*side), np.maximum(*side)) for side in sides
     ]
-    expected = (reach[0] ** 2 + reach[1] ** 2) / norm.ppf(0.975) ** 2 * (1 - SAME_PATIENTS)
+    expected = (reach[0] ** 2 + reach[1] ** 2) / norm.ppf(0.975) ** 2
+    expected = expected * (1 - SAME_PATIENTS.get(name, ALIKE_OTHERWISE))
     variance = (WEIGHT * expected + freedom * variance) / (WEIGHT + freedom)
     half = t.ppf(0.975, WEIGHT + freedom) * np.sqrt(variance)
-    sparse = name in RATES and inside.sum(-1) < FEWEST_FOR_RATES
+    sparse = name in (*RATES, "pooled_precision") and inside.sum(-1) < FEWEST_FOR_RATES
     few, none = (method == TOO_FEW) | (other == TOO_FEW) | sparse, (method == "") | (other == "")
     low, high = (np.where(few, np.nan, value + end) for end in (-half, half))
     return low, high, np.where(few, TOO_FEW, np.where(none, "", DIFFERENCE))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cmbkit.evaluation.intervals import FEWEST_PATIENTS
 from cmbkit.evaluation.mixed_logistic import MixedLogistic, NotFitted, fit, separating
 
 FEWEST_PER_COEFFICIENT = 5
@@ -51,7 +52,7 @@ def odds_table(
         rarer outcome: variable, scale, n and n_found (of a level, or all), n_patients; odds (all
         variables in one model) and alone (a model of this variable), with _low and _high; inflation
         (how much the other variables widen the variance, 1: not at all); remark (why there is no
-        odds ratio).
+        odds ratio, or no interval: fewer than `intervals.FEWEST_PATIENTS` on one side).
     model : MixedLogistic or None
         Of all variables.
     """
@@ -74,7 +75,20 @@ def odds_table(
     table = table.join(every).join(own.drop(columns="remark", errors="ignore"))
     together = np.corrcoef(columns, rowvar=False).reshape(len(table), len(table))
     table["inflation"] = np.diag(np.linalg.pinv(together))
+    apart = [_fewer(row, variables, known, who) for row in table.itertuples()]
+    for i in np.flatnonzero(np.array(apart, int) < FEWEST_PATIENTS):
+        table.loc[i, ["odds_low", "odds_high", "alone_low", "alone_high"]] = np.nan
+        if not table["remark"][i]:
+            table.loc[i, "remark"] = f"{apart[i]} patients on one side: too few for an interval"
     return table.drop(columns=["level", "reference"]), model
+
+
+def _fewer(row, variables, known, who) -> int:
+    """Patients with the level of a row, or with its reference if those are fewer; of all."""
+    if not row.level:
+        return who.nunique()
+    (values,) = (v.of_each[known] for v in variables if v.name == row.variable)
+    return min(row.n_patients, who[values == row.reference].nunique())
 
 
 def _columns(variables, known, y) -> tuple[list[tuple], np.ndarray]:

@@ -189,13 +189,18 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
     by_rule = table.groupby("rule", sort=False)["pooled_f1"]
     table["rank"] = by_rule.rank(ascending=False, method="min").astype("Int64")
     table = table.join(_stability(table), on="rule").join(_changed(found), on=["rule", "model"])
-    f1 = divide(2 * counts["tp"], 2 * counts["tp"] + counts["fp"] + counts["fn"])
-    scans = counts.assign(
-        median_f1=np.where(counts["n_gt"] > 0, f1, np.nan),
-        count_difference=(counts["n_gt"] - counts["n_pred"]).abs(),
-    ).groupby(["rule", "model"])
-    valdo = scans.agg({"median_f1": "median", "count_difference": "mean"})
-    return table.join(valdo, on=["rule", "model"]).reset_index(drop=True)
+    keys = ["rule", "model"]
+    off = counts.assign(count_difference=(counts["n_gt"] - counts["n_pred"]).abs())
+    table = table.join(median_f1(counts, keys), on=keys)
+    table = table.join(off.groupby(keys)["count_difference"].mean(), on=keys)
+    return table.reset_index(drop=True)
+
+
+def median_f1(counts: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """VALDO's F1: the median over scans with microbleeds, of each group of ``keys``."""
+    own = counts[counts["n_gt"] > 0]
+    f1 = divide(2 * own["tp"], 2 * own["tp"] + own["fp"] + own["fn"])
+    return own.assign(median_f1=f1).groupby(keys)["median_f1"].median()
 
 
 def _everywhere(counts: pd.DataFrame) -> list[str]:

@@ -5,11 +5,10 @@ thicknesses are compared microbleed by microbleed. Microbleeds of one brain are 
 from `FEWEST_BRAINS` on, intervals take brains as the units.
 """
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cmbkit.evaluation.intervals import (
     FEWEST_PATIENTS,
@@ -19,11 +18,14 @@ from cmbkit.evaluation.intervals import (
     wilson,
 )
 from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.statistics import ratio
 
 CONDITION = ["factor", "level", "thickness_mm"]
 SERIES = CONDITION[:2]
 FEWEST_BRAINS = FEWEST_PATIENTS
 """With fewer, they cannot tell how brains differ."""
+EXCHANGES = 10_000
+"""All are tried where there are no more, else so many random ones."""
 
 
 def curves(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +62,8 @@ def curves(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
         table[name] = divide(table[part], table[whole])
         cmbs = rule(table[part], table[whole])
         metric = "pooled_recall" if name == "recall" else "fp_scan"
-        brains = np.array([interval(metric, *_of_brains(g, part, whole))[:2] for _, g in groups])
+        of = [ratio(group["brain"], group[part], group[whole]) for _, group in groups]
+        brains = np.array([interval(metric, *each)[:2] for each in of])
         few = (table["brains"] < FEWEST_BRAINS).to_numpy()
         for end, limit in enumerate(("low", "high")):
             table[f"{name}_{limit}"] = np.where(few, cmbs[end], brains[:, end])
@@ -68,13 +71,7 @@ def curves(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="cmbs").assign(interval=np.where(few, "CMBs", "brains"))
 
 
-def _of_brains(rows: pd.DataFrame, part, whole) -> tuple[float, np.ndarray, np.ndarray]:
-    """sum(part) / sum(whole), that without each brain, and what each brain contributes."""
-    a, b = rows.groupby("brain")[[part, whole]].sum().to_numpy(float).T
-    return float(divide(a.sum(), b.sum())), divide(a.sum() - a, b.sum() - b), b
-
-
-def changes(matches: pd.DataFrame) -> pd.DataFrame:
+def changes(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
     """What becomes of the very same microbleeds when slices get thicker.
 
     Parameters
@@ -82,6 +79,8 @@ def changes(matches: pd.DataFrame) -> pd.DataFrame:
     matches : DataFrame
         factor, level, thickness_mm, brain, match, gt_id: the same (brain, gt_id) at every
         thickness.
+    seed : int
+        Of random exchanges, where there are too many to try all.
 
     Returns
     -------
@@ -90,8 +89,9 @@ def changes(matches: pd.DataFrame) -> pd.DataFrame:
         thinnest to the thickest: factor, level, thinner_mm, thicker_mm, brains, n (microbleeds),
         recall_thinner, recall_thicker, lost (found in the thinner slices alone), gained (in
         the thicker alone), change (of recall; NaN limits change_low and change_high where there
-        are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (exact McNemar
-        test, two-sided, CMBs taken as independent; NaN where nothing changed).
+        are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (two-sided
+        permutation test: in each brain the two thicknesses could be exchanged; NaN where no
+        brain's recall changed), p_least (no smaller one is possible with so many brains).
     """
     annotated = matches[matches["gt_id"].notna()]
     rows = []
@@ -105,18 +105,18 @@ def changes(matches: pd.DataFrame) -> pd.DataFrame:
         for thin, thick in steps:
             before, after = found[thin].astype(bool), found[thick].astype(bool)
             lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
-            changed = lost + gained
-            p_value = stats.binomtest(lost, changed).pvalue if changed else np.nan
-            step = pd.DataFrame({"after": after, "before": before, "n": 1}).reset_index()
-            sides = (_of_brains(step, name, "n") for name in ("after", "before"))
+            who = found.index.get_level_values("brain")
+            sides = (ratio(who, calls, 1.0) for calls in (after, before))
             low, high = map(float, difference_interval("pooled_recall", *sides)[:2])
+            net = (after.astype(int) - before.astype(int)).groupby(level="brain").sum()
+            p_value, p_least = _sign_flips(net[net != 0].to_numpy(float), seed)
             rows.append(
                 {
                     "factor": factor,
                     "level": level,
                     "thinner_mm": thin,
                     "thicker_mm": thick,
-                    "brains": found.index.get_level_values("brain").nunique(),
+                    "brains": who.nunique(),
                     "n": len(found),
                     "recall_thinner": before.mean(),
                     "recall_thicker": after.mean(),
@@ -126,6 +126,20 @@ def changes(matches: pd.DataFrame) -> pd.DataFrame:
                     "change_low": low,
                     "change_high": high,
                     "p_value": p_value,
+                    "p_least": p_least,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _sign_flips(net: np.ndarray, seed: int) -> tuple[float, float]:
+    """P value of the sum of ``net`` (one number per brain) under exchanges of sign; the least."""
+    if not net.size:
+        return np.nan, np.nan
+    exact = 2**net.size <= EXCHANGES
+    signs = np.array(list(product([1, -1], repeat=net.size))) if exact else (
+        np.random.default_rng(seed).choice([1, -1], (EXCHANGES, net.size))
+    )  # fmt: skip
+    signs[0] = 1  # the observed arrangement is one of them
+    p_value = (np.abs(signs @ net) >= abs(net.sum())).mean()
+    return float(p_value), 2 / len(signs) if exact else 1 / EXCHANGES

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.intervals import interval
-from cmbkit.evaluation.metrics import aggregate, denominators, per_scan, scan_classification
+from cmbkit.evaluation.metrics import (
+    aggregate,
+    denominators,
+    divide,
+    per_scan,
+    scan_classification,
+)
 from cmbkit.params import Evaluation
 
 MEANS = {name: f"scan_{name}" for name in ("precision", "recall", "f1", "fp_cmb")}
@@ -52,6 +58,20 @@ def left_out(scans: pd.DataFrame) -> np.ndarray:
     """Weights of the scans with one patient left out at a time, shape (patients, scans)."""
     patients = patient_codes(scans)
     return (patients[None, :] != np.arange(patients.max(initial=-1) + 1)[:, None]).astype(float)
+
+
+def ratio(who, top, bottom) -> tuple[float, np.ndarray, np.ndarray]:
+    """sum(top) / sum(bottom) over rows; ``who``: whose each row is, the units.
+
+    Returns
+    -------
+    float, ndarray, ndarray
+        The ratio, that without each unit, and what each adds to ``bottom``, as
+        `intervals.interval` wants them.
+    """
+    codes = pd.factorize(np.asarray(who))[0]
+    a, b = (np.bincount(codes, np.broadcast_to(x, len(codes)).astype(float)) for x in (top, bottom))
+    return float(divide(a.sum(), b.sum())), divide(a.sum() - a, b.sum() - b), b
 
 
 def contributed(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, np.ndarray]:

@@ -157,7 +157,7 @@ def analytic_table(spacings=SPACINGS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ball_floor(n_voxels, *, draws: int = 40, seed: int = 0) -> pd.DataFrame:
+def ball_floor(n_voxels, *, draws: int = 40, seed: int) -> pd.DataFrame:
     """What shape features say of a perfect ball of about ``n_voxels`` isotropic voxels.
 
     Parameters

@@ -36,7 +36,7 @@ def correlations(features: pd.DataFrame, names=CORRELATED) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def linear_trend(x, y, groups, at, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+def linear_trend(x, y, groups, at, *, draws: int = 1000, seed: int) -> pd.DataFrame:
     """Least-squares line with a band that respects groups.
 
     Parameters

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cmbkit.evaluation.intervals import poisson_interval, wilson
 from cmbkit.evaluation.metrics import divide
+from cmbkit.evaluation.rules import median_f1
 from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
 from cmbkit.published.any_table import (
@@ -49,10 +50,12 @@ ONLY_AS_MEAN = "not from summed counts"
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
     "published rates come from the counts that print as published (Ways: how many do): Wilson for "
-    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
+    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives, as if "
+    "CMBs were independent: how they cluster in patients is not printed, so they are too narrow; "
     "FP per CMB come from the counts unless printed. Own rows: patients as units. Audit: whether "
     "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
-    "means. F1 here by its rule: of this run's first network on all its scans (Table S42). "
+    "means. F1 here by its rule: of this run's first network on all its scans (Table S42), of all "
+    "CMBs together, or the median over scans with CMBs where the row is one. "
     "Averaging, what false positives are over, notes and sources of published rows: Table S15."
 )
 
@@ -160,7 +163,8 @@ def beside_own(
     own : iterable of (method, data, scans)
         Scans with their counts, as `evaluation.statistics.summary` takes them.
     by_rule : DataFrame, optional
-        One detector's counts by every rule of `evaluation.rules`: rule, tp, fp, fn.
+        One detector's counts of each scan by every rule of `evaluation.rules`: rule, n_gt, tp,
+        fp, fn.
 
     Returns
     -------
@@ -187,7 +191,9 @@ def beside_own(
     last = ["without_fp_scan", *ends, "rule", "verdict", "note", "source"]
     table = table[[*first, *COUNT_COLUMNS, *last]]
     if by_rule is not None:
-        summed = by_rule.groupby("rule")[["tp", "fp", "fn"]].sum()
-        f1 = divide(2 * summed["tp"], 2 * summed["tp"] + summed["fp"] + summed["fn"])
-        table["own_f1"] = table["rule"].map(dict(zip(summed.index, f1, strict=True)))
+        of_all = by_rule.groupby("rule")[["tp", "fp", "fn"]].sum()
+        whole = divide(2 * of_all["tp"], 2 * of_all["tp"] + of_all["fp"] + of_all["fn"])
+        whole = table["rule"].map(dict(zip(of_all.index, whole, strict=True)))
+        medians = table["rule"].map(median_f1(by_rule, ["rule"]))
+        table["own_f1"] = whole.mask(table["averaging"] == "scan median", medians)
     return laid_out(table, LAYOUT, note=NOTE)

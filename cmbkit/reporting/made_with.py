@@ -47,7 +47,7 @@ DEPENDS = {
     **_listed("table", "S27 S37b", SCANS),
     **_listed("table", "S7 S8", TRAINED),
     **_listed("table", "7.2 7.3 7.4 7.5 8.1 8.2 8.3 8.3b 8.4 S9 S10 S11 S30 S31 S33 S34", FOUND),
-    **_listed("table", "S36 S37 S41 S43 S44 S49", FOUND),
+    **_listed("table", "S36 S37 S41 S43 S44 S45 S49", FOUND),
     **_listed("table", "S42 S42b", CANDIDATES),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),

@@ -168,20 +168,26 @@ def interval_parts(
 ) -> Parts:
     """Text such as "0.91", "± 0.19", "[0.82, 0.98] (8)", without parts that are NaN.
 
-    Where there is no interval, ``method`` says why: "1.000", "", "[too few] (2)".
+    Where there is no interval, ``method`` says why: "1.000", "", "[too few] (2)". Ends that would
+    print the same, or as -0, get more digits: no interval looks as if it had no width.
     """
     text = number_text(value, decimals)
     places = 3 if decimals is None else decimals
     known, parts = text != NOTHING, []
     spread = f"± {sd:.{places}f}" if known and pd.notna(sd) else ""
     if pd.notna(low) and pd.notna(high):
-        ends = min(places, 2)
-        parts.append(f"[{low:.{ends}f}, {high:.{ends}f}]")
+        parts.append("[{}, {}]".format(*_ends(low, high, min(places, 2))))
     elif known and isinstance(method, str) and method:
         parts.append(f"[{method}]")
     if known and pd.notna(n):
         parts.append(f"({n:.0f})")
     return text if known or not parts else "", spread, " ".join(parts)
+
+
+def _ends(low: float, high: float, decimals: int) -> list[str]:
+    ends = [f"{end:.{decimals}f}" for end in (low, high)]
+    alike = ends[0] == ends[1] or any(end.startswith("-") and not float(end) for end in ends)
+    return _ends(low, high, decimals + 1) if alike and low < high and decimals < 6 else ends
 
 
 def p_text(p: float, decimals: int) -> str:

@@ -15,11 +15,13 @@ layout (instead of a pattern) picks its files where others lie beside them. What
 - censyncmb: README of CenSynCMB 1.0 and ``run_inference.py``: SID_censyncmb_mask_thr*.nii.gz
   (26-connected) with SID_censyncmb_prob.nii.gz, or SID_censyncmb_centroids.csv, or the run's
   censyncmb_inference_summary.json, which names the tables of its subjects.
-- microbleednet: ``evaluate_function.py`` of FSL's microbleednet: a map
-  predicted_final_microbleednet_NAME.nii.gz. Unsure: nothing was found that gives a threshold for
-  the final map; 0.5 is taken.
-- valdo: the challenge's page Evaluation: an image from 0 to 1, binarised at 0.5. Unsure: how
-  submissions named their files; those of the data set (sub-101_space-T2S_CMB.nii.gz) are taken.
+- microbleednet: ``scripts/`` of FSL's microbleednet (v-sundaresan/microbleed-detection):
+  predicted_final_microbleednet_NAME.nii.gz is 0 and 1. Candidates are voxels above 0.2, each kept
+  or dropped whole, then filtered by shape; no score is left. It lies on the image that was given,
+  cut to where that is not 0: a mask of another shape than the annotation's is an error.
+- valdo: the challenge's page Evaluation (an image from 0 to 1, binarised at 0.5) and its
+  kimvwijnen/valdo-docker-template: sub-201_space-T2S_prediction.nii.gz. Masks of the data set
+  (sub-101_space-T2S_CMB.nii.gz) are read alike.
 - bids: `cmbkit.datasets.bids`; slicer: `cmbkit.scoring.slicer_points`.
 """
 
@@ -86,10 +88,11 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
         Layout(r"(^|/)(?P<scan>[^/]+)_censyncmb_centroids\.csv$", "points"),
     ),
-    "microbleednet": (
-        Layout(rf"(^|/)[Pp]redicted_final_microbleednet_(?P<scan>[^/]+?){IMAGE}", "map"),
+    "microbleednet": (Layout(rf"(^|/)[Pp]redicted_final_microbleednet_(?P<scan>[^/]+?){IMAGE}"),),
+    "valdo": (
+        Layout(rf"(^|/)(?P<scan>sub-[^/]+?)_space-[^/_]+_prediction{IMAGE}", "map"),
+        Layout(rf"_CMB{IMAGE}", "map"),
     ),
-    "valdo": (Layout(rf"_CMB{IMAGE}", "map"),),
     "bids": (Layout(r"_(desc|label)-(cmbs?|microbleeds?)_(mask|dseg|points)\.(nii(\.gz)?|tsv)$"),),
     "slicer": (Layout(r"(\.fcsv|\.mrk\.json)$", "points"),),
     "nnunet": (Layout(rf"^[^/]+{IMAGE}"),),

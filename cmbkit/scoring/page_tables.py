@@ -206,7 +206,11 @@ def merit(
         Column("value", "Value", 3),
         Column("bootstrap", "Bootstrap"),
     ]
-    note = f"Value: jackknife; bootstrap: percentiles of {params.bootstrap_samples} draws."
+    note = (
+        f"Brackets: {UNITS}; AFROC and wAFROC: as many patients count as the smaller group has, "
+        f"with or without microbleeds. Bootstrap: percentiles of {params.bootstrap_samples} draws, "
+        "which hold the truth too rarely where patients are few."
+    )
     return laid_out(pd.concat(parts, ignore_index=True).rename(columns=ends), columns, note=note)
 
 

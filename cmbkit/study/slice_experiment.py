@@ -254,4 +254,4 @@ class SliceExperimentStage:
 
         if not self.design.brains:
             return pd.DataFrame(columns=slice_experiment.CONDITION)
-        return slice_experiment.changes(self.matches(model)[0])
+        return slice_experiment.changes(self.matches(model)[0], self._study.params.seed)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters import conclusions
+from cmbkit.chapters.conclusions.of_networks import _thick_against_thin
 from cmbkit.chapters.sentences import NOTHING_TO_SAY, NoSentence, listed, one_of, paragraph
 
 NAN = float("nan")
@@ -145,9 +146,15 @@ def test_evaluation_compares_models_with_the_thesis_and_the_baseline():
     )
     baseline = pd.concat([pooled, blobs])
     real = frame("model n_gt tp", ("scratch", 0, 0), ("scratch", 6, 2))
-    told = conclusions.evaluation_shows(pooled, dice, counting, baseline, real)
+    compared = frame(
+        "dataset metric difference difference_low difference_high",
+        *(("CRB", "pooled_f1", 0.1, NAN, NAN), ("DOU", "pooled_f1", -0.3, -0.5, -0.1)),
+        ("CRB", "pooled_dice_tp", NAN, NAN, NAN),
+    )
+    told = conclusions.evaluation_shows(pooled, dice, compared, counting, baseline, real)
     assert "CRB 0.30 [0.10, 0.50] (thesis 0.40) and DOU 0.60" in told
-    assert "TL is above Scratch in CRB; intervals do not overlap in DOU" in told
+    assert "TL is above Scratch in CRB; paired by patient" in told
+    assert "leaves out 0 in DOU and is missing in CRB (too few patients)" in told
     assert "the same in 1 of 2 datasets" in told and "0.50 [0.20, 0.80] in CRB;" in told
     assert "as well or better by F1 in CRB:" in told
     assert "the 6 lesions" in told and "Scratch 2." in told
@@ -155,9 +162,10 @@ def test_evaluation_compares_models_with_the_thesis_and_the_baseline():
 
 def test_subgroups_tell_where_detection_is_worse():
     forest = frame(
-        "factor dataset subgroup f1",
-        *(("slice thickness", "CRB", "<3 mm", 0.6), ("slice thickness", "CRB", ">=3 mm", 0.1)),
-        ("slice thickness", "DOU", "<3 mm", 0.5),
+        "factor dataset subgroup f1 f1_low f1_high",
+        ("slice thickness", "CRB", "<3 mm", 0.6, 0.4, 0.8),
+        ("slice thickness", "CRB", ">=3 mm", 0.1, 0.0, 0.3),
+        ("slice thickness", "DOU", "<3 mm", 0.5, 0.3, 0.7),
     )
     places = frame(
         "dataset location tp fn", ("CRB", "Deep", 1, 3), ("CRB", "Cortical", 3, 1),
@@ -178,11 +186,23 @@ def test_subgroups_tell_where_detection_is_worse():
         ("Region", "Elsewhere against Deep", NAN, NAN, NAN),
     )
     told = conclusions.subgroup_analysis_shows(forest, places, shapes, ratings, mimics, odds, "m")
-    assert "differ with contrast (per SD) 6.50 [2.00, 18.00] (odds ratios); 1 of 2" in told
+    assert "differ with contrast (per SD) 6.50 [2.00, 18.00] (odds ratios; of 2 intervals 1" in told
     assert "In CRB detection is worse where slices are thick" in told and "In DOU" not in told
     assert "CRB deep (1 of 4)" in told and "longer than found ones" in told
-    assert "0.60 against 0.80; thesis 0.58 and 0.70" in told
+    assert "untested (inverse elongation 0.60, 0.80; thesis 0.58 and 0.70)" in told
     assert "doubts what the rater doubts" in told and "on them lie 1 of the 14" in told
+
+
+@pytest.mark.parametrize(("thick", "thin", "words"), [
+    ((0.1, 0.0, 0.3), (0.6, 0.4, 0.8), "detection is worse where slices are thick"),
+    ((0.1, 0.0, 0.5), (0.6, 0.4, 0.8), "but the intervals overlap"),
+    ((0.1, NAN, NAN), (0.6, 0.4, 0.8), "too few patients for a comparison"),
+    ((0.7, 0.4, 0.9), (0.6, 0.4, 0.8), "not shown to be harder"),
+])  # fmt: skip
+def test_slices_are_called_worse_only_where_it_is_shown(thick, thin, words):
+    ends = ("f1", "f1_low", "f1_high")
+    told = _thick_against_thin("CRB", *(dict(zip(ends, x, strict=True)) for x in (thick, thin)))
+    assert words in told
 
 
 def test_the_literature_tells_of_counts_and_of_what_does_not_fit():

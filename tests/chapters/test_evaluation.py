@@ -214,14 +214,31 @@ def test_the_number_of_every_scan_is_in_its_interval(judged):
     assert table[["n_scans", "inside", "coverage", "width"]].iloc[0].tolist() == [8, 8, 1, 6]
 
 
+def test_networks_are_compared_patient_by_patient(judged):
+    """TL finds one CMB more in each of 8 patients: 2 of 256 exchanges are as extreme.
+
+    Two of the seven metrics' tests are possible: F1's and those of the same counts; Dice has none.
+    """
+    scans = judged[1].assign(source="DOU", dice_tp=np.nan, dice_scan=np.nan, fp=0)
+    scratch, tl = (scans.assign(model=m, tp=tp, fn=2 - tp) for m, tp in (("scratch", 1), ("tl", 2)))
+    table = evaluation.table_s45(pd.concat([tl, scratch]), Evaluation(), seed=1).set_index("metric")
+    row = table.loc["pooled_recall"]
+    assert row[["first", "second", "difference"]].tolist() == [1, 0.5, 0.5]
+    assert (row["p_value"], row["p_least"]) == (2 / 256, 2 / 256) and row["difference_low"] > 0
+    assert row["p_holm"] == pytest.approx(2 / 256 * table["p_value"].notna().sum())
+    assert np.isnan(table.loc["pooled_dice_tp", "p_value"])
+    one = evaluation.table_s45(tl, Evaluation(), seed=1)
+    assert len(one) == 0 and "nothing to compare" in one.attrs["layout"].note
+
+
 def test_table_of_coverage_shows_both_methods():
     cells, _ = shown(evaluation.table_s40())
     assert {"Coverage (%)", "Percentile bootstrap: coverage (%)"} < set(cells)
-    assert cells["Patients"].tolist() == ["3", "5", "8", "20", "50"]
+    assert cells["Patients"].tolist() == ["3", "5", "8", "20", "50"] * 2
 
 
 def test_coverage_is_that_of_95_percent_wherever_an_interval_is_given():
-    table = evaluation.table_s40().set_index("patients")
+    table = evaluation.table_s40().query("of == 'rates'").set_index("patients")
     assert table.loc[[3, 5], "coverage_low"].isna().all()
     given = table.loc[[8, 20, 50]]
     assert given["coverage_low"].min() > 93 and given["coverage_high"].max() < 98

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from cmbkit.chapters import subgroup_analysis
 from cmbkit.reporting.tables import shown
@@ -17,6 +18,7 @@ def test_certain_and_uncertain_microbleeds():
     ]
     matches = pd.DataFrame(rows, columns=["uid", "model", "gt_id", "match"])
     matches["dataset"] = matches["uid"].map({"a": "CRB", "b": "DOU"})
+    matches = matches.assign(patient=matches["uid"])
     certainty = ["uncertain", "certain", "certain", None, None]
     said = {"uid": list("aaaab"), "id": [3, 2, 1, 4, 1], "certainty": certainty}
     table = subgroup_analysis.table_s36(matches, pd.DataFrame(said))
@@ -25,10 +27,7 @@ def test_certain_and_uncertain_microbleeds():
         ["CRB", "tl", "certain", 2, 2], ["CRB", "tl", "uncertain", 1, 1],
     ]  # fmt: skip
     assert table["recall"].tolist() == [0.5, 0, 1, 1]
-    z2 = 1.959964**2  # Wilson's ends for k = 0 are 0 and z^2 / (n + z^2), for k = n mirrored
-    assert table["recall_high"][1] == pytest.approx(z2 / (1 + z2))
-    assert table["recall_low"][2] == pytest.approx(2 / (2 + z2))
-    assert table["recall_low"][0] == pytest.approx(1 - table["recall_high"][0])
+    assert set(table["recall_interval"]) == {"too few"}  # one patient, however many CMBs
     assert shown(table)[0]["Model"].tolist() == ["Scratch"] * 2 + ["TL"] * 2
 
 
@@ -43,7 +42,7 @@ def marked():
 def false_positives_on_mimics(marked, places, max_distance_mm=5.0):
     """Scans a, b and c of CRB and d of DOU; matches (uid, match, x in mm) of one model."""
     scans = pd.DataFrame({"uid": list("abcd"), "dataset": ["CRB", "CRB", "CRB", "DOU"]})
-    scans = scans.assign(source=scans["dataset"], model="scratch")
+    scans = scans.assign(source=scans["dataset"], patient=scans["uid"], model="scratch")
     matches = pd.DataFrame(places, columns=["uid", "match", "pred_x_mm"])
     matches = matches.assign(model="scratch", pred_id=range(len(matches)))
     matches = matches.assign(pred_y_mm=0.0, pred_z_mm=0.0)
@@ -61,10 +60,24 @@ def test_false_positives_on_marked_mimics(marked):
     assert table[names].to_numpy().tolist() == [[3, 1, 4, 1], [1, 1, 4, 1], [4, 2, 4, 2]]
     assert table["hit_share"].tolist() == pytest.approx([1 / 3, 1, 1 / 2])
     assert table["near_share"].tolist() == [0.25, 0.25, 0.5]
-    assert (table["near_share_low"] < table["near_share"]).all()
-    assert table.loc["All", "hit_share_low"] == pytest.approx(
-        1 - table.loc["All", "hit_share_high"]
-    )
+    assert set(table["near_share_interval"]) | set(table["hit_share_interval"]) == {"too few"}
+
+
+def test_shares_take_patients_as_units():
+    """Eight patients with two mimics each, all of four patients hit: wider than Wilson's of 16."""
+    names = list("abcdefgh")
+    mimics = pd.DataFrame({"uid": np.repeat(names, 2), "dataset": "CRB", "kind": "Cavernomas"})
+    mimics = mimics.assign(x_mm=[0.0, 9.0] * 8, y_mm=0.0, z_mm=0.0)
+    scans = pd.DataFrame({"uid": names, "patient": names, "dataset": "CRB", "source": "CRB"})
+    places = [(uid, "FP", x) for uid in names[:4] for x in (0.0, 9.0)]
+    matches = pd.DataFrame(places, columns=["uid", "match", "pred_x_mm"])
+    matches = matches.assign(model="scratch", pred_id=range(8), pred_y_mm=0.0, pred_z_mm=0.0)
+    table = subgroup_analysis.table_s37(scans.assign(model="scratch"), matches, mimics, 5.0)
+    row = table.set_index("kind").loc["All"]
+    assert (row["hit_share"], row["hit_share_interval"]) == (0.5, "Wilson, clustered")
+    alone = binomtest(8, 16).proportion_ci(method="wilson")
+    assert row["hit_share_low"] < alone.low and row["hit_share_high"] > alone.high
+    assert row["near_share_interval"] == "too few"  # four patients have a false positive
 
 
 def test_the_matching_distance_decides(marked):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from cmbkit.chapters import shape_location_features as chapter
 from cmbkit.features.columns import SHAPES
@@ -163,11 +164,20 @@ def test_rater_against_parcellation():
     assert table.loc["All", "agreement"] == pytest.approx(6 / 9)
     assert table.loc["All", "kappa"] == pytest.approx(28 / 55)
     assert table.loc["Brainstem", "agreement"] == pytest.approx(2 / 3)
-    # Wilson: (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z = 1.95996
-    z, p, n = 1.959964, 6 / 9, 9
-    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    ends = (p + z**2 / (2 * n) + np.array([-half, half])) / (1 + z**2 / n)
-    assert table.loc["All", ["agreement_low", "agreement_high"]].tolist() == pytest.approx(ends)
+    assert table.loc["All", "agreement_interval"] == "too few"  # one scan
+
+
+def test_agreement_with_the_parcellation_takes_scans_as_units():
+    """A CMB each of nine scans, six agree: Wilson's of 6 of 9."""
+    features = pd.DataFrame({"uid": list("abcdefghi"), "id": 1, "region": "Thalamus"})
+    said = ["thalamus"] * 6 + ["brainstem"] * 3
+    table = chapter.rater_against_parcellation(
+        features, features[["uid", "id"]].assign(rater_location=said)
+    )
+    row = table.set_index("rater_location").loc["All"]
+    assert row["agreement_interval"] == "Wilson"
+    ends = binomtest(6, 9).proportion_ci(method="wilson")
+    assert row[["agreement_low", "agreement_high"]].tolist() == pytest.approx([*ends])
 
 
 def test_location_that_the_form_lacks_has_a_row_of_its_own():

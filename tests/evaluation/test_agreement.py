@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import f
 from sklearn.metrics import cohen_kappa_score
 
 from cmbkit.evaluation import agreement
@@ -74,15 +75,31 @@ def test_weights_are_repetitions():
         assert value[0] == pytest.approx(plain[name][0])
 
 
-def test_intervals_as_published():
-    """Shrout and Fleiss's six by four judges: what R's psych::ICC prints for ICC2 and ICC3.
+def test_intervals_by_the_f_distribution():
+    """Shrout and Fleiss's six by four judges, sums of squares by hand: 56.208, 97.458, 15.292.
 
+    Consistency (McGraw and Wong 1996): F = 11.027, over and times its quantiles, becomes
+    (F - 1) / (F + k - 1). Agreement: at the limits MSR / (a MSC + b MSE) is a quantile of F, with
+    a and b of that correlation and Satterthwaite's degrees of freedom at the estimate.
     Bland and Altman's limits: differences 1, -1, 2, 2, s = sqrt(2), t(.975; 3) = 3.18245.
     """
     judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    n, k, rows, columns, rest = 6, 4, 56.2083 / 5, 97.4583 / 3, 15.2917 / 15
     found = agreement.intraclass_interval(judges)
-    assert found["icc_2_1"] == pytest.approx((0.019, 0.761), abs=5e-4)
-    assert found["icc_3_1"] == pytest.approx((0.342, 0.946), abs=5e-4)
+    ends = (rows / rest / f.ppf(0.975, 5, 15), rows / rest * f.ppf(0.975, 15, 5))
+    assert found["icc_3_1"] == pytest.approx([(x - 1) / (x + k - 1) for x in ends], abs=1e-4)
+    r = (rows - rest) / (rows + 3 * rest + 4 * (columns - rest) / 6)
+    assert r == pytest.approx(0.29, abs=5e-3)  # as they print it
+    c = k * columns * r / (n * (1 - r)), rest * (1 + k * r * (n - 1) / (n * (1 - r)))
+    df = sum(c) ** 2 / (c[0] ** 2 / 3 + c[1] ** 2 / 15)
+
+    def mean_square_over_its_expectation(rho):
+        return rows / (k * rho * columns / (n * (1 - rho)) + rest * (
+            1 + k * rho * (n - 1) / (n * (1 - rho))))  # fmt: skip
+
+    low, high = found["icc_2_1"]
+    assert mean_square_over_its_expectation(low) == pytest.approx(f.ppf(0.975, 5, df), rel=1e-4)
+    assert mean_square_over_its_expectation(high) == pytest.approx(f.ppf(0.025, 5, df), rel=1e-4)
     assert np.isnan(agreement.intraclass_interval([[1, 1], [2, 2]])["icc_3_1"]).all()
     limits = agreement.limits_interval([1, 2, 3, 4], [2, 1, 5, 6])
     half = 3.18245 * np.sqrt(2)

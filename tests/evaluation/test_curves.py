@@ -95,6 +95,25 @@ def test_afroc_by_hand():
     assert ones == pytest.approx((4.5 + 3 + 0) / 16)
 
 
+def test_afroc_as_printed_by_chakraborty():
+    """RJafrocFrocBook, chapter Empirical plots from FROC data, section AFROC vs. wAFROC.
+
+    Four scans without lesions, highest marks none, .5, .7 and -.3; five with 1, 1, 2, 2 and 3.
+    Printed: points (0, .7777778), (.5, .7777778), (.5, .8888889), (.75, .8888889), (1, 1) and the
+    area .5 x .7777778 + .5 x .8888889 + (1 - .8888889) x .25 / 2. Its weights of lesions differ
+    (wAFROC 0.7425), ours are equal: the same five scans give .62 and .82 as (1 + .5 + 1 + 1) / 5
+    = .7 and (1 + 1 + .5 + 1 + 1) / 5 = .9.
+    """
+    marks = {"s1": [0.5], "s2": [0.7, 0.6], "s3": [-0.3], "s4": [1.5]}
+    lesions = {"s4": [0.9], "s5": [-0.2], "s6": [1.6], "s7": [3, 2], "s8": [1, 2.5, 1]}
+    rows = [(uid, "FP", z, "FP") for uid, each in marks.items() for z in each]
+    rows += [(uid, "TP", z, "TP") for uid, each in lesions.items() for z in each]
+    table = scans(0, 0, 0, 0, 1, 1, 2, 2, 3)
+    found = curves.afroc(calls(*rows), table, weighted=False)
+    assert found == pytest.approx(0.5 * 0.7777778 + 0.5 * 0.8888889 + (1 - 0.8888889) * 0.25 / 2)
+    assert curves.afroc(calls(*rows), table) == pytest.approx(0.5 * 0.7 + 0.5 * 0.9 + 0.1 * 0.125)
+
+
 def test_afroc_of_resampled_scans_is_that_of_the_scans_written_out():
     """A scan drawn twice is two scans."""
     weights = np.array([2.0, 1, 1, 3])

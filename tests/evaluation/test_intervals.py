@@ -83,6 +83,11 @@ def test_jackknife_by_hand():
 def test_every_interval_that_is_given_holds_the_truth_93_to_98_times_of_100():
     table = coverage()
     assert set(table["patients"]) == {3, 5, 8, 20, 50} and (table["zero_width"] == 0).all()
-    given = table["coverage"].dropna()
-    assert given.between(93, 98).all(), given.describe()
+    given = table.dropna(subset="coverage")
+    curves = given["metric"].str.contains("afroc|cad_score|average_precision")
+    n = np.where(curves, 500, 2000) * (1 - given["too_few"] / 100)
+    # Two standard errors of the simulation where less than 1,000 cohorts have an interval.
+    chance = np.where(n >= 1000, 0, 200 * np.sqrt(0.95 * 0.05 / n))
+    off = given[(given["coverage"] < 93 - chance) | (given["coverage"] > 98 + chance)]
+    assert off.empty, off
     assert pd.isna(table.loc[table["patients"] < 6, "coverage"]).all()

@@ -45,6 +45,17 @@ def test_a_level_that_was_never_found_has_a_remark_instead_of_an_odds_ratio():
     assert table["odds"].notna().sum() == len(table) - 1
 
 
+def test_a_level_of_few_patients_has_no_interval():
+    """The odds of 16 CMBs of two patients say little of other patients, however sure they look."""
+    found, variables, patient = made()
+    field = pd.Series(np.where(patient.isin([10, 11]), "7 T", "3 T"))
+    table, _ = odds_table(found, [variables[0], Variable("Field", field)], patient)
+    row = table.set_index("variable").loc["Field"]
+    assert np.isfinite(row["odds"]) and row[["odds_low", "alone_high"]].isna().all()
+    assert row["remark"] == "2 patients on one side: too few for an interval"
+    assert table["odds_low"].notna().tolist() == [True, False]
+
+
 def test_few_microbleeds_give_no_model():
     found, variables, patient = (part for part in made())
     few = pd.Series(False, found.index)

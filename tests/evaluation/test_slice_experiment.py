@@ -75,26 +75,44 @@ def test_change_of_recall_over_brains():
     """From thin to thick each brain loses 1 CMB of 4."""
     thick = [(tp - 1, 0) for tp, _ in SIX[:3]]
     matches = [brains(mm, part)[0] for mm, part in ((1.0, SIX[:3]), (6.0, thick))]
-    table = slice_experiment.changes(pd.concat(matches)).iloc[0]
+    table = slice_experiment.changes(pd.concat(matches), seed=1).iloc[0]
     assert (table["brains"], table["lost"], table["change"]) == (3, 3, -0.25)
     assert np.isnan(table["change_low"])
     found = [(4, 0)] * 6, [(3, 0)] * 6
     matches = [brains(mm, part)[0] for mm, part in zip((1.0, 6.0), found, strict=True)]
-    table = slice_experiment.changes(pd.concat(matches)).iloc[0]
+    table = slice_experiment.changes(pd.concat(matches), seed=1).iloc[0]
     assert table["change"] == -0.25 and table["change_low"] < -0.25 < table["change_high"]
 
 
 def test_the_same_microbleeds_are_compared_step_by_step_and_end_to_end():
     """1 to 3 mm: 4 to 7 lost, 8 gained; 3 to 6: four lost; 1 to 6: seven lost."""
-    table = slice_experiment.changes(matches_of(FOUND, [3.0]))
+    table = slice_experiment.changes(matches_of(FOUND, [3.0]), seed=1)
     assert table[["thinner_mm", "thicker_mm", "lost", "gained"]].to_numpy().tolist() == [
         [1, 3, 4, 1], [3, 6, 4, 0], [1, 6, 7, 0],
     ]  # fmt: skip
-    # two-sided sign test: 2 (C(5,0) + C(5,1)) / 2^5, 2 / 2^4, 2 / 2^7
-    assert table["p_value"].tolist() == pytest.approx([12 / 32, 2 / 16, 2 / 128])
+    assert table[["p_value", "p_least"]].to_numpy().tolist() == [[1, 1]] * 3  # one brain
     assert table["recall_thinner"].tolist() == [7 / 8, 0.5, 7 / 8] and (table["n"] == 8).all()
 
 
 def test_nothing_lost_or_gained_has_no_p_value():
-    table = slice_experiment.changes(matches_of({1.0: {1}, 5.0: {1}}))
+    table = slice_experiment.changes(matches_of({1.0: {1}, 5.0: {1}}), seed=1)
     assert len(table) == 1 and np.isnan(table["p_value"].iloc[0])
+
+
+@pytest.mark.parametrize(("before", "after", "p", "least"), [
+    # Losses 1, 1, 2: of 8 exchanges the two of one sign are as extreme.
+    ([4, 4, 4], [3, 3, 2], 2 / 8, 2 / 8),
+    # Losses 1, 1, 1 and a gain of 1: |sum| 2 or more in all but the 6 of 16 that cancel.
+    ([4, 4, 4, 2], [3, 3, 3, 3], 10 / 16, 2 / 16),
+    # A brain without a change adds nothing to what p can be.
+    ([4, 4, 4, 4], [3, 3, 2, 4], 2 / 8, 2 / 8),
+    # Sixteen losses of 1: of 10,000 random exchanges only the observed one counts for sure.
+    ([4] * 16, [3] * 16, 1e-4, 1e-4),
+])  # fmt: skip
+def test_brains_are_exchanged_not_microbleeds(before, after, p, least):
+    """24 lost of 24 in three brains show no more than three brains can."""
+    sides = [
+        brains(mm, [(tp, 0) for tp in found])[0] for mm, found in ((1.0, before), (3.0, after))
+    ]
+    row = slice_experiment.changes(pd.concat(sides), seed=1).iloc[0]
+    assert row["p_least"] == least and row["p_value"] == pytest.approx(p, abs=5e-4)

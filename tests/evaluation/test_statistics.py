@@ -83,7 +83,7 @@ def test_every_group_has_a_row_in_the_order_in_which_it_comes():
 def test_exact_permutation_by_hand():
     """Three patients, the first model always has one FP more: 2 of 8 swaps are as extreme."""
     one, other = scans([1, 1, 1], [1, 1, 1], [0, 0, 0]), scans([1, 1, 1], [0, 0, 0], [0, 0, 0])
-    found = compare_models(one, other, metrics=("fp_scan",)).loc["fp_scan"]
+    found = compare_models(one, other, metrics=("fp_scan",), seed=1).loc["fp_scan"]
     assert found["difference"] == 1
     assert found["p_value"] == 2 / 8
     assert found["exact"]
@@ -91,7 +91,7 @@ def test_exact_permutation_by_hand():
 
 def test_a_model_against_itself_has_p_1_and_order_does_not_matter():
     table = scans([2, 0, 1, 3] * 5, [0, 1, 2, 0] * 5, [1, 1, 0, 0] * 5)
-    found = compare_models(table, table.iloc[::-1], samples=300)
+    found = compare_models(table, table.iloc[::-1], samples=300, seed=1)
     assert (found["p_value"] == 1).all()
     assert not found["exact"].any()
 
@@ -99,13 +99,13 @@ def test_a_model_against_itself_has_p_1_and_order_does_not_matter():
 def test_unpaired_scans_are_named():
     table = scans([1, 1], [0, 0], [0, 0])
     with pytest.raises(ValueError, match=r"found \['s1'\] unpaired"):
-        compare_models(table, table.iloc[:1])
+        compare_models(table, table.iloc[:1], seed=1)
 
 
 def test_eight_patients_allow_no_smaller_p_than_1_of_128():
     """2^8 exchanges; the observed one and its mirror image are as extreme."""
     one, other = scans([1] * 8, [1] * 8, [0] * 8), scans([1] * 8, [0] * 8, [0] * 8)
-    found = compare_models(one, other).loc["fp_scan"]
+    found = compare_models(one, other, seed=1).loc["fp_scan"]
     assert found["p_least"] == found["p_value"] == 1 / 128
     assert found["p_holm"] == 6 / 128 > 0.04
 

@@ -52,6 +52,18 @@ def test_best_values_are_found_per_dataset():
     assert bold["F1 (thesis)"].tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize(("ends", "text"), [
+    ((0.001, 0.0, 0.0028), "[0.000, 0.003]"),
+    ((0.228, 0.2261, 0.2307), "[0.226, 0.231]"),
+    ((0.0, 0.0, 0.000004), "[0.000000, 0.000004]"),
+    ((-0.07, -0.1366, -0.0041), "[-0.137, -0.004]"),
+    ((0.5, 0.301, 0.699), "[0.30, 0.70]"),
+])  # fmt: skip
+def test_no_interval_is_printed_as_if_it_had_no_width(ends, text):
+    value, low, high = ends
+    assert tables.interval_parts(value, NAN, low, high, decimals=3)[2] == text
+
+
 def test_without_a_layout_every_quantity_is_shown_once():
     cells, bold = tables.shown(TABLE)
     assert list(cells) == ["dataset", "model", "f1", "f1 (thesis)", "fp_scan", "n_scans"]

@@ -78,14 +78,20 @@ def centroids(folder):
 
 
 def microbleednet(folder):
-    soft = image([*FOUND, (1, 1, 1)], [0.9, 0.6, 0.2], np.float32)
-    soft.write(folder / "final_predictions/predicted_final_microbleednet_sub-1.nii.gz")
-    soft.write(folder / "cdet_predictions/predicted_cdet_microbleednet_sub-1.nii.gz")
+    kept = image(FOUND, 1.0, np.float32)
+    kept.write(folder / "final_predictions/predicted_final_microbleednet_sub-1.nii.gz")
+    more = image([*FOUND, (1, 1, 1)], 1.0, np.float32)
+    more.write(folder / "cdet_predictions/predicted_cdet_microbleednet_sub-1.nii.gz")
 
 
-def valdo(folder):
+def valdo(folder, name="sub-1_space-T2S_prediction.nii.gz"):
     soft = image([*FOUND, (1, 1, 1)], [0.9, 0.6, 0.2], np.float32)
-    soft.write(folder / "sub-1/sub-1_space-T2S_CMB.nii.gz")
+    soft.write(folder / "sub-1" / name)
+    image([]).write(folder / "sub-1/sub-1_space-T2S_uncertaintymap.nii.gz")
+
+
+def valdo_masks(folder):
+    valdo(folder, "sub-1_space-T2S_CMB.nii.gz")
 
 
 def bids(folder):
@@ -118,8 +124,9 @@ TOOLS = {
     "shivai": (shivai, None, True),
     "censyncmb": (censyncmb, None, True),
     "centroids": (centroids, "censyncmb", False),
-    "microbleednet": (microbleednet, None, True),
+    "microbleednet": (microbleednet, None, False),
     "valdo": (valdo, None, True),
+    "masks of VALDO": (valdo_masks, "valdo", True),
     "bids": (bids, "bids", False),
     "slicer": (slicer, "slicer", False),
     "slicer RAS": (slicer_table(1, "r,a,s"), None, False),

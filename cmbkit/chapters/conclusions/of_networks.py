@@ -99,15 +99,16 @@ def found_in(series: list[dict], threshold: float) -> list[int]:
 def evaluation_shows(
     pooled: pd.DataFrame,
     dice: pd.DataFrame,
+    compared: pd.DataFrame,
     counting: pd.DataFrame,
     baseline: pd.DataFrame,
     real: pd.DataFrame,
 ) -> str:
-    """What notebook 05 shows, from Tables 7.3, 7.4, 7.5, S9 and S10."""
-    return paragraph(_evaluation_sentences(pooled, dice, counting, baseline, real))
+    """What notebook 05 shows, from Tables 7.3, 7.4, S45, 7.5, S9 and S10."""
+    return paragraph(_evaluation_sentences(pooled, dice, compared, counting, baseline, real))
 
 
-def _evaluation_sentences(pooled, dice, counting, baseline, real) -> Iterator[str]:
+def _evaluation_sentences(pooled, dice, compared, counting, baseline, real) -> Iterator[str]:
     if pooled.empty:
         return
     model = pooled["model"].iloc[0]
@@ -118,8 +119,8 @@ def _evaluation_sentences(pooled, dice, counting, baseline, real) -> Iterator[st
     ]
     if told:
         yield f"With all CMBs taken together, F1 of {named(model)} is: {listed(told)}."
-    yield from _against(pooled, "pooled_f1", "F1")
-    yield from _against(dice, "pooled_dice_tp", "Dice of found CMBs")
+    yield from _against(compared, pooled, "pooled_f1", "F1")
+    yield from _against(compared, dice, "pooled_dice_tp", "Dice of found CMBs")
     many = counting[(counting["model"] == model) & counting["specificity"].notna()]
     many = many[many["threshold"] == 3]
     if len(many):
@@ -153,23 +154,22 @@ def _printed(row: Mapping, key: str) -> str:
     return f" (thesis {value:.2f})" if pd.notna(value) else ""
 
 
-def _against(table: pd.DataFrame, key: str, what: str) -> Iterator[str]:
-    """How TL stands to Scratch by a quantity, here and in the thesis."""
-    if not {"scratch", "tl"} <= set(table["model"]):
+def _against(compared: pd.DataFrame, table: pd.DataFrame, key: str, what: str) -> Iterator[str]:
+    """How TL stands to Scratch by a quantity: paired differences, and the thesis's order."""
+    if not {"scratch", "tl"} <= set(table["model"]) or compared.empty:
         return
-    rows = table.set_index(KEYS)[[f"{key}{end}" for end in ("", "_low", "_high", "_thesis")]]
-    a, b = (rows.xs(name, level="model") for name in ("tl", "scratch"))
-    gain = (a[key] - b[key]).dropna()
-    printed = (a[f"{key}_thesis"] - b[f"{key}_thesis"]).reindex(gain.index).dropna()
-    apart = (a[f"{key}_low"] > b[f"{key}_high"]) | (b[f"{key}_low"] > a[f"{key}_high"])
-    same = int((np.sign(printed) == np.sign(gain.reindex(printed.index))).sum())
-    start = f"By {what} TL is above Scratch in {listed(gain.index[gain > 0])}"
-    thesis = f"the thesis's order is the same in {same} of {len(printed)} datasets"
-    yield one_of(
-        (not apart.any(), f"{start}; all intervals overlap, so no difference is shown; {thesis}."),
-        (apart.any(), f"{start}; intervals do not overlap in {listed(apart.index[apart])}; "
-         f"{thesis}."),
-    )  # fmt: skip
+    rows = compared[compared["metric"] == key].dropna(subset="difference").set_index("dataset")
+    printed = table.set_index(KEYS)[f"{key}_thesis"]
+    printed = (printed.xs("tl", level="model") - printed.xs("scratch", level="model")).dropna()
+    gain = rows["difference"].reindex(printed.index).dropna()
+    same = int((np.sign(printed.reindex(gain.index)) == np.sign(gain)).sum())
+    low, high = rows["difference_low"], rows["difference_high"]
+    few, apart = rows.index[low.isna()], rows.index[(low > 0) | (high < 0)]
+    start = f"By {what} TL is above Scratch in {listed(rows.index[rows['difference'] > 0])}; "
+    known = f"paired by patient, the difference's interval leaves out 0 in {listed(apart)}"
+    unknown = f" and is missing in {listed(few)} (too few patients)" if len(few) else ""
+    order = f"; the thesis's order is the same in {same} of {len(gain)} datasets."
+    yield start + known + unknown + order
 
 
 def subgroup_analysis_shows(
@@ -187,27 +187,23 @@ def subgroup_analysis_shows(
 
 def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) -> Iterator[str]:
     slices = forest[forest["factor"] == "slice thickness"].dropna(subset="f1")
-    slices = slices.pivot_table("f1", "dataset", "subgroup").dropna()
-    for name, row in slices.iterrows() if {"<3 mm", ">=3 mm"} <= set(slices) else ():
-        f1 = f"{row['>=3 mm']:.2f} in slices of 3 mm and more, {row['<3 mm']:.2f} in thinner ones"
-        yield one_of(
-            (row[">=3 mm"] < row["<3 mm"], f"In {name} detection is worse where slices are "
-             f"thick, as in the thesis's CRB: F1 is {f1}."),
-            (row[">=3 mm"] >= row["<3 mm"], f"In {name} thick slices are no harder: F1 is {f1}."),
-        )  # fmt: skip
+    for name, part in slices.groupby("dataset", sort=False):
+        rows = part.set_index("subgroup").to_dict("index")
+        if {"<3 mm", ">=3 mm"} <= set(rows):
+            yield _thick_against_thin(name, rows[">=3 mm"], rows["<3 mm"])
     counts = places.assign(n=places["tp"] + places["fn"]).query("n > 0 and location != 'Elsewhere'")
     counts = counts.assign(recall=counts["tp"] / counts["n"])
     worst = [part.loc[part["recall"].idxmin()] for _, part in counts.groupby("dataset", sort=False)]
     if worst:
         told = [f"{row.dataset} {row.location.lower()} ({row.tp} of {row.n})" for row in worst]
-        yield f"The place with the lowest recall is, by dataset: {listed(told)}."
+        yield f"The place with the lowest recall is, untested: {listed(told)}."
     annotated = shapes[(shapes["type"] == "GT") & (shapes["dataset"] == "CRB")].set_index("match")
     annotated = annotated.dropna(subset="inv_elongation")
     if {"FN", "TP"} <= set(annotated.index):
         missed, found = annotated["inv_elongation"][["FN", "TP"]]
         printed = annotated["inv_elongation_thesis"][["FN", "TP"]].dropna()
         thesis = f"; thesis {listed(f'{v:.2f}' for v in printed)}" if len(printed) else ""
-        means = f"(inverse elongation {missed:.2f} against {found:.2f}{thesis})"
+        means = f"on average, untested (inverse elongation {missed:.2f}, {found:.2f}{thesis})"
         yield one_of(
             (missed < found, f"Missed CMBs of CRB are longer than found ones {means}."),
             (missed > found, f"Missed CMBs of CRB are rounder than found ones {means}."),
@@ -231,6 +227,23 @@ def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) ->
             f"the {row['n_fp']} false positives there."
         )
     yield odds_in_words(odds)
+
+
+def _thick_against_thin(dataset: str, thick: Mapping, thin: Mapping) -> str:
+    """Whether F1 in thick slices is worse; scans of other patients, so intervals are compared."""
+    f1 = (
+        f"F1 is {with_interval(thick, 'f1')} in slices of 3 mm and more, "
+        f"{with_interval(thin, 'f1')} in thinner ones"
+    )
+    few = [side for side in (thick, thin) if not np.isfinite(side["f1_low"])]
+    return one_of(
+        (len(few) > 0, f"In {dataset} {f1}: too few patients for a comparison."),
+        (thick["f1_high"] < thin["f1_low"], f"In {dataset} detection is worse where slices are "
+         f"thick, as in the thesis's CRB: {f1}."),
+        (thick["f1"] < thin["f1"], f"In {dataset} {f1}: lower, as in the thesis's CRB, but the "
+         "intervals overlap."),
+        (thick["f1"] >= thin["f1"], f"In {dataset} thick slices are not shown to be harder: {f1}."),
+    )  # fmt: skip
 
 
 def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> str:

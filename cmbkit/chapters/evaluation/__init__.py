@@ -18,5 +18,6 @@ from cmbkit.chapters.evaluation.supplement import (
     table_s34,
     table_s40,
     table_s41,
+    table_s45,
 )
 from cmbkit.chapters.evaluation.tables import table_7_2, table_7_3, table_7_4, table_7_5

@@ -7,7 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from cmbkit.chapters.detection import BY_KEYS, DATASET, KEYS, MODEL, in_order
+from cmbkit.chapters.detection import (
+    BY_KEYS,
+    DATASET,
+    INTERVAL,
+    KEYS,
+    MODEL,
+    in_order,
+    share_of,
+)
 from cmbkit.evaluation.calibration import (
     LEVEL,
     Calibration,
@@ -17,9 +25,8 @@ from cmbkit.evaluation.calibration import (
     number_of_microbleeds,
     reliability,
 )
-from cmbkit.evaluation.intervals import jackknife_t, wilson
-from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import left_out
+from cmbkit.evaluation.intervals import jackknife_t
+from cmbkit.evaluation.statistics import left_out, patient_codes
 from cmbkit.plotting.curves import reliability_curves
 from cmbkit.reporting.layout import Column, laid_out
 
@@ -99,19 +106,19 @@ def counted(
 ) -> pd.DataFrame:
     """Interval of the number of microbleeds of each scan (parameters: `table_s43`).
 
-    Columns: dataset, model, uid, n_gt, low, high, inside.
+    Columns: dataset, model, uid, who (code of the patient), n_gt, low, high, inside.
     """
     rows = []
-    for row in in_order(scans, **BY_KEYS).itertuples():
+    for row in in_order(scans.assign(who=patient_codes(scans)), **BY_KEYS).itertuples():
         if row.model not in calibrations:
             continue
         own = calls[(calls["uid"] == row.uid) & (calls["model"] == row.model)]
         calibration = calibrations[row.model]
         p = calibration.probability(candidates_of(own)["score"])
         low, high = number_interval(number_of_microbleeds(p, calibration.recall))
-        who = {"dataset": row.dataset, "model": row.model, "uid": row.uid, "n_gt": row.n_gt}
-        rows.append(who | {"low": low, "high": high, "inside": low <= row.n_gt <= high})
-    columns = ["dataset", "model", "uid", "n_gt", "low", "high", "inside"]
+        about = {name: getattr(row, name) for name in ("dataset", "model", "uid", "who", "n_gt")}
+        rows.append(about | {"low": low, "high": high, "inside": low <= row.n_gt <= high})
+    columns = ["dataset", "model", "uid", "who", "n_gt", "low", "high", "inside"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -120,16 +127,16 @@ def table_s44(
 ) -> pd.DataFrame:
     """How often the interval of a scan's number holds it (parameters: `table_s43`, and n_gt).
 
-    Columns: dataset, model, n_scans, inside, coverage with its Wilson interval, width (median).
+    Columns: dataset, model, n_scans, inside, width (median), coverage with its parts.
     """
-    each = counted(calls, scans, calibrations)
-    groups = each.assign(width=each["high"] - each["low"]).groupby(KEYS, sort=False)
-    table = groups.agg(
-        n_scans=("uid", "size"), inside=("inside", "sum"), width=("width", "median")
-    ).reset_index()
-    low, high = wilson(table["inside"], table["n_scans"])
-    share = divide(table["inside"], table["n_scans"])
-    table = table.assign(coverage=share, coverage_low=low, coverage_high=high)
+    rows = [
+        dict(zip(KEYS, values, strict=True))
+        | {"n_scans": len(group), "inside": int(group["inside"].sum())}
+        | {"width": (group["high"] - group["low"]).median()}
+        | share_of("coverage", group["who"], group["inside"])
+        for values, group in counted(calls, scans, calibrations).groupby(KEYS, sort=False)
+    ]
+    table = pd.DataFrame(rows, columns=None if rows else [*KEYS, "n_scans"])
     columns = [
         DATASET,
         MODEL,
@@ -138,5 +145,5 @@ def table_s44(
         Column("coverage", "Coverage", 2),
         Column("width", "Most less least (median)", 0),
     ]
-    note = f"Nominal {LEVEL:.0%}; Valid: the scans that the calibration was fitted on."
+    note = f"Nominal {LEVEL:.0%} {INTERVAL}; Valid: the scans that the calibration was fitted on."
     return laid_out(table, columns, note=note)

@@ -1,11 +1,13 @@
 """Tables beyond the thesis: other grid, operating points, baseline, the real scan."""
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.chapters.detection import (
     BY_KEYS,
     COUNTS,
     DATASET,
+    INTERVAL,
     KEYS,
     MODEL,
     POOLED,
@@ -14,11 +16,23 @@ from cmbkit.chapters.detection import (
 )
 from cmbkit.evaluation.coverage import coverage
 from cmbkit.evaluation.curves import MERIT, figures_of_merit
+from cmbkit.evaluation.hypotheses import compare_models, holm
 from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
+from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import Column, laid_out
 
+SAID = {
+    "pooled_precision": "Precision, all CMBs",
+    "pooled_recall": "Recall, all CMBs",
+    "pooled_f1": "F1, all CMBs",
+    "fp_scan": "FP per scan",
+    "scan_f1": "F1, mean over scans",
+    "scan_f1_star": "F1*, of means over scans",
+    "pooled_dice_tp": "Dice of true positives",
+}
+"""What Table S45 compares."""
 RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
 
 
@@ -106,15 +120,23 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
 def table_s40() -> pd.DataFrame:
     """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`).
 
-    One row per number of patients: patients, cases (of a metric and a detector); the least and the
-    most over them of coverage and bootstrap, the most of too_few and bootstrap_zero_width (%).
+    One row per number of patients, for rates, means and their differences, and for figures of merit
+    of curves: of, patients, cases (of a metric and a detector); the least and the most over them of
+    coverage (where half of the cohorts or more have an interval) and bootstrap, the most of too_few
+    and bootstrap_zero_width (%).
     """
-    cases = coverage().groupby("patients")
+    table = coverage()
+    table["of"] = np.where(table["metric"].isin(MERIT), "curves", "rates")
+    table["coverage"] = table["coverage"].where(table["too_few"] <= 50)
+    cases = table.groupby(["of", "patients"])
     both = cases[["coverage", "bootstrap"]]
     ends = both.min().add_suffix("_low").join(both.max().add_suffix("_high"))
     most = cases[["too_few", "bootstrap_zero_width"]].max()
     table = ends.join(most).join(cases.size().rename("cases")).reset_index()
+    table = in_order(table, of=("rates", "curves"))
+    names = {"rates": "rates, means, differences", "curves": "figures of merit of curves"}
     columns = [
+        Column("of", "Intervals of", names=names),
         Column("patients", "Patients"),
         Column("cases", "Metrics x detectors"),
         Column("coverage", "Coverage (%)", 1, shows="range"),
@@ -123,8 +145,10 @@ def table_s40() -> pd.DataFrame:
         Column("bootstrap_zero_width", "Of zero width, at most (%)", 1),
     ]
     note = (
-        "2,000 cohorts each of three simulated detectors; case by case: "
-        "benchmarks/interval_coverage.md. The expected design effects were set on these detectors. "
+        "2,000 cohorts each of three simulated detectors (500 for curves); coverage of cases in "
+        "which half of the cohorts have an interval (all: benchmarks/interval_coverage.md); "
+        "bootstrap: of 39 cases. The expected design effects were set on these detectors. "
+        "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
     return laid_out(table, columns, note=note)
@@ -153,11 +177,59 @@ def table_s41(
         MODEL,
         Column("n_scans", "Scans"),
         Column("figure", "Figure of merit", names=MERIT),
-        Column("value", "Value, jackknife", 3),
+        Column("value", "Value", 3),
         Column("bootstrap", "Bootstrap"),
     ]
-    note = "Matched anew at every threshold [95 % interval, patients as units]."
+    note = (
+        f"Matched anew at every threshold {INTERVAL}; AFROC and wAFROC: as many patients count as "
+        "the smaller group has, with or without CMBs. Bootstrap: percentiles, which hold the truth "
+        "too rarely with so few patients (Table S40)."
+    )
     return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
+
+
+def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:
+    """The second network against the first on the same scans of each dataset.
+
+    ``scans``: scan rows of the trained networks (as for `table_7_2`). ``seed``: of permutations.
+
+    Returns
+    -------
+    DataFrame
+        dataset, metric and the columns of `hypotheses.compare_models`, ``difference`` (second less
+        first) with its parts; p_holm is over all rows. Empty with one network.
+    """
+    names, rows = list(dict.fromkeys(in_order(scans, **BY_KEYS)["model"])), []
+    for dataset, group in in_order(scans, **BY_KEYS).groupby("dataset", sort=False):
+        sides = [group[group["model"] == name] for name in names[1::-1]]
+        if len(sides) == 2:
+            how = {"seed": seed, "nan_rule": params.nan_rule}
+            found = compare_models(*sides, metrics=tuple(SAID), **how)
+            rows.append(found.rename_axis("metric").reset_index().assign(dataset=dataset))
+    if not rows:
+        note = "One network in this run: nothing to compare."
+        return laid_out(pd.DataFrame(columns=["dataset", "metric"]), [DATASET], note=note)
+    table = pd.concat(rows, ignore_index=True)
+    ends = {end: f"difference_{end}" for end in ("low", "high", "interval")}
+    table = table.assign(p_holm=holm(table["p_value"])).rename(columns=ends)
+    shown = [MODEL_NAMES.get(name, name) for name in names[1::-1]]
+    columns = [
+        DATASET,
+        Column("metric", "Metric", names=SAID),
+        *(Column("first", shown[0], 3), Column("second", shown[1], 3)),
+        Column("difference", "Difference", 3),
+        Column("n_patients", "Patients"),
+        *(Column("p_value", "p", 4, shows="p"), Column("p_holm", "p (Holm)", 4, shows="p")),
+        Column("p_least", "p, least", 4, shows="p"),
+    ]
+    tested, least = int(table["p_value"].notna().sum()), table["p_least"].min()
+    note = (
+        f"Difference: {shown[0]} - {shown[1]} {INTERVAL}. p: paired permutation test, the two "
+        "networks' results of a patient are exchanged; corrected after Holm for all "
+        f"{tested} tests of this table. Least: the smallest p that so many patients allow; after "
+        f"Holm no p of this table can be below {least * tested:.2g}."
+    )
+    return laid_out(table, columns, note=note)
 
 
 def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:

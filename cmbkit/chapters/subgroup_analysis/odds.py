@@ -71,8 +71,8 @@ def _note(table: pd.DataFrame, fitted) -> str:
         "Mixed logistic regression, each patient with an intercept of its own (standard deviation "
         f"{fitted.spread:.2f} of the log-odds, {fitted.n_patients} patients); Wald's 95 % "
         "intervals with Student's t. All variables: each adjusted for all others. Inflation: by "
-        "how much the others widen a variance; from about 5 on two cannot be told apart. An "
-        "association, not a cause."
+        "how much the others widen a variance; from about 5 on two cannot be told apart. Intervals "
+        "are not corrected for their number. An association, not a cause."
     )
 
 
@@ -83,7 +83,7 @@ def figure_s69(table: pd.DataFrame) -> Figure:
 
 def odds_in_words(table: pd.DataFrame) -> str:
     """Which variables go with being found when all others are the same, from `table_s49`."""
-    known = table.dropna(subset="odds")
+    known = table.dropna(subset="odds_low")
     if known.empty:
         return "No model of all variables at once can be fitted to so few found CMBs."
     clear = known[(known["odds_low"] > 1) | (known["odds_high"] < 1)]
@@ -94,7 +94,10 @@ def odds_in_words(table: pd.DataFrame) -> str:
     ]
     start = "With all other variables the same, "
     if told:
-        start += f"the odds of being found differ with {listed(told)} (odds ratios)"
+        start += (
+            f"the odds of being found differ with {listed(told)} (odds ratios; of {len(known)} "
+            f"intervals {len(told)} leave out 1, not corrected for their number)"
+        )
     else:
         start += "no variable is shown to change the odds of being found"
     wide = known[known["odds_high"] > WIDE * known["odds_low"]]

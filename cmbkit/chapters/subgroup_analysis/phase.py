@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cmbkit.chapters.detection import with_share
+from cmbkit.chapters.detection import INTERVAL, share_of
 from cmbkit.chapters.raw_slices import PLACE, raw_phase
 from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.records import StandardScan
@@ -28,7 +28,7 @@ def table_s37b(
     Returns
     -------
     DataFrame
-        kind ("CMB" first), n_scans, n, n_calcium, share with Wilson's _low and _high.
+        kind ("CMB" first), n_scans, n, n_calcium, share with its parts.
     """
     places = pd.concat([microbleeds.assign(kind=CMB), mimics])[["uid", "kind", *PLACE]]
     rows = []
@@ -37,7 +37,8 @@ def table_s37b(
         if phase is None:
             continue
         signs = [susceptibility_sign(phase, place) for place in part[PLACE].to_numpy(float)]
-        rows.append(part.assign(calcium=[sign < 0 for sign in signs]))
+        who = standard[uid].scan.patient
+        rows.append(part.assign(patient=who, calcium=[sign < 0 for sign in signs]))
     columns = [
         Column("kind", "What it is", names={CMB: "Microbleed"}),
         *(Column("n_scans", "Scans"), Column("n", "n")),
@@ -47,13 +48,16 @@ def table_s37b(
     if not rows:
         note = "No scan of this run comes with a phase image."
         return laid_out(pd.DataFrame(columns=[c.key for c in columns]), columns, note=note)
-    groups = pd.concat(rows).groupby("kind")
-    table = groups.agg(n_scans=("uid", "nunique"), n=("uid", "size"), n_calcium=("calcium", "sum"))
-    order = sorted(table.index, key=lambda kind: (kind != CMB, kind))
-    table = with_share(table.loc[order].reset_index(), "share", "n_calcium", "n")
+    counted = [
+        {"kind": kind, "n_scans": group["uid"].nunique(), "n": len(group)}
+        | {"n_calcium": int(group["calcium"].sum())}
+        | share_of("share", group["patient"], group["calcium"])
+        for kind, group in pd.concat(rows).groupby("kind")
+    ]
+    table = pd.DataFrame(sorted(counted, key=lambda row: (row["kind"] != CMB, row["kind"])))
     note = (
         "Sign of the dipole in the high-pass filtered phase: blood is paramagnetic, calcium "
-        "diamagnetic, so a mimic with the sign of calcium is told from a CMB [Wilson's 95 % "
-        "interval]. What holds blood too (cavernomas, veins) is not distinguished."
+        f"diamagnetic, so a mimic with the sign of calcium is told from a CMB {INTERVAL}. What "
+        "holds blood too (cavernomas, veins) is not distinguished."
     )
     return laid_out(table, columns, note=note)

@@ -125,9 +125,9 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         brains = f"change: of recall, without an interval: {_too_few(design)}"
     note = (
         "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
-        f"gained: in the thicker alone; {brains}; p: exact McNemar test, which takes CMBs as "
-        "independent, not corrected for the number of tests (of n lost or gained: 2 / 2^n or "
-        "more)."
+        f"gained: in the thicker alone; {brains}; p: permutation test, brains as units (the two "
+        "thicknesses of a brain are exchanged), not corrected for the number of tests; least: the "
+        "smallest p that so many brains with a change allow."
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
@@ -142,6 +142,7 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         Column("gained", "Gained"),
         Column("change", "Change", 3),
         Column("p_value", "p", 4, shows="p"),
+        Column("p_least", "p, least", 4, shows="p"),
     ]
     if not design.brains:
         return laid_out(pd.DataFrame(columns=[c.key for c in columns]), columns, note=LEFT_OUT)
