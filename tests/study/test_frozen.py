@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.detector.network.weights import describe_weights
 from cmbkit.params import check_parameters, read_parameters, replace_parts
 from cmbkit.study import Study
 from cmbkit.study.frozen import FrozenError, freeze, frozen_folder
@@ -174,3 +175,13 @@ def test_the_networks_of_the_demo_are_as_its_parameter_file_says_and_hold_no_cod
         if path.suffix == ".h5":
             assert path.read_bytes().startswith(b"\x89HDF\r\n")
     assert sum(path.stat().st_size for path in files) < 8e6
+
+
+@pytest.mark.parametrize("model", ["scratch", "tl"])
+def test_the_larger_profile_has_the_networks_of_the_demo_and_their_settings(model):
+    demo = read_parameters(ROOT / "params/demo.yaml")
+    given = describe_weights(ROOT / "weights/larger" / model)[1]
+    manifest = json.loads((ROOT / "weights/demo/manifest.json").read_text())
+    assert given.sha256 == manifest["files"][f"{model}-finetune/best_loss.weights.h5"]
+    for section in ("network", "preprocessing", "inference"):
+        assert getattr(given, section) == getattr(demo, section), section
