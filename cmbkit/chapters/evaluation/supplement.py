@@ -138,9 +138,10 @@ def table_s41(
     ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
     scan rows of the same models: dataset, model, uid, patient, n_gt. ``seed``: of the bootstrap.
 
-    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts.
+    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts. No rows of
+    groups without a CMB.
     """
-    rows = []
+    rows = [pd.DataFrame(columns=["dataset", "model", "n_scans", "figure", "value", "bootstrap"])]
     for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
         own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
         if group["n_gt"].sum():
@@ -157,7 +158,8 @@ def table_s41(
         Column("bootstrap", "Bootstrap"),
     ]
     note = "Matched anew at every threshold [95 % interval, patients as units]."
-    return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
+    table = pd.concat(rows[1:] or rows, ignore_index=True).rename(columns=ends)
+    return laid_out(table, columns, note=note if rows[1:] else "No microbleeds in these scans.")
 
 
 def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
