@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.signal import lfilter
 from scipy.special import expit
 from scipy.stats import nbinom
 
@@ -126,15 +127,16 @@ def number_of_microbleeds(probabilities, recall: float) -> np.ndarray:
 
     The candidates that are real, F, follow a Poisson-binomial distribution. The microbleeds without
     a candidate follow, given F, a negative binomial one (F + 1 successes of chance ``recall``):
-    that is what a flat prior of the number of all gives where each is found with that chance.
+    that is what a flat prior of the number of all gives where each is found with that chance. The
+    sum of P(F) z^F G^(F+1) over F, G = recall / (1 - (1 - recall) z), is taken by Horner's rule.
     """
     real = np.ones(1)
     for p in np.asarray(probabilities, float):
         real = np.convolve(real, [1 - p, p])
     reach = len(real) + int(nbinom.ppf(1 - 1e-9, len(real), recall))
     found = np.zeros(reach + 1)
-    for n, share in enumerate(real):
-        found[n:] += share * nbinom.pmf(np.arange(reach + 1 - n), n + 1, recall)
+    for share in real[::-1]:
+        found = lfilter([recall], [1, recall - 1], np.append(share, found[:-1]))
     return found
 
 

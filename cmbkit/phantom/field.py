@@ -20,7 +20,7 @@ unit vector b changes the field by dB (here as dB/B0 in ppm, Lorentz's sphere ta
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, vectorize
+from numba import njit
 from scipy import fft
 
 HERTZ_PER_PPM_TESLA = 42.577  # gyromagnetic ratio of the proton over 2 pi, MHz/T
@@ -91,24 +91,3 @@ def cylinder_at(x, y, z, ux, uy, uz, radius, bx, by, bz):
         return (3 * cos * cos - 1) / 6
     across = x * bx + y * by + z * bz
     return (2 * across * across / r2 - 1 + cos * cos) / 2 * radius * radius / r2
-
-
-@vectorize(cache=True)
-def _spheres(x, y, z, radius, bx, by, bz):
-    return sphere_at(x, y, z, radius, bx, by, bz)
-
-
-@vectorize(cache=True)
-def _cylinders(x, y, z, ux, uy, uz, radius, bx, by, bz):
-    return cylinder_at(x, y, z, ux, uy, uz, radius, bx, by, bz)
-
-
-def sphere_field(x, y, z, radius: float, chi: float, direction=(0.0, 0.0, 1.0)) -> np.ndarray:
-    """Closed form of a sphere at offsets x, y, z (mm, broadcast) from its centre; ppm."""
-    return chi * _spheres(x, y, z, float(radius), *map(float, direction))
-
-
-def cylinder_field(x, y, z, axis, radius: float, chi: float, direction=(0.0, 0.0, 1.0)):
-    """Closed form of an infinite cylinder along ``axis`` through the origin; mm, ppm."""
-    axis = np.asarray(axis, float) / np.linalg.norm(axis)
-    return chi * _cylinders(x, y, z, *axis, float(radius), *map(float, direction))

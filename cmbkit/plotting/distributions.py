@@ -93,7 +93,7 @@ def shape_violins(features):
     return figure
 
 
-def half_violins(scan_rows, models=("scratch", "tl")):
+def half_violins(scan_rows, models):
     """Precision, recall and F1 of the scans (Figure 7.4).
 
     Parameters

@@ -1,5 +1,6 @@
 """Legends: what stands after the title of each figure and table, with numbers of its data."""
 
+import re
 import tomllib
 from importlib.resources import files
 
@@ -26,12 +27,15 @@ def read_legends() -> dict[tuple[str, str], str]:
 def filled(template: str, data: pd.DataFrame | None) -> str:
     """A legend with its numbers; ``data`` are those of the table or behind the figure.
 
+    Of one thing that `ROWS_OF` counts its name loses the plural's s ("1 model").
+
     Raises
     ------
     LegendError
         If the template names a number that data with rows do not give.
     """
-    return template.format_map(_Numbers(pd.DataFrame() if data is None else data))
+    text = template.format_map(_Numbers(pd.DataFrame() if data is None else data))
+    return re.sub(rf"\b1 ({'|'.join(ROWS_OF.values())})\b", lambda one: one[0][:-1], text)
 
 
 class _Numbers(dict):

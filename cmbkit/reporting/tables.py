@@ -103,7 +103,7 @@ def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def columns_of(table: pd.DataFrame) -> list[Shown]:
-    """The shown columns of a table, in order."""
+    """The shown columns of a table, in order; where the thesis prints none of it, ours alone."""
     layout = layout_of(table)
     named = [name for name in table.index.names if name is not None]
     if named:
@@ -119,7 +119,10 @@ def columns_of(table: pd.DataFrame) -> list[Shown]:
         values = tuple(table[key]) if key in table else ()
         return Shown(head, _parts(table, key, column), bold, numeric, printed, values)
 
-    found = [of(c, c.key, c.head, of(c, *_printed(c))) for c in layout.columns]
+    compared = table.filter(regex=f"{THESIS}($|_)").notna().any(axis=None)
+    found = [
+        of(c, c.key, c.head, of(c, *_printed(c)) if compared else None) for c in layout.columns
+    ]
     return [column for column in found if column is not None]
 
 

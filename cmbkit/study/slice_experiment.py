@@ -206,7 +206,7 @@ class SliceExperimentStage:
             settings.append((Setting(**row), Physics(**physics) if known else None))
         return [(number, *s) for number in range(self.design.brains) for s in settings]
 
-    def matches(self, model: str = "scratch") -> tuple[pd.DataFrame, pd.DataFrame]:
+    def matches(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Matches of every scan, and the scans.
 
         Returns
@@ -240,7 +240,7 @@ class SliceExperimentStage:
         matches = table.merge(pd.concat(parts, ignore_index=True), on="scan")
         return matches.drop(columns="scan"), scans.drop(columns="scan")
 
-    def curves(self, model: str = "scratch") -> pd.DataFrame:
+    def curves(self, model: str) -> pd.DataFrame:
         """Recall and false positives of each condition (`evaluation.slice_experiment`)."""
         from cmbkit.evaluation import slice_experiment
 
@@ -248,7 +248,7 @@ class SliceExperimentStage:
             return pd.DataFrame(columns=slice_experiment.CONDITION)
         return slice_experiment.curves(*self.matches(model))
 
-    def changes(self, model: str = "scratch") -> pd.DataFrame:
+    def changes(self, model: str) -> pd.DataFrame:
         """CMBs lost and gained from thinner to thicker slices (`evaluation.slice_experiment`)."""
         from cmbkit.evaluation import slice_experiment
 

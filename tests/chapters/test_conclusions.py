@@ -126,6 +126,7 @@ def test_training_tells_of_budget_losses_transfer_and_the_followed_cmb():
     late = conclusions.training_shows(runs, histories, transferred, {("x", 1): series}, 0.95)
     assert "reaches the threshold in any epoch" in late
     assert "networks are given" in conclusions.training_shows(runs[:0], {}, transferred, {}, 0.5)
+    assert "took 17 days" in conclusions.training_shows(runs[:1], histories, transferred, {}, 0.5)
 
 
 def test_evaluation_compares_models_with_the_thesis_and_the_baseline():

@@ -35,6 +35,6 @@ def test_networks_come_first_and_rules_are_told_in_words():
 
 
 def test_calls_that_depend_on_the_rule():
-    table = table_s42b(made()[1])
+    table = table_s42b(made()[1], "scratch")
     assert len(table) == 6 and set(table["n_rules"]) == {5}
     assert shown(table)[0].iloc[0][["5 mm", "overlap"]].tolist() == ["found", "-"]

@@ -65,6 +65,18 @@ def counts(matches):
     return [int((matches["match"] == name).sum()) for name in ("TP", "FP", "FN")]
 
 
+def test_one_model_of_another_name_has_the_same_rows(made):
+    """As TL, of which the thesis's chapter 8 prints nothing."""
+    renamed = [t[t["model"] == "tl"].assign(model="mine") for t in made]
+    used = {"8_1": slice(1), "8_2": slice(2), "8_3": slice(1, 2), "s11": slice(1), "s31": slice(1)}
+    for name, which in used.items():
+        function = getattr(subgroup_analysis, f"table_{name}")
+        rules = {} if name == "8_3" else RULES
+        expected = function(*made[which], **rules, model="tl")
+        found = function(*renamed[which], **rules, model="mine")
+        pd.testing.assert_frame_equal(found, expected)
+
+
 @pytest.mark.parametrize("model", ["scratch", "tl"])
 def test_counts_of_tables_8_1_and_8_2_are_filters_on_it(made, model):
     scans, table = made
@@ -85,11 +97,11 @@ def test_counts_of_tables_8_1_and_8_2_are_filters_on_it(made, model):
 
 def test_other_subgroups_are_filters_too(made):
     scans, table = made
-    rows = subgroup_analysis.table_s11(scans, **RULES)
+    rows = subgroup_analysis.table_s11(scans, **RULES, model="scratch")
     thick = rows.query("dataset == 'CRB' and subgroup == '>=3 mm'").iloc[0]
     own = table[(table["model"] == "scratch") & (table["dataset"] == "CRB")]
     assert thick[["tp", "fp", "fn"]].tolist() == counts(own[own["slice_thickness_mm"] >= 3])
-    shapes = subgroup_analysis.table_8_3(table)
+    shapes = subgroup_analysis.table_8_3(table, model="scratch")
     spurious = shapes.query("match == 'FP' and dataset == 'CRB'").iloc[0]
     kept = own[own["match"] == "FP"]
     assert spurious["n"] == len(kept) == 2
@@ -103,7 +115,7 @@ def test_table_8_1_has_rows_for_scans_without_cmbs(scan_rows):
             scan_rows("DOU", "scratch", 0, 4, 0, 4).assign(uid=list("wxyz"), patient=list("wxyz")),
         ]
     )
-    table = subgroup_analysis.table_8_1(scans, **RULES)
+    table = subgroup_analysis.table_8_1(scans, **RULES, model="scratch")
     assert table[["dataset", "sequence", "cmb_level"]].to_numpy().tolist() == [
         ["DOU", "SWI", "high"], ["DOU", "SWI", "low"], ["DOU", "SWI", "none"],
     ]  # fmt: skip
@@ -125,7 +137,9 @@ def test_only_the_scratch_model_has_the_thesis_beside(scan_rows):
 
 def test_means_of_table_8_3(made):
     """Scratch misses 10 in scan a and 36 in b: cubes of 8 mm3 each; CRB has one of them."""
-    table = subgroup_analysis.table_8_3(made[1]).query("match == 'FN' and dataset == 'CRB'")
+    table = subgroup_analysis.table_8_3(made[1], model="scratch").query(
+        "match == 'FN' and dataset == 'CRB'"
+    )
     row = table.iloc[0]
     assert (row["n"], row["volume_mm3"], row["n_thesis"]) == (1, 8.0, 89)
     assert np.isnan(row["volume_mm3_sd"]) and row["volume_mm3_thesis"] == 30.88
@@ -152,7 +166,7 @@ def test_f1_by_subgroup_of_scans(scan_rows):
     scans = pd.concat(
         [scan_rows("DOU", "scratch", 4, 0, 0, 1), scan_rows("CRB", "scratch", 1, 1, 1, 1, "T2S")]
     )
-    table = subgroup_analysis.table_s11(scans, **RULES)
+    table = subgroup_analysis.table_s11(scans, **RULES, model="scratch")
     rows = table.query("factor == 'sequence'")
     assert rows[["subgroup", "dataset", "n", "f1"]].to_numpy().tolist() == [
         ["T2S", "CRB", 2, 0.5], ["SWI", "DOU", 4, 1.0],
@@ -170,7 +184,7 @@ def test_scans_of_many_cmbs_left_out_beside_section_8_1_2(scan_rows):
     """11 CMBs with 1 found and 4 with all found: F1* rises from 2/(1 + 1/0.5454...) to 1."""
     few = scan_rows("CRB", "scratch", 4, 0, 0, 1).assign(uid="a", patient="a", n_gt=4)
     many = scan_rows("CRB", "scratch", 1, 0, 10, 1).assign(uid="b", patient="b", n_gt=11)
-    row = subgroup_analysis.table_s31(pd.concat([few, many]), **RULES).iloc[0]
+    row = subgroup_analysis.table_s31(pd.concat([few, many]), **RULES, model="scratch").iloc[0]
     recall = (1 + 1 / 11) / 2
     before = 2 * recall / (1 + recall)
     assert row["f1_star"] == pytest.approx(before) and row["f1_star_without"] == 1
@@ -231,9 +245,15 @@ def test_examples_are_the_surest_and_the_most_elongated():
     ]  # fmt: skip
     columns = ["uid", "match", "dataset", "gt_id", "score", "gt_inv_elongation"]
     matches = pd.DataFrame(rows, columns=columns).assign(model="scratch")
-    assert subgroup_analysis.examples(matches, "FP", "DOU")["uid"].tolist() == ["b", "a"]
-    assert subgroup_analysis.examples(matches, "FN", "DOU")["uid"].tolist() == ["e", "f"]
-    assert subgroup_analysis.examples(matches, "FN", "CRB")["uid"].tolist() == [
+    assert subgroup_analysis.examples(matches, "FP", "DOU", model="scratch")["uid"].tolist() == [
+        "b",
+        "a",
+    ]
+    assert subgroup_analysis.examples(matches, "FN", "DOU", model="scratch")["uid"].tolist() == [
+        "e",
+        "f",
+    ]
+    assert subgroup_analysis.examples(matches, "FN", "CRB", model="scratch")["uid"].tolist() == [
         "e",
         "f",
     ]  # no other

@@ -27,7 +27,7 @@ def made(patients=6):
 
 
 def test_the_same_microbleeds_by_four_sizes():
-    table = table_8_3b(*made()).set_index(["dataset", "size"]).loc["CRB"]
+    table = table_8_3b(*made(), model="scratch").set_index(["dataset", "size"]).loc["CRB"]
     assert table["n_found"].tolist() == table["n_missed"].tolist() == [6] * 4
     assert table["difference"].tolist() == pytest.approx([2.0, 0.0, -1.0, -1.0])
     # as a paired t interval: SD of six times 0.1 is sqrt(0.06 / 5), t(5) is 2.5706
@@ -42,7 +42,7 @@ def test_the_same_microbleeds_by_four_sizes():
 
 
 def test_few_patients_get_no_interval():
-    table = table_8_3b(*made(patients=5))
+    table = table_8_3b(*made(patients=5), model="scratch")
     assert set(table["difference_interval"]) == {"too few"}
     assert "[too few]. An interval is missing" in leak_in_words(table)
 
@@ -65,7 +65,7 @@ def test_few_patients_get_no_interval():
     ],
 )
 def test_what_is_said_follows_from_the_intervals(published, true, told):
-    table = table_8_3b(*made()).query("dataset == 'CRB'").set_index("size")
+    table = table_8_3b(*made(), model="scratch").query("dataset == 'CRB'").set_index("size")
     for size, ends in (("published", published), ("true", true)):
         table.loc[size, ["difference_low", "difference_high"]] = ends
     assert told in leak_in_words(table.reset_index())
@@ -73,7 +73,7 @@ def test_what_is_said_follows_from_the_intervals(published, true, told):
 
 def test_no_difference_shown_is_not_called_no_difference():
     """Nothing by any size: too few patients to tell, not "no different"."""
-    table = table_8_3b(*made()).query("dataset == 'CRB'").set_index("size")
+    table = table_8_3b(*made(), model="scratch").query("dataset == 'CRB'").set_index("size")
     for size in table.index:
         table.loc[size, ["difference_low", "difference_high"]] = (-0.1, 0.1)
     assert "cannot be told from so few patients" in leak_in_words(table.reset_index())
@@ -81,5 +81,5 @@ def test_no_difference_shown_is_not_called_no_difference():
 
 def test_without_truth_one_line():
     matches, trials = made()
-    table = table_8_3b(matches.assign(gt_radius_visible_mm=np.nan), trials)
+    table = table_8_3b(matches.assign(gt_radius_visible_mm=np.nan), trials, model="scratch")
     assert table.empty and "No truth is known" in leak_in_words(table)

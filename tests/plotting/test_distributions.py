@@ -66,7 +66,7 @@ def test_half_violins_count_the_scans_that_have_a_value(readable):
         for m in ("scratch", "tl", "dark blobs")
         for i, p in enumerate([0.5, 0.7, np.nan if m == "tl" else 0.9])
     ]
-    figure = readable(distributions.half_violins(pd.DataFrame(rows)))
+    figure = readable(distributions.half_violins(pd.DataFrame(rows), ("scratch", "tl")))
     precision, recall, _ = figure.axes
     ticks = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in (precision, recall)]
     assert ticks[0] == ["CRB\nn = 3 | 2", "DOU\nn = 3 | 2", "Valid\nn = 3 | 2"]
@@ -80,7 +80,7 @@ def test_half_violins_draw_nothing_outside_0_and_1():
     rows = pd.concat(
         [pd.DataFrame(scores).assign(dataset="DOU", model=m) for m in ("scratch", "tl")]
     )
-    figure = distributions.half_violins(rows)
+    figure = distributions.half_violins(rows, ("scratch", "tl"))
     FigureCanvasAgg(figure).draw()  # seaborn places the dots while drawing
     for axes, metric in zip(figure.axes, scores, strict=True):
         dots = [c for c in axes.collections if isinstance(c, PathCollection)]

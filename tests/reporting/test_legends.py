@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from cmbkit.reporting.gallery_page import REQUIRED
-from cmbkit.reporting.legends import read_legends
+from cmbkit.reporting.legends import filled, read_legends
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 CALL = re.compile(r'gallery\.(table|figure|data)\(\s*"([^"]+)"')
@@ -35,3 +36,8 @@ def test_legends_have_the_length_that_a_reader_needs(item, legend):
     words = len(legend.split())
     assert (37 if item[0] == "figure" else 6) <= words <= 112
     assert legend.endswith(".") and "  " not in legend
+
+
+def test_one_of_a_thing_is_told_in_the_singular():
+    data = pd.DataFrame({"model": ["a", "a"], "uid": ["x", "y"]})
+    assert filled("{rows} rows, {models} models, {scans} scans", data) == "2 rows, 1 model, 2 scans"

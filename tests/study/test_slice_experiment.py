@@ -83,23 +83,23 @@ def test_plain_microbleeds_in_thin_slices_are_found_and_kept_in_the_cache(tmp_pa
     study = small_study(tmp_path)
     monkeypatch.setattr(study.results, "predictor", lambda model: DarkSpots(-0.5))
     monkeypatch.setattr(study.models, "weights", lambda model: tmp_path / "weights")
-    matches, scans = study.slice_experiment.matches()
+    matches, scans = study.slice_experiment.matches("scratch")
     assert len(scans) == 3 * 2  # the base is one level of each of three factors
     annotated = matches[matches["gt_id"].notna()]
     assert annotated.groupby(["factor", "thickness_mm"]).size().tolist() == [6] * 6
-    curves = study.slice_experiment.curves().query("factor == 'radius'")
+    curves = study.slice_experiment.curves("scratch").query("factor == 'radius'")
     assert curves["tp"].iloc[0] >= 5
     assert set(curves["interval"]) == {"CMBs"}
     assert study.slice_experiment.n_scans == 2
-    row = study.slice_experiment.changes().iloc[0]
+    row = study.slice_experiment.changes("scratch").iloc[0]
     assert row["lost"] - row["gained"] == curves["tp"].iloc[0] - curves["tp"].iloc[1]
     monkeypatch.setattr(study.results, "predictor", None)
-    again, _ = study.slice_experiment.matches()  # from the cache: no predictor is asked
+    again, _ = study.slice_experiment.matches("scratch")  # from the cache: no predictor is asked
     assert again.equals(matches)
     other = small_study(tmp_path, minimum_voxels=1_000_000)  # another value finds in the same maps
     monkeypatch.setattr(other.results, "predictor", None)
     monkeypatch.setattr(other.models, "weights", lambda model: tmp_path / "weights")
-    assert set(other.slice_experiment.matches()[0]["match"]) == {"FN"}
+    assert set(other.slice_experiment.matches("scratch")[0]["match"]) == {"FN"}
 
 
 def test_a_scan_that_two_conditions_share_counts_in_both(tmp_path, monkeypatch):
@@ -123,10 +123,10 @@ def test_a_scan_that_two_conditions_share_counts_in_both(tmp_path, monkeypatch):
     monkeypatch.setattr(slice_experiment, "map_cached", mapped)
     stage = study.slice_experiment
     assert stage.n_scans == 6 * 3
-    curves = stage.curves().set_index(["level", "thickness_mm"])
+    curves = stage.curves("scratch").set_index(["level", "thickness_mm"])
     assert curves["scans"].tolist() == [6] * 4
     assert curves["recall"].to_dict() == {
         ("complex", 1.0): 1, ("complex", 6.0): 1, ("magnitude", 1.0): 1, ("magnitude", 6.0): 0,
     }  # fmt: skip
-    changes = stage.changes().set_index("level")
+    changes = stage.changes("scratch").set_index("level")
     assert changes["change"].to_dict() == {"complex": 0, "magnitude": -1}

@@ -38,13 +38,14 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
     if runs.empty:
         yield "Nothing is trained in this run: its networks are given, and Table S7 names them."
         return
+    days = runs["days_thesis"].tolist()
     steps = [
         f"{named(row.model)} {row.gradient_steps} steps of {PHASES[row.phase]}"
         for row in runs.itertuples()
     ]
     yield (
-        f"The runs are short: {listed(steps)}. The thesis's took {runs['days_thesis'].min()} to "
-        f"{runs['days_thesis'].max()} days each."
+        f"The runs are short: {listed(steps)}. The thesis's took "
+        f"{' to '.join(map(str, sorted({min(days), max(days)})))} days each."
     )
     falls = [h["train_loss"].iloc[-1] < h["train_loss"].iloc[0] for h in histories.values()]
     unfinished = [h["val_loss"].idxmin() == h.index[-1] for h in histories.values()]

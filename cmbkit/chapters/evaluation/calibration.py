@@ -27,10 +27,12 @@ from cmbkit.evaluation.calibration import (
 )
 from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.statistics import left_out, patient_codes
+from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import reliability_curves
 from cmbkit.reporting.layout import Column, laid_out
 
 WAYS = {"before": "before calibration", "after": "calibrated"}
+UNCALIBRATED = "Too few found and false candidates on validation scans for any calibration."
 
 
 def _both(candidates: pd.DataFrame, calibration: Calibration) -> dict[str, np.ndarray]:
@@ -87,11 +89,13 @@ def table_s43(
         "Mean over ten bins of |probability - share real| [95 % interval, jackknife over "
         "patients]; Valid: the scans that the curve was fitted on. Chance alone makes it exceed 0."
     )
-    return laid_out(pd.DataFrame(rows), columns, note=note)
+    return laid_out(pd.DataFrame(rows), columns, note=note if rows else UNCALIBRATED)
 
 
 def figure_s65(calls: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> Figure:
     """Share of real candidates against probability, before and after, on the test scans."""
+    if not calibrations:
+        return nothing_to_show(UNCALIBRATED)
     tested = candidates_of(calls[calls["dataset"] != "Valid"])
     curves: dict[tuple[str, str], pd.DataFrame] = {}
     for model, calibration in calibrations.items():
@@ -146,4 +150,4 @@ def table_s44(
         Column("width", "Most less least (median)", 0),
     ]
     note = f"Nominal {LEVEL:.0%} {INTERVAL}; Valid: the scans that the calibration was fitted on."
-    return laid_out(table, columns, note=note)
+    return laid_out(table, columns, note=note if rows else UNCALIBRATED)

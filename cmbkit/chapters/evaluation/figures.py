@@ -65,6 +65,8 @@ def figure_7_5(
 
 def figure_s64(calls: pd.DataFrame, scans: pd.DataFrame) -> Figure:
     """Free-response curves of the models on all scans (``calls``, ``scans``: `table_s41`)."""
+    if not scans["n_gt"].any():
+        return nothing_to_show("No microbleed in the scans of this run.")
     n_scans = in_order(scans, model=MODELS).groupby("model", sort=False)["uid"].nunique()
     return froc_curves({m: froc(calls[calls["model"] == m], n) for m, n in n_scans.items()})
 

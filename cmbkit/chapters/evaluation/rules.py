@@ -16,6 +16,6 @@ def table_s42(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation) -> 
     return rules_table(in_order(counts, model=MODELS), found, params, MODEL_NAMES)
 
 
-def table_s42b(found: pd.DataFrame, model: str = "scratch") -> pd.DataFrame:
+def table_s42b(found: pd.DataFrame, model: str) -> pd.DataFrame:
     """Annotated CMBs of one model whose call depends on the rule."""
     return changed_table(found[found["model"] == model], MODEL_NAMES)

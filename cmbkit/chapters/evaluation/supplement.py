@@ -162,9 +162,10 @@ def table_s41(
     ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
     scan rows of the same models: dataset, model, uid, patient, n_gt. ``seed``: of the bootstrap.
 
-    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts.
+    Columns: dataset, model, n_scans, figure, value and bootstrap with their parts. No rows of
+    groups without a CMB.
     """
-    rows = []
+    rows = [pd.DataFrame(columns=["dataset", "model", "n_scans", "figure", "value", "bootstrap"])]
     for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
         own = calls[(calls["dataset"] == dataset) & (calls["model"] == model)]
         if group["n_gt"].sum():
@@ -185,7 +186,8 @@ def table_s41(
         "the smaller group has, with or without CMBs. Bootstrap: percentiles, which hold the truth "
         "too rarely with so few patients (Table S40)."
     )
-    return laid_out(pd.concat(rows, ignore_index=True).rename(columns=ends), columns, note=note)
+    table = pd.concat(rows[1:] or rows, ignore_index=True).rename(columns=ends)
+    return laid_out(table, columns, note=note if rows[1:] else "No microbleeds in these scans.")
 
 
 def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataFrame:

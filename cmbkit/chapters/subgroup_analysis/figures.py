@@ -23,7 +23,7 @@ Candidates = Callable[[str, StandardScan], Volume]
 
 
 def examples(
-    matches: pd.DataFrame, match: str, dataset: str, *, model: str = "scratch", count: int = 2
+    matches: pd.DataFrame, match: str, dataset: str, *, model: str, count: int = 2
 ) -> pd.DataFrame:
     """Matches of one kind to look at: false positives of highest score, longest misses.
 
@@ -76,7 +76,7 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
 
 
 def found_and_missed(
-    matches: pd.DataFrame, dataset: str, *, model: str = "scratch", count: int = 16
+    matches: pd.DataFrame, dataset: str, *, model: str, count: int = 16
 ) -> pd.DataFrame:
     """As many found as missed CMBs of a dataset, each half spread over size.
 

@@ -15,7 +15,7 @@ WIDE = 10.0
 
 
 def table_s49(
-    matches: pd.DataFrame, features: pd.DataFrame, scans: pd.DataFrame, *, model: str = "scratch"
+    matches: pd.DataFrame, features: pd.DataFrame, scans: pd.DataFrame, *, model: str
 ) -> pd.DataFrame:
     """Odds ratios of being found, of all variables in one model and of each alone.
 

@@ -26,7 +26,7 @@ VARIED = {
 LEFT_OUT = "The experiment is left out of this run (evaluation: slice_experiment: brains: 0)."
 
 
-def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
+def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.DataFrame:
     """F1 of all CMBs together by subgroup of scans, with 95 % intervals.
 
     ``scans``: scan rows of all models: dataset, patient, model, sequence, slice_thickness_mm,
@@ -70,7 +70,7 @@ def stated_f1(factor: str, subgroup: str, dataset: str) -> float:
     return float(table.get(where.get(factor), np.nan))
 
 
-def table_s31(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
+def table_s31(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.DataFrame:
     """scanF1* with and without scans of more than 10 CMBs, beside section 8.1.2.
 
     Parameters are those of `table_s11`.

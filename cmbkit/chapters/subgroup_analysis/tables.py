@@ -29,7 +29,7 @@ RATES = {
 }
 
 
-def table_8_1(scans: pd.DataFrame, params: Evaluation, *, model: str = "scratch") -> pd.DataFrame:
+def table_8_1(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.DataFrame:
     """Detection by sequence and number of CMBs, for one model.
 
     ``scans``: scan rows of all models: dataset, patient, model, sequence, n_gt, tp, fp, fn.
@@ -55,7 +55,7 @@ def table_8_2(
     matches: pd.DataFrame,
     params: Evaluation,
     *,
-    model: str = "scratch",
+    model: str,
     pairs: str = "reference",
 ) -> pd.DataFrame:
     """Detection by location, for one model.
@@ -95,7 +95,7 @@ def _by_subgroup(scans, printed, orders, columns, params, model) -> pd.DataFrame
     return result_table(table, shown, note=note)
 
 
-def table_8_3(matches: pd.DataFrame, *, model: str = "scratch") -> pd.DataFrame:
+def table_8_3(matches: pd.DataFrame, *, model: str) -> pd.DataFrame:
     """Shape of annotated and predicted CMBs that were found, missed and invented, for one model.
 
     Columns: match ("FN", "FP", "TP"), type ("GT" or "Pred"), dataset, n and the mean of each of

@@ -40,9 +40,7 @@ def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFra
     return own.assign(published=own["published"].fillna(own["refined"]))
 
 
-def table_8_3b(
-    matches: pd.DataFrame, trials: pd.DataFrame, *, model: str = "scratch"
-) -> pd.DataFrame:
+def table_8_3b(matches: pd.DataFrame, trials: pd.DataFrame, *, model: str) -> pd.DataFrame:
     """Radius of found and of missed CMBs by every size that is known of them (Table 8.3b).
 
     Returns
