@@ -4,6 +4,7 @@
 
     .venv/bin/python tests/faults/faults.py damages at_stages        # without a network
     .venv/bin/python tests/faults/faults.py scratch at_stages        # with one
+    .venv/bin/python tests/faults/faults.py training                 # its two phases alone
     .venv/bin/python tests/faults/faults.py noticed FOLDER           # of a cache, e.g. the demo's
 
 A line per fault says what was done and what the rerun told; the exit code is 1 if a table, a
@@ -41,6 +42,7 @@ IN_TRAINING = (
     "models/scratch-finetune/.unfinished-*/checkpoint.npz",
     "maps/scratch/*/*/provenance.json",
 )
+BEGUN = "models/scratch-pretrain/.unfinished-*"
 END_S = 30
 BINARY = (".gz", ".npz", ".h5", ".keras")
 
@@ -90,25 +92,28 @@ def finish(root: Path, models=(), **options) -> tuple[int, str]:
 
 
 def kill(root: Path, models=(), *, stage="", after_s=0.0, number=signal.SIGKILL) -> bool:
-    """Stop the process of a run, and it alone, once a stage has a result or after some seconds.
+    """Stop the process of a run, and it alone, some seconds after a stage has a new result.
 
     Returns
     -------
     bool
-        Whether it was there to be stopped, and nothing of it was left ``END_S`` later.
+        Whether it was there to be stopped.
     """
     run = start(root, models)
-    began = time.monotonic()
-    before = set((root / DERIVED).glob(stage)) if stage else set()
-    while run.poll() is None:
-        new = stage and set((root / DERIVED).glob(stage)) - before
-        if new or (not stage and time.monotonic() - began > after_s):
-            break
-        time.sleep(0.01)
+    wait_for(root, run, stage)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(after_s)
     hit = run.poll() is None
     run.send_signal(number)
     run.communicate()
-    return hit and ends(root)
+    return hit
+
+
+def wait_for(root: Path, run: subprocess.Popen, stage: str) -> None:
+    """Return once a stage has a new result, at once where none is named, or as the run ends."""
+    before = set((root / DERIVED).glob(stage)) if stage else set()
+    while stage and run.poll() is None and not set((root / DERIVED).glob(stage)) - before:
+        time.sleep(0.01)
 
 
 def ends(root: Path) -> bool:
@@ -166,17 +171,18 @@ class Trial:
         self.seconds = time.monotonic() - self.seconds
         self.expected = tables(self.root)
 
-    def forget(self) -> None:
-        """Let all be computed again."""
-        for name in ("data", "figures", "cache"):
+    def forget(self, *names: str) -> None:
+        """Let all be computed again, or what these folders hold."""
+        for name in names or ("data", "figures", "cache"):
             shutil.rmtree(self.root / name, ignore_errors=True)
 
     def rerun(self, kind: str, fault: str, good: bool = True, lines: int = 0) -> None:
-        """Run to the end, compare, and say what came of it."""
+        """Wait until nothing is left of what was stopped, run to the end, compare, tell."""
+        good = good and ends(self.root)
         code, told = finish(self.root, self.models)
         same = code == 0 and tables(self.root) == self.expected
         alone = not leftovers(self.root) and ends(self.root)
-        damaged = [line for line in told.splitlines() if "made anew" in line or "anew" in line]
+        damaged = [line for line in told.splitlines() if "anew" in line or "goes on" in line]
         right = good and same and alone and len(damaged) >= lines
         outcome = "identical" if right else "WRONG"
         self.counts[kind, outcome] += 1
@@ -193,13 +199,31 @@ def at_stages(trial: Trial) -> None:
             trial.rerun(f"{number.name} at a stage", stage, good)
 
 
-def at_random(trial: Trial, count: int = 10) -> None:
+def at_random(trial: Trial, count: int = 12) -> None:
     chance = random.Random(0)
     for _ in range(count):
         trial.forget()
         after = chance.uniform(0.1, 0.9) * trial.seconds
-        ended = kill(trial.root, trial.models, after_s=after) or ends(trial.root)
-        trial.rerun("SIGKILL at any time", f"after {after:.1f} s", ended)
+        hit = kill(trial.root, trial.models, after_s=after)
+        kind = "SIGKILL at any time" if hit else "run that had ended before"
+        trial.rerun(kind, f"after {after:.1f} s")
+
+
+def in_training(trial: Trial, count: int = 10) -> None:
+    """SIGKILL and SIGTERM by turns, at any time from the first phase's beginning on."""
+    chance, networks = random.Random(0), (f"{DERIVED}/models", f"{DERIVED}/networks", "figures")
+    trial.forget(*networks)
+    run = start(trial.root, trial.models)
+    wait_for(trial.root, run, BEGUN)
+    began = time.monotonic()
+    run.communicate()
+    whole = time.monotonic() - began
+    for number in (signal.SIGKILL, signal.SIGTERM) * (count // 2):
+        trial.forget(*networks)
+        after = chance.uniform(0, 0.9) * whole
+        hit = kill(trial.root, trial.models, stage=BEGUN, after_s=after, number=number)
+        kind = f"{number.name} in training" if hit else "training that had ended before"
+        trial.rerun(kind, f"after {after:.1f} of {whole:.1f} s")
 
 
 def rounds(root: Path) -> list[list[tuple[Path, Callable]]]:
@@ -306,12 +330,13 @@ def main(words: list[str]) -> int:
     """All faults, without and with a network; how many of each kind ended identical."""
     if words[:1] == ["noticed"]:
         return int(noticed(Path(words[1])) > 0)
-    kinds = [each for each in KINDS if each.__name__ in words] or KINDS
+    chosen = tuple(each for each in KINDS if each.__name__ in words) or KINDS
+    models = tuple(name for name in ("scratch", "training") if name in words)
     counts: Counter = Counter()
-    for models in (("scratch",),) if "scratch" in words else ((),) if words else ((), ("scratch",)):
+    for model in models or ("",) if words else ("", "scratch", "training"):
         with tempfile.TemporaryDirectory() as folder:
-            trial = Trial(Path(folder), models, workers=2)
-            for each in kinds:
+            trial = Trial(Path(folder), (model,) if model else (), workers=2)
+            for each in chosen if model != "training" else (in_training,):
                 each(trial)
             counts += trial.counts
     for (kind, outcome), count in sorted(counts.items()):

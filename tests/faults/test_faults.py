@@ -28,6 +28,7 @@ def test_five_kills_one_after_the_other(faults, trial):
     for number, stage in enumerate(faults.STAGES):
         stopped = signal.SIGTERM if number % 2 else signal.SIGKILL
         assert faults.kill(trial.root, stage=stage, number=stopped), stage
+        assert faults.ends(trial.root)
     assert faults.kill(trial.root, after_s=0.5)
     trial.rerun("kills", "five")
     assert trial.counts["kills", "identical"] == 1
