@@ -27,7 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = (
-    *("hypothesis.strategies", "nibabel", "nibabel.eulerangles", "numba", "pandas", "pydantic"),
+    *("cmbkit.params", "cmbkit.records", "cmbkit.volume", "hypothesis.strategies", "kneed"),
+    *("nibabel", "nibabel.eulerangles", "numba", "pandas", "pydantic", "scipy.sparse.csgraph"),
     *("pytest", "scipy.ndimage", "scipy.optimize", "scipy.stats", "sklearn.metrics", "yaml"),
 )
 """Imported once, for all forks."""

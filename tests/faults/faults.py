@@ -24,9 +24,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
+
+from damaged_files import DAMAGES, noticed, rounds
 
 SCRIPT = Path(__file__).with_name("small_study.py")
 DERIVED = "data/derivatives/small"
@@ -44,28 +44,6 @@ IN_TRAINING = (
 )
 BEGUN = "models/scratch-pretrain/.unfinished-*"
 END_S = 30
-BINARY = (".gz", ".npz", ".h5", ".keras")
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def flipped(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def row_dropped(path: Path) -> None:
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-
-
-DAMAGES = (emptied, cut, flipped, row_dropped, Path.unlink)
 
 
 def start(root: Path, models=(), limit: int | None = None) -> subprocess.Popen:
@@ -145,17 +123,6 @@ def leftovers(root: Path) -> list[Path]:
     return [*root.rglob(".part-*"), *(root / "tmp").glob("cmbkit-part-*")]
 
 
-def cached_files(root: Path) -> Iterator[Path]:
-    """One file of every name's ending in every step of the cache."""
-    seen = set()
-    for path in sorted((root / DERIVED).rglob("*")):
-        inside = path.relative_to(root / DERIVED).parts
-        kind = (inside[0], path.name.partition("_")[2] or path.name)
-        if path.is_file() and len(inside) > 3 and ".used" not in inside and kind not in seen:
-            seen.add(kind)
-            yield path
-
-
 class Trial:
     """One root, its undisturbed tables, and a count of what became of each kind of fault."""
 
@@ -226,36 +193,10 @@ def in_training(trial: Trial, count: int = 10) -> None:
         trial.rerun(kind, f"after {after:.1f} of {whole:.1f} s")
 
 
-def rounds(root: Path) -> list[list[tuple[Path, Callable]]]:
-    """Every damage of every kind of file, in rounds that touch each result once at most."""
-    results: dict[str, list[Path]] = {}
-    for path in sorted((root / DERIVED).rglob("provenance.json")):
-        results.setdefault(path.relative_to(root / DERIVED).parts[0], []).append(path.parent)
-    made: list[list[tuple[Path, Callable]]] = []
-    for folders in results.values():
-        kinds = {p.name.partition("_")[2] or p.name: p for p in _files(folders[0])}
-        pairs = [(kind, damage) for kind in kinds for damage in damages_of(kinds[kind])]
-        for number, (kind, damage) in enumerate(pairs):
-            count, place = divmod(number, len(folders))
-            (path,) = (p for p in _files(folders[place]) if p.name.endswith(kind))
-            made += [[] for _ in range(count + 1 - len(made))]
-            made[count].append((path, damage))
-    return made
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def damages_of(path: Path) -> tuple[Callable, ...]:
-    """Rows are those of text."""
-    return tuple(d for d in DAMAGES if d is not row_dropped or path.suffix not in BINARY)
-
-
 def damages(trial: Trial) -> None:
     params = trial.root / "params/small.yaml"  # a pool takes longer to start than one scan
     params.write_text(params.read_text().replace("workers: 2", "workers: 1"))
-    for number, chosen in enumerate(rounds(trial.root)):
+    for number, chosen in enumerate(rounds(trial.root / DERIVED)):
         names = [f"{p.relative_to(trial.root / DERIVED)} {d.__name__}" for p, d in chosen]
         for path, damage in chosen:
             damage(path)
@@ -273,38 +214,6 @@ def notes(trial: Trial) -> None:
         for path in found:
             damage(path)
         trial.rerun("damaged notes beside results", f"{len(found)} files {damage.__name__}")
-
-
-def noticed(derived: Path) -> int:
-    """Damage every kind of file of a cache in a copy: how many are not noticed in a line?"""
-    seen, missed = set(), 0
-    for record in sorted(derived.rglob("provenance.json")):
-        step = record.relative_to(derived).parts[0]
-        for path in _files(record.parent):
-            kind = step, path.name.partition("_")[2] or path.name
-            if kind not in seen and seen.add(kind) is None:
-                for damage in damages_of(path):
-                    told = _told(record.parent, path, damage)
-                    missed += str(path.name) not in told
-                    print(*kind, damage.__name__, told, sep=" | ")
-    return missed
-
-
-def _told(folder: Path, path: Path, damage: Callable) -> str:
-    """What the cache says of a result of which one file is damaged."""
-    from cmbkit.running.provenance import Asked, read_record, require_undamaged
-
-    record = read_record(folder)
-    asked = Asked(**{field.name: record[field.name] for field in fields(Asked)})
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(shutil.copytree(folder, Path(place) / folder.name))
-        require_undamaged(copy, asked)
-        damage(copy / path.relative_to(folder))
-        try:
-            require_undamaged(copy, asked)
-        except (OSError, TypeError, ValueError) as error:  # as `Cache` does
-            return str(error).replace(f"{place}/", "")
-    return "not noticed"
 
 
 def full_disks(trial: Trial) -> None:

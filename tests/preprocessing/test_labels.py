@@ -28,6 +28,12 @@ def test_sphere_holds_the_lattice_points_within_its_radius():
     assert np.bincount(labels.ravel())[1:].tolist() == [33, 123]
 
 
+def test_sphere_on_a_fine_grid_is_whole():
+    """Radius 2 mm is 4 voxels of 0.5 mm: 257 lattice points; far from others, at an odd place."""
+    grid = Volume(np.zeros((12, 12, 12)), np.diag([0.5, 0.5, 0.5, 1.0]))
+    assert (lb.draw_spheres(grid, [(6, 5, 5)], [2.0]) > 0).sum() == 257
+
+
 def test_sphere_is_round_in_mm_not_in_voxels():
     """Radius 2 mm with 2 mm slices: 13 in the plane, and one voxel above and below."""
     labels = lb.draw_spheres(Volume(np.zeros((9, 9, 9)), AFFINE), [(4, 4, 4)], [2.0])
