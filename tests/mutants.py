@@ -5,9 +5,10 @@
     .venv/bin/python tests/mutants.py metrics 999  # all of it
     .venv/bin/python tests/mutants.py all 90 7     # 90 of all modules together, by another seed
 
-Nothing is written: a forked process imports the changed module and runs the tests. Each line of
-the result is a survivor; benchmarks/mutants.md explains those that are known. A change that takes
-five times as long as the right code is killed. Exit code 1 if a change of the review survives.
+Nothing is written: a forked process imports the changed module and runs the tests. A line says of
+each change what became of it; benchmarks/mutants.md explains survivors that are known. A change
+that takes five times as long as the right code is killed. Exit code 1 if a change of the review
+survives.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def drawn(name: str, count: int, seed: int = SEED) -> list[tuple]:
         source = (ROOT / "cmbkit" / f"{module}.py").read_text(encoding="utf-8")
         found += [(module, source, place, tests) for place in places(source)]
         print(f"{module}: {len(places(source))} changes")
-    chosen = sorted(random.Random(seed).sample(range(len(found)), min(count, len(found))))
+    chosen = random.Random(seed).sample(range(len(found)), min(count, len(found)))
     return [
         (module, *changed(source, *place), tests)
         for module, source, place, tests in (found[number] for number in chosen)
@@ -196,9 +197,9 @@ def main() -> int:
             took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
             limits[module] = math.ceil(5 * took) + 5
             print(f"{module}: {took:.1f} s", flush=True)
-        if survives(module, code, tests, limits[module]):
-            survivors += 1
-            print(f"{module} {what}", flush=True)
+        lives = survives(module, code, tests, limits[module])
+        survivors += lives
+        print("survives" if lives else "killed", module, what, flush=True)
     print(f"{len(cases) - survivors} of {len(cases)} killed", flush=True)
     return int(survivors > 0 and len(sys.argv) == 1)
 

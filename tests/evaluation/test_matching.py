@@ -304,7 +304,7 @@ def nearest_first(gaps, limit):
     return sorted(found)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(POINTS, POINTS, st.sampled_from([1.0, 2.0, 5.0]))
 def test_any_points_against_the_rule_in_words_and_a_largest_matching(reference, predicted, limit):
     """Lattice points: equal distances, and distances of just the limit, are common."""

@@ -14,6 +14,7 @@ leftover or a process was wrong.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import resource
@@ -26,6 +27,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 from damaged_files import DAMAGES, noticed, rounds
 
 SCRIPT = Path(__file__).with_name("small_study.py")
@@ -177,20 +179,35 @@ def at_random(trial: Trial, count: int = 12) -> None:
 
 
 def in_training(trial: Trial, count: int = 10) -> None:
-    """SIGKILL and SIGTERM by turns, at any time from the first phase's beginning on."""
+    """SIGKILL and SIGTERM by turns, at any time of both phases, by the processor's clock."""
     chance, networks = random.Random(0), (f"{DERIVED}/models", f"{DERIVED}/networks", "figures")
-    trial.forget(*networks)
-    run = start(trial.root, trial.models)
-    wait_for(trial.root, run, BEGUN)
-    began = time.monotonic()
-    run.communicate()
-    whole = time.monotonic() - began
-    for number in (signal.SIGKILL, signal.SIGTERM) * (count // 2):
+
+    def train(stop_s: float = math.inf, number=signal.SIGKILL) -> float:
         trial.forget(*networks)
-        after = chance.uniform(0, 0.9) * whole
-        hit = kill(trial.root, trial.models, stage=BEGUN, after_s=after, number=number)
-        kind = f"{number.name} in training" if hit else "training that had ended before"
-        trial.rerun(kind, f"after {after:.1f} of {whole:.1f} s")
+        run, used = start(trial.root, trial.models), 0.0
+        wait_for(trial.root, run, BEGUN)
+        before = processor_s(run)
+        while run.poll() is None and used < stop_s:
+            time.sleep(0.01)
+            used = max(used, processor_s(run) - before)
+        run.send_signal(number)
+        run.communicate()
+        return used
+
+    whole = train()
+    for number in (signal.SIGKILL, signal.SIGTERM) * (count // 2):
+        stop = chance.uniform(0, 0.9) * whole
+        kind = f"{number.name} in training"
+        if train(stop, number) < stop:
+            kind = "training that had ended before"
+        trial.rerun(kind, f"after {stop:.1f} of {whole:.1f} s")
+
+
+def processor_s(run: subprocess.Popen) -> float:
+    """Processor time that a run has had so far, its threads' too; 0 once it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return sum(psutil.Process(run.pid).cpu_times()[:2])
+    return 0.0
 
 
 def damages(trial: Trial) -> None:
