@@ -22,7 +22,7 @@ def test_a_damaged_file_is_a_result_or_a_line_that_names_it(fuzz_readers, tmp_pa
     good, kinds = fuzz_readers.seeds(), list(fuzz_readers.READERS)
     fuzz = fuzz_readers.Fuzz(tmp_path, kinds)
 
-    @settings(max_examples=300, deadline=None, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(st.sampled_from(kinds), st.integers(0, 2**32))
     def once(kind, seed):
         chance = random.Random(seed)

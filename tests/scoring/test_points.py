@@ -97,7 +97,7 @@ def test_lists_of_points_that_cannot_be_used(tmp_path, mask, text, message):
         read_points(path, read_mask(mask).volume)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(*[st.floats(-300, 300, width=32)] * 3), max_size=5, unique=True),
     st.sampled_from([",", ";", "\t"]),
