@@ -2,9 +2,9 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 READY := .venv/.ready
-UNIT := .venv/bin/pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+UNIT := pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup reproduce smoke test test-fast book faults security lint clean
+.PHONY: setup reproduce smoke test test-fast coverage book faults security lint clean
 
 setup: $(READY)
 
@@ -26,11 +26,17 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	$(UNIT)
+	.venv/bin/$(UNIT)
 	.venv/bin/pytest notebooks
 
 test-fast: setup
-	$(UNIT) -m "not slow"
+	.venv/bin/$(UNIT) -m "not slow"
+
+coverage: setup
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m $(UNIT) -m "not slow"
+	.venv/bin/coverage combine -q
+	.venv/bin/coverage report --skip-covered -m
 
 book: setup
 	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book/html

@@ -5,7 +5,7 @@
 
 Where atheris is installed (``pip install atheris``), it chooses the bytes by what code they reach;
 else good files are cut, flipped and mixed by a fixed seed. Each kind of finding is printed once,
-with the bytes; exit code 1 if there is any. Cases of `tests/test_damaged_input.py` come from here.
+with the bytes; exit code 1 if there is any. `tests/test_fuzz_readers.py` tries a few.
 """
 
 import contextlib

@@ -3,17 +3,18 @@
     .venv/bin/python tests/mutants.py              # the changes that once survived a review
     .venv/bin/python tests/mutants.py metrics 20   # 20 of a module (see MODULES), drawn by seed
     .venv/bin/python tests/mutants.py metrics 999  # all of it
+    .venv/bin/python tests/mutants.py all 90 7     # 90 of all modules together, by another seed
 
-Nothing is written: a forked process imports the changed module and runs the tests. Each line of
-the result is a survivor; benchmarks/mutants.md explains those that are known. A change that takes
-five times as long as the right code is killed. Exit code 1 if a change of the review survives.
+Nothing is written: a forked process imports the changed module and runs the tests. A line says of
+each change what became of it; benchmarks/mutants.md explains survivors that are known. A change
+that takes five times as long as the right code is killed. Exit code 1 if a change of the review
+survives.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import copy
 import importlib.abc
 import importlib.util
 import io
@@ -27,7 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = (
-    *("hypothesis.strategies", "nibabel", "nibabel.eulerangles", "numba", "pandas", "pydantic"),
+    *("cmbkit.params", "cmbkit.records", "cmbkit.volume", "hypothesis.strategies", "kneed"),
+    *("nibabel", "nibabel.eulerangles", "numba", "pandas", "pydantic", "scipy.sparse.csgraph"),
     *("pytest", "scipy.ndimage", "scipy.optimize", "scipy.stats", "sklearn.metrics", "yaml"),
 )
 """Imported once, for all forks."""
@@ -93,20 +95,29 @@ class Changed(importlib.abc.Loader, importlib.abc.MetaPathFinder):
         exec(self.code, module.__dict__)
 
 
-def changes(source: str) -> Iterator[tuple[str, ast.AST]]:
-    """What is changed, and the changed module, for each operator, number and name of `SWAPS`."""
+def places(source: str) -> list[tuple]:
+    """Where a module can be changed: number of the node, field, place in it, what to put there."""
     tree = ast.parse(source)
     types = [getattr(n, name, None) for n in ast.walk(tree) for name in ("annotation", "returns")]
     left_out = {id(part) for found in types if found for part in ast.walk(found)}
-    for position, node in enumerate(ast.walk(tree)):
-        for field, number, other in _of(node) if id(node) not in left_out else ():
-            changed = copy.deepcopy(tree)
-            here = next(n for k, n in enumerate(ast.walk(changed)) if k == position)
-            if number is None:
-                setattr(here, field, other)
-            else:
-                getattr(here, field)[number] = other
-            yield f"line {node.lineno}: {ast.unparse(node)} -> {ast.unparse(here)}", changed
+    return [
+        (position, *change)
+        for position, node in enumerate(ast.walk(tree))
+        if id(node) not in left_out
+        for change in _of(node)
+    ]
+
+
+def changed(source: str, position: int, field: str, number: int | None, other):
+    """What is changed, and the changed module, at one of `places`."""
+    tree = ast.parse(source)
+    here = next(node for k, node in enumerate(ast.walk(tree)) if k == position)
+    before = ast.unparse(here)
+    if number is None:
+        setattr(here, field, other)
+    else:
+        getattr(here, field)[number] = other
+    return f"line {here.lineno}: {before} -> {ast.unparse(here)}", tree
 
 
 def _of(node: ast.AST) -> Iterator[tuple[str, int | None, object]]:
@@ -131,6 +142,8 @@ def survives(module: str, code, tests, limit_s: int) -> bool:
         return os.waitpid(child, 0)[1] == 0
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+        # a compiled kernel is kept by its file
+        sys.modules["numba"].config.DISABLE_JIT = int("kernels" in module)
         path = ROOT / "cmbkit" / f"{module}.py"
         sys.path.insert(0, str(ROOT))
         name = f"cmbkit.{module.replace('/', '.')}"
@@ -154,21 +167,24 @@ def reviewed() -> list[tuple]:
     return cases
 
 
-def drawn(name: str, count: int) -> list[tuple]:
-    """The same of some changes of a module of `MODULES`, drawn by `SEED`."""
-    module, *tests = MODULES[name]
-    source = (ROOT / "cmbkit" / f"{module}.py").read_text(encoding="utf-8")
-    found = list(changes(source))
-    print(f"{module}: {len(found)} changes")
-    chosen = sorted(random.Random(SEED).sample(range(len(found)), min(count, len(found))))
-    return [(module, *found[number], tests) for number in chosen]
+def drawn(name: str, count: int, seed: int = SEED) -> list[tuple]:
+    """The same of some changes of a module of `MODULES`, or of all together, drawn by a seed."""
+    found = []
+    for module, *tests in MODULES.values() if name == "all" else [MODULES[name]]:
+        source = (ROOT / "cmbkit" / f"{module}.py").read_text(encoding="utf-8")
+        found += [(module, source, place, tests) for place in places(source)]
+        print(f"{module}: {len(places(source))} changes")
+    chosen = random.Random(seed).sample(range(len(found)), min(count, len(found)))
+    return [
+        (module, *changed(source, *place), tests)
+        for module, source, place, tests in (found[number] for number in chosen)
+    ]
 
 
 def main() -> int:
     """Print survivors and how many changes were tried."""
-    cases = drawn(sys.argv[1], int(sys.argv[2])) if len(sys.argv) > 1 else reviewed()
-    if any("kernels" in module for module, *_ in cases):
-        os.environ["NUMBA_DISABLE_JIT"] = "1"  # a compiled kernel is kept by its file
+    words = sys.argv[1:]
+    cases = drawn(words[0], *map(int, words[1:])) if words else reviewed()
     for name in SHARED:
         importlib.import_module(name)
     limits, survivors = {}, 0
@@ -181,9 +197,9 @@ def main() -> int:
             took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
             limits[module] = math.ceil(5 * took) + 5
             print(f"{module}: {took:.1f} s", flush=True)
-        if survives(module, code, tests, limits[module]):
-            survivors += 1
-            print(f"{module} {what}", flush=True)
+        lives = survives(module, code, tests, limits[module])
+        survivors += lives
+        print("survives" if lives else "killed", module, what, flush=True)
     print(f"{len(cases) - survivors} of {len(cases)} killed", flush=True)
     return int(survivors > 0 and len(sys.argv) == 1)
 

@@ -1,8 +1,13 @@
 """Reading, writing and reorienting NIfTI volumes."""
 
+from itertools import permutations, product
+
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nibabel.eulerangles import euler2mat
 
 from cmbkit.volume import Volume, VolumeError
 
@@ -21,6 +26,40 @@ def test_a_voxel_keeps_its_place_in_mm_when_reoriented():
     np.testing.assert_allclose(volume.to_mm([0, 1, 2]), [10, 19.25, -26])
     i, j, k = np.rint(ras.to_voxels([10, 19.25, -26])).astype(int)
     assert ras.data[i, j, k] == volume.data[0, 1, 2]
+
+
+AXES = ["".join(o) for p in permutations(("RL", "AP", "SI")) for o in product(*p)]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.tuples(*[st.floats(-0.7, 0.7)] * 3),
+    st.tuples(*[st.floats(0.15, 9)] * 3),
+    st.tuples(*[st.floats(-300, 300)] * 3),
+    st.sampled_from(AXES),
+    st.sampled_from(AXES),
+    st.sampled_from(["u1", "i2", "f4"]),
+)
+def test_any_affine_keeps_places_in_a_file_and_in_any_order(
+    tmp_path_factory, angles, spacing, origin, stored, wanted, dtype
+):
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = euler2mat(*angles) * spacing, origin
+    data = np.arange(60, dtype=dtype).reshape(3, 4, 5)
+    volume = Volume(data, affine).reoriented(stored)
+    np.testing.assert_allclose(volume.to_voxels(volume.to_mm([2, 1, 3])), [2, 1, 3], atol=1e-6)
+    np.testing.assert_allclose(sorted(volume.spacing), sorted(spacing))
+    path = volume.write(tmp_path_factory.getbasetemp() / f"{dtype}.nii")
+    read = Volume.read(path, dtype)
+    np.testing.assert_array_equal(read.data, volume.data)
+    np.testing.assert_allclose(read.affine, volume.affine, rtol=1e-6, atol=1e-4)
+    turned = volume.reoriented(wanted)
+    place = turned.to_voxels(volume.to_mm(np.argwhere(np.ones(volume.shape))))
+    found = turned.data[tuple(np.rint(place).astype(int).T)]
+    np.testing.assert_array_equal(found, volume.data.ravel())
+    again = turned.in_order_of(volume)
+    np.testing.assert_array_equal(again.data, volume.data)
+    np.testing.assert_allclose(again.affine, volume.affine, atol=1e-9)
 
 
 def test_spacing_and_voxel_volume():
@@ -135,8 +174,8 @@ def test_only_one_volume_of_a_nifti_image_is_taken():
 def test_volume_of_a_file_an_image_or_a_volume(tmp_path):
     volume = lps()
     path = volume.write(tmp_path / "v.nii.gz")
-    for given in (path, str(path), nib.load(path), volume.to_nifti(), volume):
-        found = Volume.of(given)
+    for image in (path, str(path), nib.load(path), volume.to_nifti(), volume):
+        found = Volume.of(image)
         np.testing.assert_array_equal(found.data, volume.data)
         np.testing.assert_allclose(found.affine, volume.affine)
     assert Volume.of(nib.load(path)).path == path and Volume.of(volume) is volume

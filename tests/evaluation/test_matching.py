@@ -9,8 +9,18 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from cmbkit.evaluation.instances import MatchingError, from_labels, from_mask, label_instances
+from cmbkit.evaluation.instances import (
+    MatchingError,
+    from_labels,
+    from_mask,
+    from_points,
+    label_instances,
+)
 from cmbkit.evaluation.matching import match, match_instances
 from cmbkit.volume import Volume, VolumeError
 
@@ -279,3 +289,35 @@ def test_what_each_candidate_adds_when_the_threshold_falls_to_its_score():
     sides = [from_labels(grid(*each), np.eye(4), "side") for each in blobs]
     found = match_instances(*sides, scores=[0.8, 0.9, 0.7]).dropna(subset="pred_id")
     assert dict(zip(found["pred_id"], found["adds"], strict=True)) == {1: "FP", 2: "TP", 3: "TP"}
+
+
+POINTS = st.lists(st.tuples(*[st.integers(-4, 4)] * 3), min_size=1, max_size=7, unique=True)
+
+
+def nearest_first(gaps, limit):
+    """The thesis's rule in plain words: the nearest pair of all, then of what is left."""
+    found, rows, columns = [], set(range(len(gaps))), set(range(len(gaps[0])))
+    while close := [(gaps[r][c], r, c) for r in rows for c in columns if gaps[r][c] < limit]:
+        _, row, column = min(close)
+        found.append((row + 1, column + 1))
+        rows.remove(row), columns.remove(column)
+    return sorted(found)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(POINTS, POINTS, st.sampled_from([1.0, 2.0, 5.0]))
+def test_any_points_against_the_rule_in_words_and_a_largest_matching(reference, predicted, limit):
+    """Lattice points: equal distances, and distances of just the limit, are common."""
+    sides = from_points(reference), from_points(predicted)
+    options = {"max_distance_mm": limit}
+    gaps = [[round(sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) ** 0.5, 6)
+             for q in predicted] for p in reference]  # fmt: skip
+    greedy = match_instances(*sides, **options)
+    assert pairs(greedy) == nearest_first(gaps, limit)
+    tp, fp, fn = counts(greedy)
+    assert (tp + fn, tp + fp) == (len(reference), len(predicted))
+    best = match_instances(*sides, **options, assignment="optimal")
+    near = csr_array(np.array(gaps) < limit)
+    assert counts(best)[0] == (maximum_bipartite_matching(near) >= 0).sum()
+    moved = [from_points(np.add(side, (7, -3, 11))) for side in (reference, predicted)]
+    assert pairs(match_instances(*moved, **options)) == pairs(greedy)

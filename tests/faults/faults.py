@@ -4,6 +4,7 @@
 
     .venv/bin/python tests/faults/faults.py damages at_stages        # without a network
     .venv/bin/python tests/faults/faults.py scratch at_stages        # with one
+    .venv/bin/python tests/faults/faults.py training                 # its two phases alone
     .venv/bin/python tests/faults/faults.py noticed FOLDER           # of a cache, e.g. the demo's
 
 A line per fault says what was done and what the rerun told; the exit code is 1 if a table, a
@@ -13,6 +14,7 @@ leftover or a process was wrong.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import resource
@@ -23,9 +25,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
+
+import psutil
+from damaged_files import DAMAGES, noticed, rounds
 
 SCRIPT = Path(__file__).with_name("small_study.py")
 DERIVED = "data/derivatives/small"
@@ -41,29 +44,8 @@ IN_TRAINING = (
     "models/scratch-finetune/.unfinished-*/checkpoint.npz",
     "maps/scratch/*/*/provenance.json",
 )
+BEGUN = "models/scratch-pretrain/.unfinished-*"
 END_S = 30
-BINARY = (".gz", ".npz", ".h5", ".keras")
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def flipped(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def row_dropped(path: Path) -> None:
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-
-
-DAMAGES = (emptied, cut, flipped, row_dropped, Path.unlink)
 
 
 def start(root: Path, models=(), limit: int | None = None) -> subprocess.Popen:
@@ -90,25 +72,28 @@ def finish(root: Path, models=(), **options) -> tuple[int, str]:
 
 
 def kill(root: Path, models=(), *, stage="", after_s=0.0, number=signal.SIGKILL) -> bool:
-    """Stop the process of a run, and it alone, once a stage has a result or after some seconds.
+    """Stop the process of a run, and it alone, some seconds after a stage has a new result.
 
     Returns
     -------
     bool
-        Whether it was there to be stopped, and nothing of it was left ``END_S`` later.
+        Whether it was there to be stopped.
     """
     run = start(root, models)
-    began = time.monotonic()
-    before = set((root / DERIVED).glob(stage)) if stage else set()
-    while run.poll() is None:
-        new = stage and set((root / DERIVED).glob(stage)) - before
-        if new or (not stage and time.monotonic() - began > after_s):
-            break
-        time.sleep(0.01)
+    wait_for(root, run, stage)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(after_s)
     hit = run.poll() is None
     run.send_signal(number)
     run.communicate()
-    return hit and ends(root)
+    return hit
+
+
+def wait_for(root: Path, run: subprocess.Popen, stage: str) -> None:
+    """Return once a stage has a new result, at once where none is named, or as the run ends."""
+    before = set((root / DERIVED).glob(stage)) if stage else set()
+    while stage and run.poll() is None and not set((root / DERIVED).glob(stage)) - before:
+        time.sleep(0.01)
 
 
 def ends(root: Path) -> bool:
@@ -140,17 +125,6 @@ def leftovers(root: Path) -> list[Path]:
     return [*root.rglob(".part-*"), *(root / "tmp").glob("cmbkit-part-*")]
 
 
-def cached_files(root: Path) -> Iterator[Path]:
-    """One file of every name's ending in every step of the cache."""
-    seen = set()
-    for path in sorted((root / DERIVED).rglob("*")):
-        inside = path.relative_to(root / DERIVED).parts
-        kind = (inside[0], path.name.partition("_")[2] or path.name)
-        if path.is_file() and len(inside) > 3 and ".used" not in inside and kind not in seen:
-            seen.add(kind)
-            yield path
-
-
 class Trial:
     """One root, its undisturbed tables, and a count of what became of each kind of fault."""
 
@@ -166,17 +140,18 @@ class Trial:
         self.seconds = time.monotonic() - self.seconds
         self.expected = tables(self.root)
 
-    def forget(self) -> None:
-        """Let all be computed again."""
-        for name in ("data", "figures", "cache"):
+    def forget(self, *names: str) -> None:
+        """Let all be computed again, or what these folders hold."""
+        for name in names or ("data", "figures", "cache"):
             shutil.rmtree(self.root / name, ignore_errors=True)
 
     def rerun(self, kind: str, fault: str, good: bool = True, lines: int = 0) -> None:
-        """Run to the end, compare, and say what came of it."""
+        """Wait until nothing is left of what was stopped, run to the end, compare, tell."""
+        good = good and ends(self.root)
         code, told = finish(self.root, self.models)
         same = code == 0 and tables(self.root) == self.expected
         alone = not leftovers(self.root) and ends(self.root)
-        damaged = [line for line in told.splitlines() if "made anew" in line or "anew" in line]
+        damaged = [line for line in told.splitlines() if "anew" in line or "goes on" in line]
         right = good and same and alone and len(damaged) >= lines
         outcome = "identical" if right else "WRONG"
         self.counts[kind, outcome] += 1
@@ -193,45 +168,52 @@ def at_stages(trial: Trial) -> None:
             trial.rerun(f"{number.name} at a stage", stage, good)
 
 
-def at_random(trial: Trial, count: int = 10) -> None:
+def at_random(trial: Trial, count: int = 12) -> None:
     chance = random.Random(0)
     for _ in range(count):
         trial.forget()
         after = chance.uniform(0.1, 0.9) * trial.seconds
-        ended = kill(trial.root, trial.models, after_s=after) or ends(trial.root)
-        trial.rerun("SIGKILL at any time", f"after {after:.1f} s", ended)
+        hit = kill(trial.root, trial.models, after_s=after)
+        kind = "SIGKILL at any time" if hit else "run that had ended before"
+        trial.rerun(kind, f"after {after:.1f} s")
 
 
-def rounds(root: Path) -> list[list[tuple[Path, Callable]]]:
-    """Every damage of every kind of file, in rounds that touch each result once at most."""
-    results: dict[str, list[Path]] = {}
-    for path in sorted((root / DERIVED).rglob("provenance.json")):
-        results.setdefault(path.relative_to(root / DERIVED).parts[0], []).append(path.parent)
-    made: list[list[tuple[Path, Callable]]] = []
-    for folders in results.values():
-        kinds = {p.name.partition("_")[2] or p.name: p for p in _files(folders[0])}
-        pairs = [(kind, damage) for kind in kinds for damage in damages_of(kinds[kind])]
-        for number, (kind, damage) in enumerate(pairs):
-            count, place = divmod(number, len(folders))
-            (path,) = (p for p in _files(folders[place]) if p.name.endswith(kind))
-            made += [[] for _ in range(count + 1 - len(made))]
-            made[count].append((path, damage))
-    return made
+def in_training(trial: Trial, count: int = 10) -> None:
+    """SIGKILL and SIGTERM by turns, at any time of both phases, by the processor's clock."""
+    chance, networks = random.Random(0), (f"{DERIVED}/models", f"{DERIVED}/networks", "figures")
+
+    def train(stop_s: float = math.inf, number=signal.SIGKILL) -> float:
+        trial.forget(*networks)
+        run, used = start(trial.root, trial.models), 0.0
+        wait_for(trial.root, run, BEGUN)
+        before = processor_s(run)
+        while run.poll() is None and used < stop_s:
+            time.sleep(0.01)
+            used = max(used, processor_s(run) - before)
+        run.send_signal(number)
+        run.communicate()
+        return used
+
+    whole = train()
+    for number in (signal.SIGKILL, signal.SIGTERM) * (count // 2):
+        stop = chance.uniform(0, 0.9) * whole
+        kind = f"{number.name} in training"
+        if train(stop, number) < stop:
+            kind = "training that had ended before"
+        trial.rerun(kind, f"after {stop:.1f} of {whole:.1f} s")
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def damages_of(path: Path) -> tuple[Callable, ...]:
-    """Rows are those of text."""
-    return tuple(d for d in DAMAGES if d is not row_dropped or path.suffix not in BINARY)
+def processor_s(run: subprocess.Popen) -> float:
+    """Processor time that a run has had so far, its threads' too; 0 once it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return sum(psutil.Process(run.pid).cpu_times()[:2])
+    return 0.0
 
 
 def damages(trial: Trial) -> None:
     params = trial.root / "params/small.yaml"  # a pool takes longer to start than one scan
     params.write_text(params.read_text().replace("workers: 2", "workers: 1"))
-    for number, chosen in enumerate(rounds(trial.root)):
+    for number, chosen in enumerate(rounds(trial.root / DERIVED)):
         names = [f"{p.relative_to(trial.root / DERIVED)} {d.__name__}" for p, d in chosen]
         for path, damage in chosen:
             damage(path)
@@ -249,38 +231,6 @@ def notes(trial: Trial) -> None:
         for path in found:
             damage(path)
         trial.rerun("damaged notes beside results", f"{len(found)} files {damage.__name__}")
-
-
-def noticed(derived: Path) -> int:
-    """Damage every kind of file of a cache in a copy: how many are not noticed in a line?"""
-    seen, missed = set(), 0
-    for record in sorted(derived.rglob("provenance.json")):
-        step = record.relative_to(derived).parts[0]
-        for path in _files(record.parent):
-            kind = step, path.name.partition("_")[2] or path.name
-            if kind not in seen and seen.add(kind) is None:
-                for damage in damages_of(path):
-                    told = _told(record.parent, path, damage)
-                    missed += str(path.name) not in told
-                    print(*kind, damage.__name__, told, sep=" | ")
-    return missed
-
-
-def _told(folder: Path, path: Path, damage: Callable) -> str:
-    """What the cache says of a result of which one file is damaged."""
-    from cmbkit.running.provenance import Asked, read_record, require_undamaged
-
-    record = read_record(folder)
-    asked = Asked(**{field.name: record[field.name] for field in fields(Asked)})
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(shutil.copytree(folder, Path(place) / folder.name))
-        require_undamaged(copy, asked)
-        damage(copy / path.relative_to(folder))
-        try:
-            require_undamaged(copy, asked)
-        except (OSError, TypeError, ValueError) as error:  # as `Cache` does
-            return str(error).replace(f"{place}/", "")
-    return "not noticed"
 
 
 def full_disks(trial: Trial) -> None:
@@ -306,12 +256,13 @@ def main(words: list[str]) -> int:
     """All faults, without and with a network; how many of each kind ended identical."""
     if words[:1] == ["noticed"]:
         return int(noticed(Path(words[1])) > 0)
-    kinds = [each for each in KINDS if each.__name__ in words] or KINDS
+    chosen = tuple(each for each in KINDS if each.__name__ in words) or KINDS
+    models = tuple(name for name in ("scratch", "training") if name in words)
     counts: Counter = Counter()
-    for models in (("scratch",),) if "scratch" in words else ((),) if words else ((), ("scratch",)):
+    for model in models or ("",) if words else ("", "scratch", "training"):
         with tempfile.TemporaryDirectory() as folder:
-            trial = Trial(Path(folder), models, workers=2)
-            for each in kinds:
+            trial = Trial(Path(folder), (model,) if model else (), workers=2)
+            for each in chosen if model != "training" else (in_training,):
                 each(trial)
             counts += trial.counts
     for (kind, outcome), count in sorted(counts.items()):

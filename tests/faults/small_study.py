@@ -1,12 +1,13 @@
 """A study that takes seconds: three scans of 2 mm voxels, with or without a tiny network.
 
-Run as ``python tests/faults/small_study.py ROOT [scratch]``: computes what is not in the cache, and
-writes tables into ``ROOT/figures/small``. It does what the commands do: ends cleanly, and sweeps
-what killed writers have left.
+Run as ``python tests/faults/small_study.py ROOT [scratch | training]``: computes what is not in the
+cache, and writes tables into ``ROOT/figures/small``; with ``training`` those of both phases alone.
+It does what the commands do: ends cleanly, and sweeps what killed writers have left.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pandas as pd
 import yaml
 
 from cmbkit.atomic import sweep
+from cmbkit.running.file_hashes import sha256
 from cmbkit.running.outcomes import end_cleanly
 from cmbkit.study import Study
 from cmbkit.study.scan_results import BASELINE, evaluate_cached
@@ -72,6 +74,8 @@ def run(root: Path, models: list[str]) -> None:
     """Compute all, and write the tables."""
     study = Study.read(root / "params/small.yaml", root=root)
     sweep(study.cache.root, study.gallery.folder)
+    if models == ["training"]:
+        return train(study)
     study.gallery.table("S92", study.cohort.table, "Scans")
     study.gallery.table("S93", study.cohort.features, "Microbleeds")
     rows = []
@@ -81,9 +85,21 @@ def run(root: Path, models: list[str]) -> None:
             item = (model, standard, folder)
             rows.append(evaluate_cached(study.cache, study.params.evaluation, item)[1])
     study.gallery.table("S94", pd.DataFrame(rows), "Scores")
-    for number, phase in enumerate(study.models.phases if models else ()):
+    if models:
+        train(study)
+
+
+def train(study: Study) -> None:
+    """Both phases: what every epoch reached, and the hash of every weight file."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cmbkit").setLevel(logging.INFO)
+    rows = []
+    for letter, phase in zip("ab", study.models.phases, strict=True):
         history = study.models.history(*phase).drop(columns="seconds")
-        study.gallery.table(f"S95{'ab'[number]}", history, "-".join(phase))
+        study.gallery.table(f"S95{letter}", history, "-".join(phase))
+        files = sorted(study.models.folder(*phase).glob("*.weights.h5"))
+        rows += [("-".join(phase), path.name, sha256(path)) for path in files]
+    study.gallery.table("S96", pd.DataFrame(rows, columns=["phase", "file", "sha256"]), "Weights")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ def faults():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
         yield importlib.import_module("faults")
-        sys.modules.pop("faults")
+        for name in ("faults", "damaged_files", "small_study"):
+            sys.modules.pop(name)
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +29,19 @@ def test_five_kills_one_after_the_other(faults, trial):
     for number, stage in enumerate(faults.STAGES):
         stopped = signal.SIGTERM if number % 2 else signal.SIGKILL
         assert faults.kill(trial.root, stage=stage, number=stopped), stage
+        assert faults.ends(trial.root)
     assert faults.kill(trial.root, after_s=0.5)
     trial.rerun("kills", "five")
     assert trial.counts["kills", "identical"] == 1
 
 
 def test_five_damaged_files_are_five_lines(faults, trial):
-    files = {
-        path.name.partition("_")[2] or path.name: path for path in faults.cached_files(trial.root)
-    }
+    damaged_files = sys.modules["damaged_files"]
+    found = damaged_files.cached_files(trial.root / faults.DERIVED)
+    files = {path.name.partition("_")[2] or path.name: path for path in found}
     names = ("desc-preproc_T2starw.nii.gz", "desc-cmb_dseg.nii.gz", "features.tsv", "scan.json")
     chosen = [*(files[name] for name in names), files["provenance.json"]]
-    for path, damage in zip(chosen, faults.DAMAGES, strict=True):
+    for path, damage in zip(chosen, damaged_files.DAMAGES, strict=True):
         damage(path)
     code, told = faults.finish(trial.root)
     lines = [line for line in told.splitlines() if "made anew" in line]

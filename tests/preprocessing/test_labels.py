@@ -28,6 +28,12 @@ def test_sphere_holds_the_lattice_points_within_its_radius():
     assert np.bincount(labels.ravel())[1:].tolist() == [33, 123]
 
 
+def test_sphere_on_a_fine_grid_is_whole():
+    """Radius 2 mm is 4 voxels of 0.5 mm: 257 lattice points; far from others, at an odd place."""
+    grid = Volume(np.zeros((12, 12, 12)), np.diag([0.5, 0.5, 0.5, 1.0]))
+    assert (lb.draw_spheres(grid, [(6, 5, 5)], [2.0]) > 0).sum() == 257
+
+
 def test_sphere_is_round_in_mm_not_in_voxels():
     """Radius 2 mm with 2 mm slices: 13 in the plane, and one voxel above and below."""
     labels = lb.draw_spheres(Volume(np.zeros((9, 9, 9)), AFFINE), [(4, 4, 4)], [2.0])
@@ -58,8 +64,15 @@ def test_a_voxel_as_near_to_two_centres_is_the_first_ones():
         assert np.bincount(labels.ravel())[1:].tolist() == [33, 32]
 
 
+@pytest.mark.parametrize("corner", [0, 8])
+def test_sphere_at_the_border_is_cut_there(corner):
+    """An eighth of radius 2, with the planes through its centre: 1 + 3 + 3 + 3 + 1 voxels."""
+    labels = lb.draw_spheres(Volume(np.zeros((9, 9, 9)), np.eye(4)), [(corner,) * 3], [2.0])
+    assert labels.sum() == 11
+
+
 def test_same_voxel_twice_is_an_error():
-    with pytest.raises(lb.LabelError, match="one centre per voxel"):
+    with pytest.raises(lb.LabelError, match="scan: expected one centre per voxel"):
         lb.draw_spheres(Volume(np.zeros((5, 5, 5)), AFFINE), [(2, 2, 2), (2, 2, 2)], [1, 1])
 
 
@@ -83,6 +96,10 @@ def test_rodeja_labels_are_kept_apart_when_they_touch(tmp_path):
     labels, table = lb.refine(scan, Volume(np.zeros((8, 8, 8)), AFFINE), Preprocessing())
     assert table.n_voxels.tolist() == [2, 3]
     assert labels.data[1:6, 1, 1].tolist() == [1, 1, 2, 2, 2]
+    data[3, 1, 1], data[7, 3, 3] = 0, 2  # a gap between labels is none
+    scan = masked_scan(tmp_path, "RODEJA", data)
+    _, table = lb.refine(scan, Volume(np.zeros((8, 8, 8)), AFFINE), Preprocessing())
+    assert table.n_voxels.tolist() == [1, 2, 2] and table.mark.tolist() == [2, 4, 9]
 
 
 def dark_balls(centres, radius=2.0):

@@ -103,6 +103,13 @@ def test_every_tolerance_from_one_pass(setting):
     assert size == cap + 1
 
 
+def test_the_box_reaches_as_far_as_the_distance_in_mm():
+    """2 mm are 4, 4 and 2 voxels each way; within less than 2 mm lie voxels of all but the ends."""
+    values, allowed, _, origin = rg._box(np.zeros((21, 21, 21)), (10, 10, 10), (0.5, 0.5, 1.0), 2.0)
+    assert values.shape == (9, 9, 5) and origin == (6, 6, 8)
+    assert [int(n) for n in np.ptp(np.argwhere(allowed), axis=0)] == [6, 6, 2]
+
+
 def test_a_step_is_relative_to_the_voxel_that_it_leaves():
     """From 100 to 80 are 20 %, from 80 to 60 are 25 %; of where it goes 25 and 33 %."""
     image, seeds = np.array([100.0, 80, 60]).reshape(3, 1, 1), np.zeros((1, 3), np.int64)

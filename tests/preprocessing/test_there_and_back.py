@@ -10,6 +10,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nibabel.eulerangles import euler2mat
 from scipy import ndimage
 
@@ -71,6 +73,21 @@ def test_every_rotation_comes_back_voxel_for_voxel(spacing):
         rotation = euler2mat(*rng.uniform(-0.6, 0.6, 3))
         native = Volume(random_labels(seed), native_affine(order, signs, spacing, rotation))
         np.testing.assert_array_equal(back(there(native), native).data, native.data)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.tuples(*[st.floats(-3.1, 3.1)] * 3),
+    st.tuples(*[st.floats(D * 3**0.5 + 0.01, 7)] * 3),
+    st.tuples(*[st.integers(1, 9)] * 3),
+    st.integers(0, 2**32),
+)
+def test_any_grid_of_large_enough_voxels_comes_back(orientation, angles, spacing, shape, seed):
+    labels = random_labels(seed, shape)
+    labels[0, 0, 0] = 1
+    native = Volume(labels, native_affine(*orientation, spacing, euler2mat(*angles)))
+    np.testing.assert_array_equal(back(there(native), native).data, labels)
 
 
 def test_padding_changes_nothing_on_the_way_back():

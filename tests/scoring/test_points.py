@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 
 from cmbkit.scoring.annotations import AnnotationError, read_mask
@@ -93,3 +95,23 @@ def test_lists_of_points_that_cannot_be_used(tmp_path, mask, text, message):
     path.write_text(text)
     with pytest.raises(AnnotationError, match=message):
         read_points(path, read_mask(mask).volume)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(*[st.floats(-300, 300, width=32)] * 3), max_size=5, unique=True),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["x_mm y_mm z_mm", "R A S", "l p s", "x_RAS_mm y_RAS_mm z_RAS_mm"]),
+    st.permutations(range(4)),
+    st.booleans(),
+)
+def test_any_list_of_points_reads_back(tmp_path_factory, points, separator, names, order, bom):
+    """Whatever separates cells, in whatever order columns stand; left is minus right."""
+    table = pd.DataFrame(points, columns=names.split(), dtype=float).assign(note="a b")
+    expected = np.array(points, float).reshape(-1, 3)
+    if names == "l p s":
+        table[["l", "p"]] *= -1
+    path = tmp_path_factory.getbasetemp() / ("points.tsv" if separator == "\t" else "points.csv")
+    text = table[table.columns[list(order)]].to_csv(sep=separator, index=False)
+    path.write_text(text, encoding="utf-8-sig" if bom else "utf-8")
+    np.testing.assert_allclose(read_points(path).instances.centres_mm, expected, rtol=1e-12)

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cmbkit.detector.inference.tiles import (
     axis_starts,
@@ -20,6 +22,24 @@ def test_tiles_cover_everything_stay_inside_and_overlap_enough():
         starts = np.array(axis_starts(size, 16, 0.25))
         assert starts[0] == 0 and starts[-1] + 16 == size
         assert (np.diff(starts) <= 12).all() and (np.diff(starts) > 0).all()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.tuples(*[st.integers(1, 20)] * 3), st.tuples(*[st.integers(1, 9)] * 3), st.floats(0, 0.99)
+)
+def test_any_tiles_see_every_voxel_and_share_what_was_asked(shape, tile, overlap):
+    """As few as it takes: two steps along an axis are longer than one may be."""
+    starts = tile_starts(shape, tile, overlap)
+    seen = np.zeros(shape, bool)
+    for i, j, k in starts:
+        seen[i : i + tile[0], j : j + tile[1], k : k + tile[2]] = True
+    assert seen.all() and len(np.unique(starts, axis=0)) == len(starts)
+    for along, n, t in zip(starts.T, shape, tile, strict=True):
+        places = np.unique(along)
+        step = max(1, np.floor(t * (1 - overlap)))
+        assert places[0] == 0 and places[-1] == max(0, n - t)
+        assert (np.diff(places) <= step).all() and (places[2:] - places[:-2] > step).all()
 
 
 def test_a_short_axis_has_one_tile():
