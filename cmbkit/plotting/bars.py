@@ -196,7 +196,7 @@ def comparison_bars(table):
         reach = np.fmax(values, high.to_numpy(float))
         for index, (value, end) in enumerate(zip(values, reach, strict=True)):
             known = np.isfinite(value)
-            shift = 0.1 * max(end, 1) if known and metric == "fp_per_scan" else 0.02
+            shift = 0.2 * max(end, 1) if known and metric == "fp_per_scan" else 0.05
             axes.text(
                 (end if known else 0) + shift, index, f"{value:.2f}" if known else
                 "not reported", va="center", fontsize=8, color="black" if known else "0.4",
@@ -211,8 +211,10 @@ def comparison_bars(table):
         axes.set_title(METRIC_NAMES[metric], fontsize=9)
         axes.set_xlabel("Number" if metric == "fp_per_scan" else "0 to 1")
         axes.set_ylabel("")
-        if rows["own"].nunique() > 1:
-            axes.axhline(int((~rows["own"]).sum()) - 0.5, color="black", lw=0.8)
+        axes.set_ylim(len(table) - 0.5, -0.5)
+        published = int((~rows["own"]).sum())
+        if 0 < published < len(rows):
+            axes.axhline(published - 0.5, color="black", lw=0.8)
     grid[0].set_yticks(range(len(table)), named)
     if rows["own"].any():
         add_note(figure, "Colour: this run; grey: published.")

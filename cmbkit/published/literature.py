@@ -49,11 +49,12 @@ ONLY_AS_MEAN = "not from summed counts"
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
     "published rates come from the counts that print as published (TP, FP, FN): Wilson for "
-    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; "
-    "how many counts do, and FP per CMB, stand in the CSV file. Own rows: patients as units. Audit: whether "
-    "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
-    "means. F1 here by its rule: of this run's first network on all its scans (Table S42). "
-    "Averaging, what false positives are over, notes and sources of published rows: Table S15."
+    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives; how "
+    "many counts do, and FP per CMB, stand in the CSV file. Own rows: patients as units. Audit: "
+    "whether whole counts can give the printed rates; a row that does not say how it is averaged "
+    "may hold means. F1 here by its rule: of this run's first network on all its scans (Table "
+    "S42). Averaging, what false positives are over, notes and sources of published rows: Table "
+    "S15."
 )
 
 

@@ -81,7 +81,7 @@ def page(
         label=SYNTHETIC_LABEL,
         missing=missing(entries),
         others=_of_other_settings(entries),
-        stale=[_name(entry) for entry in entries if entry.get("stale")],
+        stale=stale(entries),
         notebooks=notebooks,
         pages=pages or {},
         total=len(REQUIRED),
@@ -98,6 +98,11 @@ def _of_other_settings(entries: list[dict]) -> list[str]:
         most = Counter(each[key] for each in told if key in each).most_common(1)[0][0]
         others |= {n for n, each in enumerate(told) if each.get(key, most) != most}
     return [_name(entries[n]) for n in sorted(others)]
+
+
+def stale(entries: list[dict]) -> list[str]:
+    """Entries of which something has changed since, with what that is."""
+    return [f"{_name(e)} ({', '.join(e['changed'])})" for e in entries if e.get("changed")]
 
 
 def _name(entry: dict) -> str:

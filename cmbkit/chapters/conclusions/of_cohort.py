@@ -120,7 +120,8 @@ def _preprocessing_sentences(census, radii, settings, changes) -> Iterator[str]:
     best = sum(part.loc[part["off"].idxmin(), "setting"] == CHOSEN for part in groups)
     yield (
         "The thesis takes the setting with the biggest region in each scan; by the published elbow "
-        f"that choice comes nearest to the visible radius in {best} of {len(groups)} groups of Table S2c."
+        f"that choice comes nearest to the visible radius in {best} of {len(groups)} groups of "
+        "Table S2c."
     )
 
 

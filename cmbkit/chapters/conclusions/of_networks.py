@@ -143,8 +143,8 @@ def _evaluation_sentences(pooled, dice, counting, baseline, real) -> Iterator[st
     if len(implants):
         told = [f"{named(row.model)} {row.tp}" for row in implants.itertuples()]
         yield (
-            f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan, this many are "
-            f"found: {listed(told)}."
+            f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan, this many "
+            f"are found: {listed(told)}."
         )
 
 

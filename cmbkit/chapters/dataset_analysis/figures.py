@@ -46,7 +46,7 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
 
 
 def in_words(strata: pd.DataFrame) -> pd.DataFrame:
-    """`table_a_8` with its values as they are read: "Unspecified" as "not stated", of CMBs "none"."""
+    """`table_a_8` with values in words: "Unspecified" is "not stated", of CMBs "none"."""
     shown = strata["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
     shown = shown.replace({"True": "yes", "False": "no", "Unspecified": "not stated"})
     none = (strata["column"] == "CMB_level") & (shown == "not stated")
