@@ -57,7 +57,10 @@ def figure_6_1(network: Network, parameters: int) -> Figure:
 def settings_of_network(network: Network) -> pd.DataFrame:
     """Settings of a network beside those of the published one, UNetApollo3D, as text."""
     published = Network().model_dump()
-    rows = [(key, str(now), str(published[key])) for key, now in network.model_dump().items()]
+    rows = [
+        (key, *("none" if value is None else str(value) for value in (now, published[key])))
+        for key, now in network.model_dump().items()
+    ]
     return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
 
 
