@@ -21,7 +21,7 @@ def gallery_command(parameter_file, tell: Callable[[str], None]) -> Path:
         If the run left no table or figure.
     """
     study, now = Study.read(parameter_file), {}
-    with study.cache.making_nothing():
+    with study.cache.making_nothing(), study.raw.making_nothing():
         with suppress(NotMade):
             now["Raw scans"] = raw_hash(study.cache, study.cohort.scans)
         with suppress(NotMade):
