@@ -48,8 +48,9 @@ def table_8_4(
 
 
 def figure_s12(table: pd.DataFrame) -> Figure:
-    """Rates of `table_8_4` as bars, this run's in colour."""
-    return comparison_bars(table.rename(columns={"fp_scan": "fp_per_scan"}))
+    """Rates of `table_8_4` as bars with their intervals, this run's in colour below a line."""
+    ends = {f"fp_scan{end}": f"fp_per_scan{end}" for end in ("", "_low", "_high")}
+    return comparison_bars(table.rename(columns=ends))
 
 
 def table_s15(table: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,15 @@ THESIS_RUNS = {
 PUBLISHED_PARAMETERS = 36_302_116
 """Section 6.2.1."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
+KEPT_BY = {
+    "loss": "validation loss",
+    "final": "last epoch",
+    "count_f1": "F1 of counts",
+    "count_precision": "precision of counts",
+    "segmentation_f1": "F1 of segmentation",
+    "dice": "Dice",
+}
+"""What chooses the checkpoint that is kept (`cmbkit.params.Phase.keep`), in words."""
 UNTRAINED = "Not trained in this run (training: networks, models)."
 UNFOLLOWED = "No training from scratch in this run, or no microbleed in its validation scans."
 
@@ -48,7 +57,10 @@ def figure_6_1(network: Network, parameters: int) -> Figure:
 def settings_of_network(network: Network) -> pd.DataFrame:
     """Settings of a network beside those of the published one, UNetApollo3D, as text."""
     published = Network().model_dump()
-    rows = [(key, str(now), str(published[key])) for key, now in network.model_dump().items()]
+    rows = [
+        (key, *("none" if value is None else str(value) for value in (now, published[key])))
+        for key, now in network.model_dump().items()
+    ]
     return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
 
 
@@ -194,7 +206,7 @@ def runs(
         Column("minutes", "Minutes", 1),
         Column("days_thesis", "Days (thesis)"),
         *([Column("false_alarms", "False alarms sought")] if any(false_alarms.values()) else []),
-        Column("kept_by", "Kept by"),
+        Column("kept_by", "Kept by", names=KEPT_BY),
         Column("best_value", "Best value"),
     ]
     told = "; ".join(f"{name} (trained on {data})" for name, data in given.items())
@@ -203,11 +215,20 @@ def runs(
     return laid_out(table, columns, note=note)
 
 
-def losses(history: pd.DataFrame | None, title: str) -> Figure:
-    """Loss over a training run (Figures A.1 to A.4); None: there is no such run."""
-    if history is None:
-        return nothing_to_show(f"{title}. {UNTRAINED}")
-    return curves.loss_curves(history, title)
+def figure_a_1(histories: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
+    """Losses of the thesis's four training runs (its Figures A.1 to A.4), a panel for each.
+
+    ``histories`` by (model, phase), one row per epoch; a run that is missing has an empty panel.
+    """
+    shown = {
+        f"A.{n}: {MODEL_NAMES[model]}, {PHASES[phase]}": histories.get((model, phase))
+        for n, (model, phase) in enumerate(sorted(THESIS_RUNS, key=_by_model), 1)
+    }
+    return curves.loss_curves(shown)
+
+
+def _by_model(run: tuple[str, str]) -> tuple[str, bool]:
+    return run[0], run[1] != "pretrain"
 
 
 def figure_7_3(history: pd.DataFrame | None, title: str) -> Figure:
@@ -245,18 +266,39 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure_7_2(snapshots: Mapping[tuple[str, int], list[dict]], columns: int = 6) -> Figure:
-    """The first followed CMB, predicted after epochs spread over a phase.
+    """The followed CMB that is found last, predicted after epochs spread over a phase, with Dice.
 
-    ``snapshots``: by uid and CMB, from `cmbkit.detector.training.snapshots.read_snapshots`.
+    Of several that are found in the same epoch, the one with the lowest Dice there. A voxel is
+    predicted from a probability of 0.5. ``snapshots``: by uid and CMB, from
+    `cmbkit.detector.training.snapshots.read_snapshots`.
     """
-    series = next(iter(snapshots.values()), None)
-    if series is None:
+    if not snapshots:
         return nothing_to_show(UNFOLLOWED)
+    series = max(snapshots.values(), key=_found_late)
     picked = np.unique(np.linspace(0, len(series) - 1, columns).round().astype(int))
-    predictions = [(int(series[i]["epoch"]), series[i]["probability"]) for i in picked]
+    predictions = [
+        (f"Epoch {int(series[i]['epoch'])}\nDice {_dice(series[i]):.2f}", _predicted(series[i]))
+        for i in picked
+    ]
     first = series[0]
     spacing = float(first["spacing_mm"])
     return prediction_evolution(first["image"], first["lesion"], predictions, spacing)
+
+
+def _found_late(series: list[dict]) -> tuple[int, float]:
+    """Position of the first snapshot whose outline touches the CMB, and the Dice missing there."""
+    dice = [_dice(each) for each in series]
+    first = next((n for n, value in enumerate(dice) if value > 0), len(dice))
+    return first, -max(dice[first : first + 1], default=0.0)
+
+
+def _predicted(snapshot: dict) -> np.ndarray:
+    return np.asarray(snapshot["probability"]) >= 0.5
+
+
+def _dice(snapshot: dict) -> float:
+    truth, predicted = np.asarray(snapshot["lesion"]) > 0, _predicted(snapshot)
+    return 2 * (truth & predicted).sum() / (truth.sum() + predicted.sum())
 
 
 def figure_a_5(snapshots: Mapping[tuple[str, int], list[dict]], threshold: float) -> Figure:

@@ -1,4 +1,4 @@
-"""The command line: cmbkit init, check, reproduce, cache, params, train, predict and more."""
+"""The command line: cmbkit init, check, reproduce, gallery, cache, train, predict and more."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ for command in (
     studies.check,
     studies.reproduce,
     studies.params,
+    studies.gallery,
     studies.cache,
     studies.train,
     studies.freeze,

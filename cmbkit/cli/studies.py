@@ -86,6 +86,13 @@ def init(
     )
 
 
+def gallery(parameter_file: ParameterFile) -> None:
+    """Write the page of tables and figures again and say which are stale; compute nothing."""
+    from cmbkit.commands.gallery import gallery_command
+
+    gallery_command(parameter_file, typer.echo)
+
+
 def cache(
     profile: Annotated[
         str | None, typer.Argument(help="Name of a parameter file in params/; none: of all.")

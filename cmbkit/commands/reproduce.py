@@ -123,7 +123,7 @@ def reproduce(
         console.print(_headline(params, parameter_file, len(chosen), frozen, retrain))
         started = time.monotonic()
         _run(chosen, executed, values, jobs, needs, update_notebooks, console)
-        index = write_index(retrained or figures, root / "notebooks", executed)
+        index, _ = write_index(retrained or figures, root / "notebooks", executed)
         minutes = (time.monotonic() - started) / 60
         console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
         summed = differences.write_report(

@@ -150,7 +150,7 @@ def counts_against_counts(scans, limits):
     Scans with the same counts share a dot; its area grows with their number.
     """
     figure = new_figure(10, 4.2)
-    left, right = figure.subplots(1, 2)
+    left, right = lettered(figure.subplots(1, 2))
     truth, predicted = scans["n_gt"].to_numpy(float), scans["n_pred"].to_numpy(float)
     top = max(truth.max(initial=1), predicted.max(initial=1)) * 1.06 + 0.5
     left.plot([0, top], [0, top], color="0.47", lw=1)

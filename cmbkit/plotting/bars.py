@@ -34,7 +34,7 @@ METRIC_NAMES = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
-    "fp_per_scan": "False positives",
+    "fp_per_scan": "FP per scan",
 }
 
 
@@ -176,7 +176,8 @@ def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 
     ``table`` (DataFrame): method, data (shown beside it where there is any), own (bool: drawn
-    in colour; others grey), precision, recall, f1, fp_per_scan (NaN: not reported).
+    in colour, below a line; others grey), precision, recall, f1, fp_per_scan (NaN: not reported),
+    and where known the ends of their intervals, <name>_low and <name>_high: a line over the bar.
     """
     import seaborn as sns
 
@@ -190,23 +191,30 @@ def comparison_bars(table):
                     dodge=False, width=0.7, legend=False, ax=axes)  # fmt: skip
         values = table[metric].to_numpy(float)
         top = max(np.nanmax(values, initial=0.0), 1.0) if metric == "fp_per_scan" else 1.0
-        for index, value in enumerate(values):
+        low, high = (table.get(f"{metric}{end}", table[metric]) for end in ("_low", "_high"))
+        axes.hlines(range(len(table)), low, high, color="black", lw=0.8)
+        reach = np.fmax(values, high.to_numpy(float))
+        for index, (value, end) in enumerate(zip(values, reach, strict=True)):
             known = np.isfinite(value)
-            shift = 0.1 * max(value, 1) if known and metric == "fp_per_scan" else 0.02
+            shift = 0.2 * max(end, 1) if known and metric == "fp_per_scan" else 0.05
             axes.text(
-                (value if known else 0) + shift, index, f"{value:.2f}" if known else
+                (end if known else 0) + shift, index, f"{value:.2f}" if known else
                 "not reported", va="center", fontsize=8, color="black" if known else "0.4",
             )  # fmt: skip
         if metric == "fp_per_scan":  # a few first stages have a hundred times as many
             axes.set_xscale("symlog", linthresh=1)
-            axes.set_xlim(0, 12 * top)
+            axes.set_xlim(0, 25 * top)
             axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
         else:
-            axes.set_xlim(0, 1.3 * top)
+            axes.set_xlim(0, 1.4)
             axes.set_xticks([0, 0.5, 1])
         axes.set_title(METRIC_NAMES[metric], fontsize=9)
-        axes.set_xlabel("per scan" if metric == "fp_per_scan" else "0 to 1")
+        axes.set_xlabel("Number" if metric == "fp_per_scan" else "0 to 1")
         axes.set_ylabel("")
+        axes.set_ylim(len(table) - 0.5, -0.5)
+        published = int((~rows["own"]).sum())
+        if 0 < published < len(rows):
+            axes.axhline(published - 0.5, color="black", lw=0.8)
     grid[0].set_yticks(range(len(table)), named)
     if rows["own"].any():
         add_note(figure, "Colour: this run; grey: published.")

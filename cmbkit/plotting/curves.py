@@ -15,31 +15,27 @@ FEW = 30
 """Lines with fewer points show each as a dot."""
 
 
-def loss_curves(history, title: str):
-    """Training and validation loss by epoch (Figures A.1 to A.4).
+def loss_curves(histories):
+    """Training and validation loss by epoch, a panel for each run (Figures A.1 to A.4).
 
-    ``history`` has a row per epoch: epoch, train_loss, val_loss.
+    ``histories``: by title, a row per epoch: epoch, train_loss, val_loss; None for a run that was
+    not trained, whose panel says so.
     """
-    import seaborn as sns
-
-    figure = new_figure(8, 3.8)
-    axes = figure.subplots()
-    names = list(LOSSES.values())
-    long = history.rename(columns=LOSSES).melt("epoch", names, "loss", "value").dropna()
-    sns.lineplot(
-        long, x="epoch", y="value", style="loss", errorbar=None, style_order=names,
-        markers=["o", "o"], markersize=4, mew=0, ax=axes, color=SERIES[0],
-    )  # fmt: skip
-    handles, labels = axes.get_legend_handles_labels()
-    axes.get_legend().remove()
-    _mark_best(axes, history, "val_loss", lowest=True)
-    stars = [line for line in axes.lines if line.get_marker() == "*"]
-    _epochs(axes)
-    axes.set_ylabel("Loss")
-    axes.set_ylim(bottom=0)
-    axes.set_title(f"{title} (n = {history['epoch'].nunique()} epochs)")
-    figure.legend([*handles, *stars], [*labels, *(star.get_label() for star in stars)],
-                  loc="outside right upper")  # fmt: skip
+    figure = new_figure(9, 6.4)
+    grid = figure.subplots(-(-len(histories) // 2), 2, sharey=True, squeeze=False)
+    for axes, (title, history) in zip(grid.flat, histories.items(), strict=False):
+        axes.set_ylabel("Loss" if axes in grid[:, 0] else "")
+        axes.grid(axis="y")
+        if history is None:
+            axes.set_title(title)
+            axes.text(0.5, 0.5, "not trained in this run", ha="center", transform=axes.transAxes)
+            continue
+        _lines(axes, history, LOSSES)
+        _mark_best(axes, history, "val_loss", lowest=True)
+        _epochs(axes)
+        axes.set_title(f"{title} (n = {history['epoch'].nunique()} epochs)")
+        axes.legend(loc="best")
+    grid[0, 0].set_ylim(bottom=0)
     return figure
 
 

@@ -154,10 +154,10 @@ def prediction_evolution(image, truth, snapshots, spacing):
     """How a prediction changes during training (Figure 7.2).
 
     Rows are the axial, coronal and sagittal cut; columns the raw image, the annotation and one per
-    snapshot: (epoch, probability between 0 and 1, outlined at 0.5). Arrays of one shape (i, j, k).
+    snapshot: (head, voxels predicted). Arrays of one shape (i, j, k).
     """
     columns = [("Raw", {}), ("Annotated", {"annotated": truth})]
-    columns += [(f"Epoch {n}", {"predicted": np.asarray(p) >= 0.5}) for n, p in snapshots]
+    columns += [(head, {"predicted": predicted}) for head, predicted in snapshots]
     centre = centre_of(truth, np.shape(image))
     figure = new_figure(1.3 * len(columns) + 0.4, 4.3, images=True)
     grid = figure.subplots(3, len(columns), squeeze=False)

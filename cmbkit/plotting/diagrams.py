@@ -93,7 +93,7 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     depths = [range(start[2], start[2] + patch[2]) for start, _ in train_boxes]
     k = max(range(image.shape[2]), key=lambda k: sum(k in depth for depth in depths))
     figure = new_figure(10, 6.2)
-    left, right = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes in (left, right):
         _slice(axes, image[:, :, k], spacing)
     colours = {True: SERIES[0], False: SERIES[1]}
@@ -106,10 +106,12 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     on_cmb = sum(bool(holds) for _, holds in train_boxes)
     edge = f"{_cube(patch)} voxels ({_cube(np.asarray(patch) * spacing)} mm)"
     left.set_title(
-        f"Training: {len(train_boxes)} random patches of {edge},\n"
+        f"A: training, {len(train_boxes)} random patches of {edge},\n"
         f"{on_cmb} placed on a CMB, {len(train_boxes) - on_cmb} anywhere"
     )
-    right.set_title(f"Inference: {len(tiles)} tiles of that size,\n{_overlap_words(tiles, patch)}")
+    right.set_title(
+        f"B: inference, {len(tiles)} tiles of that size,\n{_overlap_words(tiles, patch)}"
+    )
     _tiles(right, image[:, :, k], spacing, tiles, patch)
     keys = [
         Patch(fc="none", ec=colours[True], lw=1.6, label="placed on a CMB"),
@@ -243,7 +245,7 @@ def _cube(size):
 
 def _slice(axes, flat, spacing):
     """A dimmed axial slice in mm with its sides named."""
-    low, high = window_of(flat)
+    low, high = window_of(_inside(flat))
     axes.imshow(flat.T, cmap="gray", origin="lower", vmin=low, vmax=high, alpha=0.5,
                 extent=_extent(flat, spacing))  # fmt: skip
     for x, letter in ((0.03, "L"), (0.97, "R")):
@@ -251,6 +253,12 @@ def _slice(axes, flat, spacing):
                   bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
     axes.set(xlabel="x (mm)", ylabel="y (mm)", aspect="equal")
     axes.spines[["top", "right"]].set_visible(True)
+
+
+def _inside(flat):
+    """Values above the background of a slice; all of an empty one."""
+    inside = flat[flat > flat.min()]
+    return inside if inside.size else flat
 
 
 def _extent(flat, spacing):
@@ -264,15 +272,16 @@ def _square(axes, start, patch, spacing, **how):
 
 
 def _tiles(axes, flat, spacing, tiles, patch):
-    """Edges of all tiles; the one amid the slice and its neighbour along x at full contrast."""
+    """Edges of all tiles; the one with most brain and its neighbour along x at full contrast."""
     places = np.unique(tiles[:, :2], axis=0)
     for start in places:
         _square(axes, start, patch, spacing, ec="0.6", lw=0.4)
-    away = np.abs(places + np.asarray(patch[:2]) / 2 - np.asarray(flat.shape) / 2).sum(axis=1)
-    chosen = places[away.argmin()]
+    brain = flat > flat.min()
+    held = [brain[x : x + patch[0], y : y + patch[1]].sum() for x, y in np.maximum(places, 0)]
+    chosen = places[np.argmax(held)]
     row = places[(places[:, 1] == chosen[1]) & (places[:, 0] > chosen[0]), 0]
     pair = [chosen, *([np.array([row.min(), chosen[1]])] if len(row) else [])]
-    low, high = window_of(flat)
+    low, high = window_of(_inside(flat))
     for start, colour in zip(pair, (SERIES[2], SERIES[0]), strict=False):
         frame = _square(axes, start, patch, spacing, ec=colour, lw=2.4, zorder=4)
         shown = axes.imshow(flat.T, cmap="gray", origin="lower", vmin=low, vmax=high, zorder=2,

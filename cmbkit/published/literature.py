@@ -41,21 +41,21 @@ LAYOUT = [
     Column("n_scans", "Scans"),
     Column("matching", "Matching"),
     Column("own_f1", "F1 here by its rule", 3),
-    *SHOWN_COUNTS,
-    *(Column(name, title, 3) for name, title in RATE_TITLES.items()),
+    *SHOWN_COUNTS[1:],
+    *(Column(name, RATE_TITLES[name], 3) for name in ("precision", "recall", "f1", "fp_scan")),
     Column("verdict", "Audit"),
 ]
 ONLY_AS_MEAN = "not from summed counts"
 """Of a row that does not say how it is averaged, where no whole counts give its rates."""
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
-    "published rates come from the counts that print as published (Ways: how many do): Wilson for "
-    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives, as if "
-    "CMBs were independent: how they cluster in patients is not printed, so they are too narrow; "
-    "FP per CMB come from the counts unless printed. Own rows: patients as units. Audit: whether "
-    "whole counts can give the printed rates; a row that does not say how it is averaged may hold "
-    "means. F1 here by its rule: of this run's first network on all its scans (Table S42), of all "
-    "CMBs together, or the median over scans with CMBs where the row is one. "
+    "published rates come from the counts that print as published (TP, FP, FN): Wilson for "
+    "precision and recall, through TP / (TP + FP + FN) for F1, Poisson for false positives, as if"
+    " CMBs were independent: how they cluster in patients is not printed, so they are too narrow;"
+    " how many counts do, and FP per CMB, stand in the CSV file. Own rows: patients as units. "
+    "Audit: whether whole counts can give the printed rates; a row that does not say how it is "
+    "averaged may hold means. F1 here by its rule: of this run's first network on all its scans "
+    "(Table S42), of all CMBs together, or the median over scans with CMBs where the row is one. "
     "Averaging, what false positives are over, notes and sources of published rows: Table S15."
 )
 

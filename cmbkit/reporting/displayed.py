@@ -87,5 +87,10 @@ class DisplayedFigure:
         picture = {"text/plain": repr(self), "image/png": self.picture}
         numbers = {} if self.data is None else {NUMBERS: numbers_of(self.data)}
         display(picture | numbers, raw=True)
-        caption, legend = escape(self.caption.rstrip("."), quote=False), escape(self.legend, False)
+        caption, legend = _markdown(self.caption.rstrip(".")), _markdown(self.legend)
         display(Markdown(f"**Figure {self.number}. {caption}.** {legend}"))
+
+
+def _markdown(text: str) -> str:
+    """Plain text for Markdown: neither HTML nor emphasis, as in "T2*"."""
+    return escape(text, quote=False).replace("*", r"\*")

@@ -18,7 +18,7 @@ from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
-from cmbkit.reporting.gallery_page import page
+from cmbkit.reporting.gallery_page import page, stale
 from cmbkit.reporting.latex_tables import latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
@@ -245,7 +245,9 @@ def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
     return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
 
 
-def write_index(folder, notebooks=None, executed=None) -> Path:
+def write_index(
+    folder, notebooks=None, executed=None, inputs: Mapping[str, str] | None = None
+) -> tuple[Path, list[str]]:
     """Build index.html from the entries of a folder, and a page of each notebook beside it.
 
     Parameters
@@ -256,11 +258,16 @@ def write_index(folder, notebooks=None, executed=None) -> Path:
         was changed since.
     executed : path-like, optional
         Folder of their executed copies, of which pages are made; default: ``notebooks``.
+    inputs : mapping of str to str, optional
+        Hashes of today's raw scans and networks, named as `MadeWith.inputs` names them: the page
+        says of what was made with others.
 
     Returns
     -------
-    Path
+    index : Path
         The page. Links are relative, so the folder can be moved or sent as it is.
+    stale : list of str
+        What has changed since it was made: "Table S3 (code, Raw scans)".
     """
     folder = Path(folder)
     entries = read_entries(folder)
@@ -274,7 +281,10 @@ def write_index(folder, notebooks=None, executed=None) -> Path:
     for entry in entries:
         origin = now.get((entry["kind"], entry["number"]))
         made_by = entry.get("origin", {}).get("code")
-        entry["stale"] = bool(made_by and notebooks) and (not origin or origin.code != made_by)
+        code = bool(made_by and notebooks) and (not origin or origin.code != made_by)
+        made_of = entry.get("inputs", {}).items()
+        others = [name for name, value in made_of if (inputs or {}).get(name, value) != value]
+        entry["changed"] = ["code"] * code + others
     path = folder / "index.html"
     write_whole(path, page(entries, books, pages))
-    return path
+    return path, stale(entries)

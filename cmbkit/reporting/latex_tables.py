@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cmbkit.reporting.tables import ITALICS, Shown, columns_of, titled
+from cmbkit.reporting.tables import Shown, columns_of, reading_aids, titled
 
 CHARACTER_MM, GAP_MM = 1.45, 1.8
 """Mean width of a character of 8 points, and of the gap between two columns."""
@@ -38,7 +38,7 @@ def render_latex(table: pd.DataFrame, caption: str, note: str = "", legend: str 
     Parameters are those of `cmbkit.reporting.tables.render_html`.
     """
     columns = columns_of(table)
-    note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
+    note = " ".join(filter(None, [note, reading_aids(table, columns)]))
     widths = widths_mm(columns)
     cells = pd.DataFrame({_head(c): _cells(c) for c in columns}, dtype=object)
     style = cells.style.hide(axis="index")

@@ -16,8 +16,6 @@ from cmbkit.reporting.layout import PARTS, THESIS, Column, Layout, layout_of
 from cmbkit.reporting.pages import render
 
 NOTHING = "–"
-ITALICS = "In italics: the thesis."
-
 
 Parts = tuple[str, str, str]
 """Text of a cell: a value, its spread ("± 0.19") and the rest ("[0.82, 0.98] (8)")."""
@@ -78,10 +76,20 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str =
         Plain text; left out where empty. The legend stands after the caption.
     """
     columns = columns_of(table)
-    note = " ".join(filter(None, [note, ITALICS if any(c.printed for c in columns) else ""]))
+    note = " ".join(filter(None, [note, reading_aids(table, columns)]))
     rows = range(len(columns[0].texts) if columns else 0)
     texts = {"caption": caption, "legend": legend, "note": note}
     return render("table.html", columns=columns, rows=rows, **texts) + "\n"
+
+
+def reading_aids(table: pd.DataFrame, columns: list[Shown]) -> str:
+    """What italics and bold mean in a table that has them."""
+    aids = ["In italics: the thesis."] if any(c.printed for c in columns) else []
+    parts = [part for c in columns for part in (c, c.printed) if part is not None]
+    if any(any(part.bold) for part in parts):
+        within = [name.replace("_", " ") for name in layout_of(table).within]
+        aids.append(f"Bold: the best of each {' and '.join(within)}." if within else "Bold: best.")
+    return " ".join(aids)
 
 
 def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -120,7 +120,7 @@ def test_training_tells_of_budget_losses_transfer_and_the_followed_cmb():
     told = conclusions.training_shows(runs, histories, transferred, {("x", 1): series}, 0.5)
     assert "Scratch 500 steps of pre-training and TL 400 steps" in told and "8 to 17 days" in told
     assert "in 1 of 2 runs; in 1 the validation loss" in told
-    assert "worse validation value (0.30 against 0.50 by count_f1)" in told
+    assert "worse validation value (0.30 against 0.50 by F1 of counts)" in told
     assert "67 tensors" in told and "351,048 parameters, and cuts or initialises 1" in told
     assert "the first of them in epoch 2" in told
     late = conclusions.training_shows(runs, histories, transferred, {("x", 1): series}, 0.95)

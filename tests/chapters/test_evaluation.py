@@ -155,6 +155,9 @@ def test_the_microbleed_of_figure_7_5_is_where_the_models_differ_most():
         ("b", 2, "scratch", 0.9, "TP"), ("b", 2, "tl", np.nan, "FN"),
     ]  # fmt: skip
     matches = pd.DataFrame(rows, columns=["uid", "gt_id", "model", "dice", "match"])
+    matches = matches.assign(sequence="SWI", slice_thickness_mm=4.0)
+    on_t2s = matches.assign(sequence=np.where(matches["uid"] == "a", "T2S", "SWI"))
+    assert set(evaluation.largest_difference(on_t2s, ["scratch", "tl"])["uid"]) == {"a"}
     found = evaluation.largest_difference(matches, ["scratch", "tl"])
     assert found[["uid", "gt_id", "model"]].to_numpy().tolist() == [
         ["b", 1, "scratch"], ["b", 1, "tl"],

@@ -92,7 +92,7 @@ def test_figures_8_1_and_8_2_name_what_they_are_sorted_by(standard):
     rows = subgroup_analysis.examples(matches, "FP", "DOU", model="scratch")
     assert "DOU-07, score 0.7" in words(subgroup_analysis.figure_8_1(rows, scans, candidates))
     rows = subgroup_analysis.examples(matches, "FN", "DOU", model="scratch")
-    assert "InvElongation 1.00" in words(subgroup_analysis.figure_8_2(rows, scans, candidates))
+    assert "inverse elongation 1.00" in words(subgroup_analysis.figure_8_2(rows, scans, candidates))
     assert "No missed" in words(subgroup_analysis.figure_8_2(rows.iloc[:0], scans, candidates))
 
 

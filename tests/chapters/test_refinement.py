@@ -38,10 +38,9 @@ def test_errors_of_each_setting_and_of_the_chosen_one(trials):
     assert chosen["off_guarded"] == 1.0
     assert table.loc["parent, absolute, 26", "n_half_guarded"] == 1
     words = chapter.refinement_in_words(table.reset_index())
-    assert (
-        "CRB, slices >=3 mm (n = 2)" in words and "elbow: guard (off by a factor of 1.00)" in words
-    )
-    assert "published choice is off by 2.45 (1 over twice too large)" in words
+    assert "CRB, slices >=3 mm (2 CMBs)" in words
+    assert "with the guard, off by a factor of 1.00 on average" in words
+    assert "published choice is off by 2.45, with 1 regions more than twice too large" in words
 
 
 def test_sizes_by_dataset(trials):

@@ -76,14 +76,13 @@ def test_what_was_not_trained_here_says_so_in_a_line(history):
     table = chapter.transferred(report.assign(parameters=[]))
     assert table.empty and layout_of(table).note.startswith("TL. Not trained in this run")
     figures = [
-        chapter.losses(None, "TL, fine-tuning"),
         chapter.figure_7_3(None, "Scratch, pre-training"),
         chapter.figure_7_2({}),
         chapter.figure_a_5({}, 0.5),
         chapter.simulated_slices([]),
     ]
     assert [figure.texts[0].get_text().partition(" ")[0] for figure in figures] == [
-        "TL,", "Scratch,", "No", "No", "No",
+        "Scratch,", "No", "No", "No",
     ]  # fmt: skip
 
 
@@ -132,9 +131,24 @@ def test_epochs_of_the_evolution_are_spread_from_the_first_to_the_last(snapshots
         return [a.get_title() for a in chapter.figure_7_2({name: snapshots[name]}).axes]
 
     assert [t for t in titles(("CRB-study001_T2S", 2)) if "Epoch" in t] == [
-        f"Epoch {n}" for n in (1, 3, 5, 8, 10, 12)
+        f"Epoch {n}\nDice {n >= 6:.2f}"
+        for n in (1, 3, 5, 8, 10, 12)  # n / 12 against 0.5
     ]
-    assert [t for t in titles(("DOU-01", 1)) if "Epoch" in t] == ["Epoch 1", "Epoch 2", "Epoch 3"]
+    assert [t.split("\n")[0] for t in titles(("DOU-01", 1)) if "Epoch" in t] == [
+        "Epoch 1", "Epoch 2", "Epoch 3",
+    ]  # fmt: skip
+
+
+def test_the_microbleed_that_is_followed_is_the_one_found_last(snapshots):
+    def head(name, factor):
+        mine = [s | {"probability": factor * s["probability"]} for s in snapshots[name]]
+        return {name: mine}
+
+    early, late = head(("CRB-study001_T2S", 2), 6), head(("DOU-01", 1), 3)  # epochs 1 and 2
+    shown = [axes.get_title() for axes in chapter.figure_7_2(early | late).axes]
+    assert [t for t in shown if "Epoch" in t] == [
+        "Epoch 1\nDice 0.00", "Epoch 2\nDice 1.00", "Epoch 3\nDice 1.00",
+    ]  # fmt: skip
 
 
 def test_followed_microbleeds_are_named(snapshots):

@@ -27,9 +27,10 @@ def history():
 
 
 def test_loss_curves_mark_the_lowest_validation_loss(history, readable, words):
-    figure = readable(loss_curves(history, "Pre-training"))
+    figure = readable(loss_curves({"Pre-training": history, "Fine-tuning": None}))
     assert "lowest: 0.4 at epoch 3" in words(figure)
-    assert "n = 6 epochs" in words(figure)
+    assert "Pre-training (n = 6 epochs)" in words(figure)
+    assert "Fine-tuning\n" in words(figure) or "not trained in this run" in words(figure)
     training, validation, star = (line for line in figure.axes[0].lines if len(line.get_xdata()))
     np.testing.assert_allclose(training.get_ydata(), history["train_loss"])
     np.testing.assert_allclose(validation.get_ydata(), history["val_loss"].dropna())

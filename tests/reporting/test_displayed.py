@@ -36,11 +36,11 @@ def test_a_displayed_figure_shows_the_file_its_numbers_and_its_caption(tmp_path)
     gallery = Gallery(tmp_path, "demo", synthetic=True, legends=legends)
     shell = InteractiveShell.instance()
     with capture_output() as shown:
-        shell.display_formatter.format(gallery.figure("4.2", figure, "A line", behind))
+        shell.display_formatter.format(gallery.figure("4.2", figure, "A line*", behind))
     picture, caption = (output.data for output in shown.outputs)
     printed = Image.open(tmp_path / "figure_4_2.png")
     seen = Image.open(io.BytesIO(picture["image/png"]))
     assert printed.size == (3 * 640, 3 * 480) and seen.size == (640, 480)
     assert compare_pictures(picture["image/png"], on_screen(png_bytes(figure))) == 0
     assert picture[NUMBERS]["rows"] == [[0], [1]]
-    assert caption["text/markdown"] == "**Figure 4.2. A line.** Of 2 rows."
+    assert caption["text/markdown"] == "**Figure 4.2. A line\\*.** Of 2 rows."

@@ -115,7 +115,7 @@ def index_of(tmp_path_factory):
         gallery.data("S35", pd.DataFrame({"a": [word]}), word, {"a": word})
         figure = new_figure(1, 1)
         gallery.figure("8.1", figure, word, pd.DataFrame({"a": [word]}))
-        return write_index(folder).read_text(encoding="utf-8")
+        return write_index(folder)[0].read_text(encoding="utf-8")
 
     return made
 

@@ -80,7 +80,10 @@ def test_html_is_well_formed_bold_and_escaped():
     marked = [[cell.find("b") is not None for cell in row] for row in root.find("tbody")]
     assert marked[1] == [False, False, True, False]
     foot = root.find("tfoot/tr/td")
-    assert foot.text == "note In italics: the thesis." and foot.attrib["colspan"] == "4"
+    assert (
+        foot.text == "note In italics: the thesis. Bold: the best of each dataset."
+        and foot.attrib["colspan"] == "4"
+    )
 
 
 def test_the_thesis_stands_in_italics_below_and_words_stand_left():

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from cmbkit.chapters.dataset_analysis.figures import STRATA_TITLES, in_words
 from cmbkit.chapters.preprocessing.refinement import CHOSEN, GROUP, NO_TRUTH
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
 from cmbkit.evaluation.subgroups import ELSEWHERE, pooled_location
@@ -40,14 +41,15 @@ def _cohort_sentences(every, marginals, strata) -> Iterator[str]:
             (off == 0, f"All {len(judged)} marginals that the thesis prints are met (Table S14)."),
             (off > 0, f"The cohort meets {close} within the limits of Table S14 and misses {off}."),
         )
-    gaps = split_gaps(strata)
+    gaps = split_gaps(in_words(strata)) if len(strata) else strata
     if len(gaps):
         worst, printed = gaps.loc[gaps["gap"].idxmax()], gaps["gap_thesis"].max()
+        stratum = f'"{STRATA_TITLES[worst["column"]]}: {worst["value"]}"'
         yield one_of(
-            (worst["gap"] > printed, "Training and validation differ most in "
-             f"{worst['column']} = {worst['value']}, by {worst['gap']:.0f} percentage points; in "
-             f"the thesis no stratum differs by more than {printed:.0f}: so few patients can keep "
-             "the strata only roughly."),
+            (worst["gap"] > printed, "Training and validation differ most in the share of scans "
+             f"with {stratum}, by {worst['gap']:.0f} percentage points; in the thesis no stratum "
+             f"differs by more than {printed:.0f}: so few patients can keep the strata only "
+             "roughly."),
             (worst["gap"] <= printed, f"No stratum differs by more than {worst['gap']:.0f} "
              "percentage points between training and validation, no more than in the thesis."),
         )  # fmt: skip
@@ -118,7 +120,8 @@ def _preprocessing_sentences(census, radii, settings, changes) -> Iterator[str]:
     best = sum(part.loc[part["off"].idxmin(), "setting"] == CHOSEN for part in groups)
     yield (
         "The thesis takes the setting with the biggest region in each scan; by the published elbow "
-        f"that is the least wrong choice in {best} of {len(groups)} groups of Table S2c."
+        f"that choice comes nearest to the visible radius in {best} of {len(groups)} groups of "
+        "Table S2c."
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from cmbkit.chapters.detection import KEYS
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
 from cmbkit.chapters.subgroup_analysis.odds import odds_in_words
-from cmbkit.chapters.training import PHASES
+from cmbkit.chapters.training import KEPT_BY, PHASES
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.any_table import CANNOT
 from cmbkit.published.literature import ONLY_AS_MEAN
@@ -61,7 +61,7 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
                 for name in ("tl", "scratch"))  # fmt: skip
         kept_by = first["kept_by"].iloc[0]
         values = f"({first.loc['tl', 'best_value']:.2f} against "
-        values += f"{first.loc['scratch', 'best_value']:.2f} by {kept_by}); "
+        values += f"{first.loc['scratch', 'best_value']:.2f} by {KEPT_BY[kept_by]}); "
         values += "one training of each cannot say whether that is chance"
         budget = "The thesis stopped TL after about half of Scratch's epochs. Here TL"
         yield one_of(
@@ -145,8 +145,8 @@ def _evaluation_sentences(pooled, dice, compared, counting, baseline, real) -> I
     if len(implants):
         told = [f"{named(row.model)} {row.tp}" for row in implants.itertuples()]
         yield (
-            f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan so many are "
-            f"found: {listed(told)}."
+            f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan, this many "
+            f"are found: {listed(told)}."
         )
 
 

@@ -25,7 +25,7 @@ from cmbkit.volume import Volume
 
 STRATA_TITLES = {
     "Dataset": "Dataset",
-    "healthy_all": "Without CMB",
+    "healthy_all": "Patient without CMB",
     "seq_type": "Sequence",
     "res_level": "In-plane resolution",
     "field_strength": "Field strength (T)",
@@ -41,9 +41,16 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
         return nothing_to_show("No dataset of this run is split into training and validation.")
     sums = table[table["column"] == "Dataset"].groupby("split")[["n_scans", "n_scans_thesis"]].sum()
     parts = [f"{name} {row.iloc[0]:.0f} ({row.iloc[1]:.0f})" for name, row in sums.iterrows()]
-    shown = table["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
     title = f"Strata of the training and validation split; scans (thesis): {', '.join(parts)}"
-    return split_bars(table.assign(value=shown), STRATA_TITLES, title)
+    return split_bars(in_words(table), STRATA_TITLES, title)
+
+
+def in_words(strata: pd.DataFrame) -> pd.DataFrame:
+    """`table_a_8` with values in words: "Unspecified" is "not stated", of CMBs "none"."""
+    shown = strata["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
+    shown = shown.replace({"True": "yes", "False": "no", "Unspecified": "not stated"})
+    none = (strata["column"] == "CMB_level") & (shown == "not stated")
+    return strata.assign(value=shown.mask(none, "none"))
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:

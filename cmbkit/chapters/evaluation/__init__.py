@@ -6,6 +6,7 @@ from cmbkit.chapters.evaluation.figures import (
     figure_7_5,
     figure_s56,
     figure_s64,
+    figure_s66,
     largest_difference,
     real_scan_view,
 )

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired, centre_of_label, middle, rows_around
 from cmbkit.chapters.detection import MODELS, in_order
+from cmbkit.evaluation.agreement import bland_altman
 from cmbkit.evaluation.curves import froc
 from cmbkit.plotting import cuts
+from cmbkit.plotting.associations import counts_against_counts
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import froc_curves
 from cmbkit.plotting.distributions import half_violins
@@ -29,12 +31,17 @@ def figure_7_4(scans: pd.DataFrame) -> Figure:
 def largest_difference(matches: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """The CMB that all models found with the largest difference in Dice: a row per model.
 
-    Of one model, the CMB with the lowest Dice. ``matches`` is the table of
-    `evaluation.match_table`; no rows if there is no such CMB.
+    One on T2* in slices of 3 mm and more, as the thesis's, where there is any. Of one model, the
+    CMB with the lowest Dice. ``matches`` is the table of `evaluation.match_table`; no rows if there
+    is no such CMB.
     """
     found = matches[(matches["match"] == "TP") & matches["model"].isin(models)]
-    wide = found.pivot_table(index=["uid", "gt_id"], columns="model", values="dice").dropna()
-    if len(wide) == 0 or len(wide.columns) < len(models):
+    thick = (found["sequence"] == "T2S") & (found["slice_thickness_mm"] >= 3)
+    for part in (found[thick], found):
+        wide = part.pivot_table(index=["uid", "gt_id"], columns="model", values="dice").dropna()
+        if len(wide) and len(wide.columns) == len(models):
+            break
+    else:
         return found.iloc[:0]
     spread = wide.max(axis=1) - wide.min(axis=1) if len(models) > 1 else -wide[models[0]]
     uid, gt_id = spread.idxmax()
@@ -69,6 +76,12 @@ def figure_s64(calls: pd.DataFrame, scans: pd.DataFrame) -> Figure:
         return nothing_to_show("No microbleed in the scans of this run.")
     n_scans = in_order(scans, model=MODELS).groupby("model", sort=False)["uid"].nunique()
     return froc_curves({m: froc(calls[calls["model"] == m], n) for m, n in n_scans.items()})
+
+
+def figure_s66(scans: pd.DataFrame) -> Figure:
+    """Predicted (``n_pred``) against annotated (``n_gt``) CMBs of scans, and how far they agree."""
+    limits = bland_altman(scans["n_gt"], scans["n_pred"])
+    return counts_against_counts(scans, {name: float(v[0]) for name, v in limits.items()})
 
 
 def figure_s56(

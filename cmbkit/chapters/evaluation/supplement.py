@@ -72,12 +72,12 @@ def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) 
         Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
         Column("n_differ", "Scans that differ"),
     ]
-    note = f"{POOLED}; bold: the better grid."
+    note = f"{POOLED}."
     return result_table(table.merge(differ, on=KEYS), shown, within=("dataset", "model"), note=note)
 
 
-def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
-    """Pairs of threshold and smallest size, by F1, best first.
+def table_s33(points: pd.DataFrame, chosen: Inference, best: int = 10) -> pd.DataFrame:
+    """The ``best`` pairs of threshold and smallest size by F1, and the study's own.
 
     Parameters
     ----------
@@ -89,8 +89,11 @@ def table_s33(points: pd.DataFrame, chosen: Inference) -> pd.DataFrame:
     pair = chosen.threshold, chosen.minimum_voxels
     own = (points[["threshold", "minimum_voxels"]] == pair).all(axis=1)
     table = points.assign(chosen=own).sort_values("f1", ascending=False, kind="stable")
+    table = table.assign(place=range(1, len(table) + 1))
+    table = table[(table["place"] <= best) | table["chosen"]]
     in_full = {value: f"{value:g}" for value in set(points["threshold"])}
     columns = [
+        Column("place", "Place by F1"),
         Column("threshold", "Threshold", names=in_full),
         Column("minimum_voxels", "Smallest size (voxels)"),
         *COUNTS,

@@ -116,19 +116,21 @@ def table_s2c(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def refinement_in_words(table: pd.DataFrame) -> str:
-    """Which setting and rule is least wrong, a line per dataset and slices (`table_s2c`)."""
+    """Which setting and rule comes nearest, a line per dataset and slices (`table_s2c`)."""
     lines = []
     for (dataset, slices), part in table.groupby(GROUP):
         plain = part.loc[part["off"].idxmin()]
         safe = part.loc[part["off_guarded"].idxmin()]
-        best, rule = (safe, "guard") if safe["off_guarded"] < plain["off"] else (plain, "published")
-        off = best["off_guarded"] if rule == "guard" else best["off"]
+        guarded = safe["off_guarded"] < plain["off"]
+        best, rule = (safe, "with") if guarded else (plain, "without")
+        off = best["off_guarded"] if guarded else best["off"]
         as_is = part.set_index("setting").loc[CHOSEN]
         lines.append(
-            f"{dataset}, slices {slices} (n = {as_is['n']}): least wrong is {best['setting']}, "
-            f"elbow: {rule} (off by a factor of {off:.2f}); the published choice is off by "
-            f"{as_is['off']:.2f} ({as_is['n_twice']} over twice too large), with the guard by "
-            f"{as_is['off_guarded']:.2f} ({as_is['n_twice_guarded']})."
+            f"{dataset}, slices {slices} ({as_is['n']} CMBs): nearest to the visible radius is the "
+            f'setting "{best["setting"]}" {rule} the guard, off by a factor of {off:.2f} on '
+            f"average. The published choice is off by {as_is['off']:.2f}, with "
+            f"{as_is['n_twice']} regions more than twice too large; with the guard it is off by "
+            f"{as_is['off_guarded']:.2f}, with {as_is['n_twice_guarded']}."
         )
     return "\n\n".join(lines) or NO_TRUTH
 

@@ -27,6 +27,8 @@ def examples(
 ) -> pd.DataFrame:
     """Matches of one kind to look at: false positives of highest score, longest misses.
 
+    Masks one voxel wide (inverse elongation 0), whose length the grid makes, come last.
+
     Parameters
     ----------
     match : {"FP", "FN", "TP"}
@@ -36,8 +38,10 @@ def examples(
     chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
     chosen = preferred if len(preferred) else chosen
-    order = ["score", "gt_inv_elongation", "uid", "gt_id"]
-    return chosen.sort_values(order, ascending=[False, True, True, True]).head(count)
+    order = ["score", "flat", "gt_inv_elongation", "uid", "gt_id"]
+    ranked = chosen.assign(flat=chosen["gt_inv_elongation"] == 0)
+    ranked = ranked.sort_values(order, ascending=[False, *[True] * 4])
+    return ranked.drop(columns="flat").head(count)
 
 
 def figure_8_1(
@@ -70,7 +74,7 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
         elif np.isfinite(row.score):
             title += f", score {row.score:.1f}"
         elif np.isfinite(row.gt_inv_elongation):
-            title += f", InvElongation {row.gt_inv_elongation:.2f}"
+            title += f", inverse elongation {row.gt_inv_elongation:.2f}"
         shown.append((f"{title}\n{acquired(standard.scan)}", crops, middle(crops)))
     return cuts.cut_examples(shown, standard.image().spacing)
 
