@@ -53,6 +53,8 @@ MATCHES = pd.DataFrame(
         "dice": [2 / 3, 0.5, np.nan, np.nan],
         "score": [0.9, 0.8, np.nan, 0.7],
         "probability": np.nan,
+        "sequence": "SWI",
+        "slice_thickness_mm": 4.0,
         "gt_region": ["Thalamus", "Thalamus", "Cerebellum", None],
         "gt_n_voxels": [27, 27, 27, np.nan],
         "gt_radius_mm": [0.93, 0.93, 0.93, np.nan],
