@@ -46,7 +46,7 @@ LAYOUT = [
     Column("verdict", "Audit"),
 ]
 ONLY_AS_MEAN = "not from summed counts"
-"""Of a row that does not say how it is averaged, where no whole counts give its rates."""
+"""Of a row that does not say itself how it is averaged, where no whole counts give its rates."""
 NOTE = (
     "Rows with other data, matching or averaging are not comparable. Intervals (95 %) of "
     "published rates come from the counts that print as published (TP, FP, FN): Wilson for "
@@ -117,8 +117,8 @@ def _with_counts(row: dict) -> dict:
     if OTHER_AVERAGE.search(row["averaging"]):
         return _noted(shown | {"verdict": OPEN}, "averaged over scans: no counts")
     finding = audit_claim(claim, cut)
-    unclear = finding.verdict == CANNOT and row["averaging"] == "not stated"
-    shown["verdict"] = ONLY_AS_MEAN if unclear else finding.verdict
+    unsure = row["averaging"] == "not stated" or "assumed" in row["averaging"]
+    shown["verdict"] = ONLY_AS_MEAN if finding.verdict == CANNOT and unsure else finding.verdict
     why = "number of CMBs not stated" if finding.verdict == OPEN else finding.arithmetic
     if finding.verdict == CANNOT and "fp_scan" in claim.rates:
         claim = claim.only(("precision", "recall", "f1"))

@@ -265,8 +265,8 @@ def _literature_sentences(table, findings) -> Iterator[str]:
         kinds = published["verdict"].value_counts()
         yield (
             f"In {kinds.get(CANNOT, 0)} rows no whole counts give the printed rates; in "
-            f"{kinds.get(ONLY_AS_MEAN, 0)} more that is so unless they are means, which they do "
-            "not say."
+            f"{kinds.get(ONLY_AS_MEAN, 0)} more that is so unless they are means: they do not "
+            "say."
         )
     thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
     others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]
