@@ -31,7 +31,11 @@ ALIASES = {
     "fp_scan": "fpscan fp_per_scan fppi fps fp_avg fpavg fp_per_image fps_scan",
     "averaging": "average averaged",
 }
-OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
+OTHER_AVERAGE = re.compile(
+    r"scan|macro|mean|median|patient|subject|image|case|volume|person|individual|participant"
+    r"|exam|session|visit|stud(y|ies)|slice",
+    re.IGNORECASE,
+)
 SHOWN_COUNTS = [
     Column("n_ways", "Ways"),
     *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
