@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.published.conflicts import conflicts, counts_text, hint, possible_counts
-from cmbkit.published.counts import RATES, AuditError, Claim, f1_range, printed
+from cmbkit.published.counts import (
+    RATES,
+    AuditError,
+    Claim,
+    f1_range,
+    false_positives_bound,
+    printed,
+)
 from cmbkit.reporting.layout import Column, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
@@ -154,7 +161,7 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     found = possible_counts(claim)
     if found is None or not claim.rates:
         return RowAudit(OPEN, "expected rates with the number of CMBs (or scans) they come from")
-    bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
+    bounded = false_positives_bound(claim)
     if found:
         return RowAudit(FITS, "", tuple(found), bounded)
     text = conflicts(claim) + hint(claim)

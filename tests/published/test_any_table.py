@@ -230,3 +230,8 @@ def test_stated_counts_are_held_against_rates_where_lesions_are_unknown():
     for wrong in ({"tp": "49"}, {"fn": "5"}, {"tp": "100", "fp": "50"}):
         assert audited(**cells, **wrong)[0] == "cannot be"
     assert audited(**cells, tp="50", fp="50")[1] == "2 ways: TP 50, FP 50, FN 50-51"
+
+
+def test_false_positives_per_scan_without_scans_say_nothing_of_false_positives():
+    row = audit_table(pd.DataFrame([{"n_cmb": "4", "recall": "0.5", "fp_scan": "2.0"}])).loc[0]
+    assert (row["tp"], row["fn"]) == (2, 2) and row[["fp", "fp_low", "fp_high"]].isna().all()
