@@ -197,6 +197,14 @@ def bland_altman(first, second, weights=None) -> dict[str, np.ndarray]:
     return {"bias": bias, "lower": bias - 1.96 * spread, "upper": bias + 1.96 * spread}
 
 
+_CAN_BE = {
+    **dict.fromkeys(("bias", "lower", "upper"), (-np.inf, np.inf)),
+    "icc_2_1": (-np.inf, 1),
+    "lesion_dice": (0, 1),
+}
+"""Limits of a measure other than -1 and 1, those of kappa and ICC(3,1)."""
+
+
 def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]:
     truth, said = scans["n_gt"].to_numpy(), scans["n_pred"].to_numpy()
     bands = np.digitize(truth, thresholds), np.digitize(said, thresholds)
@@ -237,6 +245,6 @@ def count_agreement(scans: pd.DataFrame, *, thresholds=BANDS) -> pd.DataFrame:
     without = _measures(scans, thresholds, left_out(scans))
     rows = {}
     for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
-        low, high, method = jackknife_t(value[0], without[name])
+        low, high, method = jackknife_t(value[0], without[name], _CAN_BE.get(name, (-1, 1)))
         rows[name] = {"value": float(value[0]), "low": low, "high": high, "interval": method}
     return pd.DataFrame.from_dict(rows, orient="index")

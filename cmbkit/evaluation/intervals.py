@@ -163,7 +163,8 @@ def difference_interval(name: str, first: tuple, second: tuple) -> tuple:
 
     ``first``, ``second``: value, without and units of each, as for `interval`. The jackknife
     variance of the difference is drawn towards that of two detectors correlated by
-    `SAME_PATIENTS`, from the nearer limits of their own intervals, so that it is never 0.
+    `SAME_PATIENTS`, from the nearer limits of their own intervals, so that it is never 0. Cut at
+    -1 and 1 where both are shares.
 
     Returns
     -------
@@ -186,14 +187,16 @@ def difference_interval(name: str, first: tuple, second: tuple) -> tuple:
     half = t.ppf(0.975, WEIGHT + freedom) * np.sqrt(variance)
     sparse = name in (*RATES, "pooled_precision") and inside.sum(-1) < FEWEST_FOR_RATES
     few, none = (method == TOO_FEW) | (other == TOO_FEW) | sparse, (method == "") | (other == "")
-    low, high = (np.where(few, np.nan, value + end) for end in (-half, half))
+    most = np.inf if name in RATES else 1.0
+    low, high = (np.where(few, np.nan, np.clip(value + e, -most, most)) for e in (-half, half))
     return low, high, np.where(few, TOO_FEW, np.where(none, "", DIFFERENCE))
 
 
-def jackknife_t(value, without) -> tuple[float, float, str]:
+def jackknife_t(value, without, limits=(-np.inf, np.inf)) -> tuple[float, float, str]:
     """95 % interval value -+ t x jackknife error, of a measure of agreement.
 
-    ``without``, shape (patients,). No interval where patients are too few or all alike.
+    ``without``, shape (patients,); ``limits``: what the measure can be, where the interval is cut.
+    No interval where patients are too few or all alike.
     """
     without = np.asarray(without, float)
     known = np.isfinite(without)
@@ -203,7 +206,8 @@ def jackknife_t(value, without) -> tuple[float, float, str]:
     if not error > 1e-9:
         return np.nan, np.nan, NO_SPREAD
     half = t.ppf(0.975, known.sum() - 1) * error
-    return float(value - half), float(value + half), JACKKNIFE
+    low, high = np.clip([value - half, value + half], *limits)
+    return float(low), float(high), JACKKNIFE
 
 
 def _jackknife(without, inside) -> tuple[np.ndarray, np.ndarray]:

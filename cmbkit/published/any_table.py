@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.published.conflicts import conflicts, counts_text, hint, possible_counts
-from cmbkit.published.counts import RATES, AuditError, Claim, f1_range, printed
+from cmbkit.published.counts import (
+    RATES,
+    AuditError,
+    Claim,
+    f1_range,
+    false_positives_bound,
+    printed,
+)
 from cmbkit.reporting.layout import Column, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
@@ -31,7 +38,11 @@ ALIASES = {
     "fp_scan": "fpscan fp_per_scan fppi fps fp_avg fpavg fp_per_image fps_scan",
     "averaging": "average averaged",
 }
-OTHER_AVERAGE = re.compile(r"scan|macro|median|patient|subject", re.IGNORECASE)
+OTHER_AVERAGE = re.compile(
+    r"scan|macro|mean|median|patient|subject|image|case|volume|person|individual|participant"
+    r"|exam|session|visit|stud(y|ies)|slice",
+    re.IGNORECASE,
+)
 SHOWN_COUNTS = [
     Column("n_ways", "Ways"),
     *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
@@ -150,7 +161,7 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     found = possible_counts(claim)
     if found is None or not claim.rates:
         return RowAudit(OPEN, "expected rates with the number of CMBs (or scans) they come from")
-    bounded = claim.fp is not None or any(name != "recall" for name in claim.rates)
+    bounded = false_positives_bound(claim)
     if found:
         return RowAudit(FITS, "", tuple(found), bounded)
     text = conflicts(claim) + hint(claim)

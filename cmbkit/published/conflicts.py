@@ -36,6 +36,11 @@ def conflicts(claim: Claim) -> str:
     """Arithmetic of the smallest sets of rates that no counts give together."""
     if None not in (claim.n_cmb, claim.tp, claim.fn) and claim.tp + claim.fn != claim.n_cmb:
         return f"TP + FN = {claim.tp + claim.fn}, stated {claim.n_cmb} CMBs"
+    rate = claim.rates.get("fp_scan")
+    if claim.annotated is None and claim.fp is not None and claim.n_scans and rate is not None:
+        own = claim.fp / claim.n_scans
+        if not rate.holds(own):
+            return f"FP {claim.fp} over {claim.n_scans} scans = {own:.4f}, printed {rate.text}"
     names = [name for name in RATES if name in claim.rates]
     names = [name for name in names if name != "fp_scan" or claim.n_scans]
     for size in range(1, len(names) + 1):

@@ -15,7 +15,9 @@ import numpy as np
 
 RATES = ("precision", "recall", "f1", "fp_cmb", "fp_scan")
 LARGEST = 100_000
-"""Bound of a search that the printed numbers leave open."""
+"""How far a count is followed from its lowest value where the printed numbers leave it open."""
+MOST = 1_000_000
+"""Counts tried; of more, as many evenly spaced ones, with the lowest and highest of each TP."""
 _CELL = re.compile(
     r"^\s*(?P<value>-?\d*\.?\d+)\s*(?P<percent>%?)\s*(?:(?:±|\+/?-)\s*(?P<sd>\d*\.?\d+)\s*%?)?\s*$"
 )
@@ -123,37 +125,51 @@ def rate_of(name: str, tp, fp, fn, n_scans: int | None):
 def spread_possible(fp: int, n_scans: int, rate: Printed) -> bool:
     """Whether ``fp`` over ``n_scans`` integer counts can have the printed standard deviation.
 
-    The sum of squares is an integer of the parity of the sum (GRIMMER), and no less than the
-    sum. True where no deviation is printed.
+    That of a sample (over n - 1) or of a population (over n). The sum of squares is an integer
+    of the parity of the sum (GRIMMER), and no less than the sum. True where no deviation is
+    printed.
     """
     if math.isnan(rate.sd_low) or n_scans < 2:
         return True
     offset = fp**2 / n_scans
-    low = max(rate.sd_low, 0) ** 2 * (n_scans - 1) + offset
-    high = rate.sd_high**2 * (n_scans - 1) + offset
-    first = max(math.ceil(low - 1e-6), fp)
-    first += (first - fp) % 2
-    return first <= min(high + 1e-6, fp**2)
+    for divisor in (n_scans - 1, n_scans):
+        first = max(math.ceil(max(rate.sd_low, 0) ** 2 * divisor + offset - 1e-6), fp)
+        first += (first - fp) % 2
+        if first <= min(rate.sd_high**2 * divisor + offset + 1e-6, fp**2):
+            return True
+    return False
+
+
+def _between(top: int, rate: Printed, less: int) -> tuple[float, float]:
+    """Lowest and highest n at which top / (n + less) prints as ``rate``."""
+    low = top / rate.high - less if rate.high > 0 else math.inf
+    return low, top / rate.low - less if rate.low > 0 else math.inf
+
+
+def _whole_numbers(ends: list[tuple[float, float]]) -> tuple[int, int]:
+    """Whole numbers inside all intervals, `LARGEST` more than the first where nothing ends them."""
+    low, high = max(0, *(low for low, _ in ends)), min(high for _, high in ends)
+    if math.isinf(low):
+        return 1, 0
+    first = math.ceil(low - 1e-6)
+    return first, first + LARGEST if math.isinf(high) else math.floor(high + 1e-6)
 
 
 def _bounds(claim: Claim, tp: int, annotated: int) -> tuple[int, int]:
     """Lowest and highest FP that each rate on its own allows; an empty range where none does."""
-    low, high = 0.0, float(LARGEST)
+    if claim.fp is not None:
+        return claim.fp, claim.fp
+    ends = [(0.0, math.inf)]
     for name, rate in claim.rates.items():
-        top = max(rate.low, 0.0), max(rate.high, 0.0)
-        if name == "precision" and tp > 0:
-            low = max(low, tp / top[1] - tp) if top[1] > 0 else math.inf
-            high = min(high, tp / top[0] - tp) if top[0] > 0 else high
-        elif name == "f1" and tp > 0:
-            low = max(low, 2 * tp / top[1] - tp - annotated) if top[1] > 0 else math.inf
-            high = min(high, 2 * tp / top[0] - tp - annotated) if top[0] > 0 else high
+        if name == "precision":
+            ends.append(_between(tp, rate, tp))
+        elif name == "f1":
+            ends.append(_between(2 * tp, rate, tp + annotated))
         elif name in ("fp_cmb", "fp_scan"):
             base = annotated if name == "fp_cmb" else claim.n_scans
             if base:
-                low, high = max(low, top[0] * base), min(high, top[1] * base)
-    if math.isinf(low):
-        return 1, 0
-    return math.ceil(low - 1e-6), math.floor(high + 1e-6)
+                ends.append((rate.low * base, rate.high * base))
+    return _whole_numbers(ends)
 
 
 def _fits(claim: Claim, tp: int, fp, fn) -> np.ndarray:
@@ -190,7 +206,7 @@ def solutions(claim: Claim) -> list[tuple[int, int, int]]:
     if annotated is None:
         raise AuditError("expected the number of annotated microbleeds, found none")
     bound = false_positives_bound(claim)
-    found = []
+    spans = {}
     for tp in range(annotated + 1) if claim.tp is None else [claim.tp]:
         fn = annotated - tp
         if fn < 0 or (claim.fn is not None and fn != claim.fn):
@@ -199,11 +215,17 @@ def solutions(claim: Claim) -> list[tuple[int, int, int]]:
             rate_of("recall", tp, 0, fn, None)
         ):
             continue
-        low, high = _bounds(claim, tp, annotated) if bound else (0, 0)
-        if claim.fp is not None:
-            low, high = max(low, claim.fp), min(high, claim.fp)
-        some = np.arange(low, high + 1)
-        found += [(tp, fp, fn) for fp in some[_fits(claim, tp, some, fn)].tolist()]
+        spans[tp] = _bounds(claim, tp, annotated) if bound else (0, 0)
+    thin = sum(high - low + 1 for low, high in spans.values()) > MOST
+    found = []
+    for tp, (low, high) in spans.items():
+        room = MOST // len(spans)
+        if thin and high - low >= room:
+            some = np.unique(np.linspace(low, high, room).astype(int))
+        else:
+            some = np.arange(low, high + 1)
+        fits = _fits(claim, tp, some, annotated - tp)
+        found += [(tp, fp, annotated - tp) for fp in some[fits].tolist()]
     return found
 
 
@@ -215,20 +237,34 @@ def solutions_by_scans(claim: Claim) -> list[tuple[int, int, int]]:
     """
     if not claim.n_scans or not {"fp_scan", "precision", "recall"} <= set(claim.rates):
         raise AuditError("expected scans, FP per scan, precision and recall")
-    scan, precision, recall = (claim.rates[n] for n in ("fp_scan", "precision", "recall"))
+    scan, precision = claim.rates["fp_scan"], claim.rates["precision"]
+    if precision.high >= 1:
+        raise AuditError(f"expected a precision below 1, found {precision.text}")
     found = []
-    lowest = max(math.ceil(scan.low * claim.n_scans - 1e-6), 0)
-    for fp in range(lowest, math.floor(scan.high * claim.n_scans + 1e-6) + 1):
-        if precision.high >= 1 or precision.low <= 0 or recall.low <= 0:
-            continue
-        first = math.ceil(fp * precision.low / (1 - precision.low) - 1e-6)
-        last = math.floor(fp * precision.high / (1 - precision.high) + 1e-6)
-        for tp in range(max(first, 1), last + 1):
-            fewest = max(math.ceil(tp / recall.high - tp - 1e-6), 0)
-            some = np.arange(fewest, math.floor(tp / recall.low - tp + 1e-6) + 1)
-            misses = some[_fits(claim, tp, fp, some)].tolist()
+    lowest, highest = _whole_numbers([(scan.low * claim.n_scans, scan.high * claim.n_scans)])
+    for fp in range(lowest, highest + 1) if claim.fp is None else [claim.fp]:
+        first, last = (fp * p / (1 - p) for p in (max(precision.low, 0), precision.high))
+        stated = range(math.ceil(first - 1e-6), math.floor(last + 1e-6) + 1)
+        for tp in stated if claim.tp is None else [claim.tp]:
+            misses = _misses(claim, tp, fp)
+            misses = misses[_fits(claim, tp, fp, misses)].tolist()
             found += [(tp, fp, fn) for fn in sorted({*misses[:1], *misses[-1:]})]
     return found
+
+
+def _misses(claim: Claim, tp: int, fp: int) -> np.ndarray:
+    """Fewest and most FN that the rates on their own allow, and their neighbours."""
+    if claim.fn is not None:
+        return np.array([claim.fn])
+    parts = {"recall": (tp, tp), "f1": (2 * tp, 2 * tp + fp), "fp_cmb": (fp, tp)}
+    ends = [
+        _between(top, claim.rates[name], less)
+        for name, (top, less) in parts.items()
+        if name in claim.rates
+    ]
+    first, last = _whole_numbers(ends)
+    near = {first, first + 1, last - 1, last}
+    return np.array(sorted(n for n in near if first <= n <= last), int)
 
 
 def f1_range(precision: Printed, recall: Printed) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ IN_MM = ["x_mm", "y_mm", "z_mm"]
 
 
 def read_slicer(path: Path) -> pd.DataFrame:
-    """Points in RAS mm, columns x_mm, y_mm, z_mm and description; those never set are left out.
+    """Points in RAS mm, columns x_mm, y_mm, z_mm and description; those not placed are left out.
 
     Raises
     ------
     ValueError
-        If the file is none of Slicer's, or does not say RAS or LPS.
+        If the file is none of Slicer's, holds other markups than points or other units than mm,
+        or does not say RAS or LPS.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -43,10 +45,21 @@ def _of_json(text: str) -> list[tuple[str, list, list]]:
     """Coordinate system, points and descriptions of each list in a file of JSON."""
     found = []
     for markup in json.loads(text)["markups"]:
-        points = [p for p in markup["controlPoints"] if p.get("positionStatus") != "undefined"]
+        _expect_points_in_mm(markup)
+        placed = [p.get("positionStatus", "defined") == "defined" for p in markup["controlPoints"]]
+        points = list(compress(markup["controlPoints"], placed))
         words = [str(p.get("description", "")) for p in points]
         found.append((str(markup.get("coordinateSystem")), [p["position"] for p in points], words))
     return found
+
+
+def _expect_points_in_mm(markup: dict) -> None:
+    """Refuse outlines and lines, whose control points are no places of microbleeds, and voxels."""
+    kind, units = markup.get("type", "Fiducial"), markup.get("coordinateUnits", "mm")
+    if kind != "Fiducial":
+        raise ValueError(f"a markup of type {kind!r}, expected 'Fiducial'")
+    if units != "mm" and units[:1] != ["mm"]:  # a code: ["mm", "UCUM", "millimeter"]
+        raise ValueError(f"coordinateUnits {units!r}, expected 'mm'")
 
 
 def _of_fcsv(text: str) -> tuple[str, list, list]:

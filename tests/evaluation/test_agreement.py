@@ -127,6 +127,23 @@ def test_dice_over_microbleeds_needs_the_same_ones():
     assert found.loc["bias", "value"] == 0 and found.loc["bias", "interval"] == "too few"
 
 
+def test_intervals_end_where_the_measure_does():
+    """One of 6 disagrees: kappa 8/14; without each 0, 1 and four times 6/11: 0.571 -+ 1.664.
+
+    Dice over the same: 2 x 1 / (2 x 1 + 2 + 2) = 1/3; without each 1/2 (four times), 2/5 or 0, so
+    that t x error exceeds 1/3.
+    """
+    scans = pd.DataFrame({"dataset": "x", "patient": list("abcdef"), "n_gt": [0, 1, 1, 1, 0, 1]})
+    counts = {"tp": [0, 1, 0, 0, 0, 0], "fp": [0, 0, 1, 1, 0, 0], "fn": [0, 0, 1, 1, 0, 0]}
+    found = agreement.count_agreement(scans.assign(n_pred=[0, 1, 1, 1, 1, 1], **counts))
+    assert found.loc["kappa_any", "value"] == pytest.approx(8 / 14)
+    assert found.loc["kappa_any", ["low", "high"]].tolist() == [-1, 1]
+    assert found.loc["icc_2_1", "high"] == found.loc["icc_3_1", "high"] == 1
+    assert found.loc["lesion_dice", "value"] == pytest.approx(1 / 3)
+    assert found.loc["lesion_dice", "low"] == 0
+    assert found.loc["bias", "low"] < 0 < found.loc["bias", "high"]
+
+
 def test_confusion_counts_pairs_and_refuses_other_words():
     """Rows a, b, c; columns b, a: a-a twice, a-b once, c-b once; b is never said by the first."""
     first, second = pd.Series(list("aaac")), pd.Series(list("aabb"))

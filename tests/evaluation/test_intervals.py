@@ -70,6 +70,22 @@ def test_two_equal_detectors_differ_by_0_give_or_take():
     assert low == pytest.approx(-high) and 0 < high < 0.5 and method == "t, drawn"
 
 
+def test_differences_of_shares_end_at_1_and_of_rates_do_not():
+    """One patient of six has 100 of 105 CMBs, all found; the other detector finds none.
+
+    Recall 0.95, without that patient 0, without another 100 / 104: jackknife variance 0.64, and at
+    least 5/8 of it, so that t (8 degrees of freedom) x its root is 1.4 or more.
+    """
+    cmbs = np.array([100, 1, 1, 1, 1, 1])
+    sides = parts([100, 0, 0, 0, 0, 0], cmbs), parts(np.zeros(6), cmbs)
+    low, high, _ = intervals.difference_interval("pooled_recall", *sides)
+    assert low < 0 and high == 1
+    assert intervals.difference_interval("pooled_recall", *sides[::-1])[0] == -1
+    sides = parts([20, *[0] * 9], np.ones(10)), parts(np.zeros(10), np.ones(10))
+    low, high, _ = intervals.difference_interval("fp_scan", *sides)
+    assert low < -1 and high > 1
+
+
 def test_jackknife_by_hand():
     """The mean of 1 to 6: its jackknife error is sd / sqrt(6), without a spread there is none."""
     values = np.arange(1.0, 7)

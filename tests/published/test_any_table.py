@@ -171,3 +171,67 @@ def test_counts_that_are_not_the_only_ones_have_a_lowest_and_a_highest():
 def test_what_cannot_be_read_is_named(cells, message):
     with pytest.raises(AuditError, match=message):
         audited(**cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "ways"),
+    [
+        # FP 49.5 to 50.5, TP at most 50 * 0.005 / 0.995 = 0.25; FN anything above 0
+        ({"fp_scan": "5.0", "precision": "0.00", "recall": "0.00"}, ((0, 50, 1), (0, 50, 100000))),
+        # with 50 FP in 0.00005 to 0.00015 per CMB: 333,334 to 1,000,000 CMBs
+        (
+            {"fp_scan": "5.0", "precision": "0.00", "recall": "0.00", "fp_cmb": "0.0001"},
+            ((0, 50, 333334), (0, 50, 1000000)),
+        ),
+        # FP 500 (499.5 to 500.5), TP at most 500 * 0.005 / 0.995 = 2.5, recall 1/2 or 2/4
+        (
+            {"fp_scan": "50.00", "precision": "0.00", "recall": "0.50"},
+            ((1, 500, 1), (2, 500, 2)),
+        ),
+    ],
+)
+def test_rates_that_print_as_0(cells, ways):
+    ((_, found),) = audit_rows(pd.DataFrame([{"n_scans": "10", **cells}]))
+    assert (found.verdict, found.counts) == ("fits", ways)
+
+
+def test_any_number_of_false_positives_can_be():
+    """282.75 and 282.85 of 381 scans: 107,727.75 and 107,765.85; 1142 / 0.0005 - 1142."""
+    found = audited(n_cmb="1149", n_scans="381", fp_scan="282.8", recall="0.994")
+    assert found[1] == "38 ways: TP 1142, FP 107728-107765, FN 7"
+    counts = {"tp": "1142", "fp": "107747", "fn": "7"}
+    assert audited(**counts, precision="0.0105", recall="0.994")[0] == "fits"
+    found = audited(n_cmb="1149", precision="0.000", recall="0.994")
+    assert found[0] == "fits" and "FP 2282858-" in found[1]
+    # more ways than are tried: 1 / 0.01055 - 1 = 93.8, 1149 / 0.01045 - 1149 = 108,803.2
+    found = audited(n_cmb="1149", precision="0.0105")
+    assert found[0] == "fits" and ", FP 94-108803, " in found[1]
+
+
+def test_standard_deviation_of_a_population():
+    """0, 0, 1, 2, 5, 0, 3, 1: sum 12, of squares 40; 40 - 18 over 8 = 1.658^2, over 7 1.773^2."""
+    for deviation, verdict in (("1.658", "fits"), ("1.773", "fits"), ("1.700", "cannot be")):
+        cells = {"n_scans": "8", "n_cmb": "20", "recall": ".50", "fp_scan": f"1.500 ± {deviation}"}
+        assert audited(**cells)[0] == verdict
+
+
+@pytest.mark.parametrize("word", ["per image", "image-wise", "mean of cases", "Volume", "by study"])
+def test_means_over_scans_go_by_many_names(word):
+    """10 / 20 = 0.5 and 11 / 20 = 0.55: 0.512 is from no counts, but may be a mean."""
+    assert audited(n_cmb="20", recall="0.512", averaging=word)[0] == "not checkable"
+    assert audited(n_cmb="20", recall="0.512", averaging="pooled")[0] == "cannot be"
+
+
+def test_stated_counts_are_held_against_rates_where_lesions_are_unknown():
+    """5.0 FP in 10 scans are 50, precision 0.50 makes TP 50 or 51, recall 0.50 FN 50 to 52."""
+    cells = {"n_scans": "10", "fp_scan": "5.0", "precision": "0.50", "recall": "0.50"}
+    found = audited(**cells, tp="100", fp="3")
+    assert found == ("cannot be", "", "FP 3 over 10 scans = 0.3000, printed 5.0")
+    for wrong in ({"tp": "49"}, {"fn": "5"}, {"tp": "100", "fp": "50"}):
+        assert audited(**cells, **wrong)[0] == "cannot be"
+    assert audited(**cells, tp="50", fp="50")[1] == "2 ways: TP 50, FP 50, FN 50-51"
+
+
+def test_false_positives_per_scan_without_scans_say_nothing_of_false_positives():
+    row = audit_table(pd.DataFrame([{"n_cmb": "4", "recall": "0.5", "fp_scan": "2.0"}])).loc[0]
+    assert (row["tp"], row["fn"]) == (2, 2) and row[["fp", "fp_low", "fp_high"]].isna().all()

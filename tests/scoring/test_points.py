@@ -40,9 +40,14 @@ def test_points_of_slicer_and_excel(tmp_path):
     for number, system in enumerate(("LPS", "1", "RAS", "0")):
         signs = ("-", "-") if number < 2 else ("", "")
         (tmp_path / f"{number}.fcsv").write_text(SLICER.format(system, *signs))
-    unset = {"position": [0, 0, 0], "positionStatus": "undefined"}
+    unset = [
+        {"position": [0, 0, 0], "positionStatus": status}
+        for status in ("undefined", "missing", "preview")
+    ]
     for system, x, y in (("LPS", -20, -1), ("RAS", 20, 1)):
-        points = {"controlPoints": [{"position": [x, y, 12]}, unset], "coordinateSystem": system}
+        placed = {"position": [x, y, 12], "positionStatus": "defined"}
+        points = {"controlPoints": [placed, *unset], "coordinateSystem": system}
+        points |= {"type": "Fiducial", "coordinateUnits": "mm"}
         (tmp_path / f"{system}.mrk.json").write_text(json.dumps({"markups": [points]}))
     table = pd.DataFrame({"x_mm": [20, None], "y_mm": [1, None], "z_mm": [12.0, None]})
     table.to_excel(tmp_path / "a.xlsx", index=False)
@@ -59,6 +64,16 @@ def test_points_of_slicer_and_excel(tmp_path):
         ("a.fcsv", SLICER.format("2", "", ""), "coordinate system RAS or LPS, found '2'"),
         ("a.fcsv", "x_mm,y_mm\n1,2\n", "a list of points of 3D Slicer, found"),
         ("a.mrk.json", "{}", "a list of points of 3D Slicer, found: 'markups'"),
+        (
+            "a.mrk.json",
+            '{"markups": [{"type": "ROI", "controlPoints": []}]}',
+            r"a.mrk.json: expected .* found: a markup of type 'ROI', expected 'Fiducial'",
+        ),
+        (
+            "a.mrk.json",
+            '{"markups": [{"coordinateUnits": "cm", "controlPoints": []}]}',
+            r"a.mrk.json: expected .* found: coordinateUnits 'cm', expected 'mm'",
+        ),
         ("a.xlsx", "no workbook", "expected a table, found"),
     ],
 )
