@@ -4,7 +4,8 @@ Run from the repository's root: ``python benchmarks/bench_operating.py [WEIGHTS 
 folders with network.json (`cmbkit train --out`), names of shipped weights, or "dark blobs", the
 untrained baseline (it and "compact" if none is given). ``--scans PARAMS ...`` names the parameter
 files of the scans (params/operating.yaml). Writes benchmarks/operating.md, or ``--out``. With
-``--settle`` the best pair, and what scores mean on these scans, go into each network.json.
+``--settle`` the best pair, and what scores mean on these scans, go into each network.json; with
+``--calibrate`` the latter alone, at the pair that stands there.
 """
 
 import argparse
@@ -73,11 +74,14 @@ def summed(placed, params, pairs, evaluation) -> pd.DataFrame:
     return keys.join(per_scan(total))
 
 
-def settle(name: str, found: pd.DataFrame, placed, evaluation) -> Calibration:
-    """Write the best pair and the calibration on predicted scans into a folder of weights."""
+def settle(name: str, found: pd.DataFrame | None, placed, evaluation) -> Calibration:
+    """Write the best pair, if any, and the calibration into a folder of weights."""
     path, described = describe_weights(name)
-    best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
-    pair = {"threshold": float(best["threshold"]), "minimum_voxels": int(best["minimum_voxels"])}
+    pair = {}
+    if found is not None:
+        best = found.sort_values("f1", ascending=False, kind="stable").iloc[0]
+        pair = {"threshold": float(best["threshold"])}
+        pair |= {"minimum_voxels": int(best["minimum_voxels"])}
     params = Inference.model_validate({**described.inference.model_dump(), **pair})
     calibration = fit(pd.concat(calls(*one, lowered(params), evaluation) for one in placed))
     assert calibration, "too few candidates to calibrate scores on"
@@ -119,6 +123,7 @@ def main() -> None:
     arguments.add_argument("--scans", type=Path, nargs="+", default=[Path("params/operating.yaml")])
     arguments.add_argument("--out", type=Path, default=OUT)
     arguments.add_argument("--settle", action="store_true")
+    arguments.add_argument("--calibrate", action="store_true")
     options = arguments.parse_args()
     studies = [Study(**yaml.safe_load(path.read_text())) for path in options.scans]
     study, scans = studies[0], [scan for one in studies for scan in one.cohort.split("test")]
@@ -129,8 +134,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             placed = predict(found_in, params, scans, Path(folder))
             found[name] = summed(placed, params, pairs, study.params.evaluation)
-            if options.settle:
-                settled = settle(name, found[name], placed, study.params.evaluation)
+            if options.settle or options.calibrate:
+                best = found[name] if options.settle else None
+                settled = settle(name, best, placed, study.params.evaluation)
                 made.append(f"Calibration of {Path(name).name}: {settled}\n")
     sections = [section(name, table) for name, table in found.items()]
     networks = [table for name, table in found.items() if name != BASELINE]
