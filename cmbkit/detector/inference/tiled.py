@@ -14,12 +14,7 @@ from scipy.special import expit, logit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.engines import Engine, engine_of
-from cmbkit.detector.inference.tiles import (
-    centred_starts,
-    gaussian_weights,
-    holds_any,
-    tile_starts,
-)
+from cmbkit.detector.inference.tiles import gaussian_weights, holds_any, tile_starts
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
@@ -99,13 +94,13 @@ def predict_logits(
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
     volume = cut_box(np.asarray(image, np.float32), (0, 0, 0), padded, np.float32(background))
+    starts = tile_starts(padded, tile, params.overlap)
+    if brain is not None and params.skip_outside_brain:
+        starts = starts[holds_any(brain, starts, tile)]
     if params.two_passes:
         found = predict_logits(predictor.first_pass, image, brain=brain, background=background)
-        starts = centred_starts(found, logit(params.screen_threshold), padded, tile)
-    else:
-        starts = tile_starts(padded, tile, params.overlap)
-        if brain is not None and params.skip_outside_brain:
-            starts = starts[holds_any(brain, starts, tile)]
+        near = found >= logit(params.screen_threshold)
+        starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
     total = np.zeros(padded, np.float32)
     weight = np.ones(tile, np.float32)
     if params.weighting == "gaussian":

@@ -28,32 +28,15 @@ def tile_starts(shape, tile, overlap: float) -> np.ndarray:
     return np.array(list(product(*axes)), int)
 
 
-def centred_starts(found: np.ndarray, threshold: float, shape, tile) -> np.ndarray:
-    """Starts of tiles whose middle half holds every voxel of ``threshold`` or more; (n, 3).
+def holds_any(mask: np.ndarray, starts: np.ndarray, tile, margin: int = 0) -> np.ndarray:
+    """Whether each tile holds a nonzero voxel of ``mask``; boolean, shape (n,).
 
-    The first tile is centred on the highest voxel, each next one on the highest that none holds
-    in its middle yet. Tiles stay within ``shape``, so that a voxel near its border stands where
-    it can.
+    ``margin``: or has one within so many voxels of its border.
     """
-    tile = np.asarray(tile)
-    last, quarter = np.asarray(shape) - tile, tile // 4
-    left = found >= threshold
-    places = np.argwhere(left)
-    starts = []
-    for place in places[np.argsort(-found[left], kind="stable")]:
-        if not left[tuple(place)]:
-            continue
-        start = np.clip(place - tile // 2, 0, last)
-        low = np.where(start == 0, 0, start + quarter)
-        high = np.where(start == last, shape, start + tile - quarter)
-        left[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = False
-        starts.append(start)
-    return np.array(starts, int).reshape(-1, 3)
-
-
-def holds_any(mask: np.ndarray, starts: np.ndarray, tile) -> np.ndarray:
-    """Whether each tile holds a nonzero voxel of ``mask``; boolean, shape (n,)."""
-    slices = [tuple(slice(s, s + t) for s, t in zip(start, tile, strict=True)) for start in starts]
+    slices = [
+        tuple(slice(max(0, s - margin), s + t + margin) for s, t in zip(start, tile, strict=True))
+        for start in starts
+    ]
     return np.array([bool(mask[cut].any()) for cut in slices], bool)
 
 

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from cmbkit.detector.inference.tiles import (
     axis_starts,
-    centred_starts,
     gaussian_weights,
     holds_any,
     tile_starts,
@@ -56,33 +55,13 @@ def test_which_tiles_hold_brain():
     brain[5, 1, 1] = 1
     starts = tile_starts(brain.shape, (4, 4, 4), 0)
     assert holds_any(brain, starts, (4, 4, 4)).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=1).tolist() == [False, True]
+    assert holds_any(brain, starts, (4, 4, 4), margin=2).tolist() == [True, True]
     next_to_it = np.roll(brain, -1, axis=0)  # in voxel 4
     assert holds_any(next_to_it, starts, (4, 4, 4)).tolist() == [False, True]
-
-
-def test_tiles_are_centred_on_what_was_found_highest_first():
-    """Tiles of 8 (middle half: 2 to 5): a far spot, two near each other, a corner."""
-    found = np.full((20, 20, 8), -9.0)
-    found[10, 10, 4] = 3  # tile from 6, 6, 0; its middle holds 8 to 11
-    found[11, 9, 2] = 2  # in that middle
-    found[12, 10, 4] = 1  # beside it: a tile of its own
-    found[0, 19, 7] = 5  # tiles stay inside: 0, 12, 0
-    starts = centred_starts(found, 0.5, found.shape, (8, 8, 8))
-    assert starts.tolist() == [[0, 12, 0], [6, 6, 0], [8, 6, 0]]
-    assert centred_starts(found, 6, found.shape, (8, 8, 8)).shape == (0, 3)
-
-
-def test_every_place_found_lies_in_the_middle_half_of_a_tile_or_at_the_border():
-    found = np.random.default_rng(0).normal(size=(30, 22, 16))
-    starts = centred_starts(found, 2.5, found.shape, (12, 8, 16))
-    tile = np.array((12, 8, 16))
-    for place in np.argwhere(found >= 2.5):
-        off = place - starts
-        middle = (off >= tile // 4) & (off < tile - tile // 4)
-        edge = ((starts == 0) & (off < tile // 4) & (off >= 0)) | (
-            (starts == np.array(found.shape) - tile) & (off >= tile // 4) & (off < tile)
-        )
-        assert (middle | edge).all(axis=1).any()
+    first = np.roll(brain, -4, axis=0)  # in voxel 1
+    assert holds_any(first, starts, (4, 4, 4), margin=2).tolist() == [True, False]
+    assert holds_any(first, starts, (4, 4, 4), margin=3).tolist() == [True, True]
 
 
 def test_gaussian_weights_are_even_and_greatest_in_the_middle():
