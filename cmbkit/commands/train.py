@@ -134,10 +134,6 @@ def _started_from(params: Parameters, start: str, source) -> tuple[Parameters, P
     from cmbkit.detector.network.weights import FILE, describe_weights
 
     folder, found = describe_weights(start)
-    if found.others:
-        raise ValueError(
-            f"--from {start}: expected weights of one network, found {1 + len(found.others)}"
-        )
     values = params.model_dump(exclude_unset=True)
     wanted = found.network.model_dump(exclude={"patch_size", "l2", "lesion_prior"})
     if "network" in values:

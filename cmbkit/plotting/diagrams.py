@@ -13,8 +13,6 @@ from cmbkit.plotting.style import MODEL_COLOURS, ROLE_COLOURS, SERIES, lighter
 
 SIDE_TINTS = {"encoder": 0.25, "bottom": 0.6, "decoder": 0.45, "head": 0.1}
 """Share of the slate in the boxes of each part of the network."""
-
-
 ARROW = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
 DOWN, UP = SERIES[0], SERIES[3]
 

@@ -1,7 +1,5 @@
 """``cmbkit train`` on scans of one's own: the template, given weights, folds, one-line errors."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -136,13 +134,3 @@ def test_what_does_not_fit_is_one_line(place, changes, options, words):
     done = cmbkit(place, "train", written(place, **changes), "--from", given, *options)
     assert done.exit_code == 1
     assert words in done.output.splitlines()[-1], done.output
-
-
-def test_several_networks_in_one_folder_are_not_trained_on(place, tmp_path):
-    shutil.copytree(place / "given", tmp_path / "two")
-    path = tmp_path / "two/network.json"
-    described = json.loads(path.read_text())
-    path.write_text(json.dumps(described | {"others": [described["network"]]}))
-    done = cmbkit(place, "train", written(place), "--from", str(tmp_path / "two"))
-    assert done.exit_code == 1
-    assert "expected weights of one network, found 2" in done.output.splitlines()[-1]

@@ -142,27 +142,6 @@ def build(
     return model
 
 
-def joined(members):
-    """One network out of several of two classes: each voxel's logit is the lowest of theirs.
-
-    So what one of them alone is sure of does not count. The layer ``member0`` is the first one
-    up to its logits, and so on.
-    """
-    keras = use_keras()
-    patch = keras.Input(members[0].input_shape[1:], name="patch")
-    found = []
-    for number, member in enumerate(members):
-        logits = member.get_layer(LOGITS).output
-        both = keras.Model(member.input, logits, name=f"member{number}")(patch)
-        found.append(both[..., 1:] - both[..., :1])
-    half = keras.layers.Minimum()(found) * 0.5
-    logits = keras.layers.Concatenate(name=LOGITS)([-half, half])
-    outputs = keras.layers.Softmax(name=PROBABILITY, dtype="float32")(logits)
-    model = keras.Model(patch, outputs, name="UNetApollo3D")
-    model.jit_compile = False
-    return model
-
-
 def logits_model(model):
     """Return the network up to the layer before softmax; weights are shared with ``model``."""
     logits = use_keras().Model(model.input, model.get_layer(LOGITS).output, name="logits")

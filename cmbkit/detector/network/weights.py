@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +38,6 @@ class Description(Section):
     name: str = Field(min_length=1)  # for reports
     trained_on: str = Field(min_length=1)  # the data in a few words; a report repeats it
     network: Network
-    others: tuple[Network, ...] = Field((), strict=False)  # logits are joined with theirs
     preprocessing: Preprocessing
     inference: Inference
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the weight file
@@ -119,8 +117,10 @@ def read_weights(name="compact") -> Weights:
     WeightsError
         As `describe_weights`; or the arrays do not fit the network.
     """
+    from cmbkit.detector.network.unet import build
+
     folder, found = describe_weights(name)
-    model = _build(found.network, found.others)
+    model = build(found.network)
     if model.count_params() != found.parameters:
         raise WeightsError(
             f"{folder / DESCRIPTION}: expected a network of {found.parameters} parameters, "
@@ -128,14 +128,6 @@ def read_weights(name="compact") -> Weights:
         )
     load_whole(model, folder / FILE)
     return Weights(folder, found, model)
-
-
-def _build(network: Network, others: Sequence[Network]):
-    """The network without trained weights; with others, the lowest logit of all (`unet.joined`)."""
-    from cmbkit.detector.network.unet import build, joined
-
-    members = [build(one) for one in (network, *others)]
-    return joined(members) if others else members[0]
 
 
 def load_whole(model, path: Path) -> None:
@@ -168,7 +160,6 @@ def write_weights(
     preprocessing: Preprocessing,
     inference: Inference,
     training: dict | None = None,
-    others: Sequence[Network] = (),
 ) -> Description:
     """Make a folder of weights from a trained phase.
 
@@ -182,15 +173,13 @@ def write_weights(
         ``patch_size`` is the size of the tiles.
     training : dict, optional
         Summary: scans, seeds, epochs, metrics; JSON.
-    others : sequence of Network
-        Those that ``weights`` holds beside ``network``.
 
     Raises
     ------
     WeightsError
         If the file is missing or does not fit the network.
     """
-    from cmbkit.detector.network.unet import save_weights
+    from cmbkit.detector.network.unet import build, save_weights
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +188,7 @@ def write_weights(
         if not Path(weights).is_file():
             raise WeightsError(f"{weights}: expected a weight file, found nothing")
         shutil.copyfile(weights, target)
-        parameters = _build(network, others).count_params()
+        parameters = build(network).count_params()
     else:
         save_weights(weights, target)
         parameters = weights.count_params()
@@ -208,7 +197,6 @@ def write_weights(
         name=name,
         trained_on=trained_on,
         network=network,
-        others=tuple(others),
         preprocessing=preprocessing,
         inference=inference,
         sha256=sha256(target),

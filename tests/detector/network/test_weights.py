@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cmbkit.detector.network.unet import build, joined, logits_model
+from cmbkit.detector.network.unet import build
 from cmbkit.detector.network.weights import (
     WeightsError,
     describe_weights,
@@ -43,26 +43,6 @@ def test_what_is_written_comes_back(folder, tiny_network):
     d = found.description
     assert (d.preprocessing.spacing_mm, d.inference.threshold) == (0.75, 0.7)
     assert d.network == tiny_network and d.training == {"epochs": 0}
-
-
-def test_several_networks_in_one_folder_answer_with_their_lowest_logit(tiny_network, tmp_path):
-    other = tiny_network.model_copy(update={"filters_out_bottom_conv": 3})
-    members = [build(tiny_network, seed=3), build(other, seed=4)]
-    described = write_weights(
-        tmp_path, joined(members), name="two", trained_on="nothing",
-        network=tiny_network, others=[other],
-        preprocessing=Preprocessing(), inference=Inference(),
-    )  # fmt: skip
-    assert described.parameters == sum(member.count_params() for member in members)
-    model = read_weights(tmp_path).model
-    patches = np.random.default_rng(0).normal(size=(2, 16, 16, 16, 1)).astype(np.float32)
-    found, *each = (logits_model(one).predict_on_batch(patches) for one in (model, *members))
-    assert np.ptp(each[0] - each[1]) > 0.1
-    lowest = np.minimum(*(one[..., 1] - one[..., 0] for one in each))
-    np.testing.assert_allclose(found[..., 1] - found[..., 0], lowest, atol=1e-5)
-    odds = np.exp(lowest)
-    probability = model.predict_on_batch(patches)[..., 1]
-    np.testing.assert_allclose(probability, odds / (1 + odds), atol=1e-5)
 
 
 def test_a_calibration_is_read_with_the_rest(folder):
