@@ -1,6 +1,6 @@
 """How often the package's 95 % intervals hold the truth, beside the percentile bootstrap's.
 
-    python benchmarks/interval_coverage.py    # two minutes; also makes evaluation/coverage.csv
+    python benchmarks/interval_coverage.py    # three minutes; also makes evaluation/coverage.csv
 
 Three detectors on simulated cohorts: a fifth of the patients has no microbleed, the others one and
 more (negative binomial, a few have dozens); a patient's microbleeds share a chance of being found
@@ -12,6 +12,7 @@ over 200 cohorts of 300 patients.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,43 @@ from cmbkit.evaluation.intervals import TOO_FEW, difference_interval, interval
 from cmbkit.evaluation.metrics import divide, harmonic_mean
 
 SEED, COHORTS, SAMPLES = 2024, 2000, 1000
-OF_CURVES = 500
+OF_CURVES = 2000
 """Cohorts for figures of merit, one by one."""
-SIZES = (3, 5, 8, 20, 50)
+SIZES = (3, 5, 6, 8, 20, 50)
 DETECTORS = {"demo": (0.5, 0.6), "thesis": (0.7, 0.6), "good": (0.9, 0.2)}
 """Recall, and false positives per scan."""
 SHIFTS = {"demo": 0.5, "thesis": 1.2, "good": 2.2}
 """Mean score of a microbleed less that of a false positive, of which there are four per scan."""
-ALIKE, WITHOUT_CMB, MORE_CMBS, SHAPE = 0.15, 0.2, 4.0, 0.65
+WITHOUT_CMB, MORE_CMBS, SHAPE = 0.2, 4.0, 0.65
+
+
+class World(NamedTuple):
+    """What patients are like."""
+
+    alike: float = 0.15
+    """Correlation of a patient's microbleeds, found or not."""
+    shape: float = SHAPE
+    """Of the negative binomial of false positives: the smaller, the fewer patients have most."""
+    with_40: float = 0.0
+    """Share of patients with 40 microbleeds, where the others have one or two."""
+
+
+WORLDS = {
+    "usual": World(),
+    "alike": World(alike=0.4),
+    "uneven_fp": World(shape=0.15),
+    "all_or_none": World(alike=0.98),
+    "a_few_with_40": World(with_40=0.15),
+}
+HEADINGS = {
+    "usual": "The cohorts that the expected design effects were set on (correlation .15)",
+    "alike": "A patient's microbleeds are more alike (correlation .4)",
+    "uneven_fp": "False positives of few patients (negative binomial of shape .15)",
+    "all_or_none": "All microbleeds of a patient are found, or none (correlation .98)",
+    "a_few_with_40": "A patient of seven has 40 microbleeds, the others one or two. A third of the "
+    "cohorts of 8 has no such patient and says nothing of them: no interval of the same patients "
+    "can hold their share",
+}
 DICE = 0.55, 10.0
 """Mean, and sum of the parameters of its beta distribution."""
 MANY = 3
@@ -42,15 +72,17 @@ def microbleeds(rng, shape, without: float = WITHOUT_CMB) -> np.ndarray:
     return np.where(rng.random(shape) < without, 0, 1 + more)
 
 
-def cohorts(rng, shape, recall: float, fp_scan: float) -> list[np.ndarray]:
+def cohorts(rng, shape, recall: float, fp_scan: float, world=WORLDS["usual"]) -> list[np.ndarray]:
     """TP, FP and FN of each patient, ``shape``, one scan each, of two detectors of one kind."""
-    n = microbleeds(rng, shape)
-    spread = 1 / ALIKE - 1
+    n, spread = microbleeds(rng, shape), 1 / world.alike - 1
+    if world.with_40:
+        n = np.where(rng.random(shape) < world.with_40, 40, 1 + rng.poisson(0.5, shape))
     chance = rng.beta(recall * spread, (1 - recall) * spread, shape)
     sides = []
-    shared = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + fp_scan / 2), shape)
+    half = world.shape, world.shape / (world.shape + fp_scan / 2)
+    shared = rng.negative_binomial(*half, shape)
     for easier in (0.0, 0.05):
-        own = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + fp_scan / 2), shape)
+        own = rng.negative_binomial(*half, shape)
         tp = rng.binomial(n, np.clip(chance - easier, 0, 1))
         sides.append(np.stack([tp, shared + own, n - tp]).astype(float))
     return sides
@@ -123,13 +155,14 @@ def row(name: str, truth: float, chosen: tuple, drawn, value: np.ndarray) -> dic
     } | bootstrap
 
 
-def study() -> pd.DataFrame:
+def study(name_of_world: str) -> pd.DataFrame:
     """One row per detector, number of patients and metric."""
-    rng, rows = np.random.default_rng(SEED), []
+    world = WORLDS[name_of_world]
+    rng, rows = np.random.default_rng([SEED, *name_of_world.encode()]), []
     for detector, rates in DETECTORS.items():
-        true = [estimates(parts(side)) for side in cohorts(rng, (400_000,), *rates)]
-        for patients in SIZES:
-            sides = cohorts(rng, (COHORTS, patients), *rates)
+        true = [estimates(parts(side)) for side in cohorts(rng, (400_000,), *rates, world)]
+        for patients in SIZES if name_of_world == "usual" else SIZES[3:]:
+            sides = cohorts(rng, (COHORTS, patients), *rates, world)
             weights = rng.multinomial(patients, [1 / patients] * patients, SAMPLES).astype(float)
             first, second = (estimates(parts(side)) for side in sides)
             draws = [resampled(side, weights) for side in sides]
@@ -143,7 +176,7 @@ def study() -> pd.DataFrame:
                     truth -= float(true[1][name][0])
                     of = row(f"difference of {name}", truth, ends, gap, own[0] - second[name][0])
                     rows.append(start | of)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(cohorts=name_of_world)
 
 
 def study_of_more() -> pd.DataFrame:
@@ -219,35 +252,42 @@ def study_of_merit() -> pd.DataFrame:
 
 def main() -> None:
     """Write both files."""
-    parts_of_it = (study(), study_of_more(), study_of_merit())
-    write(pd.concat(parts_of_it, ignore_index=True))
+    usual = pd.concat([study_of_more(), study_of_merit()]).assign(cohorts="usual")
+    write(pd.concat([*map(study, WORLDS), usual], ignore_index=True))
 
 
 def write(table: pd.DataFrame) -> None:
     """`CSV`, and the same as a table to read."""
     table.to_csv(CSV, index=False, float_format="%.4g")
-    wide = table.pivot_table(
+    lines = [
+        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
+        "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
+        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
+        "interval (n = 6; scans_ and Dice at n = 8, AFROC at n = 20) the others are few: "
+        "coverage.csv.\n"
+    ]
+    for world, rows in table.groupby("cohorts", sort=False):
+        lines += [f"## {HEADINGS[world]}\n", *_table(rows), ""]
+    (HERE / "interval_coverage.md").write_text("\n".join(lines).rstrip() + "\n")
+
+
+def _table(rows: pd.DataFrame) -> list[str]:
+    wide = rows.pivot_table(
         index=["metric", "detector"],
         columns="patients",
         values=["coverage", "bootstrap"],
         dropna=False,
     )
+    sizes = sorted(rows["patients"].unique())
     lines = [
-        f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
-        "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
-        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
-        "interval (scans_ and Dice at n = 8, AFROC at n = 20) the others are few: coverage.csv.\n",
-        "| metric | detector | " + " | ".join(f"n = {n}" for n in SIZES) + " |",
-        "|---" * (2 + len(SIZES)) + "|",
+        "| metric | detector | " + " | ".join(f"n = {n}" for n in sizes) + " |",
+        "|---" * (2 + len(sizes)) + "|",
     ]
     for (metric, detector), values in wide.iterrows():
-        cells = [
-            f"{'–' if np.isnan(values['coverage', n]) else format(values['coverage', n], '.1f')} / "
-            f"{'–' if np.isnan(values['bootstrap', n]) else format(values['bootstrap', n], '.1f')}"
-            for n in SIZES
-        ]
+        both = [[values[kind, n] for kind in ("coverage", "bootstrap")] for n in sizes]
+        cells = [" / ".join("–" if np.isnan(v) else f"{v:.1f}" for v in each) for each in both]
         lines.append(f"| {metric} | {detector} | " + " | ".join(cells) + " |")
-    (HERE / "interval_coverage.md").write_text("\n".join(lines) + "\n")
+    return lines
 
 
 if __name__ == "__main__":

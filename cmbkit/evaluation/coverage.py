@@ -11,10 +11,10 @@ def coverage() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        metric, detector, patients, truth, coverage (per cent, of the intervals given), width
-        (median), zero_width (how many), too_few (per cent of cohorts without an interval),
-        bootstrap and bootstrap_zero_width (per cent; percentiles of resampled patients; NaN where
-        they were not drawn).
+        cohorts (what patients are like: "usual", or a harder kind), metric, detector, patients,
+        truth, coverage (per cent, of the intervals given), width (median), zero_width (how many),
+        too_few (per cent of cohorts without an interval), bootstrap and bootstrap_zero_width (per
+        cent; percentiles of resampled patients; NaN where they were not drawn).
     """
     with files(__package__).joinpath("coverage.csv").open() as file:
         return pd.read_csv(file)

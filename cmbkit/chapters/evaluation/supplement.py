@@ -33,6 +33,14 @@ SAID = {
     "pooled_dice_tp": "Dice of true positives",
 }
 """What Table S45 compares."""
+COHORTS = {
+    "usual": "usual",
+    "alike": "their CMBs alike (.4)",
+    "uneven_fp": "few have most FP",
+    "all_or_none": "all of their CMBs found, or none",
+    "a_few_with_40": "one of seven with 40 CMBs",
+}
+"""Simulated patients of Table S40."""
 RATES = [Column(name, name.capitalize(), 3) for name in ("precision", "recall", "f1")]
 
 
@@ -123,23 +131,24 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
 def table_s40() -> pd.DataFrame:
     """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`).
 
-    One row per number of patients, for rates, means and their differences, and for figures of merit
-    of curves: of, patients, cases (of a metric and a detector); the least and the most over them of
-    coverage (where half of the cohorts or more have an interval) and bootstrap, the most of too_few
-    and bootstrap_zero_width (%).
+    One row per kind of cohort and number of patients, for rates, means and their differences, and
+    for figures of merit of curves: of, cohorts, patients, cases (of a metric and a detector); the
+    least and the most over them of coverage (where half of the cohorts or more have an interval)
+    and bootstrap, the most of too_few and bootstrap_zero_width (%).
     """
     table = coverage()
     table["of"] = np.where(table["metric"].isin(MERIT), "curves", "rates")
     table["coverage"] = table["coverage"].where(table["too_few"] <= 50)
-    cases = table.groupby(["of", "patients"])
+    cases = table.groupby(["of", "cohorts", "patients"])
     both = cases[["coverage", "bootstrap"]]
     ends = both.min().add_suffix("_low").join(both.max().add_suffix("_high"))
     most = cases[["too_few", "bootstrap_zero_width"]].max()
     table = ends.join(most).join(cases.size().rename("cases")).reset_index()
-    table = in_order(table, of=("rates", "curves"))
+    table = in_order(table, of=("rates", "curves"), cohorts=tuple(COHORTS))
     names = {"rates": "rates, means, differences", "curves": "figures of merit of curves"}
     columns = [
         Column("of", "Intervals of", names=names),
+        Column("cohorts", "Simulated patients", names=COHORTS),
         Column("patients", "Patients"),
         Column("cases", "Metrics x detectors"),
         Column("coverage", "Coverage (%)", 1, shows="range"),
@@ -148,9 +157,11 @@ def table_s40() -> pd.DataFrame:
         Column("bootstrap_zero_width", "Of zero width, at most (%)", 1),
     ]
     note = (
-        "2,000 cohorts each of three simulated detectors (500 for curves); coverage of cases in "
-        "which half of the cohorts have an interval (all: benchmarks/interval_coverage.md); "
-        "bootstrap: of 39 cases. The expected design effects were set on these detectors. "
+        "2,000 cohorts each of three simulated detectors, so that 95 % is shown as 94 to 96; "
+        "coverage of cases in which half of the cohorts have an interval (all: "
+        "benchmarks/interval_coverage.md); bootstrap: of 39 cases. The expected design effects "
+        "were set on the usual patients. Where one patient of seven has 40 CMBs, a third of the "
+        "cohorts of 8 has none of these and cannot tell of them. "
         "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
