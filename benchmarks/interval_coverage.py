@@ -122,7 +122,9 @@ def estimates(pieces: dict) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarra
     if {"scan_precision", "scan_recall"} <= set(found):
         p, r = found["scan_precision"], found["scan_recall"]
         star = [harmonic_mean(p[i], r[i]) for i in (0, 1)]
-        found |= {"scan_f1_star": (*star, np.maximum(p[2], r[2]))}
+        either = np.maximum(p[2], r[2])
+        fewer = np.minimum(p[2].sum(-1), r[2].sum(-1)) / np.maximum(either.sum(-1), 1)
+        found |= {"scan_f1_star": (*star, either * fewer[..., None])}
     return found
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f, t
 
-from cmbkit.evaluation.intervals import jackknife_t
+from cmbkit.evaluation.intervals import interval, jackknife_t
 from cmbkit.evaluation.metrics import divide
-from cmbkit.evaluation.statistics import left_out
+from cmbkit.evaluation.statistics import estimates, left_out
 
 BANDS = (1, 3, 5, 11)
 WEIGHTINGS = ("none", "linear", "quadratic")
@@ -200,7 +200,6 @@ def bland_altman(first, second, weights=None) -> dict[str, np.ndarray]:
 _CAN_BE = {
     **dict.fromkeys(("bias", "lower", "upper"), (-np.inf, np.inf)),
     "icc_2_1": (-np.inf, 1),
-    "lesion_dice": (0, 1),
 }
 """Limits of a measure other than -1 and 1, those of kappa and ICC(3,1)."""
 
@@ -240,11 +239,15 @@ def count_agreement(scans: pd.DataFrame, *, thresholds=BANDS) -> pd.DataFrame:
 
     Notes
     -----
-    Dice's index over microbleeds equals globF1 of the matching.
+    Dice's index over microbleeds is the pooled F1 of the matching, and has its interval.
     """
     without = _measures(scans, thresholds, left_out(scans))
     rows = {}
     for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
-        low, high, method = jackknife_t(value[0], without[name], _CAN_BE.get(name, (-1, 1)))
+        if name == "lesion_dice":
+            ends = interval("pooled_f1", *estimates(scans)["pooled_f1"])
+        else:
+            ends = jackknife_t(value[0], without[name], _CAN_BE.get(name, (-1, 1)))
+        low, high, method = float(ends[0]), float(ends[1]), str(ends[2])
         rows[name] = {"value": float(value[0]), "low": low, "high": high, "interval": method}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -83,12 +83,19 @@ def compare_models(
         Index: metric. first, second, difference (first - second), low, high and interval (95 % of
         the difference and its method, see `intervals.difference_interval`), effect (rank-biserial
         correlation of the patients' own differences), n_effect (patients in which both are
-        defined), p_value (paired permutation), p_least (the smallest that so many patients
-        allow: both signs of the difference are as extreme), p_holm, n_patients, exact.
+        defined), p_value (paired permutation), p_least (the smallest that the patients whose
+        results differ allow: both signs of the difference are as extreme), p_holm, n_patients,
+        exact.
+
+    Raises
+    ------
+    ValueError
+        If there are no scans, a scan is not once in each table, or its patient is not named.
     """
-    if sorted(first["uid"]) != sorted(second["uid"]):
-        odd = sorted(set(first["uid"]) ^ set(second["uid"]))
-        raise ValueError(f"paired test: expected the same scans once each, found {odd} unpaired")
+    _check_paired(first["uid"], second["uid"])
+    unnamed = first.loc[first["patient"].isna(), "uid"].tolist()
+    if unnamed:
+        raise ValueError(f"paired test: expected a patient for every scan, found none of {unnamed}")
     second = second.set_index("uid").loc[first["uid"]].reset_index()
     who = {
         name: first[name].to_numpy() for name in ("source", "dataset", "patient") if name in first
@@ -110,10 +117,22 @@ def compare_models(
     return table[[*order, "p_holm", "n_patients", "exact"]].astype({"n_effect": int})
 
 
+def _check_paired(first: pd.Series, second: pd.Series) -> None:
+    odd = sorted({*first} ^ {*second} | {*first[first.duplicated()], *second[second.duplicated()]})
+    if odd or first.empty:
+        found = f"{odd} missing or double" if odd else "none"
+        raise ValueError(f"paired test: expected the same scans once in each table, found {found}")
+
+
 def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str) -> pd.DataFrame:
     """Difference of two models and its p value when results are exchanged patient by patient."""
     n = int(patients.max()) + 1
     exact = 2**n <= samples
+    other = (sides[0].to_numpy(float) != sides[1].to_numpy(float)) & ~(
+        np.isnan(sides[0].to_numpy(float)) & np.isnan(sides[1].to_numpy(float))
+    )
+    n_differ = np.unique(patients[other.any(axis=1)]).size
+    p_least = max(min(1.0, 2 / 2.0**n_differ), 0 if exact else 1 / samples)
     if exact:
         swap = np.array(list(product([0, 1], repeat=n)), float)
     else:
@@ -132,7 +151,7 @@ def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str)
             "second": theirs[name][0],
             "difference": differences[0],
             "p_value": as_extreme[known].mean() if known[0] else np.nan,
-            "p_least": 2 / len(swap) if exact else 1 / samples,
+            "p_least": p_least,
             "n_patients": n,
             "exact": exact,
         }

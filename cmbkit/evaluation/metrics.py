@@ -43,8 +43,9 @@ def per_scan(scans: pd.DataFrame, nan_rule: str = "text") -> pd.DataFrame:
     """Return the scan table with precision, recall, f1 and fp_cmb computed from its counts.
 
     Precision is NaN without predictions; recall and fp_cmb are NaN without annotated CMBs.
+    ``scans``: counts 0 or more in every row, or a ValueError.
     """
-    tp, fp, fn = (scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))
+    tp, fp, fn = (_counts(scans, name) for name in ("tp", "fp", "fn"))
     precision, recall = divide(tp, tp + fp), divide(tp, tp + fn)
     return scans.assign(
         precision=precision,
@@ -52,6 +53,16 @@ def per_scan(scans: pd.DataFrame, nan_rule: str = "text") -> pd.DataFrame:
         f1=harmonic_mean(precision, recall, nan_rule),
         fp_cmb=divide(fp, tp + fn),
     )
+
+
+def _counts(scans: pd.DataFrame, name: str) -> np.ndarray:
+    counts = scans[name].to_numpy(float)
+    odd = np.flatnonzero(~((counts >= 0) & np.isfinite(counts)))
+    if odd.size:
+        at = odd[0]
+        where = f"scan {scans['uid'].iloc[at]}" if "uid" in scans else f"row {at + 1}"
+        raise ValueError(f"{name} of {where}: expected a number of 0 or more, found {counts[at]}")
+    return counts
 
 
 def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -120,7 +131,10 @@ def denominators(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, np.nd
         f"scan_{name}": scored[name].notna().to_numpy(float)
         for name in ("precision", "recall", "f1", "fp_cmb")
     }
-    found["scan_f1_star"] = np.maximum(found["scan_precision"], found["scan_recall"])
+    both = found["scan_precision"], found["scan_recall"]
+    either = np.maximum(*both)
+    # No more scans than the mean of fewer of them has.
+    found["scan_f1_star"] = either * min(both[0].sum(), both[1].sum()) / max(either.sum(), 1)
     found |= {"fp_scan": np.ones(len(scans)), "pooled_precision": tp + fp}
     found |= {"pooled_recall": tp + fn, "pooled_f1": tp + fp + fn, "pooled_fp_cmb": tp + fn}
     if "dice_scan" in scans:

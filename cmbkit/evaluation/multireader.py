@@ -76,6 +76,7 @@ def obuchowski_rockette(figures, covariance) -> pd.DataFrame:
     means, readers = figures.mean(axis=1), figures.mean(axis=0)
     rest = figures - means[:, None] - readers + figures.mean()
     methods_ms = r * means.var(ddof=1)
+    rest[np.abs(rest) < 1e-12] = 0  # rounding
     both_ms = (rest**2).sum() / ((n - 1) * (r - 1))
     terms = average_covariances(covariance)
     apart = max(terms["cov_2"] - terms["cov_3"], 0)
@@ -88,7 +89,10 @@ def obuchowski_rockette(figures, covariance) -> pd.DataFrame:
             (fixed, np.inf),
             (both_ms, float(free)),
         ]
-        found = [_test(methods_ms / below, n - 1, df) + _width(below, r, df) for below, df in rows]
+        found = [
+            _test(methods_ms / below if below > 0 else np.nan, n - 1, df) + _width(below, r, df)
+            for below, df in rows
+        ]
     columns = ["f", "df_1", "df_2", "p_value", "error", "half"]
     return pd.DataFrame(found, index=pd.Index(list(ANALYSES), name="analysis"), columns=columns)
 

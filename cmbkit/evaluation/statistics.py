@@ -136,9 +136,10 @@ def summary(scans: pd.DataFrame, params: Evaluation) -> dict:
         (the method, a key of `intervals.METHODS`), and, for means over scans, _sd and _n (scans
         that have a value).
     """
+    of = estimates(scans, params.nan_rule)
     found: dict[str, float | str] = {"n_scans": len(scans)}
     found |= {c: int(scans[c].sum()) for c in ("tp", "fp", "fn")}
-    for name, (value, without, units) in estimates(scans, params.nan_rule).items():
+    for name, (value, without, units) in of.items():
         found |= {name: value} | _parts(name, *interval(name, value, without, units))
     scored = per_scan(scans, params.nan_rule).assign(fp_scan=scans["fp"])
     for name, mean in MEANS.items():

@@ -44,14 +44,17 @@ class Shown:
     def pads(self) -> list[tuple[str, str]]:
         """What each value and its spread lack to end where the longest end: points align.
 
-        It is written invisibly; own and printed values have the same ends.
+        Spaces of the width of what is lacking; own and printed values have the same ends.
         """
         printed = self.printed.parts if self.printed else []
         decimals, spread = 0, ""
         for value, other, _ in [*self.parts, *printed]:
             decimals, spread = max(decimals, _decimals(value) or 0), max(spread, other, key=len)
         return [
-            (_zeros(value, decimals), f" {spread}".rstrip()[len(other) + bool(other) :])
+            (
+                _blank(_zeros(value, decimals)),
+                _blank(f" {spread}".rstrip()[len(other) + bool(other) :]),
+            )
             for value, other, _ in self.parts
         ]
 
@@ -243,6 +246,11 @@ def _zeros(value: str, decimals: int) -> str:
     if own is None or own == decimals:
         return ""
     return ("" if "." in value else ".") + "0" * (decimals - own)
+
+
+def _blank(text: str) -> str:
+    """Spaces as wide: figure spaces, and a punctuation space for a point."""
+    return "".join("\u2008" if sign == "." else "\u2007" for sign in text)
 
 
 def _parts(table: pd.DataFrame, key: str, column: Column) -> list[Parts]:

@@ -111,7 +111,8 @@ def pair_agreement(found, scans, readers: Sequence[str], params: Evaluation) -> 
     ]
     note = (
         f"Bands of counts: {', '.join(band_names(bands))}. Value: {UNITS}. By formula: scans as "
-        "independent units; F of Shrout and Fleiss (1979), t of Bland and Altman (1999)."
+        "independent units, at any number; F of Shrout and Fleiss (1979), t of Bland and Altman "
+        "(1999)."
     )
     return laid_out(table, columns, note=note)
 
@@ -223,5 +224,6 @@ def detectors_compared(found, scans, detectors: Sequence[str], raters) -> pd.Dat
         "the jackknife over patients. Each analysis "
         + "; ".join(f"with {name} {what}" for name, what in ANALYSES.items())
         + "."
+        + (" Two raters say next to nothing of others." if len(raters) == 2 else "")
     )
     return laid_out(table.reset_index(), columns, note=note)

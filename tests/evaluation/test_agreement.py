@@ -5,6 +5,8 @@ from scipy.stats import f
 from sklearn.metrics import cohen_kappa_score
 
 from cmbkit.evaluation import agreement
+from cmbkit.evaluation.statistics import summary
+from cmbkit.params import Evaluation
 
 
 def test_bands_are_named_by_their_counts():
@@ -130,8 +132,8 @@ def test_dice_over_microbleeds_needs_the_same_ones():
 def test_intervals_end_where_the_measure_does():
     """One of 6 disagrees: kappa 8/14; without each 0, 1 and four times 6/11: 0.571 -+ 1.664.
 
-    Dice over the same: 2 x 1 / (2 x 1 + 2 + 2) = 1/3; without each 1/2 (four times), 2/5 or 0, so
-    that t x error exceeds 1/3.
+    Dice over the same: 2 x 1 / (2 x 1 + 2 + 2) = 1/3, with five patients who have a microbleed
+    or a call, one less than an interval needs.
     """
     scans = pd.DataFrame({"dataset": "x", "patient": list("abcdef"), "n_gt": [0, 1, 1, 1, 0, 1]})
     counts = {"tp": [0, 1, 0, 0, 0, 0], "fp": [0, 0, 1, 1, 0, 0], "fn": [0, 0, 1, 1, 0, 0]}
@@ -140,8 +142,18 @@ def test_intervals_end_where_the_measure_does():
     assert found.loc["kappa_any", ["low", "high"]].tolist() == [-1, 1]
     assert found.loc["icc_2_1", "high"] == found.loc["icc_3_1", "high"] == 1
     assert found.loc["lesion_dice", "value"] == pytest.approx(1 / 3)
-    assert found.loc["lesion_dice", "low"] == 0
+    assert found.loc["lesion_dice", "interval"] == "too few"
     assert found.loc["bias", "low"] < 0 < found.loc["bias", "high"]
+
+
+def test_dice_of_microbleeds_has_the_interval_of_f1():
+    one = {"dataset": "x", "patient": list("abcdefgh"), "tp": 2, "fp": [1] * 4 + [0] * 4, "fn": 1}
+    scans = pd.DataFrame(one).assign(n_gt=3, n_pred=lambda table: 2 + table["fp"])
+    dice = agreement.count_agreement(scans).loc["lesion_dice"]
+    f1 = summary(scans, Evaluation())
+    assert [dice["value"], dice["low"], dice["high"]] == [
+        f1[f"pooled_f1{end}"] for end in ("", "_low", "_high")
+    ]
 
 
 def test_confusion_counts_pairs_and_refuses_other_words():

@@ -65,7 +65,7 @@ def test_denominators_by_hand():
     found = metrics.denominators(SCANS.assign(dice_scan=[0.5, np.nan, 0, 0]))
     assert {name: values.tolist() for name, values in found.items()} == {
         "scan_precision": [1, 1, 1, 1], "scan_recall": [1, 1, 0, 1], "scan_f1": [1, 1, 0, 1],
-        "scan_fp_cmb": [1, 1, 0, 1], "scan_f1_star": [1, 1, 1, 1], "fp_scan": [1, 1, 1, 1],
+        "scan_fp_cmb": [1, 1, 0, 1], "scan_f1_star": [0.75] * 4, "fp_scan": [1, 1, 1, 1],
         "pooled_precision": [3, 1, 1, 2], "pooled_recall": [3, 1, 0, 2],
         "pooled_f1": [4, 1, 1, 4], "pooled_fp_cmb": [3, 1, 0, 2], "scan_dice": [1, 0, 1, 1],
         "scan_dice_tp": [1, 1, 0, 0], "pooled_dice_tp": [2, 1, 0, 0],

@@ -76,3 +76,12 @@ def test_pseudovalues_after_dorfman_berbaum_and_metz_give_the_same():
 def test_one_reader_is_no_sample():
     with pytest.raises(ValueError, match="two readers or more, found"):
         obuchowski_rockette([[0.5], [0.6]], np.zeros((2, 1, 2, 1)))
+
+
+def test_where_the_gain_is_the_same_with_every_reader_there_is_no_f_of_readers():
+    """.1 more with each of three readers, but for rounding: nothing to divide by."""
+    figures = np.array([[0.6, 0.7, 0.65], [0.7, 0.8, 0.75]])
+    same = np.full((2, 3, 2, 3), 0.001) + 0.001 * np.eye(6).reshape(2, 3, 2, 3)
+    found = obuchowski_rockette(figures, same)
+    assert found.loc["random readers, fixed patients", ["f", "p_value"]].isna().all()
+    assert np.isfinite(found.loc["fixed readers, random patients", "f"])

@@ -98,8 +98,37 @@ def test_a_model_against_itself_has_p_1_and_order_does_not_matter():
 
 def test_unpaired_scans_are_named():
     table = scans([1, 1], [0, 0], [0, 0])
-    with pytest.raises(ValueError, match=r"found \['s1'\] unpaired"):
+    with pytest.raises(ValueError, match=r"found \['s1'\] missing or double"):
         compare_models(table, table.iloc[:1], seed=1)
+    with pytest.raises(ValueError, match=r"found \['s0'\] missing or double"):
+        compare_models(table, table.iloc[[0, 0, 1]], seed=1)
+    with pytest.raises(ValueError, match="expected the same scans once in each table, found none"):
+        compare_models(table.iloc[:0], table.iloc[:0], seed=1)
+    with pytest.raises(ValueError, match=r"expected a patient for every scan, found none of"):
+        compare_models(table.assign(patient=None), table, seed=1)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -1])
+def test_a_count_that_is_no_number_is_an_error_that_names_the_scan(odd):
+    table = scans([1, odd], [0, 0], [0, 0])
+    with pytest.raises(ValueError, match="tp of scan s1: expected a number of 0 or more, found"):
+        statistics.summary(table, Evaluation())
+
+
+def test_patients_whose_results_are_the_same_do_not_lower_the_least_p():
+    """Of eight patients three differ: of their 2^3 exchanges two are as extreme."""
+    one, other = scans([1] * 8, [1] * 3 + [0] * 5, [0] * 8), scans([1] * 8, [0] * 8, [0] * 8)
+    found = compare_models(one, other, seed=1).loc["fp_scan"]
+    assert found["p_least"] == found["p_value"] == 2 / 8
+    same = compare_models(one, one, seed=1).loc["fp_scan"]
+    assert same["p_least"] == same["p_value"] == 1
+
+
+def test_f1_of_two_means_has_an_interval_where_both_have_one():
+    """Eight patients with microbleeds, calls in five: no mean precision, and no F1*."""
+    found = statistics.summary(scans([1] * 5 + [0] * 3, [0] * 8, [0] * 5 + [1] * 3), Evaluation())
+    assert found["scan_precision_interval"] == found["scan_f1_star_interval"] == "too few"
+    assert found["scan_recall_low"] > 0
 
 
 def test_eight_patients_allow_no_smaller_p_than_1_of_128():
