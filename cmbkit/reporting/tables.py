@@ -249,8 +249,8 @@ def _zeros(value: str, decimals: int) -> str:
 
 
 def _blank(text: str) -> str:
-    """Spaces as wide: figure spaces, and a punctuation space for a point."""
-    return "".join("\u2008" if sign == "." else "\u2007" for sign in text)
+    """Spaces as wide: those of figures, of a point, and of words, none of which is dropped."""
+    return "".join({".": "\u2008", " ": "\u00a0"}.get(sign, "\u2007") for sign in text)
 
 
 def _parts(table: pd.DataFrame, key: str, column: Column) -> list[Parts]:

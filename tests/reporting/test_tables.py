@@ -76,7 +76,7 @@ def test_html_is_well_formed_bold_and_escaped():
     rows = [["".join(cell.itertext()) for cell in row] for row in root.find("tbody")]
     assert root.find("caption").text == "Table 7.2. <Detection>"
     assert [row[0] for row in rows] == ["<b>", "<b>", "a&b", "a&b"]
-    lacking = "\u2007\u2007\u2007\u2007\u2008\u2007\u2007\u2007"
+    lacking = "\u00a0\u2007\u00a0\u2007\u2008\u2007\u2007\u2007"  # " ± 0.193"
     assert rows[1][2] == f"0.489 ± 0.259[0.30, 0.60]–{lacking}"
     marked = [[cell.find("b") is not None for cell in row] for row in root.find("tbody")]
     assert marked[1] == [False, False, True, False]
@@ -105,9 +105,9 @@ def test_points_stand_below_each_other():
     (column,) = tables.columns_of(laid_out(table, [Column("x")]))
     assert column.parts == [("12", "± 0.500", ""), ("1.250", "", ""), ("–", "", "")]
     digits, point = "\u2007", "\u2008"
-    spread = 3 * digits + point + 3 * digits  # " ± 0.500"
-    assert column.pads == [(point + 3 * digits, ""), ("", digits + spread), ("", digits + spread)]
-    assert column.under().pads[1] == (point + 3 * digits, digits + spread)
+    spread = f"\u00a0{digits}\u00a0{digits}{point}{3 * digits}"  # " ± 0.500"
+    assert column.pads == [(point + 3 * digits, ""), ("", spread), ("", spread)]
+    assert column.under().pads[1] == (point + 3 * digits, spread)
     ends = pd.DataFrame({"x_low": [1.25, 2.0], "x_high": [2.5, 2.0]})
     (column,) = tables.columns_of(laid_out(ends, [Column("x", "", 1, shows="range")]))
     assert column.pads == [("", ""), ("", "")]  # "1.2-2.5", "2.0"
