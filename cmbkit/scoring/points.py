@@ -83,7 +83,7 @@ def read_points(path, grid: Volume | None = None) -> Annotated:
     except TableError as error:
         raise AnnotationError(str(error)) from None
     points = numbers[columns[:3]].to_numpy(float)
-    if not np.isfinite(points).all():
+    if not np.isfinite(numbers[columns].to_numpy(float)).all():
         raise AnnotationError(f"{path}: expected numbers, found infinity")
     if not in_mm:
         if grid is None:

@@ -203,13 +203,14 @@ def outline_features(annotated: Annotated, parcellation: Volume | None, kind: st
     volume = annotated.volume
     if volume is None:
         return []
-    rows = []
-    for label, box in enumerate(ndimage.find_objects(volume.data), 1):
-        if box is None:
-            continue
+    rows, voxels = [], np.flatnonzero(volume.data)
+    ids, order = np.unique(volume.data.reshape(-1)[voxels], return_inverse=True)
+    numbered = np.zeros(volume.shape, np.int32)
+    numbered.reshape(-1)[voxels] = order + 1
+    for label, box in zip(ids, ndimage.find_objects(numbered), strict=True):
         mask = volume.data[box] == label
         n_voxels = int(mask.sum())
-        row = {"type": kind, "id": label, "n_voxels": n_voxels}
+        row = {"type": kind, "id": int(label), "n_voxels": n_voxels}
         row["volume_mm3"] = n_voxels * volume.voxel_volume_mm3
         row |= shape_features(np.pad(mask, 1), volume.spacing)
         if parcellation is not None:

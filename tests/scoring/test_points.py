@@ -102,6 +102,7 @@ def test_points_in_mm_and_in_voxels_are_the_same_place(tmp_path, mask):
         ("a,b\n1,2\n", "expected columns x_mm, y_mm, z_mm or i, j, k, found a, b"),
         ("x_mm,y_mm,z_mm\n1,2,left\n", "expected a number in z_mm, found 'left' in line 2"),
         ("i,j,k\n1,2,99\n", r"expected voxels inside \(9, 8, 7\), found \[1.0, 2.0, 99.0\]"),
+        ("x_mm,y_mm,z_mm,score\n1,2,3,inf\n", "expected numbers, found infinity"),
         ("", "expected a table, found"),
     ],
 )

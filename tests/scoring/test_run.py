@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.evaluation.instances import from_labels
 from cmbkit.running.map_scans import ScanFailures
-from cmbkit.scoring.run import evaluate_files
+from cmbkit.scoring.annotations import Annotated
+from cmbkit.scoring.run import evaluate_files, outline_features
 from cmbkit.volume import Volume
 
 AFFINE = np.diag([0.5, 0.5, 0.5, 1.0])
@@ -68,3 +70,11 @@ def test_images_in_memory_are_counted_like_files(tmp_path):
     with pytest.raises(ScanFailures, match="expected the affine"):
         moved = Volume(said.data, said.affine @ np.diag([2.0, 1, 1, 1]))
         evaluate_files(listing.head(1).assign(predicted=[moved]))
+
+
+def test_integers_of_labels_may_be_large():
+    """Sizes by hand; memory must not grow with the number itself."""
+    marked = volume((7, 10, 12), (2_000_000_000, 40, 41))
+    annotated = Annotated(from_labels(marked.data, AFFINE), marked, {})
+    rows = outline_features(annotated, None, "Pred")
+    assert [(row["id"], row["n_voxels"]) for row in rows] == [(7, 3), (2_000_000_000, 2)]
