@@ -49,6 +49,8 @@ SHOWN_COUNTS = [
 ]
 COUNT_COLUMNS = ["n_ways", *(n + end for n in ("tp", "fp", "fn") for end in ("", "_low", "_high"))]
 FITS, CUT_OFF, CANNOT, OPEN = "fits", "fits only cut off", "cannot be", "not checkable"
+ROUNDED = "fits but for rounding"
+"""F1 was computed from the printed precision and recall."""
 
 
 def read_table(path) -> pd.DataFrame:
@@ -120,7 +122,7 @@ class RowAudit:
         Whether anything printed limits the false positives; where not, FP mean nothing.
     """
 
-    verdict: str  # "fits", "fits only cut off", "cannot be" or "not checkable"
+    verdict: str  # FITS, ROUNDED, CUT_OFF, CANNOT or OPEN
     arithmetic: str = ""  # why not
     counts: tuple[tuple[int, int, int], ...] = ()  # all whole counts that print as the row does
     bounded: bool = True
@@ -164,9 +166,22 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     bounded = false_positives_bound(claim)
     if found:
         return RowAudit(FITS, "", tuple(found), bounded)
+    rounded = _with_f1_of_printed(claim)
+    if rounded:
+        return RowAudit(ROUNDED, conflicts(claim), tuple(rounded), bounded)
     text = conflicts(claim) + hint(claim)
     fitting = possible_counts(cut) if cut is not None else None
     return RowAudit(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
+
+
+def _with_f1_of_printed(claim: Claim) -> list:
+    """Counts behind all but F1, where that is what the printed precision and recall give."""
+    if not {"precision", "recall", "f1"} <= set(claim.rates):
+        return []
+    p, r = (claim.rates[name].value for name in ("precision", "recall"))
+    if not p + r or not claim.rates["f1"].holds(2 * p * r / (p + r)):
+        return []
+    return possible_counts(claim.only({*claim.rates} - {"f1"})) or []
 
 
 def audit_rows(

@@ -6,7 +6,7 @@ from itertools import product
 import pandas as pd
 
 from cmbkit.evaluation.metrics import aggregate
-from cmbkit.published.any_table import CUT_OFF, FITS, audit_rows
+from cmbkit.published.any_table import CUT_OFF, FITS, ROUNDED, audit_rows
 from cmbkit.published.counts import RATES, f1_range, printed
 from cmbkit.published.numbers import stated, thesis_table
 from cmbkit.published.thesis_cohort import (
@@ -243,14 +243,15 @@ def integer_counts() -> Iterator[dict]:
                 found.text or "none",
                 found.arithmetic or "the rates of these counts print as they are printed",
                 found.verdict == FITS,
-                *_of_rates(where == "Table 8.4", found.verdict == CUT_OFF, row),
+                *_of_rates(where == "Table 8.4", found.verdict, row),
             )
 
 
-def _of_rates(literature: bool, cut: bool, row: dict) -> tuple[str, str]:
+def _of_rates(literature: bool, verdict: str, row: dict) -> tuple[str, str]:
     """Kind and reading of a row of rates that no whole counts give."""
-    if cut:
-        return ROUNDING, "last digits cut off"
+    readings = {CUT_OFF: "last digits cut off", ROUNDED: "F1 of the printed precision and recall"}
+    if verdict in readings:
+        return ROUNDING, readings[verdict]
     own = not literature or row["method"].startswith("del Pozo")
     return (CONTRADICTION, "per CMB" if literature else "") if own else (AMBIGUITY, ASSUMED)
 

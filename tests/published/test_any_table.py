@@ -55,6 +55,16 @@ def test_recall_that_was_cut_off():
     assert audited(n_cmb="74", recall="0.87")[:2] == ("fits only cut off", "TP 65, FN 9")
 
 
+def test_f1_of_printed_precision_and_recall_is_rounding():
+    """10/15 and 10/13 print as .67 and .77, their F1 20/28 as .71; 2 x .67 x .77 / 1.44 = .7165."""
+    row = {"n_cmb": "13", "precision": "0.67", "recall": "0.77"}
+    assert audited(**row, f1="0.71")[0] == "fits"
+    verdict, counts, text = audited(**row, f1="0.72")
+    assert (verdict, counts) == ("fits but for rounding", "TP 10, FP 5, FN 3")
+    assert text == "precision 0.67, recall 0.77 need F1 0.7143, printed 0.72"
+    assert audited(**row, f1="0.70")[0] == "cannot be"
+
+
 def test_rates_that_fit_alone_but_not_together():
     """10 lesions, recall 0.5: TP 5; precision 0.5: FP 5, so 0.5 per CMB and not 0.9."""
     verdict, _, text = audited(n_cmb="10", precision="0.50", recall="0.50", fp_cmb="0.90")
