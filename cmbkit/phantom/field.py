@@ -53,13 +53,15 @@ def dipole_field(chi: np.ndarray, spacing, direction=(0.0, 0.0, 1.0), pad=0) -> 
     """
     padded = [fft.next_fast_len(int(n + p), True) if p else n for n, p in
               zip(chi.shape, np.broadcast_to(pad, 3), strict=True)]  # fmt: skip
-    frequencies = [fft.fftfreq(n, mm) for n, mm in zip(padded[:2], spacing[:2], strict=True)]
-    frequencies.append(fft.rfftfreq(padded[2], spacing[2]))
-    kx, ky, kz = np.meshgrid(*(f.astype(np.float32) for f in frequencies), indexing="ij",
-                             sparse=True)  # fmt: skip
-    bx, by, bz = (np.float32(b) for b in direction)
-    along = (kx * bx + ky * by + kz * bz) ** 2
-    square = kx * kx + ky * ky + kz * kz
+    unit = [*(fft.fftfreq(n) for n in padded[:2]), fft.rfftfreq(padded[2])]
+    frequencies = ((u / mm).astype(np.float32) for u, mm in zip(unit, spacing, strict=True))
+    k = np.meshgrid(*frequencies, indexing="ij", sparse=True)
+    # The highest frequency of an even number of voxels has no sign: no product with another axis.
+    last = np.meshgrid(*(np.abs(u) == 0.5 for u in unit), indexing="ij", sparse=True)
+    parts = [f * np.float32(b) for f, b in zip(k, direction, strict=True)]
+    along = sum(np.where(at, 0, part) for part, at in zip(parts, last, strict=True)) ** 2
+    along += sum(np.where(at, part, 0) ** 2 for part, at in zip(parts, last, strict=True))
+    square = sum(f * f for f in k)
     square[0, 0, 0] = 1
     along /= square
     kernel = np.subtract(np.float32(1 / 3), along, out=along)
