@@ -20,8 +20,9 @@ from cmbkit.evaluation.instances import (
     from_mask,
     from_points,
     label_instances,
+    on_grid,
 )
-from cmbkit.evaluation.matching import match, match_instances
+from cmbkit.evaluation.matching import match, match_instances, overlaps
 from cmbkit.volume import Volume, VolumeError
 
 NAN = float("nan")
@@ -199,6 +200,14 @@ def test_distance_overlap_and_dice_of_a_pair():
     """Voxels 10-13 against 12-15: centres 11.5 and 13.5, 2 shared of 4 and 4: Dice 0.5."""
     row = match(grid((1, 10, 13)), grid((1, 12, 15)), 1.0).iloc[0]
     assert (row["distance_mm"], row["overlap_voxels"], row["dice"]) == (2.0, 2.0, 0.5)
+
+
+def test_points_in_one_voxel_each_share_it():
+    """Microbleed 1 holds two points, 2 none, 3 one; centres in mm are voxels here."""
+    reference = from_labels(grid((1, 2, 3), (2, 10, 11), (3, 20, 20)), np.eye(4))
+    points = from_points([(3, 4, 4), (3, 4, 4), (20, 4, 4)])
+    predicted = on_grid(points, (40, 9, 9), np.eye(4))
+    assert overlaps(reference, predicted).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
 def test_rows_without_a_partner_have_nan():
