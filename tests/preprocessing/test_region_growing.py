@@ -122,6 +122,27 @@ def test_the_box_holds_all_seeds_and_what_is_near_them():
     assert allowed.sum() == 2 * 9 and not allowed[:, :, [0, 2]].any()
 
 
+def test_seeds_at_both_ends_are_inside():
+    _, _, local, origin = rg._box(np.zeros((5, 5, 5)), [(0, 0, 0), (4, 4, 4)], (1, 1, 1), 5.0)
+    assert local.tolist() == [[0, 0, 0], [4, 4, 4]] and origin == (0, 0, 0)
+
+
+def test_differences_in_percent_of_zero():
+    found = [kernels.difference(v, r, True) for v, r in [(0, 0), (5, 0), (1, 1), (2, 1), (1, -2)]]
+    assert found == [0, np.inf, 0, 100, 150]
+    assert kernels.difference(5.0, 0.0, False) == 5
+
+
+def test_growing_reaches_every_end_of_the_box():
+    """27 equal voxels around the seed, each of them by a step of 0."""
+    seeds, cube = np.ones((1, 3), np.int64), np.full((3, 3, 3), 7.0)
+    given = cube, np.ones(cube.shape, bool), seeds, rg.neighbour_offsets(26)
+    reached, order = kernels.bottlenecks(*given, False, 100)
+    assert order.tolist() == [0] * 26 and (np.delete(reached.ravel(), 13) == 0).all()
+    region, added, _ = kernels.breadth_first(*given, 0.5, False, False, 100)
+    assert region.all() and added == 26
+
+
 def test_a_difference_as_large_as_the_tolerance_is_refused():
     """Algorithm 1 adds what differs by less; what was refused says which tolerance adds more."""
     image, seeds = np.array([100.0, 90, 70]).reshape(3, 1, 1), np.zeros((1, 3), np.int64)
