@@ -18,6 +18,34 @@ GEOMETRY = {
     "PixelMeasuresSequence": "PixelSpacing",
 }
 
+PERSON_GROUPS = (0x0010, 0x0012, 0x0032, 0x0038, 0x0040)
+FREE_TEXT = ("LO", "LT", "PN", "SH", "SQ", "ST", "UC", "UT")
+NAMED = frozenset((
+    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
+    *("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"),
+    *("AccessionNumber", "ReferringPhysicianName"),
+))  # fmt: skip
+"""What a SEG takes of these over from its series, beside the study's UID, ID, date and time."""
+
+
+def without_more_of_the_patient(dataset):
+    """Take what a SEG need not say of patient, study and hospital out of a dataset."""
+    for element in list(dataset):
+        group = element.tag.group
+        told = group in PERSON_GROUPS or (group == 0x0008 and element.VR in FREE_TEXT)
+        if element.tag.is_private or (told and element.keyword not in NAMED):
+            del dataset[element.tag]
+    return dataset
+
+
+def without_values(message: str, dataset) -> str:
+    """Name, in a message, the element of a dataset instead of its value about patient or study."""
+    for element in dataset:
+        about = element.keyword in NAMED or element.keyword.startswith("Study")
+        if about and len(str(element.value)) > 1:
+            message = message.replace(str(element.value), element.keyword)
+    return message
+
 
 def slice_affine(plane) -> np.ndarray:
     """Affine of one DICOM slice: (column, row, 0, 1) to RAS mm, shape (4, 4)."""
@@ -148,7 +176,9 @@ def write_segmentation(prediction, path: Path) -> Path:
         raise DicomError(f"DICOM SEG: expected the package highdicom; {INSTALL}") from None
     from cmbkit import __version__
 
-    datasets = [pydicom().dcmread(file) for file in prediction.source.files]
+    datasets = [
+        without_more_of_the_patient(pydicom().dcmread(file)) for file in prediction.source.files
+    ]
     frames = on_slices(prediction.mask, planes(datasets, prediction.source.path))
     lost = set(np.unique(prediction.mask.data)) - set(np.unique(frames))
     if lost:
@@ -198,9 +228,10 @@ def write_segmentation(prediction, path: Path) -> Path:
             omit_empty_frames=len(rows) > 0,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        told = without_values(str(error), datasets[0])
         raise DicomError(
-            f"{prediction.source.path}: DICOM SEG: highdicom does not take the series: {error}"
-        ) from error
+            f"{prediction.source.path}: DICOM SEG: highdicom does not take the series: {told}"
+        ) from None
     segmentation.save_as(path)
     return path
 

@@ -107,8 +107,9 @@ def _by_type(fields: dict):
 def _by_words(fields: dict):
     for text in dict.fromkeys(_texts(fields, "SeriesDescription", "ProtocolName")):
         for weight, reason, words in _WORDS:
-            if re.search(rf"(?<![a-z0-9])({words})(?![a-z0-9*])", text, re.I):
-                yield weight, f"{reason} ({text!r})"
+            hit = re.search(rf"(?<![a-z0-9])({words})(?![a-z0-9*])", text, re.I)
+            if hit:  # the rest may say whose scan it is
+                yield weight, f"{reason} ({hit[0]!r})"
 
 
 def _by_name(name: str):

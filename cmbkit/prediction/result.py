@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +137,8 @@ class Prediction:
                 warnings.simplefilter("ignore")  # highdicom's, about names of people
                 write_segmentation(self, path)
         except DicomError as error:
-            line = f"There is no {SEGMENTATION}: {error}"
+            why = str(error).replace(f"{self.source.path.parent}{os.sep}", "")
+            line = f"There is no {SEGMENTATION}: {why}"
             for remarks in (self.remarks, self.record["remarks"]):
                 if line not in remarks:
                     remarks.append(line)

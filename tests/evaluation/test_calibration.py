@@ -30,6 +30,21 @@ def test_a_curve_through_two_scores_meets_their_smoothed_shares():
     assert p[:2] == pytest.approx([0.2619, 0.7381], abs=1e-3) and np.isnan(p[2])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_curve_is_that_of_newtons_method(seed):
+    """The same least loss, found by another method in double precision."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(seed - 2, 0.5 + seed, 40)
+    real = rng.random(40) < 1 / (1 + np.exp(1 - x))
+    target = np.where(real, (real.sum() + 1) / (real.sum() + 2), 1 / ((~real).sum() + 2))
+    columns, found = np.column_stack([x, np.ones(40)]), np.zeros(2)
+    for _ in range(200):
+        p = 1 / (1 + np.exp(-columns @ found))
+        curvature = (columns * (p * (1 - p))[:, None]).T @ columns
+        found -= np.clip(np.linalg.solve(curvature, columns.T @ (p - target)), -1, 1)
+    assert fit_logistic(x, real) == pytest.approx(tuple(found), abs=1e-5)
+
+
 def test_scores_that_tell_all_apart_have_a_finite_slope():
     slope, intercept = fit_logistic([0.0] * 8 + [1.0] * 8, [0] * 8 + [1] * 8)
     assert slope == pytest.approx(2 * np.log(9), rel=1e-3)  # targets 1/10 and 9/10

@@ -20,8 +20,9 @@ from cmbkit.evaluation.instances import (
     from_mask,
     from_points,
     label_instances,
+    on_grid,
 )
-from cmbkit.evaluation.matching import match, match_instances
+from cmbkit.evaluation.matching import match, match_instances, overlaps
 from cmbkit.volume import Volume, VolumeError
 
 NAN = float("nan")
@@ -199,6 +200,27 @@ def test_distance_overlap_and_dice_of_a_pair():
     """Voxels 10-13 against 12-15: centres 11.5 and 13.5, 2 shared of 4 and 4: Dice 0.5."""
     row = match(grid((1, 10, 13)), grid((1, 12, 15)), 1.0).iloc[0]
     assert (row["distance_mm"], row["overlap_voxels"], row["dice"]) == (2.0, 2.0, 0.5)
+
+
+def test_two_grids_are_an_error():
+    one, other = (from_labels(np.ones(shape, int), np.eye(4)) for shape in ((2, 2, 2), (2, 2, 3)))
+    with pytest.raises(MatchingError, match=r"shape \(2, 2, 2\), found \(2, 2, 3\)"):
+        match_instances(one, other)
+
+
+def test_points_in_one_voxel_each_share_it():
+    """Microbleed 1 holds two points, 2 none, 3 one; centres in mm are voxels here."""
+    reference = from_labels(grid((1, 2, 3), (2, 10, 11), (3, 20, 20)), np.eye(4))
+    points = from_points([(3, 4, 4), (3, 4, 4), (20, 4, 4)])
+    predicted = on_grid(points, (40, 9, 9), np.eye(4))
+    assert overlaps(reference, predicted).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_a_millionth_of_a_mm_counts_before_the_order_of_ids():
+    reference = from_points([(0, 0, 0)])
+    predicted = from_points([(2.000001, 0, 0), (0, 4, 0), (0, 0, 2)])
+    table = match_instances(reference, predicted, assignment="optimal")
+    assert table.loc[table["match"] == "TP", "pred_id"].tolist() == [3]
 
 
 def test_rows_without_a_partner_have_nan():

@@ -203,3 +203,12 @@ def test_mark_voxel_stays_within_the_image_and_says_where_there_is_no_room():
     assert grid.mark_voxel(labels, (-3.0, 9.0, 1.2), 5) == (0, 2, 1) and labels.sum() == 5
     with pytest.raises(ValueError, match="label 7: expected a free voxel near"):
         grid.mark_voxel(np.ones((2, 2, 2), int), (0, 0, 0), 7)
+
+
+def test_the_nearest_voxel_beyond_either_end_is_nothing():
+    """Two rows of four: from -1 to 5, beyond the first row's end does not lie the second."""
+    rows = Volume(np.arange(1, 9).reshape(1, 2, 4), np.eye(4))
+    shifted = np.eye(4)
+    shifted[2, 3] = -1
+    found = grid.resample_nearest(rows, (1, 2, 7), shifted).data
+    assert found[0].tolist() == [[0, 1, 2, 3, 4, 0, 0], [0, 5, 6, 7, 8, 0, 0]]

@@ -1,5 +1,6 @@
 """Region growing against Algorithm 1 written out in plain Python, and on hand-made images."""
 
+import re
 from collections import deque
 
 import numpy as np
@@ -110,6 +111,48 @@ def test_the_box_reaches_as_far_as_the_distance_in_mm():
     assert [int(n) for n in np.ptp(np.argwhere(allowed), axis=0)] == [6, 6, 2]
 
 
+def test_the_box_holds_all_seeds_and_what_is_near_them():
+    """Seeds 10 voxels apart, 2 mm around them: 4 to 16 of 21; 2 to 5 of 8 along the last."""
+    values, allowed, local, origin = rg._box(
+        np.zeros((21, 21, 8)), [(6, 10, 4), (14, 10, 4)], (1.0, 1.0, 2.0), 2.0
+    )
+    assert values.shape == (13, 5, 3) and origin == (4, 8, 3)
+    assert local.tolist() == [[2, 2, 1], [10, 2, 1]]
+    # each seed and its neighbours in the plane, diagonals too: those above lie 2 mm away
+    assert allowed.sum() == 2 * 9 and not allowed[:, :, [0, 2]].any()
+
+
+def test_seeds_at_both_ends_are_inside():
+    _, _, local, origin = rg._box(np.zeros((5, 5, 5)), [(0, 0, 0), (4, 4, 4)], (1, 1, 1), 5.0)
+    assert local.tolist() == [[0, 0, 0], [4, 4, 4]] and origin == (0, 0, 0)
+
+
+def test_differences_in_percent_of_zero():
+    found = [kernels.difference(v, r, True) for v, r in [(0, 0), (5, 0), (1, 1), (2, 1), (1, -2)]]
+    assert found == [0, np.inf, 0, 100, 150]
+    assert kernels.difference(5.0, 0.0, False) == 5
+
+
+def test_growing_reaches_every_end_of_the_box():
+    """27 equal voxels around the seed, each of them by a step of 0."""
+    seeds, cube = np.ones((1, 3), np.int64), np.full((3, 3, 3), 7.0)
+    given = cube, np.ones(cube.shape, bool), seeds, rg.neighbour_offsets(26)
+    reached, order = kernels.bottlenecks(*given, False, 100)
+    assert order.tolist() == [0] * 26 and (np.delete(reached.ravel(), 13) == 0).all()
+    region, added, _ = kernels.breadth_first(*given, 0.5, False, False, 100)
+    assert region.all() and added == 26
+
+
+def test_a_difference_as_large_as_the_tolerance_is_refused():
+    """Algorithm 1 adds what differs by less; what was refused says which tolerance adds more."""
+    image, seeds = np.array([100.0, 90, 70]).reshape(3, 1, 1), np.zeros((1, 3), np.int64)
+    given = image, np.ones(image.shape, bool), seeds, rg.neighbour_offsets(6)
+    region, added, refused = kernels.breadth_first(*given, 10.0, False, False, 10)
+    assert (region.ravel().tolist(), added, refused) == ([True, False, False], 0, 10.0)
+    region, added, refused = kernels.breadth_first(*given, 10.1, False, False, 10)
+    assert (region.ravel().tolist(), added, refused) == ([True, True, False], 1, 20.0)
+
+
 def test_a_step_is_relative_to_the_voxel_that_it_leaves():
     """From 100 to 80 are 20 %, from 80 to 60 are 25 %; of where it goes 25 and 33 %."""
     image, seeds = np.array([100.0, 80, 60]).reshape(3, 1, 1), np.zeros((1, 3), np.int64)
@@ -156,6 +199,11 @@ def test_no_elbow_takes_the_one_before_the_last():
     assert rg.pick_tolerance(np.array([1.0]), np.array([999])) == (0.0, False)
 
 
+def test_a_curve_that_only_leaps_has_no_elbow():
+    """kneed puts one at the last point, where the region leaked."""
+    assert rg.pick_tolerance(np.arange(1.0, 5.0), np.array([0, 9, 9, 9])) == (3.0, False)
+
+
 def test_tolerances_that_are_tried():
     """Absolute: 0.001 by 0.05 below 100. Relative: 400 steps below 20, 80 below 100, 100 above."""
     absolute, relative = rg.tolerance_grid("absolute"), rg.tolerance_grid("relative")
@@ -200,6 +248,38 @@ def test_one_setting_per_scan_and_a_tolerance_per_microbleed():
 def test_seed_outside_is_an_error():
     with pytest.raises(ValueError, match=r"seed: expected a voxel inside .* found \[9, 0, 0\]"):
         rg.grow_study(Volume(np.zeros((4, 4, 4)), np.eye(4)), [(9, 0, 0)], Preprocessing())
+
+
+def test_an_error_names_the_seed_that_lies_outside():
+    for outside in ([9, 1, 1], [-1, 1, 1], [1, 5, 1]):
+        with pytest.raises(ValueError, match=re.escape(f"found {outside}")):
+            rg._box(np.zeros((5, 5, 5)), [(0, 0, 0), (4, 4, 4), outside], (1, 1, 1), 5.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("x.xxx.xx", "..xxx..."),
+        ("xx.xx.x.", "xx......"),  # the first of equals
+        ("x.x..xxx", ".....xxx"),
+        (".xx.....", ".xx....."),
+        ("........", "........"),
+    ],
+)
+def test_the_largest_component_is_kept(line, kept):
+    region, expected = (
+        np.array([c == "x" for c in text]).reshape(1, 1, 8) for text in (line, kept)
+    )
+    np.testing.assert_array_equal(rg.largest_component(region), expected)
+
+
+def test_components_touch_by_faces():
+    """Two voxels across an edge are two, three in an L are one."""
+    region = np.zeros((3, 3, 3), bool)
+    region[[0, 1], [0, 1], 0] = True
+    assert np.argwhere(rg.largest_component(region)).tolist() == [[0, 0, 0]]
+    region[0, 1, 0] = True
+    assert rg.largest_component(region).sum() == 3
 
 
 def test_guard_stops_before_the_step_that_adds_too_much():

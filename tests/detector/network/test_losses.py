@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cmbkit.detector.network.losses import (
+    SMALLEST_COUNT,
     combined_loss,
     focal_tversky,
     tversky_index,
@@ -33,6 +34,14 @@ def test_tversky_by_hand():
 def test_tversky_with_equal_weights_is_dice():
     index = np.asarray(tversky_index(TRUTH, PREDICTED, 0.5, 0.5, 0.0))[1]
     assert index == pytest.approx(2 * 0.6 / (1 + 1.2))
+
+
+def test_a_class_that_is_not_there_loses_by_what_is_predicted_of_it():
+    """Without smoothing, 4 x 1e-7 voxels of a class: 1e-7 / (1e-7 + 0.5 x 4e-7), a third."""
+    p = np.full(TRUTH.shape, 1e-7)
+    predicted = np.stack([1 - p, p], axis=-1).astype(np.float32)
+    index = np.asarray(tversky_index(0 * TRUTH, predicted, 0.5, 0.5, 0.0))
+    np.testing.assert_allclose(index, [1, SMALLEST_COUNT / (SMALLEST_COUNT + 2e-7)], rtol=1e-5)
 
 
 def test_tversky_counts_over_the_whole_batch():
