@@ -19,7 +19,7 @@ from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
 from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
 from cmbkit.reporting.gallery_page import page, stale
-from cmbkit.reporting.latex_tables import latex, render_latex
+from cmbkit.reporting.latex_tables import document, latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
@@ -32,8 +32,9 @@ _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
 
 FIGURE_TEX = """\\begin{{figure}}
+\\renewcommand{{\\thefigure}}{{{label}}}
 \\centering
-\\includegraphics[width=\\textwidth]{{{file}}}
+\\includegraphics[width=\\textwidth,height=0.8\\textheight,keepaspectratio]{{{file}}}
 \\caption[{short}]{{{caption}}}
 \\label{{fig:{label}}}
 \\end{{figure}}
@@ -143,7 +144,7 @@ class Gallery:
         rendered = tables.render_html(df, f"Table {number}. {caption}", full_note, legend)
         write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        tex = render_latex(df, tex_caption, own_note, legend)
+        tex = render_latex(df, tex_caption, own_note, legend, str(number))
         write_whole(path.with_suffix(".tex"), tex)
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         bare = tables.render_html(df, "", full_note)
@@ -250,6 +251,8 @@ def write_index(
 ) -> tuple[Path, list[str]]:
     """Build index.html from the entries of a folder, and a page of each notebook beside it.
 
+    ``all.tex`` holds all tables and figures for LaTeX.
+
     Parameters
     ----------
     folder : path-like
@@ -287,4 +290,6 @@ def write_index(
         entry["changed"] = ["code"] * code + others
     path = folder / "index.html"
     write_whole(path, page(entries, books, pages))
+    files = [file for entry in entries for file in entry["files"] if file.endswith(".tex")]
+    write_whole(folder / "all.tex", document(files))
     return path, stale(entries)
