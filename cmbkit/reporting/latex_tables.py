@@ -1,4 +1,4 @@
-"""Tables in LaTeX: 8 points, as wide as an A4 page, on its side where that is too narrow.
+"""Tables and figures in LaTeX: 8 points, as wide as an A4 page or, on its side, as high.
 
 A cell stacks its parts, value above interval above the thesis's in italics; long words wrap, and
 long tables go on over the next page. `PREAMBLE` names the packages.
@@ -78,6 +78,20 @@ def render_latex(
     wide = sum(widths) + GAP_MM * len(widths) > PORTRAIT_MM
     ends = (r"\begin{landscape}", r"\end{landscape}") if wide else (r"\begingroup", r"\endgroup")
     return "\n".join([ends[0], *text, ends[1]]) + "\n"
+
+
+def figure_latex(file: str, caption: str, legend: str, number: str) -> str:
+    """A figure in LaTeX from its picture file, with its number and the label "fig:7.2"."""
+    lines = [
+        r"\begin{figure}",
+        rf"\renewcommand{{\thefigure}}{{{number}}}",
+        r"\centering",
+        rf"\includegraphics[width=\textwidth,height=0.8\textheight,keepaspectratio]{{{file}}}",
+        rf"\caption[{latex(caption)}]{{{latex(titled(caption, legend))}}}",
+        rf"\label{{fig:{number}}}",
+        r"\end{figure}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def document(files: list[str]) -> str:

@@ -51,6 +51,7 @@ DEPENDS = {
     **_listed("table", "S42 S42b", CANDIDATES),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),
+    **_listed("view", "S70", FOUND),
     **_listed("figure", "7.1 S63", ()),
     **_listed("figure", "2.1 4.1 S1", ("raw",)),
     **_listed("figure", "4.2 4.3 4.4 5.1 A.8 S51 S52 S53 S54 S55 S58 S59 S60 S61", SCANS),
