@@ -51,6 +51,11 @@ def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
     return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
 
 
+def html_file(title: str, rendered: str) -> str:
+    """A rendered table as a file of its own."""
+    return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
+
+
 class DisplayedTable(pd.DataFrame):
     """A table as the gallery stored it: a DataFrame that Jupyter shows under its name.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +15,9 @@ from matplotlib.figure import Figure
 from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
-from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable, csv_text
+from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable, csv_text, html_file
 from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
-from cmbkit.reporting.gallery_page import page, stale
+from cmbkit.reporting.gallery_page import changed, page, stale
 from cmbkit.reporting.latex_tables import document, figure_latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
@@ -228,6 +227,7 @@ class Gallery:
             "note": self.note,
             "settings": self.made_with.digest if self.made_with else "",
             "made_with": self._settings(kind, number),
+            "parameters": self.made_with.parameters(kind, number) if self.made_with else "",
             "commit": self.made_with.commit if self.made_with else "",
             "inputs": self.made_with.inputs(kind, number) if self.made_with else {},
             "origin": _told(self.origins.get((kind, str(number)))),
@@ -243,13 +243,12 @@ def _told(origin: Origin | None) -> dict:
     return {**asdict(origin), "code": origin.code} if origin else {}
 
 
-def html_file(title: str, rendered: str) -> str:
-    """A rendered table as a file of its own."""
-    return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
-
-
 def write_index(
-    folder, notebooks=None, executed=None, inputs: Mapping[str, str] | None = None
+    folder,
+    notebooks=None,
+    executed=None,
+    inputs: Mapping[str, str] | None = None,
+    parameters: Callable[[str, str], str] | None = None,
 ) -> tuple[Path, list[str]]:
     """Build index.html from the entries of a folder, and a page of each notebook beside it.
 
@@ -266,6 +265,8 @@ def write_index(
     inputs : mapping of str to str, optional
         Hashes of today's raw scans and networks, named as `MadeWith.inputs` names them: the page
         says of what was made with others.
+    parameters : callable, optional
+        Today's `MadeWith.parameters`: the page says of what was made with others.
 
     Returns
     -------
@@ -284,12 +285,13 @@ def write_index(
         books = Path(os.path.relpath(notebooks, folder)).as_posix()
         pages = write_pages(executed or notebooks, folder)
     for entry in entries:
-        origin = now.get((entry["kind"], entry["number"]))
-        made_by = entry.get("origin", {}).get("code")
-        code = bool(made_by and notebooks) and (not origin or origin.code != made_by)
-        made_of = entry.get("inputs", {}).items()
-        others = [name for name, value in made_of if (inputs or {}).get(name, value) != value]
-        entry["changed"] = ["code"] * code + others
+        item = entry["kind"], entry["number"]
+        today = dict(inputs or {})
+        if notebooks:
+            today["code"] = now[item].code if item in now else ""
+        if parameters:
+            today["parameters"] = parameters(*item)
+        entry["changed"] = changed(entry, today)
     path = folder / "index.html"
     write_whole(path, page(entries, books, pages))
     files = [file for entry in entries for file in entry["files"] if file.endswith(".tex")]
