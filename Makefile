@@ -4,7 +4,7 @@ UV := .uv/bin/uv
 READY := .venv/.ready
 UNIT := pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup reproduce smoke test test-fast coverage book faults security lint clean
+.PHONY: setup reproduce smoke test test-fast coverage book pdf faults security lint clean
 
 setup: $(READY)
 
@@ -41,6 +41,12 @@ coverage: setup
 book: setup
 	.venv/bin/python -m sphinx -W --keep-going -j auto -c book . build/book/html
 
+# Twice, for the widths of long tables. Needs LaTeX (Debian: texlive-latex-extra, lmodern).
+pdf:
+	mkdir -p build
+	cd figures/demo && for pass in 1 2; do \
+		pdflatex -interaction=batchmode -halt-on-error -output-directory=$(CURDIR)/build all.tex || exit; done
+
 faults: setup
 	.venv/bin/python tests/faults/faults.py
 
@@ -57,4 +63,4 @@ lint: setup
 	.venv/bin/mypy
 
 clean:
-	rm -rf build/book sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html
+	rm -rf build sbom.json data/raw data/derivatives figures/smoke figures/retrained figures/reproduction.html

@@ -87,10 +87,14 @@ def init(
 
 
 def gallery(parameter_file: ParameterFile) -> None:
-    """Write the page of tables and figures again and say which are stale; compute nothing."""
+    """Write the page of tables and figures again and say which are stale; compute nothing.
+
+    Ends with status 1 where any is.
+    """
     from cmbkit.commands.gallery import gallery_command
 
-    gallery_command(parameter_file, typer.echo)
+    if gallery_command(parameter_file, typer.echo):
+        raise typer.Exit(1)
 
 
 def cache(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from cmbkit.reporting.gallery import write_index
 from cmbkit.running.cache import NotMade
@@ -10,10 +9,11 @@ from cmbkit.study import Study
 from cmbkit.study.scan_inputs import raw_hash
 
 
-def gallery_command(parameter_file, tell: Callable[[str], None]) -> Path:
-    """Write the page again from what a run left, and say what has changed since; compute nothing.
+def gallery_command(parameter_file, tell: Callable[[str], None]) -> list[str]:
+    """Write the page again from what a run left; say and return what is stale; compute nothing.
 
-    Compared are code, raw scans and networks; those that are not there are passed over.
+    Compared are code, parameters, raw scans and networks; of these two, those that are not there
+    are passed over.
 
     Raises
     ------
@@ -34,8 +34,9 @@ def gallery_command(parameter_file, tell: Callable[[str], None]) -> Path:
         study.root / "notebooks",
         executed if executed.is_dir() else None,
         now,
+        study.made_with.parameters,
     )
     for line in stale:
         tell(f"stale: {line}")
-    tell(f"{index}: {len(stale)} stale; compared: {', '.join(['code', *now])}")
-    return index
+    tell(f"{index}: {len(stale)} stale; compared: {', '.join(['code', 'parameters', *now])}")
+    return stale

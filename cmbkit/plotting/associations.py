@@ -221,7 +221,7 @@ def size_against_truth(rows, too_large: float):
     names = {"radius_visible_mm": "Visible radius (mm)", "radius_true_mm": "True radius (mm)"}
     datasets = sorted(set(rows["dataset"]))
     figure = new_figure(2.6 * max(len(datasets), 2) + 1, 5.2)
-    grid = figure.subplots(2, len(datasets), squeeze=False, sharex=True, sharey=True)
+    grid = lettered(figure.subplots(2, len(datasets), squeeze=False, sharex=True, sharey=True))
     top = 1.05 * rows[["radius_mm", *names]].to_numpy(float).max()
     rules = {False: ("as published", THESIS_COLOUR), True: ("with the guard", SERIES[0])}
     for panels, (column, title) in zip(grid, names.items(), strict=True):

@@ -72,7 +72,7 @@ def location_bars(features):
     names = list(dict.fromkeys(counts["dataset"]))
     columns = 4 if len(names) > 3 else len(names)
     figure = new_figure(10, 0.4 + 2.6 * -(-len(names) // columns))
-    grid = panels(figure, len(names), columns, sharey=True)
+    grid = lettered(panels(figure, len(names), columns, sharey=True))
     palette = dataset_palette(names)
     for index, (axes, dataset) in enumerate(zip(grid, names, strict=True)):
         part = counts[counts["dataset"] == dataset].replace({"region": SHORT})

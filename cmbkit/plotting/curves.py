@@ -146,7 +146,7 @@ def thickness_curves(curves, titles: dict[str, str]):
                          bbox_to_anchor=(0.5, 1.0), ncols=min(len(labels), 3))  # fmt: skip
         column[1].set_xlabel("Slice thickness (mm)")
         column[1].set_xticks(sorted(set(curves["thickness_mm"])))
-    for axes, text in zip(panels[:, 0], THICKNESS_ROWS.values(), strict=True):
+    for axes, text in zip(lettered(panels[:, 0]), THICKNESS_ROWS.values(), strict=True):
         axes.set_ylabel(text)
     panels[0, 0].set_ylim(-0.03, 1.03)
     panels[1, 0].set_ylim(bottom=-0.02 * max(curves["fp_scan_high"]))
@@ -260,7 +260,7 @@ def reliability_curves(curves):
     """
     models = list(dict.fromkeys(model for model, _ in curves)) or [""]
     figure = new_figure(3.4 * len(models) + 1, 3.8)
-    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    panels = lettered(figure.subplots(1, len(models), sharey=True, squeeze=False)[0])
     for axes, model in zip(panels, models, strict=True):
         axes.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
         own = {way: bins for (name, way), bins in curves.items() if name == model}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pandas import DataFrame
 
-from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds
+from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds, with_letters
 from cmbkit.plotting.style import (
     DATASET_ORDER,
     MODEL_NAMES,
@@ -52,7 +52,8 @@ def _glass_brains(rows: Mapping[str, DataFrame], column: str, groups):
     figure = new_figure(10, ROW_INCHES * len(rows) + 0.3)
     figure.set_layout_engine("none")
     foot, each = 0.3 / figure.get_figheight(), ROW_INCHES / figure.get_figheight()
-    for place, (title, points) in enumerate(rows.items(), 1):
+    titles = with_letters(rows)
+    for place, (title, points) in enumerate(zip(titles, rows.values(), strict=True), 1):
         _one_row(figure, foot + each * (len(rows) - place), each, title, points, column, groups)
     left_out = sum(len(points) - len(points.dropna(subset=MNI)) for points in rows.values())
     note = "MNI space; each hemisphere's own microbleeds in its side view."

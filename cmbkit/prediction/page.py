@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.crops import mask_cuts, strip, window
 from cmbkit.prediction.microbleed_table import FLAGS
 from cmbkit.prediction.scan_warnings import RESEARCH_ONLY, thresholds_reached
-from cmbkit.prediction.viewer import viewer
+from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.reporting.pages import render
 
 MOST_STRIPS = 60
@@ -24,15 +25,14 @@ def report(prediction) -> str:
         HTML that needs no other file and no network.
     """
     table, record = prediction.table, prediction.record
+    outlines = Layer("microbleed", ROLE_COLOURS["predicted"], prediction.standard_mask, table)
     told = sorted({flag for flags in table["flags"] for flag in flags.split(", ") if flag})
     return render(
         "prediction.html",
         title=f"Cerebral microbleeds: {prediction.name}",
         mars=prediction.form("mars").to_html(),
         thresholds=thresholds_reached(len(table)),
-        viewer=viewer(
-            prediction.standard, prediction.standard_mask, table, window(prediction.standard)
-        ),
+        viewer=viewer(prediction.standard, [outlines], window(prediction.standard)),
         doubts={flag: FLAGS[flag] for flag in told},
         brain_mask=mask_cuts(prediction.whole, prediction.brain),
         facts=_facts(record),

@@ -1,4 +1,4 @@
-"""The interactive viewer of a report: one picture with all slices, outlines, and a script.
+"""The interactive viewer of a page: one picture with all slices, outlines, and a script.
 
 The slices lie side by side in one grey JPEG within the page; the script puts them together to a
 volume and draws three cuts through it. Nothing is loaded from anywhere.
@@ -6,10 +6,12 @@ volume and draws three cuts through it. Nothing is loaded from anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.crops import jpeg, to_grey
 from cmbkit.preprocessing.grid import resample_labels, resample_linear
 from cmbkit.volume import Volume
@@ -17,43 +19,75 @@ from cmbkit.volume import Volume
 LARGEST = 12_000_000
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Microbleeds that are outlined in one colour.
+
+    Attributes
+    ----------
+    name : str
+        What one of them is called.
+    colour : str
+    instances : Volume
+        One integer per microbleed, on the grid of the image.
+    table : DataFrame
+        id and x_mm, y_mm, z_mm of each; ``told`` is written behind its number.
+    """
+
+    name: str
+    colour: str
+    instances: Volume
+    table: pd.DataFrame
+
+
 def viewer(
-    image: Volume, instances: Volume, table: pd.DataFrame, limits: tuple[float, float]
+    image: Volume,
+    layers: Sequence[Layer],
+    limits: tuple[float, float],
+    grid: str = "the network's grid",
+    largest: int = LARGEST,
 ) -> dict:
     """What the viewer shows of a scan on its standard grid.
 
     Parameters
     ----------
-    image, instances : Volume
-        On one RAS isotropic grid; one integer per microbleed.
-    table : DataFrame
-        id and x_mm, y_mm, z_mm of each microbleed.
+    image : Volume
+        On a RAS isotropic grid.
+    layers : sequence of Layer
     limits : (float, float)
         See `cmbkit.prediction.crops.window`.
+    grid : str
+        What the image's grid is called.
+    largest : int
+        Voxels beyond which a coarser grid is shown, so that the page does not become too large.
 
     Returns
     -------
     dict
         ``sprite``, bytes of the JPEG; ``data``, what the script needs to know of it and of the
-        microbleeds; ``note``, the grid that is shown, in words: it is coarser where the page
-        would become too large (over 12 million voxels).
+        microbleeds; ``note``, the grid that is shown, in words.
     """
+    instances = [layer.instances for layer in layers]
     spacing = float(image.spacing[0])
-    note = f"The viewer shows the network's grid, {spacing:.3g} mm."
-    if image.data.size > LARGEST:
-        image, instances = _coarser(image, instances)
-        shown = float(image.spacing[0])
-        note = f"The viewer shows {shown:.3g} mm, coarser than the network's {spacing:.3g} mm."
+    note = f"The viewer shows {grid}, {spacing:.3g} mm."
+    if image.data.size > largest:
+        image, instances = _coarser(image, instances, largest)
+        note = f"The viewer shows {image.spacing[0]:.3g} mm, coarser than {grid}, {spacing:.3g} mm."
     sprite, columns = _sprite(to_grey(image.data, limits))
-    middle = [n // 2 for n in image.shape]
     data = {
         "shape": list(image.shape),
         "spacing": float(image.spacing[0]),
         "origin": image.affine[:3, 3].round(4).tolist(),
         "columns": columns,
-        "start": middle,
-        "outline": ROLE_COLOURS["predicted"],
-        "microbleeds": [_place(row, image, instances) for row in table.itertuples()],
+        "start": [n // 2 for n in image.shape],
+        "layers": [
+            {
+                "name": layer.name,
+                "colour": layer.colour,
+                "microbleeds": [_place(row, image, shown) for row in layer.table.itertuples()],
+            }
+            for layer, shown in zip(layers, instances, strict=True)
+        ],
     }
     return {"sprite": sprite, "data": data, "note": note}
 
@@ -62,16 +96,17 @@ def _place(row, image: Volume, instances: Volume) -> dict:
     """Voxels of a microbleed (first axis fastest) and the one at its centre."""
     centre = np.rint(image.to_voxels([row.x_mm, row.y_mm, row.z_mm])).astype(int)
     voxels = np.flatnonzero((instances.data == row.id).ravel(order="F"))
-    return {"id": int(row.id), "centre": centre.tolist(), "voxels": voxels.tolist()}
+    told = {"told": row.told} if hasattr(row, "told") else {}
+    return {"id": int(row.id), "centre": centre.tolist(), "voxels": voxels.tolist()} | told
 
 
-def _coarser(image: Volume, instances: Volume) -> tuple[Volume, Volume]:
-    factor = (image.data.size / LARGEST) ** (1 / 3)
+def _coarser(image: Volume, instances: list[Volume], largest: int) -> tuple[Volume, list[Volume]]:
+    factor = (image.data.size / largest) ** (1 / 3)
     shape = tuple(max(1, int(n / factor)) for n in image.shape)
     affine = image.affine.copy()
     affine[:3, :3] *= factor
     coarse = resample_linear(image, shape, affine, fill=float(image.data.min()))
-    return coarse, resample_labels(instances, shape, affine)
+    return coarse, [resample_labels(each, shape, affine) for each in instances]
 
 
 def _sprite(grey: np.ndarray) -> tuple[bytes, int]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cmbkit.plotting.canvas import SYNTHETIC_LABEL
+
 NUMBERS = "application/vnd.cmbkit.numbers+json"
 """Media type of a table's numbers in a notebook; readers that do not know it pass over it."""
 
@@ -35,6 +37,23 @@ def _plain(value):
     if pd.api.types.is_integer(value):
         return int(value)
     return float(f"{value:.6g}") if pd.api.types.is_float(value) else str(value)
+
+
+def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
+    """CSV with 6 significant digits; a last column names the synthetic cohort where it applies.
+
+    A table that already has a column ``cohort`` says so itself and is left as it is.
+    """
+    named = [name for name in df.index.names if name is not None]
+    table = df.reset_index() if named else df
+    if synthetic and "cohort" not in table.columns:
+        table = table.assign(cohort=SYNTHETIC_LABEL)
+    return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
+
+
+def html_file(title: str, rendered: str) -> str:
+    """A rendered table as a file of its own."""
+    return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
 
 
 class DisplayedTable(pd.DataFrame):

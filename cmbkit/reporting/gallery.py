@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -16,28 +15,20 @@ from matplotlib.figure import Figure
 from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
-from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable
+from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable, csv_text, html_file
 from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
-from cmbkit.reporting.gallery_page import page, stale
-from cmbkit.reporting.latex_tables import latex, render_latex
+from cmbkit.reporting.gallery_page import changed, page, stale
+from cmbkit.reporting.latex_tables import document, figure_latex, render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.legends import filled
 from cmbkit.reporting.made_with import MadeWith
 from cmbkit.reporting.origins import Origin, origins
+from cmbkit.reporting.pages import render
 from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
 from cmbkit.reporting.rendered import write_pages
 from cmbkit.running.file_hashes import file_hash
 
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
-
-
-FIGURE_TEX = """\\begin{{figure}}
-\\centering
-\\includegraphics[width=\\textwidth]{{{file}}}
-\\caption[{short}]{{{caption}}}
-\\label{{fig:{label}}}
-\\end{{figure}}
-"""
 
 
 class Gallery:
@@ -107,12 +98,7 @@ class Gallery:
             write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
             files.append(path.with_suffix(".csv").name)
         legend = self._legend("figure", number, data)
-        tex = FIGURE_TEX.format(
-            file=path.with_suffix(".pdf").name,
-            short=latex(caption),
-            caption=latex(tables.titled(caption, legend)),
-            label=number,
-        )
+        tex = figure_latex(path.with_suffix(".pdf").name, caption, legend, str(number))
         write_whole(path.with_suffix(".tex"), tex)
         files.append(path.with_suffix(".tex").name)
         self._record("figure", number, caption, legend, files, synthetic)
@@ -143,7 +129,7 @@ class Gallery:
         rendered = tables.render_html(df, f"Table {number}. {caption}", full_note, legend)
         write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        tex = render_latex(df, tex_caption, own_note, legend)
+        tex = render_latex(df, tex_caption, own_note, legend, str(number))
         write_whole(path.with_suffix(".tex"), tex)
         files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
         bare = tables.render_html(df, "", full_note)
@@ -190,6 +176,34 @@ class Gallery:
         folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
         return DisplayedTable.of(df, f"Data {number}", folded)
 
+    def view(
+        self, number: str, scans: pd.DataFrame, viewers: Mapping[str, dict], caption: str
+    ) -> DisplayedTable:
+        """Write view_<number>.csv and, of each scan, view_<number>_<name>.html to look through it.
+
+        Parameters
+        ----------
+        scans : DataFrame
+            One row per scan, as `table` shows it.
+        viewers : mapping of str to dict
+            By the names of the pages: what the viewer shows (`cmbkit.prediction.viewer`), and
+            ``about``, a sentence on the scan.
+        """
+        stem, label = self._stem("view", number), SYNTHETIC_LABEL if self.synthetic else ""
+        files, title = [stem.with_suffix(".csv").name], f"View {number}"
+        write_whole(stem.with_suffix(".csv"), csv_text(scans, self.synthetic))
+        for name, shown in viewers.items():
+            about = {"about": shown["about"], "label": label, "number": title}
+            html = render("view.html", title=f"{title}. {name}", viewer=shown, **about)
+            files.append(f"{stem.name}_{name}.html")
+            write_whole(self.folder / files[-1], html)
+        note, legend = self._settings("view", number), self._legend("view", number, scans)
+        bare = tables.render_html(scans, "", note)
+        self._record("view", number, caption, legend, files, self.synthetic, html=bare)
+        note = f"Pages in the gallery's folder: {', '.join(files[1:])}. {note}"
+        html = tables.render_html(scans, f"{title}. {caption}", note, legend)
+        return DisplayedTable.of(scans, title, html)
+
     def _legend(self, kind: str, number: str, data: pd.DataFrame | None) -> str:
         return filled(self.legends.get((kind, str(number)), ""), data)
 
@@ -213,6 +227,7 @@ class Gallery:
             "note": self.note,
             "settings": self.made_with.digest if self.made_with else "",
             "made_with": self._settings(kind, number),
+            "parameters": self.made_with.parameters(kind, number) if self.made_with else "",
             "commit": self.made_with.commit if self.made_with else "",
             "inputs": self.made_with.inputs(kind, number) if self.made_with else {},
             "origin": _told(self.origins.get((kind, str(number)))),
@@ -228,27 +243,16 @@ def _told(origin: Origin | None) -> dict:
     return {**asdict(origin), "code": origin.code} if origin else {}
 
 
-def html_file(title: str, rendered: str) -> str:
-    """A rendered table as a file of its own."""
-    return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n{rendered}'
-
-
-def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
-    """CSV with 6 significant digits; a last column names the synthetic cohort where it applies.
-
-    A table that already has a column ``cohort`` says so itself and is left as it is.
-    """
-    named = [name for name in df.index.names if name is not None]
-    table = df.reset_index() if named else df
-    if synthetic and "cohort" not in table.columns:
-        table = table.assign(cohort=SYNTHETIC_LABEL)
-    return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")
-
-
 def write_index(
-    folder, notebooks=None, executed=None, inputs: Mapping[str, str] | None = None
+    folder,
+    notebooks=None,
+    executed=None,
+    inputs: Mapping[str, str] | None = None,
+    parameters: Callable[[str, str], str] | None = None,
 ) -> tuple[Path, list[str]]:
     """Build index.html from the entries of a folder, and a page of each notebook beside it.
+
+    ``all.tex`` holds all tables and figures for LaTeX.
 
     Parameters
     ----------
@@ -261,6 +265,8 @@ def write_index(
     inputs : mapping of str to str, optional
         Hashes of today's raw scans and networks, named as `MadeWith.inputs` names them: the page
         says of what was made with others.
+    parameters : callable, optional
+        Today's `MadeWith.parameters`: the page says of what was made with others.
 
     Returns
     -------
@@ -279,12 +285,15 @@ def write_index(
         books = Path(os.path.relpath(notebooks, folder)).as_posix()
         pages = write_pages(executed or notebooks, folder)
     for entry in entries:
-        origin = now.get((entry["kind"], entry["number"]))
-        made_by = entry.get("origin", {}).get("code")
-        code = bool(made_by and notebooks) and (not origin or origin.code != made_by)
-        made_of = entry.get("inputs", {}).items()
-        others = [name for name, value in made_of if (inputs or {}).get(name, value) != value]
-        entry["changed"] = ["code"] * code + others
+        item = entry["kind"], entry["number"]
+        today = dict(inputs or {})
+        if notebooks:
+            today["code"] = now[item].code if item in now else ""
+        if parameters:
+            today["parameters"] = parameters(*item)
+        entry["changed"] = changed(entry, today)
     path = folder / "index.html"
     write_whole(path, page(entries, books, pages))
+    files = [file for entry in entries for file in entry["files"] if file.endswith(".tex")]
+    write_whole(folder / "all.tex", document(files))
     return path, stale(entries)

@@ -100,6 +100,13 @@ def _of_other_settings(entries: list[dict]) -> list[str]:
     return [_name(entries[n]) for n in sorted(others)]
 
 
+def changed(entry: dict, today: Mapping[str, str]) -> list[str]:
+    """What an entry was made with that has another hash today; what is not known passes."""
+    made = {"code": entry.get("origin", {}).get("code"), "parameters": entry.get("parameters")}
+    made |= entry.get("inputs", {})
+    return [name for name, value in made.items() if value and today.get(name, value) != value]
+
+
 def stale(entries: list[dict]) -> list[str]:
     """Entries of which something has changed since, with what that is."""
     return [f"{_name(e)} ({', '.join(e['changed'])})" for e in entries if e.get("changed")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cmbkit.params import Evaluation, Parameters
 from cmbkit.params.inference import POSTPROCESSING
 from cmbkit.running.ledger import parameter_set
+from cmbkit.running.syntax import digest
 
 PART_OF = {
     "seed": "raw",
@@ -51,6 +52,7 @@ DEPENDS = {
     **_listed("table", "S42 S42b", CANDIDATES),
     **_listed("table", "S32", EXPERIMENT),
     **_listed("data", "S35", FOUND),
+    **_listed("view", "S70", FOUND),
     **_listed("figure", "7.1 S63", ()),
     **_listed("figure", "2.1 4.1 S1", ("raw",)),
     **_listed("figure", "4.2 4.3 4.4 5.1 A.8 S51 S52 S53 S54 S55 S58 S59 S60 S61", SCANS),
@@ -103,6 +105,12 @@ class MadeWith:
             found |= {f"Network {model}": digest for model, digest in self.weights().items()}
         return found
 
+    def parameters(self, kind: str, number: str) -> str:
+        """Hash of the parameters that one table or figure depends on, 16 hexadecimal digits."""
+        parts = DEPENDS.get((kind, str(number)), UNLISTED)
+        values = leaves(self.params.model_dump(mode="json"))
+        return digest("\n".join(f"{key} {v!r}" for key, v in values if part_of(key) in parts))
+
     def foot(self, kind: str, number: str) -> str:
         """The line of one table or figure; empty where it depends on no setting that is shown."""
         parts = DEPENDS.get((kind, str(number)), UNLISTED)
@@ -141,6 +149,15 @@ def part_of(key: str) -> str | None:
     while key and key not in PART_OF:
         key = key.rpartition(".")[0]
     return PART_OF.get(key)
+
+
+def leaves(values: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted key and value of everything in nested dicts."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def differences(

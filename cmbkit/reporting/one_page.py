@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.atomic import whole_folder
-from cmbkit.reporting.gallery import csv_text, html_file
+from cmbkit.reporting.displayed import csv_text, html_file
 from cmbkit.reporting.latex_tables import render_latex
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.pages import render

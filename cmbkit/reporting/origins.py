@@ -14,7 +14,7 @@ from pathlib import Path
 from cmbkit.running.source import definitions
 from cmbkit.running.syntax import digest
 
-SHOWN_BY = ("figure", "table", "data")
+SHOWN_BY = ("figure", "table", "data", "view")
 
 
 @dataclass(frozen=True)

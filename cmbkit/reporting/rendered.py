@@ -13,10 +13,12 @@ from cmbkit.atomic import write_whole
 from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pages import anchor, render
 
-_NAMED = re.compile(r"(?<![\w*[`])(Table|Figure|Data)s? ([1-9A-Z]\.?\d+[a-z]?)(?![\w.]*\d)")
+_NAMED = re.compile(r"(?<![\w*[`])(Table|Figure|Data|View)s? ([1-9A-Z]\.?\d+[a-z]?)(?![\w.]*\d)")
 """A table or figure that a text names, but for the caption's own ("**Figure 7.2. ...")."""
 _STORED = re.compile(r"Figure \S+ \((figure_\w+\.png)\)")
 """What a stored figure is as plain text (`cmbkit.reporting.displayed`)."""
+_PAGE = re.compile(r"\bview_\w+\.html")
+"""A page of the gallery that a notebook names."""
 PAGES = "notebooks"
 
 Items = Mapping[tuple[str, str], Origin]
@@ -107,10 +109,13 @@ def _to_page(notebook: str, place: str) -> str:
 
 
 def _show_stored(book: NotebookNode, folder: Path) -> None:
-    """Put the gallery's own file in the place of each picture that it holds."""
+    """Put the gallery's own file in the place of each picture that it holds; link its pages."""
     for output in (o for cell in book.cells for o in cell.get("outputs", ())):
         data = output.get("data", {})
         found = _STORED.fullmatch(data.get("text/plain", ""))
         if found and (folder / found[1]).is_file():
             data["text/html"] = f'<img src="../{found[1]}" alt="{found[0]}" loading="lazy">'
             data.pop("image/png", None)
+        elif "text/html" in data:
+            link = r'<a href="../\g<0>">\g<0></a>'
+            data["text/html"] = _PAGE.sub(link, "".join(data["text/html"]))

@@ -152,7 +152,8 @@ def _compared(item, old: dict | None, new: dict | None, before: Files, after: Fi
     verdicts, differences, apart = ["identical"], [], 0.0
     for name in changed:
         a, b = before.get(name), after.get(name)
-        if name.endswith(".pdf"):  # drawn from the same as the .png, which is compared
+        if name.endswith(".pdf") or (entry["kind"] == "view" and name.endswith(".html")):
+            # drawn from the same as the .png or the .csv, which is compared
             verdict = "within tolerance"
         elif a is None or b is None:
             states = ("missing", "there") if a is None else ("there", "missing")

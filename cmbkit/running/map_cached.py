@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cmbkit.running.cache import Cache
+from cmbkit.running.cache import Cache, NotMade
 from cmbkit.running.map_scans import map_scans
 from cmbkit.running.provenance import Asked
 from cmbkit.running.report import report_line
@@ -35,6 +35,11 @@ def map_cached(
         Which ``function`` asks for its result.
     function, items, step, workers, cluster, **options
         See `map_scans`. Nothing is sent to the cluster unless a result is missing.
+
+    Raises
+    ------
+    cmbkit.running.cache.NotMade
+        If a result is missing and the cache was told to make none.
     """
     items = list(items)
     results, missing, lacking = [None] * len(items), [], {}
@@ -47,6 +52,8 @@ def map_cached(
         lacking |= {(asked.step, asked.item): asked for asked in lacks}
     if not missing:
         return results
+    if cache.not_made is not None:
+        raise NotMade(f"{step}: {len(missing)} of {len(items)} not in the cache")
     why = _why(cache, list(lacking.values()), step, f"{len(missing)} of {len(items)}", workers)
     made = map_scans(
         function,

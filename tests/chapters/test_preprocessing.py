@@ -107,7 +107,7 @@ def test_each_microbleed_whose_count_changed_has_its_step_and_numbers(changes):
 def test_no_change_of_a_count_is_a_note(changes):
     quiet = chapter.table_s4b(changes[changes["kind"].isin(["added", "replaced"])])
     assert len(quiet) == 0 and "No step changed" in quiet.attrs["layout"].note
-    assert shown(quiet)[0].empty and "tabular" in render_latex(quiet, "Nothing")
+    assert shown(quiet)[0].empty and "longtable" in render_latex(quiet, "Nothing")
 
 
 def test_s4_sums_scans_and_microbleeds_in_the_order_of_the_steps(changes):

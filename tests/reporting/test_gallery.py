@@ -59,6 +59,15 @@ def test_the_thesis_has_14_tables_and_24_figures_to_regenerate():
     assert len(set(REQUIRED)) == len(REQUIRED)
 
 
+def test_one_document_sets_all_in_the_pages_order(filled):
+    write_index(filled.folder)
+    lines = (filled.folder / "all.tex").read_text().splitlines()
+    names = [line.split("{")[1].split("}")[0] for line in lines if line.startswith(r"\input")]
+    assert names == ["figure_4_2.tex", "table_7_2.tex", "figure_8_1.tex"]
+    assert lines[0] == r"\documentclass[a4paper]{article}" and lines[-1] == r"\end{document}"
+    assert r"\renewcommand{\thefigure}{4.2}" in (filled.folder / "figure_4_2.tex").read_text()
+
+
 def test_files_carry_the_number(filled):
     names = {path.name for path in filled.folder.iterdir() if path.is_file()}
     assert names == {
@@ -236,7 +245,7 @@ def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
     assert (
         "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
     )
-    assert r"\footnotesize Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()
+    assert r"\noindent Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()
 
 
 def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):

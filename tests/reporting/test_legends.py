@@ -11,7 +11,7 @@ from cmbkit.reporting.gallery_page import REQUIRED
 from cmbkit.reporting.legends import filled, read_legends
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-CALL = re.compile(r'gallery\.(table|figure|data)\(\s*"([^"]+)"')
+CALL = re.compile(r'gallery\.(table|figure|data|view)\(\s*"([^"]+)"')
 
 
 def shown():

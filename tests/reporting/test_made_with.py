@@ -66,7 +66,7 @@ def test_a_table_that_nobody_listed_names_all_but_the_weights():
 
 
 def test_every_number_of_the_notebooks_is_listed():
-    call = re.compile(r'gallery\.(table|figure|data)\(\s*"([^"]+)"')
+    call = re.compile(r'gallery\.(table|figure|data|view)\(\s*"([^"]+)"')
     books = (nbformat.read(path, as_version=4) for path in ROOT.glob("notebooks/0*.ipynb"))
     shown = {found for book in books for cell in book.cells for found in call.findall(cell.source)}
     assert len(shown) > 60 and shown == set(DEPENDS)

@@ -97,7 +97,7 @@ def test_exports(features, tmp_path):
     assert csv[0].startswith("group,region,certain_under_5_mm_left,")
     assert csv[0].endswith("total,uid,scale")
     assert len(csv) == 1 + 7 + 3 + 1 + 1  # lines of the form, groups, outside, all
-    assert r"\begin{tabular}" in form.to_latex()
+    assert r"\begin{longtable}" in form.to_latex()
     paths = form.save(tmp_path / "DOU-1_bombs")
     assert [p.suffix for p in paths] == [".csv", ".html", ".tex"]
     assert paths[0].read_text() == form.to_csv()

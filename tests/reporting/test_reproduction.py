@@ -108,7 +108,7 @@ def numbers_of(stem: str) -> set[tuple[str, str]]:
     """Tables and figures that a notebook's cells put into the gallery."""
     book = nbformat.read(next(NOTEBOOKS.glob(f"{stem}_*.ipynb")), as_version=4)
     code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
-    return set(re.findall(r'gallery\.(table|figure|data)\(\s*"([^"]+)"', code))
+    return set(re.findall(r'gallery\.(table|figure|data|view)\(\s*"([^"]+)"', code))
 
 
 def test_what_passed_through_a_network_is_what_notebooks_05_to_07_show_but_the_audit():

@@ -96,7 +96,7 @@ def test_the_thesis_stands_in_italics_below_and_words_stand_left():
     assert cells[2].text == "0.426 ± 0.193" and cells[2].find("br").tail == "[0.21, 0.63]"
     assert [cell.get("data-value") for cell in cells] == [None, None, "0.426", "0.889"]
     tex = latex_tables.render_latex(laid(), "x")
-    assert r"\makecell[r]{0.426 $\pm$ 0.193 \\ {[}0.21, 0.63] \\ \textit{0.500}}" in tex
+    assert r"\makecell[tr]{0.426 $\pm$ 0.193 \\ {[}0.21, 0.63] \\ \textit{0.500}}" in tex
 
 
 def test_points_stand_below_each_other():
@@ -121,8 +121,8 @@ def test_p_is_never_zero(p, text):
 
 def test_latex_escapes_counts_its_columns_and_marks_the_best():
     text = latex_tables.render_latex(pd.DataFrame({"a_b": ["50 %"], "x": [NAN]}), "Share & rest")
-    assert r"a\_b & x \\" in text and r"50 \% & -- \\" in text
-    assert r"\caption{Share \& rest}" in text and r"\begin{tabular}{lr}" in text
+    assert text.count(r"a\_b & x \\") == 2 and r"50 \% & -- \\" in text  # on each page
+    assert r"\caption{Share \& rest}" in text and r"\begin{longtable}{lr}" in text
     bold = r"\textbf{0.489 $\pm$ 0.259} \\ \textbf{{[}0.30, 0.60]}"
     assert bold in latex_tables.render_latex(laid(), "x")
 
@@ -134,11 +134,46 @@ def test_a_wide_latex_table_lies_on_its_side_at_8_points_and_long_words_wrap():
     table = TABLE[["dataset"]].assign(**values, note="a sentence that is too long for one line")
     wide = laid_out(table, [Column("dataset"), *map(Column, names), Column("note", "Note")])
     tex = latex_tables.render_latex(wide, "x")
-    assert r"\begin{sidewaystable}" in tex and "resizebox" not in tex and r"{8}{9.5}" in tex
+    assert r"\begin{landscape}" in tex and "resizebox" not in tex and r"{8}{9.5}" in tex
     assert "p{" in tex and tex.count(r"0.426 $\pm$ 0.193") == 9
     widths = latex_tables.widths_mm(tables.columns_of(wide))
     assert sum(widths) + latex_tables.GAP_MM * len(widths) <= latex_tables.LANDSCAPE_MM + 0.1
-    assert r"\begin{table}" in latex_tables.render_latex(laid(), "x")
+    assert "landscape" not in latex_tables.render_latex(laid(), "x")
+
+
+def test_latex_has_the_number_and_no_character_that_it_cannot_set():
+    """Check marks, comparisons, a star after a line's end; a package or T1 letters set the rest."""
+    table = pd.DataFrame({"step": ["✓", "✗", "*"], "of": ["<3", "≥ 5 mm²", "é ± 1°"]})
+    tex = latex_tables.render_latex(table, "Steps", legend="All.", number="5.1")
+    assert (
+        r"\renewcommand{\thetable}{5.1}" in tex and r"\caption[Steps]{Steps. All.}\label{tab:5.1}"
+    )
+    for cell in (
+        r"$\surd$ & \textless{}3 \\",
+        r"$\times$ & $\geq$ 5 mm$^2$ \\",
+        r"{*} & é $\pm$ 1$^\circ$",
+    ):
+        assert cell in tex
+
+
+def test_a_long_word_has_places_to_break_and_a_column_holds_its_longest_piece():
+    """An address of 41 characters: after each mark, and within the number after 16 digits."""
+    word = "doi.org/10.1016/" + "0123456789" * 2 + "/abcd"
+    assert latex_tables.latex("doi.org/10.1016") == "doi.org/10.1016"
+    pieces = latex_tables.latex(word).split(r"\allowbreak{}")
+    assert pieces[:5] == ["doi.", "org/", "10.", "1016/", "0123456789012345"]
+    assert "".join(pieces) == word and max(map(len, pieces)) == 16
+    names = [f"number {i}" for i in range(12)]
+    long = pd.DataFrame({name: [1234567890123] for name in names} | {"source": [f"see {word}"]})
+    *_, width = latex_tables.widths_mm(tables.columns_of(long))
+    assert width == pytest.approx(latex_tables.CHARACTER_MM * 1.1 * 16)
+
+
+def test_columns_of_long_texts_share_what_is_left_and_a_short_one_keeps_its_own():
+    """25 characters of 1.45 mm are 36.25 mm; two long ones halve the rest, 240 - 5.4 - 36.25."""
+    table = pd.DataFrame({"a": ["five " * 5], "b": ["word " * 60], "c": ["word " * 80]})
+    widths = latex_tables.widths_mm(tables.columns_of(table))
+    assert widths == pytest.approx([36.25, 99.175, 99.175])
 
 
 @pytest.mark.parametrize(

@@ -22,3 +22,4 @@ from cmbkit.chapters.evaluation.supplement import (
     table_s45,
 )
 from cmbkit.chapters.evaluation.tables import table_7_2, table_7_3, table_7_4, table_7_5
+from cmbkit.chapters.evaluation.views import view_s70

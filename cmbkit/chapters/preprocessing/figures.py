@@ -56,11 +56,11 @@ def figure_s51(standard: Iterable[StandardScan], params: Preprocessing) -> Figur
         panel.plot(growth.tolerance, picked, "o", color=colour, fillstyle="none")
     for difference, panel in panels.items():
         unit = "image units" if difference == "absolute" else "%"
-        panel.set_xlabel(f"tolerance ({difference}, {unit})")
+        panel.set_xlabel(f"Tolerance ({difference}, {unit})")
         panel.set_yscale("symlog", linthresh=10)
         panel.yaxis.set_major_formatter("{x:g}")
     axes[0].set_ylim(0, max(12, axes[0].get_ylim()[1]))
-    axes[0].set_ylabel("voxels added to the seed")
+    axes[0].set_ylabel("Voxels added to the seed")
     keys = panels["absolute"].get_legend_handles_labels()
     figure.legend(*keys, loc="outside lower center", ncols=2)
     figure.suptitle(f"{scan.uid}, first annotated point; rings: tolerance picked")

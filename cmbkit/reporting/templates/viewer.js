@@ -6,8 +6,8 @@
   const shape = data.shape;
   const sprite = byId("viewer-sprite");
   const volume = new Uint8Array(nx * ny * nz);
-  const labels = new Uint16Array(nx * ny * nz);
   const at = data.start.slice();
+  const bleeds = data.layers.flatMap((layer) => layer.microbleeds);
   // cut: axis across, axis upwards, axis cut; letters left, right, down, up
   const CUTS = {
     axial: [0, 1, 2, "L", "R", "P", "A"],
@@ -17,8 +17,11 @@
   const ZOOM = Math.max(1, Math.round((2 * 190) / Math.max(nx, ny, nz)));
   const canvases = Array.from(document.querySelectorAll("#viewer canvas"));
 
-  for (const bleed of data.microbleeds)
-    for (const index of bleed.voxels) labels[index] = bleed.id;
+  for (const layer of data.layers) {
+    layer.labels = new Uint16Array(nx * ny * nz);
+    for (const bleed of layer.microbleeds)
+      for (const index of bleed.voxels) layer.labels[index] = bleed.id;
+  }
 
   function load() {
     const sheet = document.createElement("canvas");
@@ -64,10 +67,10 @@
       pen.scale(-1, 1);
     }
     pen.drawImage(small, 0, 0, canvas.width, canvas.height);
-    const label = (i, j) =>
-      i < 0 || j < 0 || i >= w || j >= h ? 0 : labels[first + i * step[right] + j * step[up]];
-    if (byId("viewer-outline").checked) {
-      pen.strokeStyle = data.outline;
+    for (const layer of byId("viewer-outline").checked ? data.layers : []) {
+      const label = (i, j) =>
+        i < 0 || j < 0 || i >= w || j >= h ? 0 : layer.labels[first + i * step[right] + j * step[up]];
+      pen.strokeStyle = layer.colour;
       pen.lineWidth = 1.2;
       pen.beginPath();
       for (let j = 0; j < h; j++)
@@ -107,9 +110,11 @@
   function show() {
     canvases.forEach(draw);
     const mm = at.map((v, axis) => (data.origin[axis] + v * data.spacing).toFixed(1));
-    const here = labels[at[0] + nx * (at[1] + ny * at[2])];
-    byId("viewer-where").textContent =
-      `x ${mm[0]}, y ${mm[1]}, z ${mm[2]} mm` + (here ? `, microbleed ${here}` : "");
+    const voxel = at[0] + nx * (at[1] + ny * at[2]);
+    const here = data.layers.filter((layer) => layer.labels[voxel]);
+    byId("viewer-where").textContent = [
+      `x ${mm[0]}, y ${mm[1]}, z ${mm[2]} mm`, ...here.map((l) => `${l.name} ${l.labels[voxel]}`),
+    ].join(", ");
     byId("viewer").dataset.at = at.join(",");
   }
 
@@ -117,9 +122,10 @@
     at[axis] = Math.min(shape[axis] - 1, Math.max(0, value));
   }
 
-  function goTo(id) {
-    const bleed = data.microbleeds.find((b) => b.id === id);
-    if (bleed) { bleed.centre.forEach((v, axis) => move(axis, v)); show(); }
+  function goTo(bleed) {
+    if (!bleed) return;
+    bleed.centre.forEach((v, axis) => move(axis, v));
+    show();
   }
 
   for (const canvas of canvases) {
@@ -156,25 +162,31 @@
   }
   for (const id of ["outline", "cross", "flip", "contrast", "brightness"])
     byId("viewer-" + id).addEventListener("input", show);
-  for (const bleed of data.microbleeds) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = bleed.id;
-    button.addEventListener("click", () => goTo(bleed.id));
-    byId("viewer-jumps").append(button, " ");
+  for (const { name, colour, microbleeds } of data.layers) {
+    if (!microbleeds.length) continue;
+    const line = document.createElement("p");
+    line.append(`Go to ${name}: `);
+    for (const bleed of microbleeds) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.style.borderBottom = `4px solid ${colour}`;
+      button.textContent = bleed.told ? `${bleed.id} ${bleed.told}` : bleed.id;
+      button.addEventListener("click", () => goTo(bleed));
+      line.append(button, " ");
+    }
+    byId("viewer-jumps").append(line);
   }
-  if (!data.microbleeds.length) byId("viewer-jumps").hidden = true;
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-microbleed]");
     if (!link) return;
-    goTo(Number(link.dataset.microbleed));
+    goTo(bleeds.find((bleed) => bleed.id === Number(link.dataset.microbleed)));
     byId("viewer").scrollIntoView({ behavior: "smooth" });
   });
 
   function start() {
     load();
-    if (data.microbleeds.length) goTo(data.microbleeds[0].id);
-    else show();
+    show();
+    goTo(bleeds[0]);
     byId("viewer").dataset.ready = "true";
   }
   if (sprite.complete) start();
