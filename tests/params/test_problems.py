@@ -33,3 +33,4 @@ def test_words_are_ours_and_wrong_names_are_told_with_the_right_one():
         "low: Input should be a valid number; found '1e-3' (YAML reads 1e-3 as text; write 1.0e-3)",
         "hihg: no such parameter; did you mean high?",
     ]
+    assert lines(low=1.0) == ["high: expected a value, found nothing"]
