@@ -41,8 +41,8 @@ def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:
     if pairs.alone and not skip_unpaired:
         lines = "\n".join(f"  {line}" for line in pairs.alone)
         raise PairingError(
-            f"{counted(len(pairs.alone), 'file')} without a partner (--skip-unpaired goes on without):\n"
-            f"{lines}"
+            f"{counted(len(pairs.alone), 'file')} without a partner "
+            f"(--skip-unpaired goes on without):\n{lines}"
         )
     return pairs
 

@@ -139,9 +139,11 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
     train = networks == "train"
     table = scan_table(scans)
     spacing = _spacing(scans) if train else None
+    patients = counted(table["patient"].nunique(), "patient")
+    marks = counted(table["n_cmb"].sum(), "annotated microbleed")
     lines = [
-        f"# {name}: {counted(len(scans), 'scan')} of {counted(table['patient'].nunique(), 'patient')} "
-        f"with {counted(table['n_cmb'].sum(), 'annotated microbleed')}, written by cmbkit init.",
+        f"# {name}: {counted(len(scans), 'scan')} of {patients} with {marks}, written by cmbkit "
+        "init.",
         "# What is not named is as published (cmbkit params prints every setting in force).",
         f"profile: {name}",
         f"workers: {_workers(scans, spacing or 0.75)}",
