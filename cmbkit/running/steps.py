@@ -19,7 +19,7 @@ def duration(seconds: float) -> str:
 
 def counted(number: int, name: str) -> str:
     """A number of things in words: ``"1 voxel"``, ``"12 voxels"``."""
-    return f"{number} {name}{'s' * (number != 1)}"
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 @dataclass
