@@ -40,5 +40,6 @@ def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "
         expected = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "model_type":
             expected = "expected keys and values"
-        lines.append(f"{key}: {expected}; found {shown}{hint}")
+        found = "" if "found" in expected else f"; found {shown}{hint}"
+        lines.append(f"{key}: {expected}{found}")
     return lines
