@@ -24,6 +24,7 @@ PLACES = ("Cortical", "Subcortical", "Deep")
 """Rows of Table 8.2 (`cmbkit.evaluation.subgroups.POOLED_REGIONS`)."""
 LEAKED = Column("n_leaked", "Leaked regions")
 MEAN_SD = "Mean ± SD over CMBs."
+NO_CMB = "No microbleeds in this run."
 
 
 def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +56,8 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
         Column("cmb_per_scan", "CMBs per scan", 2),
     ]
     note = "Mean ± SD over CMBs; CMBs per scan over scans that have any."
-    return laid_out(beside(own, printed, ["dataset"], names), columns, note=note)
+    table = beside(own, printed, ["dataset"], names)
+    return laid_out(table, columns, note=note, otherwise=NO_CMB)
 
 
 def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +81,8 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     columns = [Column("dataset", "Dataset"), Column("n_cmb", "CMBs")]
     columns += [*(Column(name, title, 2) for name, title in SHAPES.items()), LEAKED]
     printed = pd.DataFrame(rows).astype({"n_cmb": "Int64"})
-    return laid_out(beside(own.reset_index(), printed, ["dataset"]), columns, note=MEAN_SD)
+    table = beside(own.reset_index(), printed, ["dataset"])
+    return laid_out(table, columns, note=MEAN_SD, otherwise=NO_CMB)
 
 
 def pooled(sizes, means, sds) -> tuple[float, float]:
@@ -104,7 +107,7 @@ def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFra
         Column("n_standard", "CMBs, standard grid"),
         Column("n_native", "CMBs, native grid"),
     ]
-    return laid_out(table, columns)
+    return laid_out(table, columns, otherwise=NO_CMB)
 
 
 def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +128,7 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
         Column("inv_elongation", TITLES["inv_elongation"], 2),
         LEAKED,
     ]
-    return laid_out(own, columns, note=MEAN_SD)
+    return laid_out(own, columns, note=MEAN_SD, otherwise=NO_CMB)
 
 
 def analytic_shapes() -> pd.DataFrame:
@@ -234,7 +237,7 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
         Column("n_cmb", "CMBs"),
         Column("percent", "% of CMBs", 1),
     ]
-    return laid_out(table, columns)
+    return laid_out(table, columns, otherwise=NO_CMB)
 
 
 def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:

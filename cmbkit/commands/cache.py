@@ -210,7 +210,8 @@ def _standard(study: Study, uid: str) -> StandardScan:
     scan = next((scan for scan in study.cohort.scans if scan.uid == uid), None)
     if scan is None:
         raise ValueError(f"{uid}: expected a scan of the cohort, found none of this name")
-    return StandardScan(scan, preprocess_cached(study.cache, study.params.preprocessing, scan))
+    params = study.params.preprocessing
+    return StandardScan(scan, preprocess_cached(study.cache, params, scan, root=study.root))
 
 
 def cache_command(

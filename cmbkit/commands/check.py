@@ -19,6 +19,7 @@ from cmbkit.prediction.fitness_image import judge_file
 from cmbkit.records import Scan
 from cmbkit.running.map_scans import map_scans
 from cmbkit.running.report import shortened
+from cmbkit.running.steps import counted
 from cmbkit.study import find_root
 from cmbkit.study.given_networks import with_given_networks
 
@@ -92,8 +93,8 @@ def check_command(
         say(line)
     count = len(problems)
     say(
-        f"{count or 'no'} problem{'s' * (count != 1)} in {sum(found.scans.values())} scans of "
-        f"{len(found.scans)} datasets"
+        f"{counted(count, 'problem') if count else 'no problems'} in "
+        f"{counted(sum(found.scans.values()), 'scan')} of {counted(len(found.scans), 'dataset')}"
     )
     return count
 

@@ -16,6 +16,7 @@ from cmbkit.published.thesis_audit import audit
 from cmbkit.published.thesis_cohort import CONTRADICTION
 from cmbkit.reporting.one_page import PAGE
 from cmbkit.running.report import shortened
+from cmbkit.running.steps import counted
 from cmbkit.scoring.page import add_rules, add_uncertain, build_page, remark_lines
 from cmbkit.scoring.page_readers import add_readers
 from cmbkit.scoring.pairing import PairingError, Pairs, pair_files
@@ -40,7 +41,8 @@ def _complete(pairs: Pairs, skip_unpaired: bool) -> Pairs:
     if pairs.alone and not skip_unpaired:
         lines = "\n".join(f"  {line}" for line in pairs.alone)
         raise PairingError(
-            f"{len(pairs.alone)} files have no partner (--skip-unpaired goes on without):\n{lines}"
+            f"{counted(len(pairs.alone), 'file')} without a partner "
+            f"(--skip-unpaired goes on without):\n{lines}"
         )
     return pairs
 

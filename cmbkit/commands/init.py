@@ -18,7 +18,7 @@ from cmbkit.detector.training.speed import seconds_per_patch
 from cmbkit.params import Inference, Network, ParameterError, Training, check_parameters
 from cmbkit.params.sections import RESERVED_NAMES
 from cmbkit.records import Scan
-from cmbkit.running.steps import duration
+from cmbkit.running.steps import counted, duration
 from cmbkit.study import find_root
 from cmbkit.study.given_networks import with_given_networks
 
@@ -139,9 +139,11 @@ def _file(name, folders, own, scans, networks: str, hours: float) -> str:
     train = networks == "train"
     table = scan_table(scans)
     spacing = _spacing(scans) if train else None
+    patients = counted(table["patient"].nunique(), "patient")
+    marks = counted(table["n_cmb"].sum(), "annotated microbleed")
     lines = [
-        f"# {name}: {len(scans)} scans of {table['patient'].nunique()} patients with "
-        f"{table['n_cmb'].sum()} annotated microbleeds, written by cmbkit init.",
+        f"# {name}: {counted(len(scans), 'scan')} of {patients} with {marks}, written by cmbkit "
+        "init.",
         "# What is not named is as published (cmbkit params prints every setting in force).",
         f"profile: {name}",
         f"workers: {_workers(scans, spacing or 0.75)}",

@@ -17,7 +17,7 @@ from cmbkit.datasets.sources import read_header
 from cmbkit.datasets.splits import assign_splits
 from cmbkit.params import Parameters, Phase
 from cmbkit.records import Scan
-from cmbkit.running.steps import duration
+from cmbkit.running.steps import counted, duration
 from cmbkit.study.frozen import FrozenError, frozen_folder
 from cmbkit.study.given_networks import describe_given
 from cmbkit.study.models import PHASES
@@ -58,7 +58,8 @@ class Plan:
         sizes = self.splits["split"].value_counts()
         names = ("train", "valid", "test", "excluded")
         told = ", ".join(f"{sizes.get(name, 0)} {name}" for name in names)
-        return f"splits: {told}; {self.splits['n_cmb'].sum()} annotated microbleeds"
+        marks = counted(self.splits["n_cmb"].sum(), "annotated microbleed")
+        return f"splits: {told}; {marks}"
 
 
 def planned_splits(params: Parameters, scans: list[Scan]) -> pd.DataFrame:
@@ -167,7 +168,7 @@ def needs(params: Parameters, scans: list[Scan], table: pd.DataFrame, root: Path
     size, count = sum(sizes) + typical * (len(table) - len(scans)), len(table)
     seen = int(table["split"].isin(["valid", "test"]).sum())
     networks = params.training.given or params.training.models
-    basis = f"{count} scans of {typical:.0f} million voxels of {spacing:g} mm"
+    basis = f"{counted(count, 'scan')} of {typical:.0f} million voxels of {spacing:g} mm"
     disk = BYTES_PER_VOXEL * (size + MAP_SHARE * typical * seen * len(networks)) / 1e3
     minutes = {"preprocessing": SECONDS_PER_MEGAVOXEL * size / params.workers / 60}
     told, memory = [], GB_PER_MEGAVOXEL * max(sizes, default=typical) * params.workers

@@ -24,6 +24,7 @@ from cmbkit.running.ledger import held
 from cmbkit.running.map_scans import ScanFailures, map_scans
 from cmbkit.running.report import report_stage
 from cmbkit.running.source import definitions
+from cmbkit.running.steps import counted
 
 SUMMARY = "scans.tsv"
 LOCK = ".scans.lock"
@@ -257,6 +258,6 @@ def _said(outcome: Outcome, out: Path) -> str:
     sure = outcome.high is not None and outcome.fitness == FIT
     span = f" ({outcome.low} to {outcome.high} with {LEVEL:.0%})" if sure else ""
     return (
-        f"{outcome.name}: {count} microbleed{'s' * (count != 1)}{span}{doubt}{notes}{kept}: "
+        f"{outcome.name}: {counted(count, 'microbleed')}{span}{doubt}{notes}{kept}: "
         f"{out / outcome.name / 'report.html'}"
     )

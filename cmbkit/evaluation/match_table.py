@@ -75,6 +75,16 @@ COLUMNS = {
     **KNOWN,
 }
 """Every column in its order, and what it holds."""
+WORDS = {
+    *WHO,
+    *("sequence", "cmb_level", "match", "adds", "location", "gt_leaked"),
+    *(
+        f"{s}_{name}"
+        for s in SIDES
+        for name in ("region", "group", "side", "mars_region", "location")
+    ),
+}
+"""Columns that hold no numbers."""
 
 
 def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
@@ -110,4 +120,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     placed = placed.reindex(columns=list(dict.fromkeys([*placed, *known])))  # missing: not known
     table = subgroups.with_features(table, placed, [*SIDE, *known])
     table["location"] = table["gt_location"].fillna(table["pred_location"])
-    return table[list(COLUMNS)]
+    table = table[list(COLUMNS)]
+    numbers = (name for name in COLUMNS if name not in WORDS)
+    untyped = [n for n in numbers if pd.api.types.is_object_dtype(table[n])]  # without any value
+    return table.astype(dict.fromkeys(untyped, float))

@@ -188,8 +188,10 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
     table = table.sort_values("rule", key=lambda names: names.map(list(RULES).index), kind="stable")
     by_rule = table.groupby("rule", sort=False)["pooled_f1"]
     table["rank"] = by_rule.rank(ascending=False, method="min").astype("Int64")
-    table = table.join(_stability(table), on="rule").join(_changed(found), on=["rule", "model"])
     keys = ["rule", "model"]
+    changed = _changed(found, table["rule"].iloc[0])
+    table = table.join(_stability(table), on="rule").join(changed, on=keys)
+    table = table.fillna({"gained": 0, "lost": 0}).astype({"gained": int, "lost": int})
     off = counts.assign(count_difference=(counts["n_gt"] - counts["n_pred"]).abs())
     table = table.join(median_f1(counts, keys), on=keys)
     table = table.join(off.groupby(keys)["count_difference"].mean(), on=keys)
@@ -214,13 +216,18 @@ def _stability(table: pd.DataFrame) -> pd.Series:
 
     wide = table.set_index(["rule", "model"])["pooled_f1"].unstack()  # noqa: PD010, rows are unique
     first = wide.loc[table["rule"].iloc[0]]
-    tau = wide.apply(lambda row: kendalltau(first, row, nan_policy="omit").statistic, axis=1)
-    return tau.rename("tau")
+
+    def tau(row):
+        both = pd.DataFrame({"first": first, "row": row}).dropna()
+        return kendalltau(both["first"], both["row"]).statistic if len(both) > 1 else np.nan
+
+    return wide.apply(tau, axis=1).rename("tau")
 
 
-def _changed(found: pd.DataFrame) -> pd.DataFrame:
+def _changed(found: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Microbleeds whose call is another than under one rule; no row where there are none."""
     keys = ["model", "uid", "gt_id"]
-    first = found[found["rule"] == found["rule"].iloc[0]].rename(columns={"found": "at_first"})
+    first = found[found["rule"] == rule].rename(columns={"found": "at_first"})
     both = found.merge(first[[*keys, "at_first"]], on=keys, validate="many_to_one")
     both["gained"] = both["found"] & ~both["at_first"]
     both["lost"] = ~both["found"] & both["at_first"]

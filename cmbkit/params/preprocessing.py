@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -20,7 +21,8 @@ class Tool(Section):
     docker_image : str or None
         Run it in this docker image.
     folder : str or None
-        Read ``<uid>.nii.gz`` from this folder (of the workers' machine) instead of running it.
+        Read ``<uid>.nii.gz`` from this folder (of the workers' machine; from the study's folder,
+        unless absolute) instead of running it.
     """
 
     program: str | None = Field(None, min_length=1)
@@ -81,6 +83,17 @@ class Preprocessing(Section):
     prune_datasets: list[AnyDataset] = ["RODEJA", "CRB", "DOU"]
     prune_tolerance_voxels: dict[AnyDataset, float] = {"RODEJA": 2.0, "CRB": 2.0, "DOU": 1.5}
     closing_iterations: int = Field(2, ge=0)
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Folders of results made beforehand, by the tool's section."""
+        tools = {"synthstrip": self.synthstrip, "synthseg": self.synthseg}
+        return {name: tool.folder for name, tool in tools.items() if tool.folder}
+
+    def placed(self, root: Path) -> Preprocessing:
+        """The same with these folders taken from ``root``."""
+        placed = {name: Tool(folder=str(root / folder)) for name, folder in self.folders.items()}
+        return self.model_copy(update=placed)
 
     @model_validator(mode="after")
     def _tools_are_used(self):

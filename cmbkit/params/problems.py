@@ -29,6 +29,9 @@ def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "
         if problem["type"] == "extra_forbidden":
             lines.append(f"{key}: {no_such_name(key, dotted_names(model))}")
             continue
+        if problem["type"] == "missing":
+            lines.append(f"{key}: expected a value, found nothing")
+            continue
         given = problem["input"]
         hint = ""
         if isinstance(given, str) and problem["type"] == "float_type":
@@ -37,5 +40,6 @@ def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "
         expected = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "model_type":
             expected = "expected keys and values"
-        lines.append(f"{key}: {expected}; found {shown}{hint}")
+        found = "" if "found" in expected else f"; found {shown}{hint}"
+        lines.append(f"{key}: {expected}{found}")
     return lines

@@ -8,6 +8,7 @@ from cmbkit.prediction.microbleed_table import FLAGS
 from cmbkit.prediction.scan_warnings import RESEARCH_ONLY, thresholds_reached
 from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.reporting.pages import render
+from cmbkit.running.steps import counted
 
 MOST_STRIPS = 60
 
@@ -78,7 +79,8 @@ def _facts(record: dict) -> dict[str, str]:
         "Grid": f"{preprocessing['spacing_mm']:g} mm, RAS",
         "Network": f"{record['weights']['parameters']:,} weights, sha256 "
         f"{record['weights']['sha256'][:12]}..., engine {record['engine']['name']}",
-        "Threshold": f"{inference['threshold']:g}; at least {inference['minimum_voxels']} voxels",
+        "Threshold": f"{inference['threshold']:g}; at least "
+        + counted(inference["minimum_voxels"], "voxel"),
         "Candidates dropped": dropped,
         "Software": f"cmbkit {record['software']['cmbkit']}",
         "Time": f"{record['began']}, {seconds:.0f} s",

@@ -18,6 +18,7 @@ import pandas as pd
 
 PARTS = ("_sd", "_low", "_high", "_interval", "_n")
 THESIS = "_thesis"
+NOTHING = "Nothing of this kind in this run."
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,20 @@ class Layout:
 
 
 def laid_out(
-    table: pd.DataFrame, columns: list[Column], *, within: tuple[str, ...] = (), note: str = ""
+    table: pd.DataFrame,
+    columns: list[Column],
+    *,
+    within: tuple[str, ...] = (),
+    note: str = "",
+    otherwise: str = "",
 ) -> pd.DataFrame:
     """The same table with its layout attached.
 
     Columns of the layout that the table lacks are left out (a measure that a run does not have).
+    Of a table without rows the foot says why, by ``otherwise`` or, without it, by ``note``.
     """
+    if table.empty:
+        note = otherwise or note or NOTHING
     kept = tuple(c for c in columns if {c.key, f"{c.key}_low"} & set(table))
     table = table.copy(deep=False)
     table.attrs["layout"] = Layout(kept, tuple(within), note)

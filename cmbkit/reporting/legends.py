@@ -27,25 +27,38 @@ def read_legends() -> dict[tuple[str, str], str]:
 def filled(template: str, data: pd.DataFrame | None) -> str:
     """A legend with its numbers; ``data`` are those of the table or behind the figure.
 
-    Of one thing that `ROWS_OF` counts its name loses the plural's s ("1 model").
+    Of one thing its name loses the plural's s ("1 model", "1 missed CMB").
 
     Raises
     ------
     LegendError
         If the template names a number that data with rows do not give.
     """
-    text = template.format_map(_Numbers(pd.DataFrame() if data is None else data))
-    return re.sub(rf"\b1 ({'|'.join(ROWS_OF.values())})\b", lambda one: one[0][:-1], text)
+    numbers = _Numbers(pd.DataFrame() if data is None else data)
+
+    def singular(found: re.Match) -> str:
+        return found[0][:-1] if str(numbers.get(found[1])) == "1" else found[0]
+
+    return _COUNTED.sub(singular, template).format_map(numbers)
+
+
+_COUNTED = re.compile(r"\{(\w+)\} (?:(?:annotated|computed|false|missed|published) )?[A-Za-z]+?s\b")
+"""A field and the plural of what it counts."""
 
 
 class _Numbers(dict):
-    """``rows``, the counts of `ROWS_OF` and ``total_<column>``; 0 where there are no data."""
+    """What fields of a legend stand for.
+
+    ``rows``, the counts of `ROWS_OF` and ``total_<column>``, 0 where there are no data;
+    ``names``: of the datasets, "this run" where there are none.
+    """
 
     def __init__(self, data: pd.DataFrame):
         totals = data.select_dtypes("number").sum()
         super().__init__({f"total_{name}": f"{value:,.0f}" for name, value in totals.items()})
         self.update({ROWS_OF[name]: data[name].nunique() for name in ROWS_OF if name in data})
         self["rows"] = len(data)
+        self["names"] = " and ".join(dict.fromkeys(data.get("dataset", []))) or "this run"
 
     def __missing__(self, key: str) -> int:
         if self["rows"]:

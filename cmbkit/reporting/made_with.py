@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cmbkit.params import Evaluation, Parameters
 from cmbkit.params.inference import POSTPROCESSING
 from cmbkit.running.ledger import parameter_set
+from cmbkit.running.steps import counted
 from cmbkit.running.syntax import digest
 
 PART_OF = {
@@ -132,7 +133,8 @@ class MadeWith:
             return f"networks {', '.join(named)}"
         if part == "candidates":
             found = params.inference
-            return f"threshold {found.threshold:g}, at least {found.minimum_voxels} voxels"
+            smallest = counted(found.minimum_voxels, "voxel")
+            return f"threshold {found.threshold:g}, at least {smallest}"
         return rule_text(params.evaluation) if part == "matches" else ""
 
     def _changed(self, parts: tuple[str, ...]) -> Iterator[str]:

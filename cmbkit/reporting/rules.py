@@ -46,4 +46,5 @@ def changed_table(found: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame
         Column("n_rules", "Rules that call it found"),
         *(Column(name, names={True: "found", False: "-"}) for name in rules),
     ]
-    return laid_out(table, columns, note=f"Annotated microbleeds; {len(rules)} rules.")
+    note = f"Annotated microbleeds; {len(rules)} rules."
+    return laid_out(table, columns, note=note, otherwise="All rules call the same ones found.")

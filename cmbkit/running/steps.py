@@ -17,6 +17,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def counted(number: int, name: str) -> str:
+    """A number of things in words: ``"1 voxel"``, ``"12 voxels"``."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 @dataclass
 class Step:
     """How far a step is; as text also how long it will take yet, as things have gone so far.

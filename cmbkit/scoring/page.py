@@ -18,6 +18,7 @@ from cmbkit.reporting.made_with import rule_text
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.rules import changed_table, rules_table
 from cmbkit.running.report import shortened
+from cmbkit.running.steps import counted
 from cmbkit.scoring import page_subgroups
 from cmbkit.scoring import page_tables as tables
 from cmbkit.scoring.run import EvaluateOptions, Result
@@ -113,7 +114,7 @@ def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[s
     columns = [Column("setting", "Setting"), Column("value", "Value")]
     page.table("settings", laid_out(table, columns), "Data and settings")
     if alone:
-        page.warning(f"{len(alone)} files have no partner and were left out:", alone)
+        page.warning(f"{counted(len(alone), 'file')} without a partner, left out:", alone)
 
 
 def _detection(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:

@@ -21,16 +21,18 @@ from cmbkit.study.scan_inputs import scan_inputs
 from cmbkit.volume import Volume
 
 
-def preprocess_cached(cache: Cache, params: Preprocessing, scan: Scan) -> Path:
-    """Preprocess one scan unless a valid result is there; returns its folder."""
+def preprocess_cached(
+    cache: Cache, params: Preprocessing, scan: Scan, *, root: Path = Path()
+) -> Path:
+    """Preprocess one scan unless a valid result is there; returns its folder.
+
+    ``root``: what folders of results made beforehand are relative to.
+    """
     from cmbkit.preprocessing import pipeline
 
     inputs = {"scan": scan_inputs(scan), "preprocessing": params}
-    made = {
-        name: Path(tool.folder) / f"{scan.uid}.nii.gz"
-        for name, tool in (("synthstrip", params.synthstrip), ("synthseg", params.synthseg))
-        if tool.folder
-    }
+    params = params.placed(root)
+    made = {name: Path(folder) / f"{scan.uid}.nii.gz" for name, folder in params.folders.items()}
     if made:
         inputs["made beforehand"] = {n: path for n, path in made.items() if path.is_file()}
     return cache.get(
@@ -181,7 +183,8 @@ class CohortStage:
     @cached_property
     def standard(self) -> list[StandardScan]:
         """All scans on the standard grid, in the order of `scans`."""
-        function = partial(preprocess_cached, self._study.cache, self._params.preprocessing)
+        inputs = self._study.cache, self._params.preprocessing
+        function = partial(preprocess_cached, *inputs, root=self._study.root)
         folders = map_cached(
             self._study.cache,
             function,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.params.preprocessing import Tool
 from cmbkit.records import Acquisition, Annotation, Scan, StandardScan
 from cmbkit.volume import Volume
 
@@ -98,11 +99,12 @@ class RealScanStage:
         return check_scan(self.scan(variant))
 
     def standard(self, variant: str) -> StandardScan:
-        """The scan on the standard grid."""
+        """The scan on the standard grid; made here, where others were made beforehand."""
         from cmbkit.study.cohort import preprocess_cached
 
-        scan = self.scan(variant)
-        folder = preprocess_cached(self._study.cache, self._study.params.preprocessing, scan)
+        scan, params = self.scan(variant), self._study.params.preprocessing
+        params = params.model_copy(update={name: Tool() for name in params.folders})
+        folder = preprocess_cached(self._study.cache, params, scan)
         return StandardScan(scan, folder)
 
     def result(self, model: str, variant: str):

@@ -167,7 +167,7 @@ def test_a_download_of_momeni_is_taken_as_it_lies(root, inner):
     place = str(Path("data/raw/MOMENI") / inner)
     done = run("init", "mom", "--momeni", place, "--networks", "compact")
     assert done.exit_code == 0, done.output
-    assert "0 train, 0 valid, 2 test, 0 excluded; 1 annotated microbleeds" in done.output
+    assert "0 train, 0 valid, 2 test, 0 excluded; 1 annotated microbleed\n" in done.output
     done = run("check", "params/mom.yaml")
     assert done.exit_code == 0 and "no problems in 2 scans" in done.output, done.output
 

@@ -183,3 +183,15 @@ def test_ranks_stability_and_changed_calls():
     assert changed["model"].unique().tolist() == ["near"] and len(changed) == 6
     # found by 5 mm, its three connectivities, VALDO, and the footprint that it touches
     assert changed["n_rules"].tolist() == [6] * 6 and not changed["3 mm"].any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_scans_without_microbleeds_have_counts_and_nothing_changes():
+    """One candidate where none is annotated: a false positive by every rule."""
+    table, found = calls_by_rule(blobs(), blobs((10, 12)), MM)
+    who = {"model": "m", "uid": "1", "dataset": "D", "patient": "1"}
+    compared = compare_rules(table.assign(**who), found.assign(**who), Evaluation())
+    assert set(compared["fp"]) == {1} and len(compared) > 5
+    assert set(compared["gained"]) == set(compared["lost"]) == {0}
+    assert compared["pooled_f1"].eq(0).all() and compared["tau"].isna().all()
+    assert changed_calls(found.assign(**who)).empty

@@ -115,7 +115,7 @@ def test_datasets_of_ones_own_are_named_by_path_or_in_full():
         ("my data", "x", ["cohort.bids.my data", "'my data'"]),
         ("MINE", {"root": "x", "split": "half"}, ["cohort.bids.MINE.split", "'half'"]),
         ("MINE", {"root": "x", "leave_out": [7]}, ["leave_out.0", "string", "found 7"]),
-        ("MINE", {"split": "test"}, ["cohort.bids.MINE.root", "required"]),
+        ("MINE", {"split": "test"}, ["cohort.bids.MINE.root", "expected a value, found nothing"]),
     ],
 )
 def test_a_dataset_of_ones_own_that_does_not_fit(name, source, words):

@@ -11,6 +11,8 @@ class Ends(BaseModel, extra="forbid", strict=True):
 
     @model_validator(mode="after")
     def _ordered(self):
+        if self.low < 0:
+            raise ValueError(f"low: expected 0 or more, found {self.low}")
         if self.low > self.high:
             raise ValueError("expected low below high")
         return self
@@ -33,3 +35,5 @@ def test_words_are_ours_and_wrong_names_are_told_with_the_right_one():
         "low: Input should be a valid number; found '1e-3' (YAML reads 1e-3 as text; write 1.0e-3)",
         "hihg: no such parameter; did you mean high?",
     ]
+    assert lines(low=-1.0, high=1.0) == ["ends: low: expected 0 or more, found -1.0"]
+    assert lines(low=1.0) == ["high: expected a value, found nothing"]

@@ -41,3 +41,15 @@ def test_legends_have_the_length_that_a_reader_needs(item, legend):
 def test_one_of_a_thing_is_told_in_the_singular():
     data = pd.DataFrame({"model": ["a", "a"], "uid": ["x", "y"]})
     assert filled("{rows} rows, {models} models, {scans} scans", data) == "2 rows, 1 model, 2 scans"
+    one = "{rows} rows, {rows} missed CMBs, {rows} values of bodies, 1 mm slices"
+    assert filled(one, data[:1]) == "1 row, 1 missed CMB, 1 value of bodies, 1 mm slices"
+    assert filled("{rows} rows", None) == "0 rows"
+
+
+def test_datasets_are_named_as_they_are():
+    data = pd.DataFrame({"dataset": ["MINE", "MINE", "B"]})
+    assert filled("CMBs of {names}", data[:2]) == "CMBs of MINE"
+    assert filled("CMBs of {names}", data) == "CMBs of MINE and B"
+    assert filled("CMBs of {names}", data[:0]) == "CMBs of this run"
+    for number in ("8.1", "8.2", "8.3", "S1", "S57"):
+        assert not re.search("CRB|DOU", read_legends()["figure", number]), number

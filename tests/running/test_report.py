@@ -4,12 +4,13 @@ import io
 import json
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cmbkit.running import report, steps
-from cmbkit.running.steps import Log, Step, duration
+from cmbkit.running.steps import Log, Step, counted, duration
 
 
 @pytest.fixture
@@ -51,6 +52,12 @@ def test_a_step_says_how_long_it_will_take_yet(clock):
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("kind", [int, np.int64])
+def test_counts(kind):
+    words = [counted(kind(number), "raw scan") for number in (0, 1, 2)]
+    assert words == ["0 raw scans", "1 raw scan", "2 raw scans"]
 
 
 def test_a_log_gets_a_line_at_the_beginning_now_and_then_and_at_the_end(clock):

@@ -1,10 +1,19 @@
 """Scans of one's own go through the whole study: read, preprocessed, detected, evaluated."""
 
+import ast
+import re
+from functools import wraps
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+import yaml
 
 from cmbkit.chapters.evaluation import table_s30
-from cmbkit.study import Study
+from cmbkit.reporting.gallery import read_entries
+from cmbkit.study import Study, real_scan
 from cmbkit.volume import Volume
 
 AFFINE = np.array([[-1.0, 0, 0, 40], [0, -1.0, 0, 45], [0, 0, 2.0, -40], [0, 0, 0, 1]])
@@ -85,3 +94,73 @@ def test_a_given_network_is_evaluated_beside_the_baseline(study):
     assert rows.loc["MINE-01_swi", "tp"] + rows.loc["MINE-01_swi", "fn"] == 2
     assert study.results.operating_points("blind").empty  # no validation scans
     assert len(study.results.postprocessing_steps("blind")) == 3
+
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+WHY = (
+    "No |Nothing |Of no |Too few |One network |TL. Not trained|All rules |The (thesis|experiment) "
+)
+"""How the foot of a table without rows begins."""
+
+
+@pytest.fixture
+def odd(tmp_path, write_untrained, monkeypatch):
+    """A function that prepares a study of scans of so many microbleeds each, in a split."""
+    monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
+    write_untrained(tmp_path / "blind", 2.0, 60, threshold=0.999999)
+
+    def prepare(*annotations, split):
+        for number, annotation in enumerate(annotations, 1):
+            write_subject(tmp_path / "MINE", f"{number:02d}", annotation)
+            stem = tmp_path / f"MINE/sub-{number:02d}/swi/sub-{number:02d}"
+            brain = Volume.read(f"{stem}_swi.nii.gz")
+            labels = Volume((brain.data > 0) * np.uint8(2), brain.affine)  # white matter
+            labels.write(tmp_path / f"labels/MINE-{number:02d}_swi.nii.gz")
+        values = {
+            "profile": "odd",
+            "workers": 1,
+            "cohort": {"bids": {"MINE": {"root": "MINE", "split": split}}},
+            "preprocessing": {"synthseg": {"folder": "labels"}},
+            "training": {"networks": "blind"},
+            "evaluation": {"bootstrap_samples": 20, "slice_experiment": {"brains": 0}},
+        }
+        (tmp_path / "params").mkdir()
+        (tmp_path / "params/odd.yaml").write_text(yaml.safe_dump(values))
+        head = Volume.read(tmp_path / "MINE/sub-01/swi/sub-01_swi.nii.gz")
+        monkeypatch.setattr(real_scan, "read_example", wraps(real_scan.read_example)(lambda: head))
+        return tmp_path
+
+    return prepare
+
+
+def run_cells(path: Path, profile: str) -> None:
+    """Run a notebook's code cells in this process."""
+    namespace: dict = {"__name__": "__main__"}
+    for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+        if cell.cell_type == "code":
+            code = compile(ast.parse(cell.source), f"{path.name}, cell {number}", "exec")
+            exec(code, namespace)
+            plt.close("all")
+        if "parameters" in cell.metadata.get("tags", []):
+            namespace["profile"] = profile
+
+
+@pytest.mark.parametrize(
+    ("annotations", "split"),
+    [(["no bleed", "no bleed"], "test"), (["mask"], "valid")],
+    ids=["no microbleeds, none to validate", "one scan, none to test"],
+)
+def test_every_notebook_shows_something_or_says_why_not(odd, annotations, split):
+    root = odd(*annotations, split=split)
+    for path in NOTEBOOKS:
+        run_cells(path, "odd")
+    entries = read_entries(root / "figures/odd")
+    tables = {e["number"]: e["html"] for e in entries if e["kind"] == "table"}
+    assert len(tables) > 45
+    without = {n: html for n, html in tables.items() if "<td " not in html.partition("<tfoot>")[0]}
+    assert {"S7", "S45"} <= set(without)
+    for number, html in without.items():
+        foot = re.search('class="note"[^>]*>(.*?)</td>', html)
+        assert foot and re.match(WHY, foot[1]), (number, foot and foot[1])
+    told = [entry["legend"] for entry in entries] + list(tables.values())
+    assert not [text for text in told if re.search(r"\b1 (scans|models|voxels|CMBs|rows)\b", text)]

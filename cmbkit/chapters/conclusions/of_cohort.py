@@ -8,6 +8,7 @@ from cmbkit.chapters.dataset_analysis.figures import STRATA_TITLES, in_words
 from cmbkit.chapters.preprocessing.refinement import CHOSEN, GROUP, NO_TRUTH
 from cmbkit.chapters.sentences import listed, one_of, paragraph, with_interval
 from cmbkit.evaluation.subgroups import ELSEWHERE, pooled_location
+from cmbkit.running.steps import counted
 
 
 def dataset_analysis_shows(
@@ -23,8 +24,8 @@ def _cohort_sentences(every, marginals, strata) -> Iterator[str]:
         int(cohort[name].sum()) for name in ("n_scans", "n_cmb", "n_scans_with_cmb")
     )
     yield (
-        f"The cohort has {n_scans} scans from {len(cohort)} datasets with {n_cmb} CMBs; "
-        f"{n_scans - sick} of the scans have none. The thesis's has "
+        f"The cohort has {counted(n_scans, 'scan')} from {counted(len(cohort), 'dataset')} with "
+        f"{counted(n_cmb, 'CMB')}; {n_scans - sick} of the scans have none. The thesis's has "
         f"{every['n_scans_thesis'].sum():.0f} scans and {every['n_cmb_thesis'].sum():.0f} CMBs."
     )
     tested = cohort[cohort["split"] == "Test"]

@@ -194,7 +194,8 @@ def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) ->
             yield _thick_against_thin(name, rows[">=3 mm"], rows["<3 mm"])
     counts = places.assign(n=places["tp"] + places["fn"]).query("n > 0 and location != 'Elsewhere'")
     counts = counts.assign(recall=counts["tp"] / counts["n"])
-    worst = [part.loc[part["recall"].idxmin()] for _, part in counts.groupby("dataset", sort=False)]
+    groups = (part for _, part in counts.groupby("dataset", sort=False) if len(part) > 1)
+    worst = [part.loc[part["recall"].idxmin()] for part in groups]
     if worst:
         told = [f"{row.dataset} {row.location.lower()} ({row.tp} of {row.n})" for row in worst]
         yield f"The place with the lowest recall is, untested: {listed(told)}."

@@ -59,7 +59,8 @@ def table_s14(table: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
         f"Mean ± standard deviation; off: by more than {OFF_SD:g} of the thesis's standard "
         f"deviations, or {OFF_PERCENT:g} percentage points."
     )
-    return laid_out(both, columns, note=note)
+    nothing = "The thesis prints nothing of the datasets of this run."
+    return laid_out(both, columns, note=note, otherwise=nothing)
 
 
 def _own(table: pd.DataFrame, features: pd.DataFrame):

@@ -22,6 +22,7 @@ from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.running.steps import counted
 
 SAID = {
     "pooled_precision": "Precision, all CMBs",
@@ -121,10 +122,13 @@ def table_s34(steps: pd.DataFrame) -> pd.DataFrame:
     sayings = {
         "components": "components of the threshold",
         "brain_tissue": "without those outside brain tissue (6.6)",
-        "minimum_voxels": "at least {:g} voxels",
+        "minimum_voxels": "at least {}",
     }
-    values = zip(steps["step"], steps["value"], strict=True)
-    names = {step: sayings[step].format(value) for step, value in values}
+    smallest = steps["value"].fillna(0).astype(int).map(lambda number: counted(number, "voxel"))
+    names = {
+        step: sayings[step].format(words)
+        for step, words in zip(steps["step"], smallest, strict=True)
+    }
     return laid_out(steps, [Column("step", "Step", names=names), *COUNTS, *RATES])
 
 
@@ -261,7 +265,7 @@ def table_s9(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
         Column("fp_scan", "FPscan", 3),
     ]
     point = params.dark_blobs
-    chosen = f"threshold {point.threshold:g}, at least {point.minimum_voxels} voxels"
+    chosen = f"threshold {point.threshold:g}, at least {counted(point.minimum_voxels, 'voxel')}"
     note = f"{POOLED}; dark blobs: {chosen}."
     return result_table(table, [DATASET, MODEL, *shown], note=note)
 

@@ -129,7 +129,8 @@ def table_s4(changes: pd.DataFrame) -> pd.DataFrame:
     table = changes.assign(step=pd.Categorical(changes["step"], STEPS, ordered=True))
     table = table.drop_duplicates([*keys, "uid", "id"]).groupby(keys, observed=True)
     table = table.agg(n_scans=("uid", "nunique"), n_cmb=("id", "count")).reset_index()
-    return laid_out(table.astype({"step": object}), columns)
+    nothing = "No step changed a microbleed or a scan."
+    return laid_out(table.astype({"step": object}), columns, otherwise=nothing)
 
 
 def table_s4b(changes: pd.DataFrame) -> pd.DataFrame:
@@ -150,8 +151,8 @@ def table_s4b(changes: pd.DataFrame) -> pd.DataFrame:
     ]
     counted = changes["kind"].map({kind: known.counts for kind, known in KINDS.items()})
     table = changes.loc[counted.astype(bool), [column.key for column in columns]]
-    note = "" if len(table) else "No step changed a number of microbleeds or of their pieces."
-    return laid_out(table.reset_index(drop=True), columns, note=note)
+    nothing = "No step changed a number of microbleeds or of their pieces."
+    return laid_out(table.reset_index(drop=True), columns, otherwise=nothing)
 
 
 def table_s5(census: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

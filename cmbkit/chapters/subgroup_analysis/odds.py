@@ -46,7 +46,9 @@ def table_s49(
         *(Column("odds", "All variables", 2), Column("alone", "Alone", 2)),
         *(Column("inflation", "Inflation", 1), Column("remark", "Remark")),
     ]
-    return laid_out(table, columns, note=f"{about(model)} {_note(table, fitted)}")
+    nothing = "No variable differs between microbleeds of these scans, or there are none."
+    note = f"{about(model)} {_note(table, fitted)}"
+    return laid_out(table, columns, note=note, otherwise=nothing)
 
 
 def variables(rows: pd.DataFrame) -> list[Variable]:

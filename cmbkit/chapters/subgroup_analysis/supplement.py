@@ -12,6 +12,7 @@ from cmbkit.params import Evaluation, SliceExperiment
 from cmbkit.plotting.curves import LEVELS
 from cmbkit.published.numbers import stated, statements, thesis_numbers
 from cmbkit.reporting.layout import PARTS, Column, laid_out
+from cmbkit.running.steps import counted
 
 FACTORS = ("sequence", "slice thickness", "in-plane resolution", "many CMBs")
 VARIED = {
@@ -54,9 +55,8 @@ def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.Data
         Column("f1", "F1", 3),
     ]
     kept = [column.key for column in columns]
-    return laid_out(
-        table[[*kept, "f1_low", "f1_high", "f1_interval", "f1_thesis"]], columns, note=about(model)
-    )
+    table = table[[*kept, "f1_low", "f1_high", "f1_interval", "f1_thesis"]]
+    return laid_out(table, columns, note=about(model), otherwise="No microbleeds in these scans.")
 
 
 def stated_f1(factor: str, subgroup: str, dataset: str) -> float:
@@ -202,4 +202,4 @@ def _too_few(design: SliceExperiment) -> str:
 
 
 def _brains(n: int, kind: str = "") -> str:
-    return f"{n} {kind}brain{'s' if n > 1 else ''}"
+    return counted(n, f"{kind}brain")

@@ -115,7 +115,8 @@ def table_8_3(matches: pd.DataFrame, *, model: str) -> pd.DataFrame:
     shown = [Column("match", "Match"), Column("type", "Type"), DATASET, Column("n")]
     shown += [Column(key, title, 2) for key, title in SHAPES.items()]
     note = f"{about(model)} Mean ± SD over CMBs. Leaked: grown regions whose size is not theirs."
-    return laid_out(table, [*shown, Column("n_leaked", "Leaked")], note=note)
+    nothing = "No microbleeds and no candidates in these scans."
+    return laid_out(table, [*shown, Column("n_leaked", "Leaked")], note=note, otherwise=nothing)
 
 
 def about(model: str) -> str:
