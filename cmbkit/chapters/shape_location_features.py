@@ -123,7 +123,7 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
         Column("dataset", "Dataset"),
         Column("grid", "Grid"),
         Column("n_cmb", "CMBs"),
-        Column("n_voxels_median", "Median voxels"),
+        Column("n_voxels_median", "Median voxels", shows="setting"),
         Column("radius_mm", TITLES["radius_mm"], 2),
         Column("inv_elongation", TITLES["inv_elongation"], 2),
         LEAKED,
@@ -237,7 +237,10 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
         Column("n_cmb", "CMBs"),
         Column("percent", "% of CMBs", 1),
     ]
-    return laid_out(table, columns, otherwise=NO_CMB)
+    note = (
+        "Percentages: of all CMBs of a dataset; the thesis's: of those in one of the three places."
+    )
+    return laid_out(table, columns, note=note, otherwise=NO_CMB)
 
 
 def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:

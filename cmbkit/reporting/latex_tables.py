@@ -48,7 +48,7 @@ def render_latex(
     """Return a LaTeX table that the packages of `PREAMBLE` make.
 
     Parameters are those of `cmbkit.reporting.tables.render_html`; ``number`` replaces LaTeX's own
-    and makes the label ("tab:7.2").
+    and makes the label, after "tab:".
     """
     columns = columns_of(table)
     note = " ".join(filter(None, [note, reading_aids(table, columns)]))

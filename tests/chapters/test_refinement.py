@@ -40,7 +40,7 @@ def test_errors_of_each_setting_and_of_the_chosen_one(trials):
     words = chapter.refinement_in_words(table.reset_index())
     assert "CRB, slices >=3 mm (2 CMBs)" in words
     assert "with the guard, off by a factor of 1.00 on average" in words
-    assert "published choice is off by 2.45, with 1 regions more than twice too large" in words
+    assert "published choice is off by 2.45; regions more than twice too large: 1." in words
 
 
 def test_sizes_by_dataset(trials):

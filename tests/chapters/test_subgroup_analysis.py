@@ -209,7 +209,7 @@ def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(brains, t
     caption = subgroup_analysis.experiment_caption(design, 36)
     assert told in note and told in caption
     assert ("cannot tell" in note) == few and ("Wilson's" in caption) == few
-    assert "in 36 scans, an axial slab of 40 mm of each looked at" in caption
+    assert "in 36 scans, an axial slab of 40 mm each. Where nothing else is varied" in caption
 
 
 @pytest.mark.parametrize(
@@ -218,14 +218,22 @@ def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(brains, t
         (
             (-0.2, -0.3, -0.1),
             (-0.6, -0.7, -0.5),
-            "alone lose CMBs, and averaging magnitudes",
+            "alone lose CMBs; averaging magnitudes",
         ),
-        ((-0.2, -0.3, -0.1), (-0.3, -0.5, -0.2), "alone lose CMBs, and that averaging magnitudes"),
-        ((0.0, -0.1, 0.1), (-0.4, -0.5, -0.3), "lose CMBs is not shown, and averaging magnitudes"),
+        (
+            (-0.2, -0.3, -0.1),
+            (-0.3, -0.5, -0.2),
+            "alone lose CMBs; it is not shown that averaging magnitudes",
+        ),
+        (
+            (0.0, -0.1, 0.1),
+            (-0.4, -0.5, -0.3),
+            "it is not shown that thick slices alone lose CMBs; averaging",
+        ),
         (
             (0.0, np.nan, np.nan),
             (0.0, np.nan, np.nan),
-            "CMBs is not shown, and that averaging",
+            "alone lose CMBs; it is not shown that averaging",
         ),
     ],
 )

@@ -45,3 +45,14 @@ def test_a_notebook_becomes_a_page_that_shows_the_gallerys_pictures(tmp_path):
     assert 'src="../figure_4_2.png"' in page and "AAAA" not in page
     assert '<a href="03_sizes.html#figure-4-2">' in page and 'id="figure-4-2"' in page
     assert not re.search("https?://", page)
+
+
+def test_pages_of_the_gallery_that_a_table_names_are_linked(tmp_path):
+    (tmp_path / "books").mkdir()
+    shown = {"text/html": "<p>Pages: view_S70_DOU.html, view_S70_CRB.html.</p>"}
+    cell = new_code_cell("1", outputs=[new_output("display_data", shown)])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "books/05_a.ipynb")
+    write_pages(tmp_path / "books", tmp_path)
+    page = (tmp_path / "notebooks/05_a.html").read_text()
+    links = re.findall(r'<a href="(\.\./view[^"]+)">', page)
+    assert links == ["../view_S70_DOU.html", "../view_S70_CRB.html"]

@@ -147,14 +147,15 @@ def _feature_sentences(features, sizes, grids, together, trends, rater) -> Itera
             f"mm; in {len(known) - off.sum()} of {len(known)} datasets the mean lies within one "
             "standard deviation of the thesis's."
         )
-    means = grids.pivot_table("inv_elongation", "dataset", "grid").dropna()
+    values = ["inv_elongation", "inv_elongation_n"]
+    means = grids.pivot_table(values, "dataset", "grid").dropna()
     if len(means):
-        change = means["native"] - means["standard"]
-        most = change.abs().idxmax()
+        change = means["inv_elongation", "native"] - means["inv_elongation", "standard"]
+        mean, n = (means.loc[change.abs().idxmax(), name] for name in values)
         yield (
-            f"Inverse elongation depends on the grid: in {most} its mean is "
-            f"{means.loc[most, 'native']:.2f} on the raw image and "
-            f"{means.loc[most, 'standard']:.2f} on the standard grid."
+            f"Inverse elongation depends on the grid: in {change.abs().idxmax()} its mean is "
+            f"{mean['native']:.2f} on the raw image ({n['native']:.0f} CMBs that have one) and "
+            f"{mean['standard']:.2f} on the standard grid ({n['standard']:.0f})."
         )
     shape = ["sphericity", "inv_flatness", "inv_elongation"]
     pairs = together[together["first"].isin(shape) & together["second"].isin(shape)]

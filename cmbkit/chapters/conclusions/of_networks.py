@@ -146,7 +146,7 @@ def _evaluation_sentences(pooled, dice, compared, counting, baseline, real) -> I
         told = [f"{named(row.model)} {row.tp}" for row in implants.itertuples()]
         yield (
             f"Of the {implants['n_gt'].iloc[0]} lesions implanted into the real scan, this many "
-            f"are found: {listed(told)}."
+            f"are found by each: {listed(told)}."
         )
 
 
@@ -265,9 +265,9 @@ def _literature_sentences(table, findings) -> Iterator[str]:
     if published["verdict"].isin([CANNOT, ONLY_AS_MEAN]).any():
         kinds = published["verdict"].value_counts()
         yield (
-            f"In {kinds.get(CANNOT, 0)} rows no whole counts give the printed rates; in "
-            f"{kinds.get(ONLY_AS_MEAN, 0)} more that is so unless they are means: they do not "
-            "say."
+            f"Rates that cannot come from whole counts of CMBs: {kinds.get(CANNOT, 0)} rows; that "
+            f"can only if they are means, which the papers do not state: "
+            f"{kinds.get(ONLY_AS_MEAN, 0)} rows."
         )
     thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
     others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]

@@ -147,7 +147,7 @@ def table_s44(
         Column("n_scans", "Scans"),
         Column("inside", "Number inside"),
         Column("coverage", "Coverage", 2),
-        Column("width", "Most less least (median)", 0),
+        Column("width", "Width (median)", 0),
     ]
     note = f"Nominal {LEVEL:.0%} {INTERVAL}; Valid: the scans that the calibration was fitted on."
     return laid_out(table, columns, note=note if rows else UNCALIBRATED)

@@ -128,9 +128,9 @@ def refinement_in_words(table: pd.DataFrame) -> str:
         lines.append(
             f"{dataset}, slices {slices} ({as_is['n']} CMBs): nearest to the visible radius is the "
             f'setting "{best["setting"]}" {rule} the guard, off by a factor of {off:.2f} on '
-            f"average. The published choice is off by {as_is['off']:.2f}, with "
-            f"{as_is['n_twice']} regions more than twice too large; with the guard it is off by "
-            f"{as_is['off_guarded']:.2f}, with {as_is['n_twice_guarded']}."
+            f"average. The published choice is off by {as_is['off']:.2f}; regions more than twice "
+            f"too large: {as_is['n_twice']}. With the guard it is off by "
+            f"{as_is['off_guarded']:.2f}; such regions: {as_is['n_twice_guarded']}."
         )
     return "\n\n".join(lines) or NO_TRUTH
 

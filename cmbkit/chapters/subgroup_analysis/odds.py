@@ -97,8 +97,8 @@ def odds_in_words(table: pd.DataFrame) -> str:
     start = "With all other variables the same, "
     if told:
         start += (
-            f"the odds of being found differ with {listed(told)} (odds ratios; of {len(known)} "
-            f"intervals {len(told)} leave out 1, not corrected for their number)"
+            f"the odds of being found differ with {listed(told)} (odds ratio; intervals without 1: "
+            f"{len(told)} of {len(known)}, not corrected for their number)"
         )
     else:
         start += "no variable is shown to change the odds of being found"

@@ -158,11 +158,11 @@ def thickness_in_words(changes: pd.DataFrame) -> str:
                 & (rows["thicker_mm"] == rows["thicker_mm"].max())]  # fmt: skip
     true, drawn = (ends[ends["level"] == how].iloc[0] for how in ("complex", "magnitude"))
     lost = "thick slices alone lose CMBs" if true["change_high"] < 0 else (
-        "that thick slices alone lose CMBs is not shown"
+        "it is not shown that thick slices alone lose CMBs"
     )  # fmt: skip
     more = "averaging magnitudes overstates the loss"
     if not drawn["change_high"] < true["change_low"]:
-        more = "that averaging magnitudes overstates the loss is not shown"
+        more = "it is not shown that averaging magnitudes overstates the loss"
     told = [
         f"{row['change']:+.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]"
         for row in (true, drawn)
@@ -170,7 +170,7 @@ def thickness_in_words(changes: pd.DataFrame) -> str:
     return (
         f"From {true['thinner_mm']:g} to {true['thicker_mm']:g} mm recall changes by {told[0]} "
         f"with complex sums and by {told[1]} with averaged magnitudes ({true['brains']} brains, "
-        f"{true['n']} CMBs): {lost}, and {more}."
+        f"{true['n']} CMBs): {lost}; {more}."
     )
 
 
@@ -180,20 +180,22 @@ def experiment_caption(design: SliceExperiment, n_scans: int, model: str = "cont
         return "left out of this run"
     where = "whole brains"
     if design.slab_mm is not None:
-        where = f"an axial slab of {design.slab_mm:g} mm of each"
+        where = f"an axial slab of {design.slab_mm:g} mm each"
     intervals = "95 % intervals with brains as the units"
     if design.brains < FEWEST_BRAINS:
         intervals = (
             "Recall with Wilson's, false positives per scan with Poisson's 95 % interval, which "
             f"take CMBs as independent and so are rather too narrow: {_too_few(design)}"
         )
-    base = f"{design.contrast[0]:.0%} of the signal lost"
+    seen = f"radius {design.radius_mm[0]:g} mm, {design.contrast[0]:.0%} of the signal lost"
     if model == "physical":
-        base = f"as it looks at 1 ppm, {design.tesla[0]:g} T and {design.te_ms[0]:g} ms"
+        seen = (
+            f"visible radius {design.radius_mm[0]:g} mm (at 1 ppm, {design.tesla[0]:g} T and an "
+            f"echo time of {design.te_ms[0]:g} ms)"
+        )
     return (
-        f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where} looked at; base: "
-        f"radius {design.radius_mm[0]:g} mm, {base}, "
-        f"{design.count[0]} CMBs per brain. {intervals}; no anatomical filter."
+        f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where}. Where nothing else "
+        f"is varied, {design.count[0]} CMBs per brain, {seen}. {intervals}; no anatomical filter."
     )
 
 

@@ -36,13 +36,13 @@ def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFra
     table["kept_complex"] = table["complex_sum"] / thinnest["complex_sum"]
     table["kept_averaged"] = table["averaged"] / thinnest["averaged"]
     columns = [
-        Column("tesla", "Field (T)"),
+        Column("tesla", "Field (T)", shows="setting"),
         Column("te_ms", "TE (ms)"),
         Column("thickness_mm", "Slice (mm)"),
         Column("complex_sum", "Complex sum", 2),
         Column("averaged", "Averaged magnitudes", 2),
-        Column("kept_complex", "Of 1 mm, complex", 2),
-        Column("kept_averaged", "Of 1 mm, averaged", 2),
+        Column("kept_complex", "Relative to 1 mm, complex", 2),
+        Column("kept_averaged", "Relative to 1 mm, averaged", 2),
     ]
     note = (
         f"Share of the signal lost in the voxel around a sphere of {radius_mm:g} mm and "

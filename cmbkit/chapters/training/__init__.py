@@ -258,7 +258,7 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
         Column("n_tensors", "Tensors"),
         Column("source_shape", "Shape in the source"),
         Column("target_shape", "Shape here"),
-        Column("action", "Action"),
+        Column("action", "Action", names={"carried": "kept"}),
         Column("parameters", "Parameters"),
     ]
     note = "" if len(report) else f"TL. {UNTRAINED}"
