@@ -111,6 +111,7 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
         raise ValueError(f"scans: expected every scan of the matches, {min(unknown)!r} is missing")
     matches = matches if "source" in matches else matches.assign(source=matches["dataset"])
     matches = matches if "probability" in matches else matches.assign(probability=np.nan)
+    matches = matches.astype({"gt_id": float, "pred_id": float})
     acquired = ["split", *(name for name in SCAN if name not in ("n_gt", "cmb_level"))]
     table = matches.merge(scans[["uid", *acquired]], on="uid", how="left", validate="many_to_one")
     table["n_gt"] = table.groupby(["model", "uid"])["gt_id"].transform("count")
@@ -121,6 +122,5 @@ def match_table(matches: pd.DataFrame, scans: pd.DataFrame, features: pd.DataFra
     table = subgroups.with_features(table, placed, [*SIDE, *known])
     table["location"] = table["gt_location"].fillna(table["pred_location"])
     table = table[list(COLUMNS)]
-    numbers = (name for name in COLUMNS if name not in WORDS)
-    untyped = [n for n in numbers if pd.api.types.is_object_dtype(table[n])]  # without any value
-    return table.astype(dict.fromkeys(untyped, float))
+    empty = [name for name in COLUMNS if name not in WORDS and table[name].isna().all()]
+    return table.astype(dict.fromkeys(empty, float))  # numbers, also where there is none

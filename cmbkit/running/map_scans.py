@@ -10,7 +10,7 @@ from typing import Any
 
 from cmbkit.running.faults import explained
 from cmbkit.running.outcomes import ONE_THREAD, Outcomes, WorkerLost, begin_worker
-from cmbkit.running.report import report_progress, report_stage
+from cmbkit.running.report import report_progress
 
 STOP_S = 10.0
 """Time for a process to end by itself."""
@@ -71,8 +71,7 @@ def map_scans(
     items = list(items)
     results: list[Any] = [None] * len(items)
     failures: list[tuple[str, Exception]] = []
-    report_progress(step, 0, len(items))
-    report_stage(step, stage)
+    report_progress(step, 0, len(items), stage)
 
     def settle(done: Outcomes) -> None:
         for count, (index, outcome) in enumerate(done, 1):

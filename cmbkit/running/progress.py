@@ -130,10 +130,10 @@ class _Steps:
             self._position += sum(map(len, lines))
         return [json.loads(line) for line in lines]
 
-    def at(self, step: str, done: int, total: int) -> Step:
+    def at(self, step: str, done: int, total: int, stage: str) -> Step:
         """The step that an event is of, as far as it is then."""
         known = self._steps.get(step)
         if known is None or done <= known.first:
             known = self._steps[step] = Step(step, done, total)
-        known.done = done
+        known.done, known.stage = done, stage
         return known

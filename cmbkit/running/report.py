@@ -24,11 +24,14 @@ _LOCK = threading.RLock()
 _running: dict[str, Step] = {}
 
 
-def report_progress(step: str, done: int, total: int) -> None:
-    """Tell how far a step is; it begins with the first call and ends with ``done == total``."""
+def report_progress(step: str, done: int, total: int, stage: str = "") -> None:
+    """Tell how far a step is; it begins with the first call and ends with ``done == total``.
+
+    ``stage``: what is done until the next call, or why.
+    """
     path = os.environ.get(PROGRESS_FILE)
     if path:
-        _append(path, {"step": step, "done": done, "total": total})
+        _append(path, {"step": step, "done": done, "total": total, "stage": stage})
         return
     with _LOCK:
         known = _running.get(step)
@@ -37,7 +40,7 @@ def report_progress(step: str, done: int, total: int) -> None:
                 return
             known = _running[step] = Step(step, done, total)
             _later(known)
-        known.done, known.stage = done, ""
+        known.done, known.stage = done, stage
         if known.over:
             del _running[step]
         _tell(known)

@@ -85,6 +85,22 @@ def test_one_row_per_microbleed_and_candidate(made):
     assert missed["cmb_level"].tolist() == ["high"] * 4 and missed["pred_x_mm"].isna().all()
 
 
+def test_columns_of_numbers_are_numbers_where_there_is_none(made):
+    """As tables come from files that hold their heads alone."""
+    rows, _ = made
+    names = [*rows[["uid", "dataset", "patient", "model"]], "match", "gt_id", "pred_id"]
+    names += ["distance_mm", "overlap_voxels", "dice", "score", "adds"]
+    scans = pd.DataFrame({"uid": ["d"], "sequence": "SWI", "in_plane_mm": 0.6, "split": "test"})
+    features = describe_lesions(
+        volume([4]), volume([]), Volume(LABELS, np.eye(4)), uid="d", dataset="CRB"
+    )
+    features = features.astype(object).assign(model="")
+    scans = scans.assign(slice_thickness_mm=2.0)
+    table = match_table(pd.DataFrame(columns=names, dtype=object), scans, features)
+    numbers = ["gt_id", "pred_id", "dice", "score", "gt_x_mm", "pred_n_voxels", "gt_sphericity"]
+    assert table.empty and (table[numbers].dtypes == "float64").all()
+
+
 def test_a_scan_that_is_not_in_the_scan_table_is_named(made):
     _, table = made
     with pytest.raises(ValueError, match="'a' is missing"):

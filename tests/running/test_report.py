@@ -8,8 +8,11 @@ import numpy as np
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from rich.console import Console
 
 from cmbkit.running import report, steps
+from cmbkit.running.map_scans import map_scans
+from cmbkit.running.progress import Watch
 from cmbkit.running.steps import Log, Step, counted, duration
 
 
@@ -104,6 +107,20 @@ def test_a_terminal_line_is_written_over_and_gone_at_the_end(clock, monkeypatch)
     report.report_progress("predict", 2, 2)
     shown = terminal.getvalue().split(report.ERASE)
     assert shown == ["", "predict: 0 of 2, scan_of_a_long_name: n", ""]
+
+
+def test_the_log_of_a_run_says_why_a_notebook_makes_something(monkeypatch):
+    console = Console(file=io.StringIO(), width=200)
+    with Watch(console, ["05_evaluation"]) as watch:
+        watch.start("05_evaluation")
+        monkeypatch.setenv(report.PROGRESS_FILE, str(watch.file("05_evaluation")))
+        map_scans(abs, [1, -2], step="maps", stage="maps A was never made")
+        watch.finish("05_evaluation")
+    assert console.file.getvalue().rstrip().splitlines() == [
+        "05_evaluation (1 of 1)",
+        "  05 maps: 0 of 2, maps A was never made",
+        "  05 maps: 2 of 2 in 0 s",
+    ]
 
 
 def test_a_kernel_tells_past_the_outputs_of_the_notebook(tmp_path, capfd):
