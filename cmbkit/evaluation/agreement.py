@@ -244,10 +244,11 @@ def count_agreement(scans: pd.DataFrame, *, thresholds=BANDS) -> pd.DataFrame:
     without = _measures(scans, thresholds, left_out(scans))
     rows = {}
     for name, value in _measures(scans, thresholds, np.ones((1, len(scans)))).items():
-        if name == "lesion_dice":
-            ends = interval("pooled_f1", *estimates(scans)["pooled_f1"])
-        else:
-            ends = jackknife_t(value[0], without[name], _CAN_BE.get(name, (-1, 1)))
-        low, high, method = float(ends[0]), float(ends[1]), str(ends[2])
-        rows[name] = {"value": float(value[0]), "low": low, "high": high, "interval": method}
+        low, high, method = (
+            interval("pooled_f1", *estimates(scans)["pooled_f1"])
+            if name == "lesion_dice"
+            else jackknife_t(value[0], without[name], _CAN_BE.get(name, (-1, 1)))
+        )
+        ends = {"low": float(low), "high": float(high), "interval": str(method)}
+        rows[name] = {"value": float(value[0]), **ends}
     return pd.DataFrame.from_dict(rows, orient="index")
