@@ -58,7 +58,9 @@ class _Numbers(dict):
         super().__init__({f"total_{name}": f"{value:,.0f}" for name, value in totals.items()})
         self.update({ROWS_OF[name]: data[name].nunique() for name in ROWS_OF if name in data})
         self["rows"] = len(data)
-        self["names"] = " and ".join(dict.fromkeys(data.get("dataset", []))) or "this run"
+        named = data["dataset"].dropna().unique().tolist() if "dataset" in data else []
+        *others, last = named or ["this run"]
+        self["names"] = " and ".join(filter(None, [", ".join(others), last]))
 
     def __missing__(self, key: str) -> int:
         if self["rows"]:

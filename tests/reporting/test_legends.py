@@ -51,5 +51,7 @@ def test_datasets_are_named_as_they_are():
     assert filled("CMBs of {names}", data[:2]) == "CMBs of MINE"
     assert filled("CMBs of {names}", data) == "CMBs of MINE and B"
     assert filled("CMBs of {names}", data[:0]) == "CMBs of this run"
+    more = pd.DataFrame({"dataset": ["A", "B", "C", float("nan")]})
+    assert filled("CMBs of {names}", more) == "CMBs of A, B and C"
     for number in ("8.1", "8.2", "8.3", "S1", "S57"):
         assert not re.search("CRB|DOU", read_legends()["figure", number]), number
