@@ -5,7 +5,8 @@ folders with network.json (`cmbkit train --out`), names of shipped weights, or "
 untrained baseline (it and "compact" if none is given). ``--scans PARAMS ...`` names the parameter
 files of the scans (params/operating.yaml). Writes benchmarks/operating.md, or ``--out``. With
 ``--settle`` the best pair, and what scores mean on these scans, go into each network.json; with
-``--calibrate`` the latter alone, at the pair that stands there.
+``--calibrate`` the latter alone, at the pair that stands there. ``--judge PARAMS`` only tells how
+far the calibration of each holds on scans of PARAMS by both models of the embedded cohort.
 """
 
 import argparse
@@ -16,9 +17,10 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from bench_compact import predictor_of
+from bench_compact import predictor_of, studies
 from timing import table
 
+from cmbkit.chapters.evaluation.calibration import table_s43, table_s44
 from cmbkit.detector.inference.candidates import candidates, lowered
 from cmbkit.detector.inference.dark_blob import confidence, logits_of
 from cmbkit.detector.inference.files import map_file, write_candidates, write_logits
@@ -27,6 +29,7 @@ from cmbkit.detector.network.weights import DESCRIPTION, describe_weights
 from cmbkit.evaluation.calibration import Calibration, fit
 from cmbkit.evaluation.metrics import per_scan
 from cmbkit.params import Inference
+from cmbkit.reporting.tables import shown
 from cmbkit.study import Study
 from cmbkit.study.curves import calls
 from cmbkit.study.operating import scan_counts
@@ -117,6 +120,37 @@ def for_all(tables: list[pd.DataFrame]) -> str:
     )
 
 
+def judged(name: str, params: Path) -> str:
+    """Calibration error and coverage of the range of numbers on scans of other generators."""
+    calibration = describe_weights(name)[1].calibration
+    found_in, inference = finder(name)
+    tables = []
+    for generator, study in studies(params, None).items():
+        scans, evaluation = study.cohort.split("test"), study.params.evaluation
+        with tempfile.TemporaryDirectory() as folder:
+            placed = predict(found_in, inference, scans, Path(folder))
+            found = [calls(*one, lowered(inference), evaluation) for one in placed]
+        who = [scan.scan for scan in scans]
+        rows = pd.DataFrame(
+            {
+                "dataset": [f"{generator}, {each.dataset}" for each in who],
+                "source": [each.dataset for each in who],
+                "model": name,
+                "uid": [each.uid for each in who],
+                "patient": [each.patient for each in who],
+                "n_gt": [len(scan.microbleeds()) for scan in scans],
+            }
+        )
+        named = [
+            own.assign(uid=row.uid, dataset=row.dataset, model=name)
+            for own, row in zip(found, rows.itertuples(), strict=True)
+        ]
+        both = pd.concat(named), rows, {name: calibration}
+        tables.append([table_s43(*both), table_s44(*both)])
+    parts = [pd.concat([shown(table)[0] for table in kind]) for kind in zip(*tables, strict=True)]
+    return "\n\n".join(table(list(part), part.to_numpy().tolist()) for part in parts)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("weights", nargs="*", default=[BASELINE, "compact"])
@@ -124,7 +158,11 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=OUT)
     arguments.add_argument("--settle", action="store_true")
     arguments.add_argument("--calibrate", action="store_true")
+    arguments.add_argument("--judge", type=Path)
     options = arguments.parse_args()
+    if options.judge:
+        print(*(judged(name, options.judge) for name in options.weights), sep="\n\n")
+        return
     studies = [Study(**yaml.safe_load(path.read_text())) for path in options.scans]
     study, scans = studies[0], [scan for one in studies for scan in one.cohort.split("test")]
     pairs = [(threshold, size) for threshold in THRESHOLDS for size in MINIMUM_VOXELS]
