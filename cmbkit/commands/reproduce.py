@@ -31,6 +31,10 @@ KERNEL = "python3"
 LOCK = ".lock"
 OWN_PROFILE = "demo"
 SPAWN = multiprocessing.get_context("spawn")
+QUIET_END = (
+    "--InteractiveShellApp.exec_lines=__import__('logging').getLogger('asyncio').setLevel(50)"
+)
+"""No "Task was destroyed but it is pending!" from a kernel that ends."""
 OF_NETWORKS = ("04", "05", "06", "07")
 """Notebooks that show something of a network; what the others show does not change with it."""
 
@@ -248,6 +252,7 @@ def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
             cwd=str(source.parent),
             progress_bar=False,
             config=Config(KernelManager={"transport_encryption": "auto"}),
+            extra_arguments=[QUIET_END],
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(
