@@ -26,7 +26,10 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	.venv/bin/$(UNIT)
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m $(UNIT)
+	-.venv/bin/coverage combine -q  # tests kill processes, which leave half a file
+	.venv/bin/coverage report --format=total
 	.venv/bin/pytest notebooks
 
 test-fast: setup
@@ -35,7 +38,7 @@ test-fast: setup
 coverage: setup
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m $(UNIT) -m "not slow"
-	.venv/bin/coverage combine -q
+	-.venv/bin/coverage combine -q
 	.venv/bin/coverage report --skip-covered -m
 
 book: setup
