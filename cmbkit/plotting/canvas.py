@@ -7,6 +7,7 @@ from functools import wraps
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 SYNTHETIC_LABEL = "synthetic cohort"
@@ -93,19 +94,24 @@ def write_below(figure: Figure, text: str) -> None:
     if written := _below(figure):
         written.remove()
     if text:
-        _settle(figure)
+        settle(figure)
         lines = textwrap.fill(text, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
         figure.text(0.006, 0, lines, ha="left", va="top", fontsize=6.5, color="0.33",
                     linespacing=1.1, gid=_BELOW_GID)  # fmt: skip
 
 
-def _settle(figure: Figure) -> None:
-    """Lay a figure out for good, and tie its legends to it.
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good, once, and tie its legends to it.
 
-    Their own anchor is the saved picture, lines below included: they would move down onto these.
+    Places are rounded: in their last digits the layout differs from run to run. The legends' own
+    anchor is the saved picture, lines below included: they would move down onto these.
     """
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(Bbox(axes.get_position(original=True).get_points().round(7)))
     for legend in figure.legends:
         anchor = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted())
         legend.set_bbox_to_anchor(anchor, figure.transFigure)

@@ -5,7 +5,7 @@ import io
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from cmbkit.plotting.canvas import drawn_area
+from cmbkit.plotting.canvas import drawn_area, settle
 
 PRINT_DPI = 300
 SCREEN_DPI = 100
@@ -19,6 +19,7 @@ def png_bytes(fig: Figure, dpi: int = PRINT_DPI) -> bytes:
     """
     from PIL import Image
 
+    settle(fig)
     raw = io.BytesIO()
     about = {"Software": None}
     fig.savefig(raw, format="png", dpi=dpi, metadata=about, bbox_inches=drawn_area(fig))
@@ -47,6 +48,7 @@ def _packed(image, dpi: int) -> bytes:
 
 def pdf_bytes(fig: Figure) -> bytes:
     """Encode a figure as vectors without date or software name; text stays text, fonts within."""
+    settle(fig)
     raw = io.BytesIO()
     with mpl.rc_context({"pdf.fonttype": 42, "pdf.compression": 9}):
         about = {"Creator": None, "Producer": None, "CreationDate": None}
