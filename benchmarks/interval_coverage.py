@@ -39,6 +39,8 @@ class World(NamedTuple):
     """Correlation of a patient's microbleeds, found or not."""
     shape: float = SHAPE
     """Of the negative binomial of false positives: the smaller, the fewer patients have most."""
+    without: float = WITHOUT_CMB
+    """Share of patients without a microbleed."""
     with_40: float = 0.0
     """Share of patients with 40 microbleeds, where the others have one or two."""
 
@@ -46,6 +48,7 @@ class World(NamedTuple):
 WORLDS = {
     "usual": World(),
     "alike": World(alike=0.4),
+    "half_healthy": World(without=0.5),
     "uneven_fp": World(shape=0.15),
     "all_or_none": World(alike=0.98),
     "a_few_with_40": World(with_40=0.15),
@@ -53,11 +56,12 @@ WORLDS = {
 HEADINGS = {
     "usual": "The cohorts that the expected design effects were set on (correlation .15)",
     "alike": "A patient's microbleeds are more alike (correlation .4)",
+    "half_healthy": "Half of the patients have no microbleed, and as many false positives",
     "uneven_fp": "False positives of few patients (negative binomial of shape .15)",
     "all_or_none": "All microbleeds of a patient are found, or none (correlation .98)",
-    "a_few_with_40": "A patient of seven has 40 microbleeds, the others one or two. A third of the "
-    "cohorts of 8 has no such patient and says nothing of them: no interval of the same patients "
-    "can hold their share",
+    "a_few_with_40": "A patient of seven has 40 microbleeds, the others one or two. A quarter of "
+    "the cohorts of 8 has no such patient and says nothing of them: no interval of the same "
+    "patients can hold their share",
 }
 DICE = 0.55, 10.0
 """Mean, and sum of the parameters of its beta distribution."""
@@ -74,7 +78,7 @@ def microbleeds(rng, shape, without: float = WITHOUT_CMB) -> np.ndarray:
 
 def cohorts(rng, shape, recall: float, fp_scan: float, world=WORLDS["usual"]) -> list[np.ndarray]:
     """TP, FP and FN of each patient, ``shape``, one scan each, of two detectors of one kind."""
-    n, spread = microbleeds(rng, shape), 1 / world.alike - 1
+    n, spread = microbleeds(rng, shape, world.without), 1 / world.alike - 1
     if world.with_40:
         n = np.where(rng.random(shape) < world.with_40, 40, 1 + rng.poisson(0.5, shape))
     chance = rng.beta(recall * spread, (1 - recall) * spread, shape)

@@ -146,7 +146,7 @@ def intraclass_interval(ratings) -> dict[str, tuple[float, float]]:
     """
     n, k = np.shape(ratings)
     scans, raters, rest, _ = (float(value[0]) for value in _mean_squares(ratings))
-    if not (scans > 0 and rest > 0):
+    if not (scans > 0 and rest > 1e-12 * scans):
         return dict.fromkeys(("icc_2_1", "icc_3_1"), (np.nan, np.nan))
     free = (n - 1) * (k - 1)
     low = scans / rest / f.ppf(0.975, n - 1, free)

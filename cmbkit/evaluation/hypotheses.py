@@ -13,6 +13,17 @@ from cmbkit.evaluation.statistics import estimates, patient_codes
 SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
 
+MADE_OF = {
+    "precision": ("tp", "fp"),
+    "recall": ("tp", "fn"),
+    "dice_tp": ("tp", "dice_tp"),
+    "dice": ("dice_scan",),
+    "fp_scan": ("fp",),
+    "fp_cmb": ("fp",),
+    "": ("tp", "fp", "fn"),
+}
+"""Columns that a metric is made of, by how its name ends."""
+
 
 def holm(p_values) -> np.ndarray:
     """Correct p values for their number after Holm (1979).
@@ -128,11 +139,6 @@ def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str)
     """Difference of two models and its p value when results are exchanged patient by patient."""
     n = int(patients.max()) + 1
     exact = 2**n <= samples
-    other = (sides[0].to_numpy(float) != sides[1].to_numpy(float)) & ~(
-        np.isnan(sides[0].to_numpy(float)) & np.isnan(sides[1].to_numpy(float))
-    )
-    n_differ = np.unique(patients[other.any(axis=1)]).size
-    p_least = max(min(1.0, 2 / 2.0**n_differ), 0 if exact else 1 / samples)
     if exact:
         swap = np.array(list(product([0, 1], repeat=n)), float)
     else:
@@ -151,11 +157,19 @@ def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str)
             "second": theirs[name][0],
             "difference": differences[0],
             "p_value": as_extreme[known].mean() if known[0] else np.nan,
-            "p_least": p_least,
+            "p_least": max(_least_p(sides, patients, name), 0 if exact else 1 / samples),
             "n_patients": n,
             "exact": exact,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _least_p(sides, patients: np.ndarray, metric: str) -> float:
+    """2 / 2^n for n patients in whom what the metric is made of differs, 1 for none."""
+    used = next(names for end, names in MADE_OF.items() if metric.endswith(end))
+    one, other = (side[[name for name in used if name in side]].to_numpy(float) for side in sides)
+    differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
+    return min(1.0, 2 / 2.0 ** np.unique(patients[differs.any(axis=1)]).size)
 
 
 def compare_groups(
@@ -212,7 +226,9 @@ def compare_groups(
     known = np.isfinite(gaps)
     extreme = np.abs(gaps) >= np.abs(gaps[0]) - 1e-12
     values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
-    arrangements = comb(single.size, int(has[0][single].sum())) * 2 ** int(both.sum())
+    n_first = int(has[0][single].sum())
+    arrangements = comb(single.size, n_first) * 2 ** int(both.sum())
+    as_extreme = 2 if 2 * n_first == single.size else 1  # groups of one size: exchanged whole
     return {
         "first": names[0],
         "second": names[1],
@@ -220,5 +236,5 @@ def compare_groups(
         "value_second": float(values[1]),
         "difference": float(gaps[0]),
         "p_value": float(extreme[known].mean()) if known[0] else float("nan"),
-        "p_least": max(1 / samples, 1 / arrangements),
+        "p_least": max(1 / samples, as_extreme / arrangements),
     }

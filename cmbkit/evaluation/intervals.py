@@ -130,7 +130,7 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
         return 2 * ends[0] / (1 + ends[0]), 2 * ends[1] / (1 + ends[1]), ends[2]
     total, inside = units.sum(-1), units > 0
     size = _ratio((units**2).sum(-1), total)
-    changes, variance = _jackknife(without, inside)
+    changes, variance = _jackknife(without, inside | _matters(value, without))
     count = np.fmin(inside.sum(-1), np.round(total, 6))
     freedom = np.maximum(np.fmin(_ratio(total, size), count) - 1, 0)
     if name not in EXPECTED or name in RATES:
@@ -173,7 +173,8 @@ def difference_interval(name: str, first: tuple, second: tuple) -> tuple:
     (l1, u1, method), (l2, u2, other) = interval(name, *first), interval(name, *second)
     value, without = (np.subtract(a, b) for a, b in zip(first[:2], second[:2], strict=True))
     inside = (np.asarray(first[2]) > 0) | (np.asarray(second[2]) > 0)
-    variance, freedom = _jackknife(without, inside)[1], inside.sum(-1) - 1
+    moved = inside | _matters(value, without)
+    variance, freedom = _jackknife(without, moved)[1], inside.sum(-1) - 1
     sides = [
         (np.asarray(f[0]) - low, high - f[0])
         for f, low, high in ((first, l1, u1), (second, l2, u2))
@@ -208,6 +209,11 @@ def jackknife_t(value, without, limits=(-np.inf, np.inf)) -> tuple[float, float,
     half = t.ppf(0.975, known.sum() - 1) * error
     low, high = np.clip([value - half, value + half], *limits)
     return float(low), float(high), JACKKNIFE
+
+
+def _matters(value, without) -> np.ndarray:
+    """Who changes the value without adding to its denominator: FP of patients without CMBs."""
+    return np.abs(without - np.asarray(value)[..., None]) > 1e-12
 
 
 def _jackknife(without, inside) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ RULES = {
     ),
     "many to one": Rule("a shared voxel, many to one", "overlap", assignment="several"),
     "footprint": Rule(
-        "a voxel shared with the mask dilated by 1 mm, many to one (BraTS-METS)",
+        "a voxel shared with the mask dilated by 18 neighbours of 1 mm, many to one (BraTS-METS)",
         "overlap",
         assignment="several",
         connectivity=26,

@@ -43,6 +43,7 @@ OTHER_AVERAGE = re.compile(
     r"|exam|session|visit|stud(y|ies)|slice",
     re.IGNORECASE,
 )
+SUMMED = re.compile(r"sum|pool|micro|glob|total", re.IGNORECASE)
 SHOWN_COUNTS = [
     Column("n_ways", "Ways"),
     *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
@@ -209,7 +210,8 @@ def audit_rows(
             claims = [claim_of(row, columns, decimals, cut) for cut in (False, True)]
         except AuditError as error:
             raise AuditError(f"row {number} ({label}): {error}") from None
-        if "averaging" in columns and OTHER_AVERAGE.search(row[columns["averaging"]]):
+        how = row[columns["averaging"]] if "averaging" in columns else ""
+        if OTHER_AVERAGE.search(how) and not SUMMED.search(how):
             claims = [
                 Claim(c.only(("fp_scan",)).rates, tp=0, fp=c.fp, fn=0, n_scans=c.n_scans)
                 for c in claims

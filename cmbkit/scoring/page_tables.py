@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
 from cmbkit.evaluation.curves import MERIT, figures_of_merit, froc_intervals
-from cmbkit.evaluation.intervals import wilson
+from cmbkit.evaluation.intervals import TOO_FEW, wilson
 from cmbkit.evaluation.metrics import POSITIVE
 from cmbkit.evaluation.statistics import classification_summary, summary
 from cmbkit.params import Evaluation
@@ -82,7 +83,9 @@ def detection(scans: pd.DataFrame, params: Evaluation) -> dict[str, pd.DataFrame
     table = pd.DataFrame(rows)
     pooled = pooled_columns(table)
     for name, other in (("precision", "fp"), ("recall", "fn")):
-        low, high = wilson(table["tp"], table["tp"] + table[other])
+        ends = wilson(table["tp"], table["tp"] + table[other])
+        enough = table[f"pooled_{name}_interval"] != TOO_FEW
+        low, high = (np.where(enough, end, np.nan) for end in ends)
         pooled = pooled.assign(**{f"{name}_wilson_low": low, f"{name}_wilson_high": high})
     note = f"Brackets: {UNITS}; Wilson takes microbleeds as independent."
     found = {"pooled": laid_out(pooled, [DATA, *POOLED], note=note)}
@@ -234,12 +237,13 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
         Column("p_value", "p", 4, shows="p"),
         Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
-    least = found["p_least"].iloc[0]
+    least, tested = found["p_least"].min(), int(found["p_value"].notna().sum())
     exchanged = "all" if found["exact"].iloc[0] else "10,000"
     note = (
         f"Difference: first - second; brackets: {UNITS}. p: paired permutation "
         f"over {found['n_patients'].iloc[0]} patients ({exchanged} exchanges), corrected after "
-        f"Holm; the smallest p so many patients allow: {least:.2g}, after Holm over {len(found)} "
-        f"metrics {least * len(found):.2g}. Effect: -1 to 1, from the patients' own differences."
+        f"Holm; the smallest p that the patients who differ allow: {least:.2g}, after Holm over "
+        f"{tested} metrics {min(1, least * tested):.2g}. Effect: -1 to 1, from the patients' own "
+        "differences."
     )
     return laid_out(table, columns, note=note)

@@ -238,7 +238,7 @@ def test_table_of_coverage_shows_both_methods():
     cells, _ = shown(evaluation.table_s40())
     assert {"Coverage (%)", "Percentile bootstrap: coverage (%)"} < set(cells)
     usual, harder = ["3", "5", "6", "8", "20", "50"], ["8", "20", "50"]
-    assert cells["Patients"].tolist() == usual + 4 * harder + usual
+    assert cells["Patients"].tolist() == usual + 5 * harder + usual
 
 
 def test_coverage_is_that_of_95_percent_where_patients_are_as_expected():

@@ -165,3 +165,10 @@ def test_confusion_counts_pairs_and_refuses_other_words():
     assert table.loc["All"].to_dict() == {"b": 2, "a": 2, "n": 4, "n_same": 2}
     with pytest.raises(ValueError, match=r"ratings: expected one of \['a'\], found 'c'"):
         agreement.confusion(first, second, ["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("offset", [1, 2, 3, 7])
+def test_raters_a_constant_apart_have_no_interval_of_consistency(offset):
+    counts = np.array([1, 2, 5, 9, 4, 0, 3])
+    ends = agreement.intraclass_interval(np.stack([counts, counts + offset], axis=1))
+    assert np.isnan(ends["icc_3_1"]).all()

@@ -167,3 +167,18 @@ def test_a_scan_at_the_threshold_is_on_its_upper_side(positive, recall, specific
         own = binomtest(right, 8).proportion_ci(method="wilson")
         ends = found[f"{name}_low"], found[f"{name}_high"]
         assert (found[name], *ends) == pytest.approx((right / 8, own.low, own.high))
+
+
+def test_false_positives_of_a_patient_without_microbleeds_widen_the_rate_per_microbleed():
+    """All 20 FP are one healthy patient's: without him the rate is 0, so 1 +- anything is told."""
+    table = scans([2] * 10 + [0] * 10, [0] * 10 + [20] + [0] * 9, [0] * 20)
+    found = statistics.summary(table, Evaluation())
+    assert found["pooled_fp_cmb"] == 1
+    assert found["pooled_fp_cmb_low"] < 0.35 and found["pooled_fp_cmb_high"] > 3
+    one, other = (
+        scans([1] * 8, [1] * 8, [0] * 8),
+        scans([1] * 6 + [0] * 2, [0] * 8, [0] * 6 + [1] * 2),
+    )
+    of = compare_models(one, other, seed=1)
+    assert of.loc["pooled_recall", "p_least"] == of.loc["pooled_recall", "p_value"] == 2 / 4
+    assert of.loc["fp_scan", "p_least"] == 2 / 256

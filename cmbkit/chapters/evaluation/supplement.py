@@ -37,6 +37,7 @@ SAID = {
 COHORTS = {
     "usual": "usual",
     "alike": "their CMBs alike (.4)",
+    "half_healthy": "half without CMBs",
     "uneven_fp": "few have most FP",
     "all_or_none": "all of their CMBs found, or none",
     "a_few_with_40": "one of seven with 40 CMBs",
@@ -158,15 +159,15 @@ def table_s40() -> pd.DataFrame:
         Column("coverage", "Coverage (%)", 1, shows="range"),
         Column("too_few", "Without an interval, at most (%)", 1),
         Column("bootstrap", "Percentile bootstrap: coverage (%)", 1, shows="range"),
-        Column("bootstrap_zero_width", "Of zero width, at most (%)", 1),
+        Column("bootstrap_zero_width", "Bootstrap of zero width, at most (%)", 1),
     ]
     note = (
         "2,000 cohorts each of three simulated detectors, so that 95 % is shown as 94 to 96; "
         "coverage of cases in which half of the cohorts have an interval (all: "
         "benchmarks/interval_coverage.md); bootstrap: of 39 cases. The expected design effects "
-        "were set on the usual patients. Where one patient of seven has 40 CMBs, a third of the "
+        "were set on the usual patients. Where one patient of seven has 40 CMBs, a quarter of the "
         "cohorts of 8 has none of these and cannot tell of them. "
-        "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
+        "Not simulated: sensitivities of FROC curves, jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
     return laid_out(table, columns, note=note)
@@ -246,8 +247,8 @@ def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
     note = (
         f"Difference: {shown[0]} - {shown[1]} {INTERVAL}. p: paired permutation test, the two "
         "networks' results of a patient are exchanged; corrected after Holm for all "
-        f"{tested} tests of this table. Least: the smallest p that so many patients allow; after "
-        f"Holm no p of this table can be below {least * tested:.2g}."
+        f"{tested} tests of this table. Least: the smallest p that the patients who differ allow; "
+        f"after Holm no p of this table can be below {min(1, least * tested):.2g}."
     )
     return laid_out(table, columns, note=note)
 
