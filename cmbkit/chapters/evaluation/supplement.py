@@ -167,7 +167,8 @@ def table_s40() -> pd.DataFrame:
         "benchmarks/interval_coverage.md); bootstrap: of 39 cases. The expected design effects "
         "were set on the usual patients. Where one patient of seven has 40 CMBs, a quarter of the "
         "cohorts of 8 has none of these and cannot tell of them. "
-        "Not simulated: sensitivities of FROC curves, jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
+        "Not simulated: sensitivities of FROC curves, jackknife intervals (calibration error, "
+        "agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
     return laid_out(table, columns, note=note)
