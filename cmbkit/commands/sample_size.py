@@ -24,6 +24,13 @@ def read_pilot(path) -> pd.DataFrame:
         table = table.astype(dict.fromkeys(NEEDED[1:], int))
     except ValueError as error:
         raise SampleSizeError(f"{path}: expected whole numbers of calls, found: {error}") from None
+    odd = (table["patient"].str.strip() == "") | (table[NEEDED[1:]] < 0).any(axis=1)
+    if odd.any():
+        row = int(odd.argmax())
+        raise SampleSizeError(
+            f"{path}: row {row + 1}: expected a patient and counts of 0 or more, found "
+            f"{table[NEEDED].iloc[row].tolist()}"
+        )
     return table if "dataset" in table else table.assign(dataset="")
 
 
@@ -62,6 +69,13 @@ def sample_size_lines(
         raise SampleSizeError(f"metric: expected {', '.join(METRICS)}, found {metric!r}")
     if width is difference is against is None:
         raise SampleSizeError("expected a width, a difference or another detector, found none")
+    if difference is not None and against is not None:
+        raise SampleSizeError("expected a difference or another detector, found both")
+    if not 0 < power < 1 or (width is not None and not 0 < width < 1) or difference == 0:
+        raise SampleSizeError(
+            "expected a power and a width between 0 and 1, and a difference that is not 0, found "
+            f"power {power}, width {width}, difference {difference}"
+        )
     scans = read_pilot(pilot)
     counts = sample_size.counts_of(scans)
     own = float(sample_size.rate(counts.sum(axis=0), metric))

@@ -40,3 +40,22 @@ def test_what_cannot_be_planned_is_said(pilot, tmp_path):
     pd.DataFrame({"patient": ["a"]}).to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(SampleSizeError, match="missing"):
         sample_size_lines(tmp_path / "bad.csv", "f1", None, width=0.1)
+    for row in ("a,-3,1,1", " ,3,1,1"):
+        (tmp_path / "odd.csv").write_text(f"patient,tp,fp,fn\nb,1,1,1\n{row}\n")
+        with pytest.raises(
+            SampleSizeError, match=r"odd\.csv: row 2: expected a patient and counts"
+        ):
+            sample_size_lines(tmp_path / "odd.csv", "f1", None, width=0.1)
+
+
+@pytest.mark.parametrize(
+    "plan", [{"width": 0}, {"width": 0.1, "power": 1.5}, {"difference": 0}, {"width": np.nan}]
+)
+def test_a_plan_that_no_number_of_patients_fulfils_is_said(pilot, plan):
+    with pytest.raises(SampleSizeError, match="expected a power and a width between 0 and 1"):
+        sample_size_lines(pilot, "f1", None, **plan)
+
+
+def test_a_difference_and_another_detector_are_one_too_many(pilot, tmp_path):
+    with pytest.raises(SampleSizeError, match="expected a difference or another detector"):
+        sample_size_lines(pilot, "f1", None, difference=0.1, against=tmp_path / "other.csv")
