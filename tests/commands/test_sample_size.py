@@ -42,9 +42,7 @@ def test_what_cannot_be_planned_is_said(pilot, tmp_path):
         sample_size_lines(tmp_path / "bad.csv", "f1", None, width=0.1)
     for row in ("a,-3,1,1", " ,3,1,1"):
         (tmp_path / "odd.csv").write_text(f"patient,tp,fp,fn\nb,1,1,1\n{row}\n")
-        with pytest.raises(
-            SampleSizeError, match=r"odd\.csv: row 2: expected a patient"
-        ):
+        with pytest.raises(SampleSizeError, match=r"odd\.csv: row 2: expected a patient"):
             sample_size_lines(tmp_path / "odd.csv", "f1", None, width=0.1)
 
 
