@@ -6,6 +6,7 @@ from cmbkit.plotting.canvas import lettered, new_figure
 from cmbkit.plotting.style import MODEL_COLOURS, MODEL_NAMES, SERIES
 
 LOSSES = {"train_loss": "Training", "val_loss": "Validation"}
+LOSSES_BY_STEP = {"train_loss": "Training, mean of an epoch", "val_loss": "Validation"}
 THICKNESS_ROWS = {"recall": "Recall (share of CMBs found)", "fp_scan": "False positives per scan"}
 LEVELS = {"complex": "complex sum", "magnitude": "magnitudes averaged"}
 MARKS = "os^Dv"
@@ -15,25 +16,30 @@ FEW = 30
 """Lines with fewer points show each as a dot."""
 
 
-def loss_curves(histories):
-    """Training and validation loss by epoch, a panel for each run (Figures A.1 to A.4).
+def loss_curves(runs):
+    """Training and validation loss by gradient step, a panel for each run (Figures A.1 to A.4).
 
-    ``histories``: by title, a row per epoch: epoch, train_loss, val_loss; None for a run that was
-    not trained, whose panel says so.
+    ``runs``: by title, two tables: a row per epoch (epoch, step at its end, train_loss, val_loss)
+    and a row per gradient step (step, train_loss; none where they were not kept); None for a run
+    that was not trained, whose panel says so.
     """
     figure = new_figure(9, 6.4)
-    grid = figure.subplots(-(-len(histories) // 2), 2, sharey=True, squeeze=False)
-    for axes, (title, history) in zip(grid.flat, histories.items(), strict=False):
+    grid = figure.subplots(-(-len(runs) // 2), 2, sharey=True, squeeze=False)
+    for axes, (title, run) in zip(grid.flat, runs.items(), strict=False):
         axes.set_ylabel("Loss" if axes in grid[:, 0] else "")
         axes.grid(axis="y")
-        if history is None:
+        if run is None:
             axes.set_title(title)
             axes.text(0.5, 0.5, "not trained in this run", ha="center", transform=axes.transAxes)
             continue
-        _lines(axes, history, LOSSES)
-        _mark_best(axes, history, "val_loss", lowest=True)
-        _epochs(axes)
-        axes.set_title(f"{title} (n = {history['epoch'].nunique()} epochs)")
+        history, steps = run
+        if len(steps):
+            axes.plot(steps["step"], steps["train_loss"], color=SERIES[0], lw=0.5, alpha=0.45,
+                      label="Training, each step")  # fmt: skip
+        _lines(axes, history, LOSSES_BY_STEP, "step")
+        _mark_best(axes, history, "val_loss", lowest=True, at="step")
+        axes.set_xlabel("Gradient step")
+        axes.set_title(f"{title} (n = {len(history)} epochs, {history['step'].max()} steps)")
         axes.legend(loc="best")
     grid[0, 0].set_ylim(bottom=0)
     return figure
@@ -181,26 +187,26 @@ def _epochs(axes) -> None:
     axes.grid(axis="y")
 
 
-def _lines(axes, history, names: dict):
+def _lines(axes, history, names: dict, along: str = "epoch"):
     for index, (column, label) in enumerate(names.items()):
-        shown = history[["epoch", column]].dropna()
+        shown = history[[along, column]].dropna()
         if shown.empty:
             continue
         axes.plot(
-            shown["epoch"], shown[column], color=SERIES[index], label=label,
+            shown[along], shown[column], color=SERIES[index], label=label,
             marker="o" if len(shown) < FEW else None, ms=3,
         )  # fmt: skip
 
 
-def _mark_best(axes, history, column: str, *, lowest: bool):
+def _mark_best(axes, history, column: str, *, lowest: bool, at: str = "epoch"):
     values = history[column].dropna()
     if values.empty:
         return
-    at = values.idxmin() if lowest else values.idxmax()
-    epoch, value = history.loc[at, "epoch"], values.loc[at]
+    best = values.idxmin() if lowest else values.idxmax()
+    place, epoch, value = history.loc[best, at], history.loc[best, "epoch"], values.loc[best]
     word = "lowest" if lowest else "best"
     axes.plot(
-        epoch, value, "*", color="black", ms=10, zorder=6, ls="none",
+        place, value, "*", color="black", ms=10, zorder=6, ls="none",
         label=f"{word}: {value:.3g} at epoch {epoch:g}",
     )  # fmt: skip
 

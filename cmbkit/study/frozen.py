@@ -28,10 +28,10 @@ SECTIONS = ("seed", "cohort", "preprocessing", "network", "training")
 FREE = ("models", "networks", "tensorboard", "memory_gb")
 KEPT = {
     "source": ("source.weights.h5", "config.json", "history.csv"),
-    "scratch-pretrain": ("history.csv", "snapshots/*.npz"),
-    "tl-pretrain": ("history.csv", "transfer.csv"),
-    "scratch-finetune": ("history.csv", "false_alarms.csv"),
-    "tl-finetune": ("history.csv", "false_alarms.csv"),
+    "scratch-pretrain": ("history.csv", "steps.csv", "snapshots/*.npz"),
+    "tl-pretrain": ("history.csv", "steps.csv", "transfer.csv"),
+    "scratch-finetune": ("history.csv", "steps.csv", "false_alarms.csv"),
+    "tl-finetune": ("history.csv", "steps.csv", "false_alarms.csv"),
 }
 """Files of each phase that are frozen; of fine-tuning also the weights that it keeps."""
 TRAIN = "training: {networks: train} trains anew"

@@ -94,6 +94,16 @@ class ModelStage(TrainedPhases):
         """One row per epoch of a phase."""
         return pd.read_csv(self.folder(model, phase) / "history.csv")
 
+    def step_losses(self, model: str, phase: str) -> pd.DataFrame:
+        """Training loss at each gradient step of a phase: step, train_loss.
+
+        No rows where a phase was frozen before these were kept.
+        """
+        from cmbkit.detector.training.phase import STEPS
+
+        path = self.folder(model, phase) / STEPS
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["step", "train_loss"])
+
     def transfer_report(self) -> pd.DataFrame:
         """What became of each tensor of the source network; no rows where none is carried."""
         if ("tl", "pretrain") not in self.phases:

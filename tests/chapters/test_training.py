@@ -66,6 +66,21 @@ def test_runs_that_sought_no_false_alarms_do_not_speak_of_them(history):
     assert "False alarms sought" not in shown(table)[0]
 
 
+def test_losses_of_epochs_and_steps_are_drawn_in_the_panel_of_their_run(history):
+    run = ("tl", "pretrain")
+    history = history.assign(epoch=[1, 2, 3], train_loss=[3.0, 2.0, 1.0])
+    steps = pd.DataFrame({"step": [1, 2], "train_loss": [4.0, 2.0]})
+    table = chapter.losses({run: history}, {run: steps})
+    assert table.drop(columns=["model", "phase"]).fillna(-1).to_numpy().tolist() == [
+        [10, 1, 3.0, 0.9], [20, 2, 2.0, 0.4], [30, 3, 1.0, 0.5], [1, -1, 4.0, -1], [2, -1, 2.0, -1],
+    ]  # fmt: skip
+    titles = {axes.get_title(): len(axes.lines) for axes in chapter.figure_a_1(table).axes}
+    assert [title.partition(":")[0] for title in titles] == ["A.1", "A.2", "A.3", "A.4"]
+    assert list(titles.values()) == [0, 0, 4, 0]
+    none = chapter.losses({}, {})
+    assert none.empty and not any(axes.lines for axes in chapter.figure_a_1(none).axes)
+
+
 def test_what_was_not_trained_here_says_so_in_a_line(history):
     table = chapter.runs({}, {}, {}, {"compact": "162 scans", "mine": "9 scans"})
     assert table.empty and layout_of(table).note == (

@@ -27,14 +27,18 @@ def history():
 
 
 def test_loss_curves_mark_the_lowest_validation_loss(history, readable, words):
-    figure = readable(loss_curves({"Pre-training": history, "Fine-tuning": None}))
+    steps = pd.DataFrame({"step": [1, 2, 600], "train_loss": [3.0, 2.0, 0.1]})
+    runs = {"Pre-training": (history, steps), "Fine-tuning": (history, steps[:0]), "TL": None}
+    figure = readable(loss_curves(runs))
     assert "lowest: 0.4 at epoch 3" in words(figure)
-    assert "Pre-training (n = 6 epochs)" in words(figure)
-    assert "Fine-tuning\n" in words(figure) or "not trained in this run" in words(figure)
-    training, validation, star = (line for line in figure.axes[0].lines if len(line.get_xdata()))
-    np.testing.assert_allclose(training.get_ydata(), history["train_loss"])
+    assert "Pre-training (n = 6 epochs, 600 steps)" in words(figure)
+    assert "not trained in this run" in words(figure)
+    each, training, validation, star = figure.axes[0].lines
+    np.testing.assert_allclose(each.get_xydata(), steps)
+    np.testing.assert_allclose(training.get_xydata(), history[["step", "train_loss"]])
     np.testing.assert_allclose(validation.get_ydata(), history["val_loss"].dropna())
-    assert star.get_xydata().tolist() == [[3, 0.4]]
+    assert star.get_xydata().tolist() == [[300, 0.4]]
+    assert len(figure.axes[1].lines) == 3, "no losses of single steps"
 
 
 def test_record_has_four_panels_and_a_learning_rate(history, readable, words):

@@ -31,7 +31,13 @@ class TrainedPhases:
         for name in ("scratch-pretrain", "scratch-finetune", "tl-pretrain", "tl-finetune"):
             folder = place / name
             (folder / "snapshots").mkdir(parents=True)
-            written = ["history.csv", "best_loss.weights.h5", "final.weights.h5", "checkpoint.npz"]
+            written = [
+                "history.csv",
+                "steps.csv",
+                "best_loss.weights.h5",
+                "final.weights.h5",
+                "checkpoint.npz",
+            ]
             written += ["snapshots/DOU_cmb1_epoch001.npz", "false_alarms.csv"]
             written += ["transfer.csv"] if name == "tl-pretrain" else []
             for file in written:
@@ -71,15 +77,19 @@ def test_what_the_study_shows_is_kept_and_listed_with_its_hash(root):
         "scratch-finetune/best_loss.weights.h5",
         "scratch-finetune/false_alarms.csv",
         "scratch-finetune/history.csv",
+        "scratch-finetune/steps.csv",
         "scratch-pretrain/history.csv",
         "scratch-pretrain/snapshots/DOU_cmb1_epoch001.npz",
+        "scratch-pretrain/steps.csv",
         "source/config.json",
         "source/history.csv",
         "source/source.weights.h5",
         "tl-finetune/best_loss.weights.h5",
         "tl-finetune/false_alarms.csv",
         "tl-finetune/history.csv",
+        "tl-finetune/steps.csv",
         "tl-pretrain/history.csv",
+        "tl-pretrain/steps.csv",
         "tl-pretrain/transfer.csv",
     ]
     assert sorted(manifest["files"]) == sorted(set(there) - {"manifest.json"})

@@ -215,16 +215,54 @@ def runs(
     return laid_out(table, columns, note=note)
 
 
-def figure_a_1(histories: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
-    """Losses of the thesis's four training runs (its Figures A.1 to A.4), a panel for each.
+def losses(
+    histories: Mapping[tuple[str, str], pd.DataFrame],
+    step_losses: Mapping[tuple[str, str], pd.DataFrame],
+) -> pd.DataFrame:
+    """Losses of training runs in one table, as `figure_a_1` draws them.
 
-    ``histories`` by (model, phase), one row per epoch; a run that is missing has an empty panel.
+    Parameters
+    ----------
+    histories, step_losses : mapping of (model, phase) to DataFrame
+        One row per epoch (epoch, step, train_loss, val_loss), and per gradient step (step,
+        train_loss).
+
+    Returns
+    -------
+    DataFrame
+        model, phase, step, epoch (missing but at an epoch's end), train_loss (of a step, at an
+        epoch's end its mean), val_loss.
     """
+    epochs = {run: h[["step", "epoch", "train_loss", "val_loss"]] for run, h in histories.items()}
+    parts = [
+        part.assign(model=run[0], phase=run[1])
+        for run, history in epochs.items()
+        for part in (history, step_losses[run].assign(epoch=pd.NA, val_loss=np.nan))
+        if len(part)
+    ]
+    columns = ["model", "phase", "step", "epoch", "train_loss", "val_loss"]
+    table = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    return table[columns].astype({"epoch": "Int64"}).reset_index(drop=True)
+
+
+def figure_a_1(table: pd.DataFrame) -> Figure:
+    """The thesis's four training runs (its Figures A.1 to A.4), a panel for each.
+
+    ``table``: of `losses`; a run that is missing has an empty panel.
+    """
+    found = dict(list(table.groupby(["model", "phase"])))
     shown = {
-        f"A.{n}: {MODEL_NAMES[model]}, {PHASES[phase]}": histories.get((model, phase))
-        for n, (model, phase) in enumerate(sorted(THESIS_RUNS, key=_by_model), 1)
+        f"A.{n}: {MODEL_NAMES[run[0]]}, {PHASES[run[1]]}": _by_epoch_and_step(found.get(run))
+        for n, run in enumerate(sorted(THESIS_RUNS, key=_by_model), 1)
     }
     return curves.loss_curves(shown)
+
+
+def _by_epoch_and_step(part: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    if part is None:
+        return None
+    ends = part["epoch"].notna()
+    return part[ends], part[~ends]
 
 
 def _by_model(run: tuple[str, str]) -> tuple[str, bool]:

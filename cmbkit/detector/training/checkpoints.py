@@ -33,6 +33,7 @@ class Progress:
 
     keep: str  # metric of the phase; while it or a loss improves, the phase goes on
     history: list[dict] = field(default_factory=list)  # one row per finished epoch
+    losses: list[float] = field(default_factory=list)  # training loss of each gradient step
     best: dict[str, tuple[float, float]] = field(default_factory=dict)
     waited: int = 0  # epochs since the training loss, the validation loss or ``keep`` improved
     improved: list[str] = field(default_factory=list)

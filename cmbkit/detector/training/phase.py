@@ -31,6 +31,7 @@ from cmbkit.params import Evaluation, Inference, Network, Phase, Training
 from cmbkit.records import StandardScan
 from cmbkit.running.report import report_line, report_progress
 
+STEPS = "steps.csv"
 PROGRESS_EVERY = 10
 FINAL_SHARE = 0.02  # of the learning rate, at the end of a cosine
 _log = logging.getLogger(__name__)
@@ -64,10 +65,10 @@ def train(
         From `cmbkit.detector.network.unet.build`; the patch size is its input size.
     folder : Path
         Receives ``history.csv`` (epoch, step, train_loss, val_loss, count_f1, count_precision,
-        segmentation_f1, dice, learning_rate, seconds), ``best_<metric>.weights.h5`` for loss,
-        count_f1, count_precision, segmentation_f1 and dice, ``final.weights.h5``,
-        ``config.json``, ``tensorboard/`` and ``snapshots/<uid>_cmb<id>_epoch<n>.npz``. Both
-        losses include the L2 term.
+        segmentation_f1, dice, learning_rate, seconds), ``steps.csv`` (step, train_loss),
+        ``best_<metric>.weights.h5`` for loss, count_f1, count_precision, segmentation_f1 and
+        dice, ``final.weights.h5``, ``config.json``, ``tensorboard/`` and
+        ``snapshots/<uid>_cmb<id>_epoch<n>.npz``. All losses include the L2 term.
     seed : int
         Patches, augmentation and validation subsets; the same seed gives the same weights on
         the same machine.
@@ -128,7 +129,8 @@ def train(
                 if progress.waited >= phase.patience_epochs:
                     break
                 started = time.perf_counter()
-                train_loss = _one_epoch(steps, stream, phase, step, epoch, total)
+                losses = _one_epoch(steps, stream, phase, step, epoch, total)
+                train_loss = float(np.mean(losses))
                 predictor.engine.refresh()
                 rng = np.random.default_rng([seed, epoch])
                 subset = balanced_subset(valid_scans, training.validation_share, rng)
@@ -144,6 +146,7 @@ def train(
                     "learning_rate": steps.learning_rate,
                     "seconds": time.perf_counter() - started,
                 }
+                progress.losses += losses
                 progress.add(train_loss, metrics, row)
                 write_checkpoint(folder, steps.state(), progress, config)
                 _publish(folder, model, progress, log)
@@ -176,6 +179,8 @@ def _publish(folder: Path, model, progress: Progress, log) -> None:
     for name in progress.improved:
         save_weights(model, folder / weight_file(name))
     pd.DataFrame(progress.history).to_csv(folder / "history.csv", index=False)
+    losses = pd.Series(progress.losses, range(1, len(progress.losses) + 1), name="train_loss")
+    losses.to_csv(folder / STEPS, index_label="step")
     log(progress.history[-1])
 
 
@@ -192,8 +197,8 @@ def learning_rate(phase: Phase):
     )
 
 
-def _one_epoch(steps, stream, phase: Phase, step: str, epoch: int, total: int) -> float:
-    """Mean training loss over the epoch's gradient steps."""
+def _one_epoch(steps, stream, phase: Phase, step: str, epoch: int, total: int) -> list[float]:
+    """Training loss at each of the epoch's gradient steps."""
     losses = []
     for i in range(1, phase.steps_per_epoch + 1):
         losses.append(steps(*next(stream)))
@@ -201,7 +206,7 @@ def _one_epoch(steps, stream, phase: Phase, step: str, epoch: int, total: int) -
             report_progress(step, (epoch - 1) * phase.steps_per_epoch + i, total)
     if not np.isfinite(losses).all():
         raise FloatingPointError(f"{step}: training loss is not finite in epoch {epoch}")
-    return float(np.mean(losses))
+    return losses
 
 
 def weight_file(which: str) -> str:

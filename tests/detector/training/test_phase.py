@@ -41,6 +41,10 @@ def test_a_minute_of_training_finds_microbleeds_in_a_new_scan(
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["step"].tolist() == [40, 80]
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    steps = pd.read_csv(tmp_path / "steps.csv")
+    assert steps["step"].tolist() == list(range(1, 81))
+    halves = [steps["train_loss"][:40].mean(), steps["train_loss"][40:].mean()]
+    np.testing.assert_allclose(history["train_loss"], halves)
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
     best = load(tmp_path, small_network, "count_f1")
     tally = Tally(Evaluation())

@@ -73,12 +73,13 @@ def weights_of(folder, network, which="final"):
 
 
 def assert_same_result(one: Path, other: Path, network) -> None:
-    """Weights to the last bit, all columns of the history but the time."""
+    """Weights to the last bit, each step's loss, all columns of the history but the time."""
     for which in ("final", "loss"):
         for a, b in zip(*(weights_of(f, network, which) for f in (one, other)), strict=True):
             np.testing.assert_array_equal(a, b)
     tables = [pd.read_csv(f / "history.csv").drop(columns="seconds") for f in (one, other)]
     pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(*(pd.read_csv(f / "steps.csv") for f in (one, other)))
     names = [sorted(p.name for p in (f / "snapshots").iterdir()) for f in (one, other)]
     assert names[0] == names[1] and len(names[0]) == 4
 
