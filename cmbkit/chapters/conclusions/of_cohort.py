@@ -34,12 +34,11 @@ def _cohort_sentences(every, marginals, strata) -> Iterator[str]:
             f"Kept for testing: {listed(tested['dataset'])}, {tested['n_scans'].sum():.0f} "
             f"scans with {tested['n_cmb'].sum():.0f} CMBs."
         )
-    judged = marginals[marginals["quantity"] != "n_cmb"]
-    if len(judged):
-        off = int(judged["off"].sum())
-        close = f"{len(judged) - off} of {len(judged)} marginals that the thesis prints"
+    if len(marginals):
+        off, n = int(marginals["off"].sum()), len(marginals)
+        close = f"{n - off} of {n} marginals that the thesis prints"
         yield one_of(
-            (off == 0, f"All {len(judged)} marginals that the thesis prints are met (Table S14)."),
+            (off == 0, f"All {n} marginals that the thesis prints are met (Table S14)."),
             (off > 0, f"The cohort meets {close} within the limits of Table S14 and misses {off}."),
         )
     gaps = split_gaps(in_words(strata)) if len(strata) else strata

@@ -14,6 +14,7 @@ from cmbkit.published.any_table import CANNOT
 from cmbkit.published.literature import ONLY_AS_MEAN
 from cmbkit.published.thesis_cohort import AMBIGUITY, CONTRADICTION, ROUNDING, VERDICTS
 from cmbkit.reporting.tables import range_text
+from cmbkit.running.steps import counted
 
 UNTRAINED = "dark blobs"
 
@@ -80,11 +81,11 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
     if found:
         some = [series for series in found.values() if series]
         yield one_of(
-            (not some, f"None of the {len(found)} CMBs that were followed through pre-training "
-             "reaches the threshold in any epoch."),
-            (len(some) > 0, f"{len(some)} of the {len(found)} CMBs that were followed through "
-             "pre-training reach the threshold, the first of them in epoch "
-             f"{min(min(series) for series in some if series) if some else 0}."),
+            (not some, "No CMB that was followed through pre-training reaches the threshold in any "
+             f"epoch (n = {len(found)})."),
+            (len(some) > 0, f"Of {counted(len(found), 'CMB')} followed through pre-training "
+             f"{len(some)} {'reaches' if len(some) == 1 else 'reach'} the threshold, the first in "
+             f"epoch {min(map(min, some), default=0)}."),
         )  # fmt: skip
 
 

@@ -106,7 +106,8 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
         Column("rating_scale_thesis", "Rating scale (thesis)"),
         Column("n_scans", "Scans"),
     ]
-    return laid_out(beside(own, printed, ["dataset", "site"], rows="both"), columns)
+    note = "[83]: the Rotterdam Scan Study (Vernooij et al. 2008), cited by the thesis."
+    return laid_out(beside(own, printed, ["dataset", "site"], rows="both"), columns, note=note)
 
 
 def _fields(values: pd.Series) -> str | None:
