@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "params/demo.yaml"
 GRID = "Settings: grid 0.75 mm."
 FOUND = (
-    "Settings: grid 0.75 mm; networks scratch 01234567, tl fedcba98; threshold 0.998, at least "
-    "12 voxels; centre distance < 5 mm, greedy, one to one."
+    "Settings: grid 0.75 mm; networks scratch 01234567, tl fedcba98; threshold 0.8, at least "
+    "20 voxels; centre distance < 5 mm, greedy, one to one."
 )
 
 
@@ -48,8 +48,8 @@ def test_settings_that_are_not_the_files_are_told_where_they_matter():
         inference={"threshold": 0.5}, evaluation={"matching": "overlap"}, workers=7, seed=3
     )
     assert made.foot("table", "8.1").endswith(
-        "; threshold 0.5, at least 12 voxels; overlap of 1 voxel, greedy, one to one. Not as in "
-        "params/demo.yaml: seed 3 (there 2024); inference.threshold 0.5 (there 0.998); "
+        "; threshold 0.5, at least 20 voxels; overlap of 1 voxel, greedy, one to one. Not as in "
+        "params/demo.yaml: seed 3 (there 2024); inference.threshold 0.5 (there 0.8); "
         "evaluation.matching overlap (there distance)."
     )
     assert made.foot("table", "7.1") == f"{GRID} Not as in params/demo.yaml: seed 3 (there 2024)."
@@ -61,7 +61,7 @@ def test_settings_that_are_not_the_files_are_told_where_they_matter():
 def test_a_table_that_nobody_listed_names_all_but_the_weights():
     made = made_with(network={"l2": 0.5})
     made = MadeWith(made.params, made.of_file, not_asked)
-    assert "threshold 0.998" in made.foot("table", "S99")
+    assert "threshold 0.8" in made.foot("table", "S99")
     assert made.foot("table", "S99").endswith("network.l2 0.5 (there 1e-05).")
 
 
@@ -104,8 +104,8 @@ def test_html_latex_and_the_sidecar_of_data_say_it_too(tmp_path):
     gallery = Gallery(tmp_path, "demo", synthetic=True, made_with=made_with())
     table = pd.DataFrame({"F1": [0.5]})
     gallery.table("7.2", table, "Scores")
-    assert "threshold 0.998, at least 12 voxels" in (tmp_path / "table_7_2.html").read_text()
-    assert "threshold 0.998, at least 12 voxels" in (tmp_path / "table_7_2.tex").read_text()
+    assert "threshold 0.8, at least 20 voxels" in (tmp_path / "table_7_2.html").read_text()
+    assert "threshold 0.8, at least 20 voxels" in (tmp_path / "table_7_2.tex").read_text()
     gallery.data("S35", table, "Matches", {"F1": "its score"})
     told = json.loads((tmp_path / "data_S35.json").read_text())
     assert told["settings"]["Description"] == FOUND and set(told) == {"F1", "cohort", "settings"}
