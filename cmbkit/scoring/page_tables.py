@@ -238,7 +238,7 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
         Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
     least, tested = found["p_least"].min(), int(found["p_value"].notna().sum())
-    exchanged = "all" if found["exact"].iloc[0] else "10,000"
+    exchanged = "all" if found["exact"].all() else "10,000 random, or all where they are no more,"
     note = (
         f"Difference: first - second; brackets: {UNITS}. p: paired permutation "
         f"over {found['n_patients'].iloc[0]} patients ({exchanged} exchanges), corrected after "
