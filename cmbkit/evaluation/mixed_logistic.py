@@ -96,8 +96,8 @@ def fit(found, design, patients, nodes: int = NODES) -> MixedLogistic:
     )
     if not abs(best.x[-1]) <= LARGEST_SPREAD:
         raise NotFitted(
-            f"patients: expected a spread of at most {LARGEST_SPREAD:g} log-odds, found a fit beyond: "
-            "nearly all found or all missed in each"
+            f"patients: expected a spread of at most {LARGEST_SPREAD:g} log-odds, found a fit "
+            "beyond: nearly all found or all missed in each"
         )
     information = _hessian(best.x, (y, x, who, nodes))
     if not np.linalg.eigvalsh(information).min() > 0:
