@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
-from cmbkit.evaluation.curves import MERIT, figures_of_merit, froc_intervals
+from cmbkit.evaluation.curves import MERIT, figures_of_merit
 from cmbkit.evaluation.intervals import TOO_FEW, wilson
 from cmbkit.evaluation.metrics import POSITIVE
+from cmbkit.evaluation.sensitivity import FEWEST_FP, froc_intervals
 from cmbkit.evaluation.statistics import classification_summary, summary
 from cmbkit.params import Evaluation
 from cmbkit.reporting.layout import Column, laid_out
@@ -182,7 +183,10 @@ def froc_sensitivity(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
         Column("fp_per_scan", "FP per scan, at most", names=levels),
         Column("sensitivity", "Sensitivity", 3),
     ]
-    note = f"Matched anew at every threshold; no interpolation. Brackets: {UNITS}."
+    note = (
+        f"Matched anew at every threshold; no interpolation. Brackets: {UNITS}; too few FP: the "
+        f"level allows fewer than {FEWEST_FP} false positives in all scans."
+    )
     return laid_out(table, columns, note=note)
 
 
