@@ -6,9 +6,9 @@ Three detectors on simulated cohorts: a fifth of the patients has no microbleed,
 more (negative binomial, a few have dozens); a patient's microbleeds share a chance of being found
 (beta, correlation `ALIKE`); false positives are negative binomial. Truth: the same averages
 of 400,000 patients. All cohorts of one size are computed at once. Without the bootstrap: other
-differences, Dice (beta), ``scans_`` (patients sorted by `MANY` microbleeds or more), and figures of
-merit of curves, for which scores are normal and a patient's share a shift; their truth is the mean
-over 200 cohorts of 300 patients.
+differences, Dice (beta), ``scans_`` (patients sorted by `MANY` microbleeds or more), and of curves
+figures of merit and ``froc_`` (sensitivity at so many FP per scan), for which scores are normal and
+a patient's share a shift; their truth is the mean over 200 cohorts of 300 patients.
 """
 
 from pathlib import Path
@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation import curves
-from cmbkit.evaluation.intervals import TOO_FEW, difference_interval, interval
+from cmbkit.evaluation.intervals import FEW_FP, TOO_FEW, difference_interval, interval
 from cmbkit.evaluation.metrics import divide, harmonic_mean
+from cmbkit.evaluation.sensitivity import reached_without, sensitivity_interval
 
 SEED, COHORTS, SAMPLES = 2024, 2000, 1000
 OF_CURVES = 2000
@@ -66,6 +67,7 @@ HEADINGS = {
 DICE = 0.55, 10.0
 """Mean, and sum of the parameters of its beta distribution."""
 MANY = 3
+FROC = [f"froc_{level:g}" for level in curves.FROC_LEVELS]
 HERE = Path(__file__).parent
 CSV = HERE.parent / "cmbkit" / "evaluation" / "coverage.csv"
 
@@ -157,7 +159,7 @@ def row(name: str, truth: float, chosen: tuple, drawn, value: np.ndarray) -> dic
         else np.nan,
         "width": np.median((high - low)[given]) if given.any() else np.nan,
         "zero_width": int((low == high)[given].sum()),
-        "too_few": 100 * (method == TOO_FEW)[known].mean(),
+        "too_few": 100 * np.isin(method, (TOO_FEW, FEW_FP))[known].mean(),
     } | bootstrap
 
 
@@ -211,8 +213,11 @@ def study_of_more() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def merits(rng, n: int, shift: float, weights, all_scans: bool) -> tuple[dict, int]:
-    """Figures of merit of a cohort under every weighting; the smaller of its two groups."""
+def merits(rng, n: int, shift: float, weights, all_scans: bool) -> tuple[dict, int, np.ndarray]:
+    """Figures of merit, and sensitivities, of a cohort under every weighting.
+
+    With the size of the smaller of its two groups, and every patient's microbleeds.
+    """
     n_gt = microbleeds(rng, n, 0.0 if all_scans else WITHOUT_CMB)
     n_fp = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + 4.0), n)
     owner, false = np.repeat(np.arange(n), n_gt), np.repeat(np.arange(n), n_fp)
@@ -231,13 +236,18 @@ def merits(rng, n: int, shift: float, weights, all_scans: bool) -> tuple[dict, i
         for word in ("w", "")
     }
     if not all_scans:
-        found["cad_score"] = curves.reached(*counts, total, weights.sum(axis=1)).mean(axis=0)
+        sensitivity = curves.reached(*counts, total, weights.sum(axis=1))
+        each = [sensitivity[:, :1]]
+        if len(weights) > 1:
+            each.append(reached_without(*counts, total, weights.sum(axis=1)))
+        found |= dict(zip(FROC, np.hstack(each), strict=True))
+        found["cad_score"] = sensitivity.mean(axis=0)
         found["average_precision"] = curves.precision_area(*counts, total)
-    return found, n if all_scans else min((n_gt > 0).sum(), (n_gt == 0).sum())
+    return found, n if all_scans else min((n_gt > 0).sum(), (n_gt == 0).sum()), n_gt
 
 
 def study_of_merit() -> pd.DataFrame:
-    """`study` of the figures of merit, without the bootstrap."""
+    """`study` of the figures of merit and FROC sensitivities, without the bootstrap."""
     rng, rows = np.random.default_rng([SEED, 2]), []
     for (detector, shift), all_scans in ((d, a) for d in SHIFTS.items() for a in (False, True)):
         whole = [merits(rng, 300, shift, np.ones((1, 300)), all_scans)[0] for _ in range(200)]
@@ -245,12 +255,17 @@ def study_of_merit() -> pd.DataFrame:
         for n in SIZES:
             weights = np.vstack([np.ones(n), 1 - np.eye(n)])
             made = [merits(rng, n, shift, weights, all_scans) for _ in range(OF_CURVES)]
-            smaller = np.array([side for _, side in made])
+            smaller, n_gt = np.array([m[1] for m in made]), np.stack([m[2] for m in made])
             for name in truth.index:
-                each = np.stack([found[name] for found, _ in made])
-                count = smaller if name.endswith("afroc") else np.full(OF_CURVES, n)
-                units = np.repeat(count[:, None] / n, n, axis=1)
-                ends = interval("merit", each[:, 0], each[:, 1:], units)
+                each = np.stack([m[0][name] for m in made])
+                if name in FROC:
+                    level = curves.FROC_LEVELS[FROC.index(name)]
+                    sides = each[:, 0], each[:, 1:], n_gt
+                    ends = sensitivity_interval(*sides, level * n)
+                else:
+                    count = smaller if name.endswith("afroc") else np.full(OF_CURVES, n)
+                    units = np.repeat(count[:, None] / n, n, axis=1)
+                    ends = interval("merit", each[:, 0], each[:, 1:], units)
                 about = {"detector": detector, "patients": n}
                 rows.append(about | row(name, truth[name], ends, None, each[:, 0]))
     return pd.DataFrame(rows)
@@ -267,7 +282,8 @@ def write(table: pd.DataFrame) -> None:
     table.to_csv(CSV, index=False, float_format="%.4g")
     lines = [
         f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
-        "merit (afroc, wafroc, cad_score, average_precision); package / percentile "
+        "merit (afroc, wafroc, cad_score, average_precision) and FROC sensitivities (froc_, at so "
+        "many FP per scan); package / percentile "
         "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
         "interval (n = 6; scans_ and Dice at n = 8, AFROC at n = 20) the others are few: "
         "coverage.csv.\n"

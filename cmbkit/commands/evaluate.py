@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cmbkit.atomic import require_free
 from cmbkit.params import Evaluation, ParameterError, read_parameters
 from cmbkit.params.problems import problem_lines
-from cmbkit.published.any_table import CANNOT, audit_rows, known_columns, read_table
+from cmbkit.published.any_table import AS_MEANS, CANNOT, audit_rows, read_table
 from cmbkit.published.counts import AuditError
 from cmbkit.published.thesis_audit import audit
 from cmbkit.published.thesis_cohort import CONTRADICTION
@@ -212,6 +212,9 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
     ]
     wrong = sum(found.verdict == CANNOT for _, found in rows)
     lines.append(f"{wrong} of {len(rows)} rows do not fit")
-    if wrong and "averaging" not in known_columns(read.columns):
-        lines.append("Rates are taken as of summed counts; a column averaging says where not.")
+    unsure = sum(found.verdict == AS_MEANS for _, found in rows)
+    if unsure:
+        lines.append(
+            f"{unsure} fit no pooled counts; a column averaging (pooled or scan) would tell"
+        )
     return lines, wrong > 0

@@ -76,10 +76,14 @@ def sample_size_lines(
             "expected a power and a width between 0 and 1, and a difference that is not 0, found "
             f"power {power}, width {width}, difference {difference}"
         )
+    if against is not None and value is not None and width is None:
+        raise SampleSizeError("expected a planned value or another detector, found both")
     scans = read_pilot(pilot)
     counts = sample_size.counts_of(scans)
     own = float(sample_size.rate(counts.sum(axis=0), metric))
     aim = own if value is None else value
+    if width is not None or difference is not None:
+        _check_aim(metric, own, value, difference)
     lines = [
         f"pilot: {len(counts)} patients, {counts[:, [0, 2]].sum():.0f} microbleeds, "
         f"{metric} {own:.3f}; planned: {aim:.3f}"
@@ -94,6 +98,10 @@ def sample_size_lines(
         second = _same_patients(scans, read_pilot(against), against)
         cases = {"given": sample_size.given_pairs(counts, second)}
         difference = float(sample_size.rate(second.sum(axis=0), metric)) - own
+        if not abs(difference) > 0:
+            raise SampleSizeError(
+                f"{against}: expected another {metric} than the pilot's {own:.3f}"
+            )
     elif difference is not None:
         cases = {
             name: sample_size.planned_pairs(counts, metric, aim, difference, name)
@@ -108,6 +116,23 @@ def sample_size_lines(
             f"studies, if {PAIRS[name]}"
         )
     return lines
+
+
+def _check_aim(metric: str, own: float, value: float | None, difference: float | None) -> None:
+    """Whether a study can be planned at ``value``, or ``own``, and with ``difference`` added."""
+    aim = own if value is None else value
+    if value is None and not 0 < own < 1:
+        raise SampleSizeError(
+            f"{metric}: expected a pilot with hits and errors, found {own:g}, which does not tell "
+            "how patients differ; give a planned value between 0 and 1 (--value)"
+        )
+    if not 0 < aim < 1:
+        raise SampleSizeError(f"{metric}: expected a value between 0 and 1, found {aim:g}")
+    if difference is not None and not 0 < aim + difference < 1:
+        raise SampleSizeError(
+            f"difference: expected {metric} {aim:.3f} {difference:+.3f} between 0 and 1, "
+            f"found {aim + difference:.3f}"
+        )
 
 
 def _same_patients(first: pd.DataFrame, second: pd.DataFrame, path) -> np.ndarray:

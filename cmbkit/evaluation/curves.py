@@ -103,38 +103,14 @@ def sensitivity_at(curve: pd.DataFrame, levels=FROC_LEVELS) -> pd.Series:
     return pd.Series(values, index=pd.Index(levels, name="fp_per_scan"), name="sensitivity")
 
 
-def froc_intervals(matches: pd.DataFrame, scans: pd.DataFrame, *, levels=FROC_LEVELS):
-    """Sensitivity at some false positives per scan, with its interval, patients as units.
-
-    Parameters
-    ----------
-    matches : DataFrame
-        uid, match, score, adds of one model.
-    scans : DataFrame
-        uid, dataset, patient, n_gt of all its scans, those without matches too.
-    levels : sequence of float
-        False positives per scan.
-
-    Returns
-    -------
-    DataFrame
-        Index: fp_per_scan; columns sensitivity, low, high, interval (see `intervals.interval`).
-    """
-    alone = left_out(scans)
-    units = (1 - alone) @ scans["n_gt"].to_numpy(float)
-    value = sensitivity_at(froc(matches, len(scans)), levels)
-    without = _reached(matches, scans, alone, levels)
-    low, high, method = interval("pooled_recall", value.to_numpy(), without, units[None, :])
-    return pd.DataFrame({"sensitivity": value, "low": low, "high": high, "interval": method})
-
-
 def _reached(matches, scans, weights, levels=FROC_LEVELS) -> np.ndarray:
     """Sensitivity at every level under every weighting of the scans, (levels, samples)."""
     n_gt = weights @ scans["n_gt"].to_numpy(float)
-    return reached(*_counted(matches, scans, weights), n_gt, weights.sum(axis=1), levels)
+    return reached(*called_at(matches, scans, weights), n_gt, weights.sum(axis=1), levels)
 
 
-def _counted(matches, scans, weights) -> tuple[np.ndarray, np.ndarray]:
+def called_at(matches, scans, weights) -> tuple[np.ndarray, np.ndarray]:
+    """`counted` of a table of matches (uid, match, score, adds), under weightings of the scans."""
     called = _scored(matches)
     place = pd.Series(range(len(scans)), index=scans["uid"])
     each = weights[:, called["uid"].map(place).to_numpy(int)]
@@ -175,7 +151,7 @@ def average_precision(matches, scans, weights=None) -> np.ndarray:
     `metrics.aggregate`.
     """
     weights = np.ones((1, len(scans))) if weights is None else weights
-    return precision_area(*_counted(matches, scans, weights), weights @ scans["n_gt"].to_numpy())
+    return precision_area(*called_at(matches, scans, weights), weights @ scans["n_gt"].to_numpy())
 
 
 def precision_area(hits, extra, n_gt) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Tests of many hypotheses: two models, many subgroups, corrected after Holm."""
 
-from itertools import product
+from itertools import combinations, product
 from math import comb
 
 import numpy as np
@@ -74,9 +74,9 @@ def compare_models(
 ) -> pd.DataFrame:
     """Two models on the same scans: difference, its interval, size and test.
 
-    Under the null hypothesis the two models' results of a patient could be swapped. All
-    2^patients exchanges are tried when they are no more than ``samples``, else that many
-    random ones.
+    Under the null hypothesis the two models' results of a patient could be swapped. All exchanges
+    of the m patients in whom what a metric is made of differs are tried when they (2^m) are no
+    more than ``samples``, else that many random ones.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def compare_models(
         correlation of the patients' own differences), n_effect (patients in which both are
         defined), p_value (paired permutation), p_least (the smallest that the patients whose
         results differ allow: both signs of the difference are as extreme), p_holm, n_patients,
-        exact.
+        exact (all exchanges were tried).
 
     Raises
     ------
@@ -137,39 +137,53 @@ def _check_paired(first: pd.Series, second: pd.Series) -> None:
 
 def _exchanged(sides, patients, metrics, samples: int, seed: int, nan_rule: str) -> pd.DataFrame:
     """Difference of two models and its p value when results are exchanged patient by patient."""
-    n = int(patients.max()) + 1
-    exact = 2**n <= samples
-    if exact:
-        swap = np.array(list(product([0, 1], repeat=n)), float)
-    else:
-        swap = np.random.default_rng(seed).integers(0, 2, (samples, n)).astype(float)
-        swap[0] = 0  # the observed arrangement is one of them
-    swap, both = swap[:, patients], pd.concat(sides, ignore_index=True)
-    ours = aggregate(both, np.hstack([1 - swap, swap]), nan_rule)
-    theirs = aggregate(both, np.hstack([swap, 1 - swap]), nan_rule)
-    rows = {}
-    for name in metrics:
-        differences = ours[name] - theirs[name]
-        as_extreme = np.abs(differences) >= np.abs(differences[0]) - 1e-12
-        known = np.isfinite(differences)
-        rows[name] = {
-            "first": ours[name][0],
-            "second": theirs[name][0],
-            "difference": differences[0],
-            "p_value": as_extreme[known].mean() if known[0] else np.nan,
-            "p_least": max(_least_p(sides, patients, name), 0 if exact else 1 / samples),
-            "n_patients": n,
-            "exact": exact,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    n, both = int(patients.max()) + 1, pd.concat(sides, ignore_index=True)
+    of, rows = {name: _differing(sides, patients, name) for name in metrics}, {}
+    for who in dict.fromkeys(of.values()):
+        swap, exact = _exchanges(len(who), samples, np.random.default_rng(seed))
+        here = np.zeros((len(swap), n))
+        here[:, list(who)] = swap
+        here = here[:, patients]
+        ours = aggregate(both, np.hstack([1 - here, here]), nan_rule)
+        theirs = aggregate(both, np.hstack([here, 1 - here]), nan_rule)
+        least = max(min(1.0, 2.0 ** (1 - len(who))), 1 / samples)
+        for name in (name for name in metrics if of[name] == who):
+            gaps = ours[name] - theirs[name]
+            rows[name] = {
+                "first": ours[name][0],
+                "second": theirs[name][0],
+                "difference": gaps[0],
+                "p_value": _share_as_extreme(gaps, gaps[0], least),
+                "p_least": least,
+                "n_patients": n,
+                "exact": exact,
+            }
+    return pd.DataFrame.from_dict({name: rows[name] for name in metrics}, orient="index")
 
 
-def _least_p(sides, patients: np.ndarray, metric: str) -> float:
-    """2 / 2^n for n patients in whom what the metric is made of differs, 1 for none."""
+def _exchanges(n: int, samples: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """All ways to exchange within n patients (rows, 0 or 1), or random ones; the first: none."""
+    if 2**n <= samples:
+        return np.array(list(product([0.0, 1.0], repeat=n))), True
+    swap = rng.integers(0, 2, (samples, n)).astype(float)
+    swap[0] = 0
+    return swap, False
+
+
+def _share_as_extreme(gaps: np.ndarray, observed: float, least: float) -> float:
+    """P value: how often a gap is as large as the observed one; no less than can be."""
+    if not np.isfinite(observed):
+        return float("nan")
+    as_extreme = np.abs(gaps[np.isfinite(gaps)]) >= abs(observed) - 1e-12
+    return max(float(as_extreme.mean()), least)
+
+
+def _differing(sides, patients: np.ndarray, metric: str) -> tuple[int, ...]:
+    """Patients in whom what the metric is made of differs."""
     used = next(names for end, names in MADE_OF.items() if metric.endswith(end))
     one, other = (side[[name for name in used if name in side]].to_numpy(float) for side in sides)
     differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
-    return min(1.0, 2 / 2.0 ** np.unique(patients[differs.any(axis=1)]).size)
+    return tuple(np.unique(patients[differs.any(axis=1)]).tolist())
 
 
 def compare_groups(
@@ -184,7 +198,8 @@ def compare_groups(
     """Test whether one model does differently on two groups of scans.
 
     Under the null hypothesis group labels could be exchanged between patients; the two groups
-    of a patient who has scans in both are exchanged within that patient.
+    of a patient who has scans in both are exchanged within that patient. All arrangements are
+    tried when they are no more than ``samples``, else that many random ones.
 
     Parameters
     ----------
@@ -195,14 +210,15 @@ def compare_groups(
     metric : str
         Name from `metrics.aggregate`.
     samples, seed : int
-        Random permutations; the observed arrangement is one of them.
+        Of random permutations; the observed arrangement is one of them.
 
     Returns
     -------
     dict
         first and second (the groups, in alphabetical order), value_first, value_second,
         difference, p_value (two-sided; NaN where the metric is undefined in a group), p_least
-        (no smaller one is possible with so many patients and permutations).
+        (no smaller one is possible with so many patients and permutations), exact (all
+        arrangements were tried).
     """
     names = sorted(set(group))
     if len(names) != 2:
@@ -212,29 +228,34 @@ def compare_groups(
     n = int(patients.max()) + 1
     has = [np.bincount(patients, member, n) > 0 for member in (in_first, 1 - in_first)]
     both = has[0] & has[1]
-    rng = np.random.default_rng(seed)
-    single = np.flatnonzero(~both)
-    shuffled = np.broadcast_to(has[0][single], (samples, single.size))
-    label = np.zeros((samples, n))
-    label[:, single] = rng.permuted(shuffled, axis=1)
-    swap = np.zeros((samples, n))
-    swap[:, both] = rng.integers(0, 2, (samples, int(both.sum())))
-    weights = np.where(both[patients], np.abs(in_first - swap[:, patients]), label[:, patients])
-    weights[0] = in_first
-    there = aggregate(scans, weights, nan_rule)[metric]
-    gaps = there - aggregate(scans, 1 - weights, nan_rule)[metric]
-    known = np.isfinite(gaps)
-    extreme = np.abs(gaps) >= np.abs(gaps[0]) - 1e-12
-    values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
+    single, n_both = np.flatnonzero(~both), int(both.sum())
     n_first = int(has[0][single].sum())
-    arrangements = comb(single.size, n_first) * 2 ** int(both.sum())
+    arrangements = comb(single.size, n_first) * 2**n_both
+    exact, rng = arrangements <= samples, np.random.default_rng(seed)
+    if exact:
+        chosen = combinations(range(single.size), n_first)
+        label = np.array([np.isin(np.arange(single.size), who) for who in chosen], float)
+        swap = _exchanges(n_both, samples, rng)[0]
+        label, swap = np.repeat(label, len(swap), axis=0), np.tile(swap, (len(label), 1))
+    else:
+        swap = rng.integers(0, 2, (samples, n_both)).astype(float)
+        label = rng.permuted(np.tile(has[0][single].astype(float), (samples, 1)), axis=1)
+        swap[0], label[0] = 0, has[0][single]
+    of = np.zeros((len(swap), n))
+    of[:, single], of[:, both] = label, swap
+    of = of[:, patients]
+    weights = np.where(both[patients], np.abs(in_first - of), of)
+    sides = (aggregate(scans, w, nan_rule)[metric] for w in (weights, 1 - weights))
+    values = [aggregate(scans, w[None], nan_rule)[metric][0] for w in (in_first, 1 - in_first)]
     as_extreme = 2 if 2 * n_first == single.size else 1  # groups of one size: exchanged whole
+    least = max(as_extreme / arrangements, 1 / samples)
     return {
         "first": names[0],
         "second": names[1],
         "value_first": float(values[0]),
         "value_second": float(values[1]),
-        "difference": float(gaps[0]),
-        "p_value": float(extreme[known].mean()) if known[0] else float("nan"),
-        "p_least": max(1 / samples, as_extreme / arrangements),
+        "difference": float(values[0] - values[1]),
+        "p_value": _share_as_extreme(np.subtract(*sides), values[0] - values[1], least),
+        "p_least": least,
+        "exact": exact,
     }

@@ -40,7 +40,7 @@ ALIKE_OTHERWISE = 0.5
 RATES = ("fp_scan", "pooled_fp_cmb", "scan_fp_cmb")
 INDEPENDENT, CLUSTERED, MEAN, RATE = "Wilson", "Wilson, clustered", "Wilson, mean", "score, rate"
 DIFFERENCE, JACKKNIFE = "t, drawn", "jackknife, t"
-TOO_FEW, NO_SPREAD = "too few", "no spread"
+TOO_FEW, FEW_FP, NO_SPREAD = "too few", "too few FP", "no spread"
 METHODS = {
     INDEPENDENT: "Wilson's, one count per patient",
     CLUSTERED: "Wilson's with a design effect, patients as clusters",
@@ -50,6 +50,7 @@ METHODS = {
     JACKKNIFE: "jackknife over patients, Student's t",
     NO_SPREAD: "all patients agree, no interval",
     TOO_FEW: f"fewer than {FEWEST_PATIENTS} patients contribute, no interval",
+    FEW_FP: "the level allows fewer than two false positives in all scans, no interval",
 }
 
 

@@ -56,7 +56,8 @@ def odds_table(
     model : MixedLogistic or None
         Of all variables.
     """
-    known = pd.concat([v.of_each for v in variables], axis=1).notna().all(axis=1)
+    told = pd.concat([found, patients, *(v.of_each for v in variables)], axis=1)
+    known = told.notna().all(axis=1)
     y, who = found[known].to_numpy(bool), patients[known]
     about, columns = _columns(
         [v for v in variables if len(v.of_each[known].unique()) > 1], known, y
@@ -72,15 +73,18 @@ def odds_table(
         for _, part in table.groupby("variable", sort=False)
     ]
     own = pd.concat(alone, ignore_index=True) if alone else pd.DataFrame()
-    table = table.join(every).join(own.drop(columns="remark", errors="ignore"))
+    own = own.rename(columns={"remark": "of_alone"})
+    table = table.join(every).join(own)
     together = np.corrcoef(columns, rowvar=False).reshape(len(table), len(table))
     table["inflation"] = np.diag(np.linalg.pinv(together))
+    for i in np.flatnonzero((table["remark"] == "") & (table.get("of_alone", "") != "")):
+        table.loc[i, "remark"] = f"alone: {table['of_alone'][i]}"
     apart = [_fewer(row, variables, known, who) for row in table.itertuples()]
     for i in np.flatnonzero(np.array(apart, int) < FEWEST_PATIENTS):
         table.loc[i, ["odds_low", "odds_high", "alone_low", "alone_high"]] = np.nan
         if not table["remark"][i]:
             table.loc[i, "remark"] = f"{apart[i]} patients on one side: too few for an interval"
-    return table.drop(columns=["level", "reference"]), model
+    return table.drop(columns=["level", "reference", "of_alone"], errors="ignore"), model
 
 
 def _fewer(row, variables, known, who) -> int:
@@ -125,7 +129,7 @@ def _fitted(name: str, y, columns, about, who) -> tuple[MixedLogistic | None, pd
     try:
         design = np.column_stack([np.ones(rows.sum()), columns[rows][:, kept]])
         _enough(y[rows], design, about["variable"][kept])
-        model = fit(y[rows], design, pd.factorize(who[rows])[0])
+        model = fit(y[rows], design, who[rows])
         for column, values in zip(shown, model.odds_ratios, strict=False):
             shown.loc[kept, column] = values[1:]
     except NotFitted as error:

@@ -20,7 +20,7 @@ METRICS = ("f1", "recall", "precision")
 LARGEST = 2000
 """Patients up to which is searched."""
 PAIRS = {
-    "same": "the second finds all that the first finds",
+    "same": "the better one finds all that the other finds",
     "apart": "the two are independent within a patient",
     "given": "as the two tables",
 }
@@ -68,7 +68,11 @@ def shift_to(counts, metric: str, value: float) -> float:
         return float(rate(_expected(total, q), metric)) - value
 
     if off(-1 + 1e-9) * off(1) > 0:
-        raise SampleSizeError(f"{metric}: expected a value in reach of the pilot, found {value:g}")
+        ends = [off(q) + value for q in (-1 + 1e-9, 1)]
+        raise SampleSizeError(
+            f"{metric}: expected a value that hits and errors like the pilot's can give "
+            f"({ends[0]:.3g} to {ends[1]:.3g}), found {value:g}"
+        )
     return float(brentq(off, -1 + 1e-9, 1))
 
 
@@ -168,9 +172,11 @@ def _fewest(reached: Callable[[int], bool]) -> int:
     """The smallest number of patients that will do, to about 2 %."""
     low, high = FEWEST_PATIENTS - 1, FEWEST_PATIENTS
     while not reached(high):
-        low, high = high, high * 2
+        low, high = high, min(high * 2, LARGEST)
         if low >= LARGEST:
-            raise SampleSizeError(f"expected a number of patients up to {LARGEST} that will do")
+            raise SampleSizeError(
+                f"patients: expected up to {LARGEST} to do, found that more are needed"
+            )
     while high - low > max(1, 0.02 * low):
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)

@@ -142,4 +142,5 @@ def _sign_flips(net: np.ndarray, seed: int) -> tuple[float, float]:
     )  # fmt: skip
     signs[0] = 1  # the observed arrangement is one of them
     p_value = (np.abs(signs @ net) >= abs(net.sum())).mean()
-    return float(p_value), 2 / len(signs) if exact else 1 / EXCHANGES
+    least = max(2.0 ** (1 - net.size), 1 / EXCHANGES)
+    return max(float(p_value), least), least

@@ -2,26 +2,38 @@
 
 The table has one row per method and data set. Columns that are understood (in any order and
 spelling of `ALIASES`): n_cmb, n_scans, tp, fp, fn, precision, recall, f1, fp_cmb, fp_scan, and
-averaging. Rates are taken as computed from summed counts; where ``averaging`` says otherwise,
-only false positives per scan are checked. All other columns name the row.
+averaging. Where ``averaging`` or the names of the rates say "pooled" (or "glob", "micro", "sum"),
+rates come from summed counts. Where it says "scan" (or "macro", "mean"), only false positives per
+scan are checked. Where nothing is said, a row that no summed counts give is a contradiction only if
+means over scans cannot give it either. All other columns name the row.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmbkit.published.conflicts import conflicts, counts_text, hint, possible_counts
+from cmbkit.published.conflicts import (
+    KINDS,
+    conflicts,
+    counts_text,
+    hint,
+    per_scan,
+    possible_counts,
+    stated_counts,
+)
 from cmbkit.published.counts import (
     RATES,
     AuditError,
     Claim,
     f1_range,
+    false_positives,
     false_positives_bound,
     printed,
 )
+from cmbkit.published.means import can_be_means
 from cmbkit.reporting.layout import Column, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
@@ -50,6 +62,8 @@ SHOWN_COUNTS = [
 ]
 COUNT_COLUMNS = ["n_ways", *(n + end for n in ("tp", "fp", "fn") for end in ("", "_low", "_high"))]
 FITS, CUT_OFF, CANNOT, OPEN = "fits", "fits only cut off", "cannot be", "not checkable"
+AS_MEANS = "ambiguous"
+"""No summed counts give the rates, means over scans could; the row does not say which they are."""
 ROUNDED = "fits but for rounding"
 """F1 was computed from the printed precision and recall."""
 
@@ -119,14 +133,14 @@ class RowAudit:
 
     Attributes
     ----------
-    bounded : bool
-        Whether anything printed limits the false positives; where not, FP mean nothing.
+    known : tuple of str
+        Which of tp, fp and fn the row tells; the others mean nothing in ``counts``.
     """
 
-    verdict: str  # FITS, ROUNDED, CUT_OFF, CANNOT or OPEN
+    verdict: str  # FITS, ROUNDED, CUT_OFF, AS_MEANS, CANNOT or OPEN
     arithmetic: str = ""  # why not
     counts: tuple[tuple[int, int, int], ...] = ()  # all whole counts that print as the row does
-    bounded: bool = True
+    known: tuple[str, ...] = KINDS
 
     def numbers(self) -> dict:
         """Number of ways, and TP, FP and FN: the only value, the lowest and the highest.
@@ -137,8 +151,8 @@ class RowAudit:
             n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
         """
         found = {"n_ways": len(self.counts) if self.verdict != OPEN else np.nan}
-        for place, name in enumerate(("tp", "fp", "fn")):
-            values = [ways[place] for ways in self.counts if name != "fp" or self.bounded]
+        for place, name in enumerate(KINDS):
+            values = [ways[place] for ways in self.counts if name in self.known]
             low, high = (min(values), max(values)) if values else (np.nan, np.nan)
             only = low if low == high else np.nan
             found |= {name: only, f"{name}_low": low, f"{name}_high": high}
@@ -147,7 +161,7 @@ class RowAudit:
     @property
     def text(self) -> str:
         """The counts in words; empty where there are none."""
-        return counts_text(self.counts, self.bounded)
+        return counts_text(self.counts, self.known)
 
 
 def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
@@ -155,6 +169,8 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
 
     ``cut``: the same row read as if decimals were cut off.
     """
+    if wrong := stated_counts(claim):
+        return RowAudit(CANNOT, wrong)
     if {"precision", "recall", "f1"} <= set(claim.rates):
         low, high = f1_range(claim.rates["precision"], claim.rates["recall"])
         f1 = claim.rates["f1"]
@@ -164,15 +180,15 @@ def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
     found = possible_counts(claim)
     if found is None or not claim.rates:
         return RowAudit(OPEN, "expected rates with the number of CMBs (or scans) they come from")
-    bounded = false_positives_bound(claim)
+    known = KINDS if false_positives_bound(claim) else ("tp", "fn")
     if found:
-        return RowAudit(FITS, "", tuple(found), bounded)
+        return RowAudit(FITS, "", tuple(found), known)
     rounded = _with_f1_of_printed(claim)
     if rounded:
-        return RowAudit(ROUNDED, conflicts(claim), tuple(rounded), bounded)
+        return RowAudit(ROUNDED, conflicts(claim), tuple(rounded), known)
     text = conflicts(claim) + hint(claim)
     fitting = possible_counts(cut) if cut is not None else None
-    return RowAudit(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), bounded)
+    return RowAudit(CUT_OFF if fitting else CANNOT, text, tuple(fitting or ()), known)
 
 
 def _with_f1_of_printed(claim: Claim) -> list:
@@ -183,6 +199,37 @@ def _with_f1_of_printed(claim: Claim) -> list:
     if not p + r or not claim.rates["f1"].holds(2 * p * r / (p + r)):
         return []
     return possible_counts(claim.only({*claim.rates} - {"f1"})) or []
+
+
+def _in_part(claim: Claim, cut: Claim, finding: RowAudit) -> RowAudit:
+    """Check FP per scan, and precision from stated counts, where all else is open or a mean."""
+    if wrong := stated_counts(claim):
+        return RowAudit(CANNOT, wrong)
+    tp, fp, precision = claim.tp, claim.fp, claim.rates.get("precision")
+    if tp is not None and fp is not None and tp + fp and precision is not None:
+        if not precision.holds(tp / (tp + fp)):
+            text = f"TP {tp}, FP {fp} need precision {tp / (tp + fp):.4f}, printed {precision.text}"
+            return RowAudit(CANNOT, text)
+        finding = RowAudit(FITS, "", ((tp, fp, 0),), ("tp", "fp"))
+    found, as_cut = false_positives(claim), false_positives(cut) or []
+    if found:
+        return RowAudit(
+            FITS, "", tuple((tp or 0, n, 0) for n in found), ("fp",) if tp is None else ("tp", "fp")
+        )
+    if found is None:
+        return finding
+    counts = tuple((0, n, 0) for n in as_cut)
+    return RowAudit(CUT_OFF if as_cut else CANNOT, per_scan(claim), counts, ("fp",))
+
+
+def _or_means(finding: RowAudit, claim: Claim) -> RowAudit:
+    """A contradiction, or that only where rates are of summed counts."""
+    if not can_be_means(claim):
+        return finding
+    return RowAudit(
+        AS_MEANS,
+        f"fits no pooled counts ({finding.arithmetic}); would fit if averaged over scans",
+    )
 
 
 def audit_rows(
@@ -203,6 +250,7 @@ def audit_rows(
             f"columns: expected rates ({', '.join(RATES)}), found {', '.join(map(str, table))}"
         )
     names = [own for own in table if own not in columns.values()]
+    pooled = all(SUMMED.search(str(columns[n])) for n in RATES if n in columns and n != "fp_scan")
     rows = []
     for number, row in enumerate(table.fillna("").astype(str).to_dict("records"), 1):
         label = ", ".join(row[own] for own in names if row[own]) or f"row {number}"
@@ -212,14 +260,16 @@ def audit_rows(
             raise AuditError(f"row {number} ({label}): {error}") from None
         how = row[columns["averaging"]] if "averaging" in columns else ""
         if OTHER_AVERAGE.search(how) and not SUMMED.search(how):
-            claims = [
-                Claim(c.only(("fp_scan",)).rates, tp=0, fp=c.fp, fn=0, n_scans=c.n_scans)
-                for c in claims
-            ]
-            if not claims[0].rates or not claims[0].n_scans:
-                rows.append((label, RowAudit(OPEN, "averaged over scans: no counts to check")))
-                continue
-        rows.append((label, audit_claim(*claims)))
+            scan = [replace(c, rates=c.only(("fp_scan",)).rates) for c in claims]
+            nothing = RowAudit(OPEN, "averaged over scans: no counts to check")
+            rows.append((label, _in_part(*scan, nothing)))
+            continue
+        found = audit_claim(*claims)
+        if found.verdict == OPEN:
+            found = _in_part(*claims, found)
+        if found.verdict == CANNOT and not SUMMED.search(how) and not pooled:
+            found = _or_means(found, claims[0])
+        rows.append((label, found))
     return rows
 
 

@@ -8,11 +8,13 @@ from cmbkit.published.counts import (
     LARGEST,
     RATES,
     Claim,
+    false_positives,
     rate_of,
     solutions,
     solutions_by_scans,
 )
 
+KINDS = ("tp", "fp", "fn")
 TITLES = {
     "precision": "precision",
     "recall": "recall",
@@ -32,15 +34,31 @@ def possible_counts(claim: Claim) -> list | None:
     return None
 
 
+def stated_counts(claim: Claim) -> str:
+    """How stated counts contradict each other; empty where they do not."""
+    if claim.n_cmb is None:
+        return ""
+    more = [(n, k) for n, k in (("TP", claim.tp), ("FN", claim.fn)) if (k or 0) > claim.n_cmb]
+    if more:
+        return "; ".join(f"{name} {k} of {claim.n_cmb} CMBs" for name, k in more)
+    if None not in (claim.tp, claim.fn) and claim.tp + claim.fn != claim.n_cmb:
+        return f"TP + FN = {claim.tp + claim.fn}, stated {claim.n_cmb} CMBs"
+    return ""
+
+
+def per_scan(claim: Claim) -> str:
+    """Why no whole number of false positives gives FP per scan."""
+    rate = claim.rates["fp_scan"]
+    if claim.fp is None:
+        return _nearest(claim, "fp_scan")
+    own = claim.fp / claim.n_scans
+    return f"FP {claim.fp} over {claim.n_scans} scans = {own:.4f}, printed {rate.text}"
+
+
 def conflicts(claim: Claim) -> str:
     """Arithmetic of the smallest sets of rates that no counts give together."""
-    if None not in (claim.n_cmb, claim.tp, claim.fn) and claim.tp + claim.fn != claim.n_cmb:
-        return f"TP + FN = {claim.tp + claim.fn}, stated {claim.n_cmb} CMBs"
-    rate = claim.rates.get("fp_scan")
-    if claim.annotated is None and claim.fp is not None and claim.n_scans and rate is not None:
-        own = claim.fp / claim.n_scans
-        if not rate.holds(own):
-            return f"FP {claim.fp} over {claim.n_scans} scans = {own:.4f}, printed {rate.text}"
+    if claim.annotated is None and claim.fp is not None and false_positives(claim) == []:
+        return per_scan(claim)
     names = [name for name in RATES if name in claim.rates]
     names = [name for name in names if name != "fp_scan" or claim.n_scans]
     for size in range(1, len(names) + 1):
@@ -108,12 +126,15 @@ def hint(claim: Claim) -> str:
     return f"; it would fit {', '.join(map(str, others))} scans" if 0 < len(others) <= 3 else ""
 
 
-def counts_text(counts, bounded: bool = True) -> str:
-    """Counts such as "TP 51, FP 10, FN 23", or how many ways there are and their ranges."""
+def counts_text(counts, known: tuple[str, ...] = KINDS) -> str:
+    """Counts such as "TP 51, FP 10, FN 23", or how many ways there are and their ranges.
+
+    ``known``: which of `KINDS` the counts tell.
+    """
     parts = []
-    for name, values in zip(("TP", "FP", "FN"), zip(*counts, strict=True), strict=False):
-        if name != "FP" or bounded:
+    for name, values in zip(KINDS, zip(*counts, strict=True), strict=False):
+        if name in known:
             low, high = min(values), max(values)
-            parts.append(f"{name} {low}" if low == high else f"{name} {low}-{high}")
-    ways = f"{len(counts)} ways: " if len(counts) > 1 and bounded else ""
+            parts.append(f"{name.upper()} " + (f"{low}" if low == high else f"{low}-{high}"))
+    ways = f"{len(counts)} ways: " if len(counts) > 1 and "fp" in known else ""
     return ways + ", ".join(parts)

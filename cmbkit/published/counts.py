@@ -186,6 +186,16 @@ def _fits(claim: Claim, tp: int, fp, fn) -> np.ndarray:
     return kept
 
 
+def false_positives(claim: Claim) -> list[int] | None:
+    """FP that FP per scan allows, whatever else is printed; None where it or scans are unknown."""
+    rate = claim.rates.get("fp_scan")
+    if rate is None or not claim.n_scans:
+        return None
+    low, high = _whole_numbers([(rate.low * claim.n_scans, rate.high * claim.n_scans)])
+    some = np.arange(low, high + 1) if claim.fp is None else np.array([claim.fp])
+    return some[_fits(claim.only(("fp_scan",)), 0, some, 0)].tolist()
+
+
 def false_positives_bound(claim: Claim) -> bool:
     """Whether the claim says anything that limits the number of false positives."""
     per_scan = "fp_scan" in claim.rates and bool(claim.n_scans)

@@ -130,7 +130,7 @@ def _with_counts(row: dict) -> dict:
     if not finding.counts:
         return _noted(shown, why)
     known = set(claim.rates)
-    if len(finding.counts) == 1 and finding.bounded and "fp_cmb" not in known:
+    if len(finding.counts) == 1 and "fp" in finding.known and "fp_cmb" not in known:
         shown["fp_cmb"] = rate_of("fp_cmb", *finding.counts[0], None)
         known.add("fp_cmb")
     limits = intervals(finding.counts, claim.n_scans)
@@ -144,7 +144,7 @@ def _noted(row: dict, more: str) -> dict:
 
 def _what_follows(claim: Claim, finding: RowAudit) -> str:
     """Rates that were not reported but follow from the only counts."""
-    if len(finding.counts) > 1 or not finding.bounded:
+    if len(finding.counts) > 1 or "fp" not in finding.known:
         return ""
     lost = [name for name in ("precision", "recall", "f1") if name not in claim.rates]
     rates = [f"{name} {rate_of(name, *finding.counts[0], claim.n_scans):.3f}" for name in lost]

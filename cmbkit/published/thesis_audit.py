@@ -232,9 +232,8 @@ def integer_counts() -> Iterator[dict]:
         ("Table 8.2", by_location, 3),
         ("Table 8.4", compared, two),
     ):
-        for (label, found), row in zip(
-            audit_rows(table, decimals), table.to_dict("records"), strict=True
-        ):
+        rows = audit_rows(table.assign(averaging="pooled"), decimals)
+        for (label, found), row in zip(rows, table.to_dict("records"), strict=True):
             rates = [n for n in table if n.removeprefix("glob_") in RATES]
             yield finding_row(
                 where,

@@ -82,11 +82,12 @@ def subgroup_tests(
         Column("p_value", "p", 4, shows="p"),
         Column("p_holm", "p (Holm)", 4, shows="p"),
         Column("p_least", "Smallest p possible", 4, shows="p"),
+        Column("exact", "Permutations", names={True: "all", False: "10,000 random"}),
     ]
     note = (
-        "Permutation of patients, scans with annotated CMBs; of more than two subgroups, each "
-        "against all others (10,000 random ones); corrected for the "
-        "number of tests after Holm."
+        "Permutation of patients, scans with annotated CMBs: all, or 10,000 random ones of more; "
+        "of more than two subgroups, each against all others; corrected for the number of tests "
+        "after Holm."
     )
     table = pd.DataFrame(rows)
     return laid_out(table.assign(p_holm=holm(table.get("p_value", []))), columns, note=note)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.agreement import band_names, count_agreement
-from cmbkit.evaluation.curves import MERIT, figures_of_merit, froc_intervals
+from cmbkit.evaluation.curves import MERIT, figures_of_merit
 from cmbkit.evaluation.intervals import TOO_FEW, wilson
 from cmbkit.evaluation.metrics import POSITIVE
+from cmbkit.evaluation.sensitivity import FEWEST_FP, froc_intervals
 from cmbkit.evaluation.statistics import classification_summary, summary
 from cmbkit.params import Evaluation
 from cmbkit.reporting.layout import Column, laid_out
@@ -182,7 +183,10 @@ def froc_sensitivity(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
         Column("fp_per_scan", "FP per scan, at most", names=levels),
         Column("sensitivity", "Sensitivity", 3),
     ]
-    note = f"Matched anew at every threshold; no interpolation. Brackets: {UNITS}."
+    note = (
+        f"Matched anew at every threshold; no interpolation. Brackets: {UNITS}; too few FP: the "
+        f"level allows fewer than {FEWEST_FP} false positives in all scans."
+    )
     return laid_out(table, columns, note=note)
 
 
@@ -238,7 +242,7 @@ def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
         Column("p_holm", "p (Holm)", 4, shows="p"),
     ]
     least, tested = found["p_least"].min(), int(found["p_value"].notna().sum())
-    exchanged = "all" if found["exact"].iloc[0] else "10,000"
+    exchanged = "all" if found["exact"].all() else "10,000 random, or all where they are no more,"
     note = (
         f"Difference: first - second; brackets: {UNITS}. p: paired permutation "
         f"over {found['n_patients'].iloc[0]} patients ({exchanged} exchanges), corrected after "

@@ -253,15 +253,20 @@ def test_scans_without_any_microbleed(folders):
 
 def test_audit_of_a_table(tmp_path):
     table = tmp_path / "table.csv"
-    table.write_text("method,lesions,recall\nright,74,0.689\nwrong,74,0.700\n")
+    rows = ("right,74,0.689,", "wrong,74,0.700,pooled", "unsure,74,0.700,")
+    table.write_text("\n".join(["method,lesions,recall,averaging", *rows]))
     code, text = run("audit", table)
     assert code == 1
+    arithmetic = "recall 0.700 over 74 CMBs: 51/74 = 0.6892, 52/74 = 0.7027"
     assert text.splitlines() == [
         "right: fits: TP 51, FN 23",
-        "wrong: cannot be: recall 0.700 over 74 CMBs: 51/74 = 0.6892, 52/74 = 0.7027",
-        "1 of 2 rows do not fit",
-        "Rates are taken as of summed counts; a column averaging says where not.",
+        f"wrong: cannot be: {arithmetic}",
+        f"unsure: ambiguous: fits no pooled counts ({arithmetic}); would fit if averaged over scans",
+        "1 of 3 rows do not fit",
+        "1 fit no pooled counts; a column averaging (pooled or scan) would tell",
     ]
+    table.write_text("method,lesions,recall\nunsure,74,0.700\n")
+    assert run("audit", table)[0] == 0
     table.write_text("method,lesions,recall\nright,74,0.689\n")
     assert run("audit", table)[0] == 0
     assert run("audit", tmp_path / "none.csv")[0] == 2

@@ -7,7 +7,9 @@ from sklearn.metrics import average_precision_score
 
 from cmbkit.evaluation import curves
 from cmbkit.evaluation.instances import from_points
+from cmbkit.evaluation.intervals import interval
 from cmbkit.evaluation.matching import match_instances
+from cmbkit.evaluation.sensitivity import froc_intervals
 
 
 def calls(*rows):
@@ -57,7 +59,7 @@ def test_froc_by_hand():
     assert curve["fp_per_scan"].tolist() == [0, 0, 0.5, 1]
     levels = curves.sensitivity_at(curve, (0.25, 0.5, 4))
     assert levels.tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])
-    found = curves.froc_intervals(matches, scans(2, 1), levels=(0.25, 0.5, 4))
+    found = froc_intervals(matches, scans(2, 1), levels=(0.25, 0.5, 4))
     assert found["sensitivity"].tolist() == levels.tolist()
     assert set(found["interval"]) == {"too few"}
 
@@ -156,3 +158,24 @@ def test_figures_of_merit_say_what_they_are():
     assert row["high"] - row["low"] == pytest.approx(
         row["bootstrap_high"] - row["bootstrap_low"], rel=0.3
     )
+
+
+def test_intervals_of_sensitivities_by_hand():
+    """Six scans of two lesions; scores: 9 a TP in each, 8 FP in s0, s1, 7 TP in s0 to s2, 6 FP.
+
+    At most 0.5 FP per scan are reached at score 7, 9 of 12 found with 2 FP. sqrt(0.5 / 6) = 0.2887
+    to both sides of 0.5 the sensitivity grows from 6/12 to 9/12, at a slope of 0.25 / 0.5774.
+    Without s0 or s1: 7 of 10 at 1 FP in 5 scans; of s2: 7 of 10 at 2; of another: 8 of 10 at 2.
+    """
+    kinds = [("TP", 9, range(6)), ("FP", 8, (0, 1)), ("TP", 7, range(3)), ("FP", 6, range(4))]
+    rows = [(f"s{i}", kind, float(score), kind) for kind, score, who in kinds for i in who]
+    missed = [(f"s{i}", "FN", np.nan, None) for i in (3, 4, 5)]
+    found = froc_intervals(calls(*rows, *missed), scans(*[2] * 6), levels=(0.25, 0.5))
+    slope = 0.25 / (2 * np.sqrt(0.5 / 6))
+    one, other = 0.7 + slope * (2 / 6 - 1 / 5), slope * (2 / 6 - 2 / 5)
+    without = [one, one, 0.7 + other, *[0.8 + other] * 3]
+    low, high, method = interval("pooled_recall", 0.75, without, np.full(6, 2.0))
+    assert found["sensitivity"].tolist() == [0.5, 0.75]
+    assert found.loc[0.5, ["low", "high"]].tolist() == pytest.approx([float(low), float(high)])
+    assert found["interval"].tolist() == ["too few FP", str(method)]
+    assert found.loc[0.25, ["low", "high"]].isna().all()  # 1.5 FP in all scans

@@ -3,7 +3,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import false_discovery_control, wilcoxon
+from scipy.stats import false_discovery_control, permutation_test, wilcoxon
 
 from cmbkit.evaluation import hypotheses
 
@@ -89,23 +89,72 @@ def test_effect_leaves_out_patients_without_a_value():
     assert found.loc["pooled_precision", ["effect", "n_effect"]].tolist() == [1, 1]
 
 
-def test_two_groups_of_patients_against_all_exchanges():
-    """3 patients at 2 FP, 3 at 0: of 20 ways to choose 3, 2 are as extreme."""
-    table = scans([1] * 6, [2, 2, 2, 0, 0, 0], [0] * 6)
-    group = pd.Series(["thick"] * 3 + ["thin"] * 3)
-    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000, seed=1)
-    assert (found["first"], found["value_first"], found["value_second"]) == ("thick", 2, 0)
-    assert found["p_value"] == pytest.approx(0.1, abs=0.01)
-    assert found["p_least"] == 2 / 20
+def test_no_p_is_smaller_than_the_patients_who_differ_allow():
+    """20 patients, of whom 3 have a FP more: 2 of 2^3 exchanges, however many are drawn."""
+    one = scans([1] * 20, [1] * 3 + [0] * 17, [0] * 20)
+    other = scans([1] * 20, [0] * 20, [0] * 20)
+    for seed in range(5):
+        found = hypotheses.compare_models(one, other, samples=1000, seed=seed)
+        assert found.loc["fp_scan", ["p_value", "p_least", "exact"]].tolist() == [0.25, 0.25, True]
+        assert found.loc["pooled_recall", "p_value"] == 1  # none differs
+    # 2 of 2^4 are 0.125; three draws that are as extreme only where nothing is exchanged: 1 / 3
+    many = hypotheses.compare_models(one, other.assign(fp=[0] * 3 + [1] + [0] * 16), samples=10,
+                                     metrics=("fp_scan",), seed=1).loc["fp_scan"]  # fmt: skip
+    assert not many["exact"] and many["p_value"] >= many["p_least"] == 2 / 2**4
+
+
+def exact_p(one, other):
+    """Scipy's p of the absolute difference of means, over all ways to choose the first group."""
+    found = permutation_test(
+        (one, other),
+        lambda a, b, axis: np.abs(a.mean(axis=axis) - b.mean(axis=axis)),
+        vectorized=True, n_resamples=np.inf, alternative="greater",
+    )  # fmt: skip
+    return found.pvalue
+
+
+@pytest.mark.parametrize(
+    ("thick", "thin"),
+    [([2, 2, 2], [0, 0, 0]), ([5, 1, 0, 2], [0, 3, 0, 0, 1]), ([4, 1], [0, 1, 2])],
+)
+def test_two_groups_of_patients_are_scipys_exact_test(thick, thin):
+    """Of the first, by hand: 3 patients at 2 FP, 3 at 0, 2 of 20 ways to choose 3 as extreme."""
+    n = len(thick) + len(thin)
+    table = scans([1] * n, thick + thin, [0] * n)
+    group = pd.Series(["thick"] * len(thick) + ["thin"] * len(thin))
+    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=200, seed=1)
+    assert found["exact"] and found["p_value"] == pytest.approx(exact_p(thick, thin))
+    assert found["value_first"] == np.mean(thick) and found["value_second"] == np.mean(thin)
+    assert (found["first"], found["difference"]) == ("thick", np.mean(thick) - np.mean(thin))
+    if n == 6:
+        assert found["p_value"] == found["p_least"] == 2 / 20
+
+
+def test_of_more_arrangements_than_samples_some_are_drawn():
+    """12 over 6 are 924 ways, of which 100 are drawn; no p is below 2 / 924 or 1 / 100."""
+    fp = [3, 1, 2, 4, 0, 2, 1, 0, 2, 0, 1, 1]
+    table, group = scans([1] * 12, fp, [0] * 12), pd.Series(["a"] * 6 + ["b"] * 6)
+    how = {"metric": "fp_scan", "seed": 1}
+    found = hypotheses.compare_groups(table, group, samples=100, **how)
+    assert not found["exact"] and found["p_least"] == 1 / 100
+    assert found["p_value"] == pytest.approx(exact_p(fp[:6], fp[6:]), abs=0.15)
+    apart = scans([1] * 12, [9] * 6 + [0] * 6, [0] * 12)
+    least = [
+        hypotheses.compare_groups(apart, group, metric="fp_scan", samples=700, seed=seed)
+        for seed in range(20)
+    ]
+    assert {each["p_least"] for each in least} == {2 / 924} and not least[0]["exact"]
+    assert min(each["p_value"] for each in least) >= 2 / 924  # 1 / 700 is less
 
 
 def test_both_groups_in_each_patient_are_exchanged_within():
     """5 patients, each with a thick scan of 1 FP and a thin one of 0: p = 2 / 2^5."""
     table = scans([1] * 10, [1, 0] * 5, [0] * 10, [f"p{i // 2}" for i in range(10)])
     group = pd.Series(["thick", "thin"] * 5)
-    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20000, seed=1)
-    assert found["difference"] == 1
-    assert found["p_value"] == pytest.approx(2 / 32, abs=0.006)
+    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=20, seed=1)
+    assert (found["difference"], found["exact"], found["p_least"]) == (1, False, 2 / 32)
+    found = hypotheses.compare_groups(table, group, metric="fp_scan", samples=32, seed=1)
+    assert found["exact"] and found["p_value"] == 2 / 32
 
 
 def test_patients_of_one_group_and_of_both():
@@ -118,13 +167,12 @@ def test_patients_of_one_group_and_of_both():
         gaps.append(fp[first].mean() - fp[~first].mean())
     names = pd.Series(np.where(group == 1, "A", "B"))
     observed = fp[group == 1].mean() - fp[group == 0].mean()
-    found = hypotheses.compare_groups(table, names, metric="fp_scan", samples=20000, seed=1)
+    found = hypotheses.compare_groups(table, names, metric="fp_scan", samples=24, seed=1)
     assert found["difference"] == pytest.approx(observed)
-    expected = (np.abs(gaps) >= abs(observed) - 1e-9).mean()
-    assert found["p_value"] == pytest.approx(expected, abs=0.01)
-    assert found["p_least"] == 2 / 24  # as many of either group: all exchanged is as extreme
+    assert found["p_value"] == pytest.approx((np.abs(gaps) >= abs(observed) - 1e-9).mean())
+    assert found["exact"] and found["p_least"] == 2 / 24  # all exchanged is as extreme
     few = hypotheses.compare_groups(table, names, metric="fp_scan", samples=10, seed=1)
-    assert few["p_least"] == 1 / 10
+    assert (few["exact"], few["p_least"]) == (False, 1 / 10)
 
 
 def test_three_groups_are_refused():

@@ -72,3 +72,62 @@ def test_what_has_no_finite_estimate_is_refused():
         fit(found, design, np.arange(8))
     with pytest.raises(NotFitted, match="independent"):
         fit(found, np.column_stack([design, level]), np.arange(8))
+
+
+def mixed_patients(n: int = 60):
+    rng = np.random.default_rng(0)
+    design = np.column_stack([np.ones(n), rng.normal(size=n)])
+    return rng.random(n) < 0.5, design, np.repeat(np.arange(n // 6), 6)
+
+
+def test_patients_may_have_any_names():
+    """Numbers with gaps, or words: as many patients as there are, and the same fit."""
+    found, design, patients = mixed_patients()
+    plain = fit(found, design, patients)
+    for names in (patients * 3 - 1, np.array([f"p{i}" for i in patients], object)):
+        model = fit(found, design, names)
+        assert model.n_patients == plain.n_patients == 10
+        np.testing.assert_array_equal(model.log_odds, plain.log_odds)
+
+
+def test_what_cannot_be_told_is_said():
+    found, design, patients = mixed_patients()
+    hole = design.copy()
+    hole[3, 1] = np.nan
+    cases = {
+        "patients: expected found and missed .* in each": (patients % 2 == 1, design, patients),
+        "patients: expected two or more, found one": (found, design, 0 * patients),
+        "patients: expected two microbleeds in some": (found, design, np.arange(60)),
+        "design: expected finite numbers .* in 1 of 60": (found, hole, patients),
+        "found: expected 0 or 1 .* in 60 of 60": (found + 2, design, patients),
+        "found: expected 0 or 1 in every row, found none": (found[:0], design[:0], patients[:0]),
+    }
+    unnamed = patients.astype(float)
+    unnamed[:2] = np.nan
+    cases["patients: expected a patient .* in 2 of 60"] = (found, design, unnamed)
+    for message, values in cases.items():
+        with pytest.raises(NotFitted, match=message):
+            fit(*values)
+    with pytest.raises(ValueError, match="found 60, 60 and 59"):
+        fit(found, design, patients[1:])
+
+
+def test_a_spread_without_end_is_refused():
+    """One patient of 30 with 29 found of 30, the others all or none: no finite spread is likely.
+
+    Of the others' share of the likelihood nothing is lost as the spread grows, each is found
+    or missed as a whole; 30 for and against.
+    """
+    patients = np.repeat(np.arange(30), 30)
+    found = patients % 2 == 0
+    found[0] = False
+    with pytest.raises(NotFitted, match="at most 5 log-odds"):
+        fit(found, np.ones((900, 1)), patients)
+
+
+def test_a_clear_spread_of_mixed_patients_is_fitted():
+    """Half the patients at 9 of 10, half at 1 of 10: intercepts +-log 9 = 2.2, about the spread."""
+    found = np.concatenate([[1] * 9 + [0], [0] * 9 + [1]] * 10)
+    model = fit(found, np.ones((200, 1)), np.repeat(np.arange(20), 10))
+    assert model.log_odds[0] == pytest.approx(0, abs=1e-4)
+    assert model.spread == pytest.approx(np.log(9), abs=0.35)

@@ -63,3 +63,27 @@ def test_few_microbleeds_give_no_model():
     table, model = odds_table(few, variables, patient)
     assert model is None and table["odds"].isna().all()
     assert table["remark"].str.contains("too few: 3 of the rarer outcome").any()
+
+
+def test_why_there_is_no_model_stands_in_the_table():
+    """All found or none in each patient; and a patient without a name is left out."""
+    found, variables, patient = made()
+    table, model = odds_table(patient % 2 == 0, variables[:1], patient)
+    assert model is None and table["odds"].isna().all()
+    assert table["remark"].str.contains("found all or none in each").all()
+    nameless = patient.astype(float).where(patient > 0)
+    table, model = odds_table(found, variables[:1], nameless)
+    assert (table["n"][0], table["n_patients"][0], model.n_patients) == (392, 49, 49)
+
+
+def test_a_variable_that_fits_only_together_with_others_says_why():
+    """199 of 200 found at 3 T, 1 of 200 at 7 T: without the field patients are +-log 199 = 5.3."""
+    patient = pd.Series(np.repeat(np.arange(20), 200))
+    strong = patient % 2 == 0
+    found = strong.where(patient.index % 200 > 0, ~strong)
+    size = pd.Series(np.random.default_rng(1).normal(size=4000))
+    field = Variable("Field", strong.map({True: "3 T", False: "7 T"}))
+    table, model = odds_table(found, [Variable("Size", size), field], patient)
+    row = table.set_index("variable").loc["Size"]
+    assert model.spread < 1 and np.isfinite(row["odds"]) and np.isnan(row["alone"])
+    assert row["remark"].startswith("alone: patients: expected a spread of at most 5")

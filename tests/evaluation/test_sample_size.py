@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from cmbkit.evaluation import sample_size
 from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.sample_size import (
     SampleSizeError,
@@ -66,7 +67,7 @@ def test_calls_change_until_the_planned_rate():
     for value in (0.0, 1.2):
         with pytest.raises(SampleSizeError, match="between 0 and 1"):
             shift_to(counts, "f1", value)
-    with pytest.raises(SampleSizeError, match="in reach"):
+    with pytest.raises(SampleSizeError, match=r"can give \(1 to 1\), found 0.5"):
         shift_to(singles(4, 2), "precision", 0.5)  # no false positive to change
 
 
@@ -76,3 +77,10 @@ def test_a_pilot_of_few_patients_tells_too_little():
         counts_of(scans)
     with pytest.raises(SampleSizeError, match="up to 2000"):
         patients_for_width(singles(3, 3), "recall", 0.5, 0.001, share=0.5, samples=20, seed=1)
+
+
+def test_no_more_patients_than_the_largest_are_asked_for():
+    """1,800 will do: found to 2 %; 2,001 would: more than are searched."""
+    assert 1800 <= sample_size._fewest(lambda n: n >= 1800) <= 1800 * 1.02
+    with pytest.raises(SampleSizeError, match="up to 2000"):
+        sample_size._fewest(lambda n: n > sample_size.LARGEST)

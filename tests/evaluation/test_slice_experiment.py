@@ -108,6 +108,8 @@ def test_nothing_lost_or_gained_has_no_p_value():
     ([4, 4, 4, 4], [3, 3, 2, 4], 2 / 8, 2 / 8),
     # Sixteen losses of 1: of 10,000 random exchanges only the observed one counts for sure.
     ([4] * 16, [3] * 16, 1e-4, 1e-4),
+    # Of 14 losses two of 2^14 = 16,384 exchanges are as extreme, more than one of 10,000.
+    ([4] * 14, [3] * 14, 2 / 16384, 2 / 16384),
 ])  # fmt: skip
 def test_brains_are_exchanged_not_microbleeds(before, after, p, least):
     """24 lost of 24 in three brains show no more than three brains can."""

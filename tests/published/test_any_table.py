@@ -10,8 +10,9 @@ from cmbkit.published.any_table import audit_rows, audit_table, read_table
 from cmbkit.published.counts import AuditError, Claim, printed, solutions, spread_possible
 
 
-def audited(decimals=None, **cells):
-    ((_, found),) = audit_rows(pd.DataFrame([{"method": "x", **cells}]), decimals)
+def audited(decimals=None, averaging="pooled", **cells):
+    row = {"method": "x", "averaging": averaging, **cells}
+    ((_, found),) = audit_rows(pd.DataFrame([row]), decimals)
     return found.verdict, found.text, found.arithmetic
 
 
@@ -158,7 +159,7 @@ def test_tables_come_with_other_names_and_in_percent(tmp_path):
     assert table["row"].tolist() == ["Dou 2016", "Other"]
     assert table.loc[0, ["n_ways", "tp", "fp", "fn"]].tolist() == [1, 109, 137, 8]
     assert table.loc[1, "n_ways"] == 0 and table.loc[1, ["tp", "fp", "fn"]].isna().all()
-    assert table["verdict"].tolist() == ["fits", "cannot be"]
+    assert table["verdict"].tolist() == ["fits", "ambiguous"]
 
 
 def test_counts_that_are_not_the_only_ones_have_a_lowest_and_a_highest():
@@ -245,3 +246,74 @@ def test_stated_counts_are_held_against_rates_where_lesions_are_unknown():
 def test_false_positives_per_scan_without_scans_say_nothing_of_false_positives():
     row = audit_table(pd.DataFrame([{"n_cmb": "4", "recall": "0.5", "fp_scan": "2.0"}])).loc[0]
     assert (row["tp"], row["fn"]) == (2, 2) and row[["fp", "fp_low", "fp_high"]].isna().all()
+
+
+def test_false_positives_alone_are_all_that_is_said():
+    """135.3 (1.65 x 82) to 143.5 (1.75 x 82): FP 136 to 143; nothing of TP and FN."""
+    for how in ("scan", "pooled", ""):
+        assert audited(n_scans="82", fp_scan="1.7", averaging=how)[:2] == (
+            "fits", "8 ways: FP 136-143",
+        )  # fmt: skip
+    row = audit_table(pd.DataFrame([{"n_scans": "82", "fp_scan": "1.7"}])).loc[0]
+    assert row[["n_ways", "fp_low", "fp_high"]].tolist() == [8, 136, 143]
+    assert row[["tp", "tp_low", "fn", "fn_high"]].isna().all()
+    cells = {"fp": "100", "n_scans": "50"}
+    assert audited(**cells, fp_scan="2.0", averaging="scan")[:2] == ("fits", "FP 100")
+    assert audited(**cells, fp_scan="3.0", averaging="scan") == (
+        "cannot be", "", "FP 100 over 50 scans = 2.0000, printed 3.0",
+    )  # fmt: skip
+    # 1.649 x 82 = 135.2, of 1.64 cut off: 134.5 to 135.3
+    assert audited(n_scans="82", fp_scan="1.64", averaging="scan")[0] == "fits only cut off"
+
+
+@pytest.mark.parametrize("how", ["scan", "pooled", ""])
+def test_stated_counts_that_contradict_each_other(how):
+    """However rates are averaged, and whether any are printed."""
+    for cells, text in (
+        ({"tp": "12", "n_cmb": "10"}, "TP 12 of 10 CMBs"),
+        ({"fn": "11", "n_cmb": "10"}, "FN 11 of 10 CMBs"),
+        ({"tp": "5", "fn": "3", "n_cmb": "10"}, "TP + FN = 8, stated 10 CMBs"),
+    ):
+        for rates in ({"recall": ""}, {"precision": "0.8"}, {"recall": "0.9"}):
+            assert audited(averaging=how, **cells, **rates) == ("cannot be", "", text)
+
+
+def test_precision_of_stated_counts_needs_no_number_of_lesions():
+    assert audited(tp="3", fp="1", precision="0.75")[:2] == ("fits", "TP 3, FP 1")
+    found = audited(tp="3", fp="1", precision="0.85")
+    assert found == ("cannot be", "", "TP 3, FP 1 need precision 0.7500, printed 0.85")
+
+
+def test_means_over_scans_are_not_accused():
+    """Recalls 1, 0.5 and 0.25 of 1, 2 and 4 CMBs average 0.583; 4 of 7 are 0.571, 5 of 7 0.714."""
+    verdict, counts, text = audited(averaging="", n_cmb="7", recall="0.583")
+    assert (verdict, counts) == ("ambiguous", "")
+    assert text == (
+        "fits no pooled counts (recall 0.583 over 7 CMBs: 4/7 = 0.5714, 5/7 = 0.7143); "
+        "would fit if averaged over scans"
+    )
+    assert audited(averaging="", n_cmb="90", precision="0.8", recall="0.4", f1="0.9")[0] == (
+        "ambiguous"
+    )
+    # columns that name themselves pooled, and FP per scan, which is the same either way
+    row = pd.DataFrame([{"n_cmb": "7", "glob_recall": "0.583"}])
+    assert audit_table(row)["verdict"].tolist() == ["cannot be"]
+    cells = {"n_cmb": "90", "n_scans": "3", "precision": "0.8", "recall": "0.4"}
+    assert audited(averaging="", **cells, fp_scan="0.50")[0] == "cannot be"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"n_cmb": "7", "n_scans": "1", "recall": "0.583"},  # a scan's mean is its own
+        {"n_cmb": "1", "recall": "0.583"},  # found or not
+        {"n_cmb": "2", "recall": "0.583"},  # of one scan or of two: 0, 1/2, 1
+        {"n_cmb": "3", "n_scans": "2", "recall": "0.583"},  # thirds; 1 and 2: quarters
+        {"n_cmb": "0", "recall": "0.583"},
+        {"n_cmb": "20", "tp": "0", "precision": "0.3"},  # 0 in every scan
+        {"n_cmb": "20", "fn": "0", "recall": "0.97"},
+        {"n_cmb": "20", "fp": "0", "precision": "0.97"},
+    ],
+)
+def test_what_no_mean_over_scans_gives_is_a_contradiction(cells):
+    assert audited(averaging="", **cells)[0] == "cannot be"

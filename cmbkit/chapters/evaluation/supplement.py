@@ -137,12 +137,13 @@ def table_s40() -> pd.DataFrame:
     """How often 95 % intervals hold the truth on simulated cohorts (`evaluation.coverage`).
 
     One row per kind of cohort and number of patients, for rates, means and their differences, and
-    for figures of merit of curves: of, cohorts, patients, cases (of a metric and a detector); the
-    least and the most over them of coverage (where half of the cohorts or more have an interval)
-    and bootstrap, the most of too_few and bootstrap_zero_width (%).
+    for curves (figures of merit, sensitivities): of, cohorts, patients, cases (of a metric and a
+    detector); the least and the most over them of coverage (where half of the cohorts or more have
+    an interval) and bootstrap, the most of too_few and bootstrap_zero_width (%).
     """
     table = coverage()
-    table["of"] = np.where(table["metric"].isin(MERIT), "curves", "rates")
+    curves = table["metric"].isin(MERIT) | table["metric"].str.startswith("froc_")
+    table["of"] = np.where(curves, "curves", "rates")
     table["coverage"] = table["coverage"].where(table["too_few"] <= 50)
     cases = table.groupby(["of", "cohorts", "patients"])
     both = cases[["coverage", "bootstrap"]]
@@ -150,7 +151,7 @@ def table_s40() -> pd.DataFrame:
     most = cases[["too_few", "bootstrap_zero_width"]].max()
     table = ends.join(most).join(cases.size().rename("cases")).reset_index()
     table = in_order(table, of=("rates", "curves"), cohorts=tuple(COHORTS))
-    names = {"rates": "rates, means, differences", "curves": "figures of merit of curves"}
+    names = {"rates": "rates, means, differences", "curves": "figures of merit of curves, FROC"}
     columns = [
         Column("of", "Intervals of", names=names),
         Column("cohorts", "Simulated patients", names=COHORTS),
@@ -167,8 +168,7 @@ def table_s40() -> pd.DataFrame:
         "benchmarks/interval_coverage.md); bootstrap: of 39 cases. The expected design effects "
         "were set on the usual patients. Where one patient of seven has 40 CMBs, a quarter of the "
         "cohorts of 8 has none of these and cannot tell of them. "
-        "Not simulated: sensitivities of FROC curves, jackknife intervals (calibration error, "
-        "agreement on counts, Table 8.3b). "
+        "Not simulated: jackknife intervals (calibration error, agreement on counts, Table 8.3b). "
         "Methods: " + "; ".join(f"{name}: {how}" for name, how in METHODS.items()) + "."
     )
     return laid_out(table, columns, note=note)
