@@ -284,9 +284,8 @@ def write(table: pd.DataFrame) -> None:
         f"# Coverage of the 95 % intervals\n\n{COHORTS} cohorts each, {OF_CURVES} of figures of "
         "merit (afroc, wafroc, cad_score, average_precision) and FROC sensitivities (froc_, at so "
         "many FP per scan); package / percentile "
-        "bootstrap, per cent; a dash: too few, or no bootstrap. Where most cohorts have no "
-        "interval (n = 6; scans_ and Dice at n = 8, AFROC at n = 20) the others are few: "
-        "coverage.csv.\n"
+        "bootstrap, per cent; a dash: too few, or no bootstrap. In brackets: over half of the "
+        "cohorts have too few patients for an interval, the others are few.\n"
     ]
     for world, rows in table.groupby("cohorts", sort=False):
         lines += [f"## {HEADINGS[world]}\n", *_table(rows), ""]
@@ -297,7 +296,7 @@ def _table(rows: pd.DataFrame) -> list[str]:
     wide = rows.pivot_table(
         index=["metric", "detector"],
         columns="patients",
-        values=["coverage", "bootstrap"],
+        values=["coverage", "bootstrap", "too_few"],
         dropna=False,
     )
     sizes = sorted(rows["patients"].unique())
@@ -306,8 +305,14 @@ def _table(rows: pd.DataFrame) -> list[str]:
         "|---" * (2 + len(sizes)) + "|",
     ]
     for (metric, detector), values in wide.iterrows():
-        both = [[values[kind, n] for kind in ("coverage", "bootstrap")] for n in sizes]
-        cells = [" / ".join("–" if np.isnan(v) else f"{v:.1f}" for v in each) for each in both]
+        cells = []
+        for n in sizes:
+            own, other = (
+                "–" if np.isnan(v) else f"{v:.1f}"
+                for v in (values["coverage", n], values["bootstrap", n])
+            )
+            own = f"({own})" if own != "–" and values["too_few", n] > 50 else own
+            cells.append(f"{own} / {other}")
         lines.append(f"| {metric} | {detector} | " + " | ".join(cells) + " |")
     return lines
 
