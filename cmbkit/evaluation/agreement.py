@@ -42,9 +42,18 @@ def kappa(first, second, n_levels: int, weighting: str = "none", weights=None) -
     -------
     ndarray, shape (samples,)
         1 is perfect, 0 is chance; NaN where chance alone would agree always.
+
+    Raises
+    ------
+    ValueError
+        If a level is none of these, as -1 or NaN for a missing one.
     """
     if weighting not in WEIGHTINGS:
         raise ValueError(f"weighting: expected one of {WEIGHTINGS}, found {weighting!r}")
+    for levels in (first, second):
+        odd = np.setdiff1d(np.asarray(levels, float), np.arange(n_levels))
+        if odd.size:
+            raise ValueError(f"kappa: expected levels 0 to {n_levels - 1}, found {odd[0]:g}")
     first, second = np.asarray(first, int), np.asarray(second, int)
     weights = np.ones((1, first.size)) if weights is None else np.asarray(weights, float)
     one, other = np.eye(n_levels)[first], np.eye(n_levels)[second]
@@ -169,9 +178,11 @@ def limits_interval(first, second) -> dict[str, tuple[float, float]]:
     """95 % intervals of `bland_altman` by Student's t, scans as independent units.
 
     The variance of a limit is s^2 (1 / n + 1.96^2 / (2 (n - 1))) (Bland and Altman 1999). NaN
-    where the differences do not differ.
+    where the differences do not differ, or there are none.
     """
     gap = np.asarray(second, float) - np.asarray(first, float)
+    if gap.size == 0:
+        return dict.fromkeys(("bias", "lower", "upper"), (np.nan, np.nan))
     n, found = gap.size, {}
     spread = gap.std(ddof=1) if n > 1 and np.ptp(gap) > 0 else np.nan
     for name, value in bland_altman(first, second).items():
@@ -206,6 +217,10 @@ _CAN_BE = {
 
 def _measures(scans: pd.DataFrame, thresholds, weights) -> dict[str, np.ndarray]:
     truth, said = scans["n_gt"].to_numpy(), scans["n_pred"].to_numpy()
+    for name, counts in (("n_gt", truth), ("n_pred", said)):
+        if not (counts >= 0).all():
+            odd = counts[~(counts >= 0)][0]
+            raise ValueError(f"{name}: expected counts of 0 or more in every scan, found {odd:g}")
     bands = np.digitize(truth, thresholds), np.digitize(said, thresholds)
     n_bands = len(thresholds) + 1
     tp, fp, fn = (weights @ scans[name].to_numpy(float) for name in ("tp", "fp", "fn"))

@@ -49,7 +49,7 @@ def obuchowski_rockette(figures, covariance) -> pd.DataFrame:
     DataFrame
         Index: keys of `ANALYSES`. f, df_1, df_2 (infinite where it is a chi-squared over its
         degrees of freedom), p_value, error (standard error of the difference of two methods)
-        and half (of the width of its 95 % interval). NaN where nothing varies.
+        and half (of the width of its 95 % interval). NaN where nothing varies; remark says why.
 
     Raises
     ------
@@ -94,7 +94,12 @@ def obuchowski_rockette(figures, covariance) -> pd.DataFrame:
             for below, df in rows
         ]
     columns = ["f", "df_1", "df_2", "p_value", "error", "half"]
-    return pd.DataFrame(found, index=pd.Index(list(ANALYSES), name="analysis"), columns=columns)
+    index = pd.Index(list(ANALYSES), name="analysis")
+    why = [
+        "" if below > 0 else f"no F: the estimated variance is not above 0 ({below:.2g})"
+        for below, _ in rows
+    ]
+    return pd.DataFrame(found, index=index, columns=columns).assign(remark=why)
 
 
 def average_covariances(covariance) -> dict[str, float]:

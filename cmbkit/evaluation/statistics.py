@@ -134,7 +134,7 @@ def summary(scans: pd.DataFrame, params: Evaluation) -> dict:
     dict
         n_scans, tp, fp, fn; every name of `metrics.aggregate`, with _low, _high and _interval
         (the method, a key of `intervals.METHODS`), and, for means over scans, _sd and _n (scans
-        that have a value).
+        that have a value; of F1*, of two means, the fewer).
     """
     of = estimates(scans, params.nan_rule)
     found: dict[str, float | str] = {"n_scans": len(scans)}
@@ -146,6 +146,7 @@ def summary(scans: pd.DataFrame, params: Evaluation) -> dict:
         if name in scored:
             values = scored[name].astype(float)
             found |= {f"{mean}_sd": values.std(), f"{mean}_n": int(values.count())}
+    found["scan_f1_star_n"] = min(found["scan_precision_n"], found["scan_recall_n"])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,9 +85,21 @@ def add_uncertain(page: OnePage, counted: Result, ignored: Result, params: Evalu
 
 
 def remark_lines(scans: pd.DataFrame) -> list[str]:
-    """One line per scan about which there is something to say (its column remarks)."""
-    said = scans[scans["remarks"] != ""]
-    return [f"{row.uid}: {row.remarks}" for row in said.itertuples()]
+    """What there is to say of scans (their column remarks); the same of several in one line.
+
+    It is the same where only the names of files differ.
+    """
+    told: dict[str, dict[str, str]] = {}
+    for row in scans[scans["remarks"] != ""].itertuples():
+        for remark in re.split(r"; (?=\S*/)", row.remarks):
+            same = re.sub(r"(\S*)/[^/\s]+: ", r"\1: ", remark).replace(str(row.uid), "*")
+            told.setdefault(same, {})[str(row.uid)] = remark
+    return [
+        f"{len(own)} scans ({shortened(list(own))}): {same}"
+        if len(own) > 1
+        else "".join(f"{uid}: {remark}" for uid, remark in own.items())
+        for same, own in told.items()
+    ]
 
 
 def _what_was_done(page: OnePage, scans, options: EvaluateOptions, alone: list[str]) -> None:

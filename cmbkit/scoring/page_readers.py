@@ -219,6 +219,8 @@ def detectors_compared(found, scans, detectors: Sequence[str], raters) -> pd.Dat
         Column("df_2", "Degrees of freedom", 1),
         Column("p_value", "p", 4, shows="p"),
     ]
+    if table["remark"].any():
+        columns.append(Column("remark", "Remark"))
     note = (
         f"F1 against each of {len(raters)} raters ({', '.join(raters)}), averaged; covariances by "
         "the jackknife over patients. Each analysis "

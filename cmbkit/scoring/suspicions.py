@@ -31,12 +31,18 @@ class AnnotationError(ValueError):
 
 
 def require_mask(volume: Volume, name: str) -> None:
-    """Raise where most of an image is over 0, as of the scan itself or of a tissue mask."""
+    """Raise where most of an image is not 0, as of the scan or a tissue mask, or some is below."""
     share = np.count_nonzero(volume.data) / volume.data.size
     if share > MOST_OF_IMAGE:
         raise AnnotationError(
             f"{name}: expected a mask of microbleeds, found {share:.0%} of the image other than 0; "
             "is it the scan itself, or a tissue mask?"
+        )
+    below = np.count_nonzero(volume.data < 0)
+    if below:
+        raise AnnotationError(
+            f"{name}: expected 0 and whole numbers above, found {volume.data.min()} as the least, "
+            f"{below} voxels below 0; is -1 what was not rated?"
         )
 
 

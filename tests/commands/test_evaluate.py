@@ -261,7 +261,8 @@ def test_audit_of_a_table(tmp_path):
     assert text.splitlines() == [
         "right: fits: TP 51, FN 23",
         f"wrong: cannot be: {arithmetic}",
-        f"unsure: ambiguous: fits no pooled counts ({arithmetic}); would fit if averaged over scans",
+        f"unsure: ambiguous: fits no pooled counts ({arithmetic}); would fit if averaged over "
+        "scans",
         "1 of 3 rows do not fit",
         "1 fit no pooled counts; a column averaging (pooled or scan) would tell",
     ]

@@ -172,3 +172,14 @@ def test_raters_a_constant_apart_have_no_interval_of_consistency(offset):
     counts = np.array([1, 2, 5, 9, 4, 0, 3])
     ends = agreement.intraclass_interval(np.stack([counts, counts + offset], axis=1))
     assert np.isnan(ends["icc_3_1"]).all()
+
+
+def test_missing_ratings_are_refused_and_none_have_no_interval():
+    for levels in ([0, -1], [0, 2], [0, np.nan]):
+        with pytest.raises(ValueError, match="kappa: expected levels 0 to 1, found"):
+            agreement.kappa(levels, [0, 1], 2)
+    scans = pd.DataFrame({"dataset": "d", "patient": ["a", "b"], "n_gt": [1, -1], "n_pred": 1})
+    with pytest.raises(ValueError, match="n_gt: expected counts of 0 or more in every scan"):
+        agreement.count_agreement(scans.assign(tp=1, fp=0, fn=0))
+    ends = agreement.limits_interval([], [])
+    assert list(ends) == ["bias", "lower", "upper"] and np.isnan(list(ends.values())).all()

@@ -85,3 +85,15 @@ def test_where_the_gain_is_the_same_with_every_reader_there_is_no_f_of_readers()
     found = obuchowski_rockette(figures, same)
     assert found.loc["random readers, fixed patients", ["f", "p_value"]].isna().all()
     assert np.isfinite(found.loc["fixed readers, random patients", "f"])
+
+
+def test_why_there_is_no_f_is_said():
+    """Fixed readers: 0.001 - 0.002 + (2 - 1) x 0 = -0.001 is no variance; the others have one."""
+    covariance = np.zeros((2, 2, 2, 2))
+    for i, j in np.ndindex(2, 2):
+        covariance[i, j, i, j], covariance[i, j, 1 - i, j] = 0.001, 0.002
+    found = obuchowski_rockette([[0.6, 0.7], [0.7, 0.75]], covariance)
+    fixed = found.loc["fixed readers, random patients"]
+    assert np.isnan(fixed["f"]) and np.isnan(fixed["p_value"])
+    assert fixed["remark"] == "no F: the estimated variance is not above 0 (-0.001)"
+    assert (found["remark"] == "").tolist() == [True, False, True]

@@ -182,3 +182,10 @@ def test_false_positives_of_a_patient_without_microbleeds_widen_the_rate_per_mic
     of = compare_models(one, other, seed=1)
     assert of.loc["pooled_recall", "p_least"] == of.loc["pooled_recall", "p_value"] == 2 / 4
     assert of.loc["fp_scan", "p_least"] == 2 / 256
+
+
+def test_f1_of_two_means_has_the_fewer_scans():
+    """Four scans with microbleeds, three with calls: recall of 4, precision and F1* of 3."""
+    table = pd.DataFrame({"dataset": "d", "patient": list("abcde"), "tp": [1, 1, 0, 0, 0]})
+    found = statistics.summary(table.assign(fp=[0, 0, 1, 0, 0], fn=[0, 1, 1, 2, 0]), Evaluation())
+    assert [found[f"scan_{name}_n"] for name in ("precision", "recall", "f1_star")] == [3, 4, 3]

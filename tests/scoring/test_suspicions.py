@@ -185,3 +185,16 @@ def test_a_probability_map_in_another_order(tmp_path):
     soft.data[10, 20, 5] = 0.75
     _, _, scores = read_pair(lesions(), lesions(PLACES[:1]), soft.reoriented("PIR"))
     assert scores == {1: 0.75}
+
+
+def test_voxels_that_are_no_count_of_microbleeds():
+    """-1 is no mask; NaN counts as 0 and is remarked."""
+    below = lesions()
+    below.data[0, 0, 0] = -1
+    with pytest.raises(AnnotationError, match="found -1 as the least, 1 voxels below 0"):
+        read_mask(below)
+    hole = lesions().data.astype(np.float32)
+    hole[0, 0, :2] = np.nan
+    found = read_mask(Volume(hole, LAS))
+    assert found.remarks == ("volume: not a number in 2 of 576000 voxels, which count as 0",)
+    assert len(found.instances) == 5

@@ -1,0 +1,25 @@
+"""What is said of the files of many scans."""
+
+import pandas as pd
+
+from cmbkit.scoring.page import remark_lines
+
+
+def test_what_is_so_of_several_scans_is_said_once():
+    """12 scans with one doubt in either folder, one with a second, one with nothing to say."""
+    names = [f"s{i}" for i in range(13)]
+    doubt = "/data/{}/{}.nii.gz: its affine is the identity"
+    remarks = [f"{doubt.format('truth', n)}; {doubt.format('said', n)}" for n in names[:12]]
+    remarks[3] += "; /data/said/s3.nii.gz: not a number in 1 of 8 voxels"
+    lines = remark_lines(pd.DataFrame({"uid": names, "remarks": [*remarks, ""]}))
+    first = "12 scans (s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 and 2 more)"
+    assert lines == [
+        f"{first}: /data/truth: its affine is the identity",
+        f"{first}: /data/said: its affine is the identity",
+        "s3: /data/said/s3.nii.gz: not a number in 1 of 8 voxels",
+    ]
+
+
+def test_a_remark_of_one_scan_is_said_as_it_is():
+    table = pd.DataFrame({"uid": ["a", "b"], "remarks": ["mirrored left to right; 2 do", ""]})
+    assert remark_lines(table) == ["a: mirrored left to right; 2 do"]
