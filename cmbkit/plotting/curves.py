@@ -149,7 +149,7 @@ def thickness_curves(curves, titles: dict[str, str]):
             axes.set_ylabel("")
         handles, labels = column[0].get_legend_handles_labels()
         column[0].legend(handles, labels, title=title, loc="lower center",
-                         bbox_to_anchor=(0.5, 1.0), ncols=min(len(labels), 3))  # fmt: skip
+                         bbox_to_anchor=(0.5, 1.0))  # fmt: skip
         column[1].set_xlabel("Slice thickness (mm)")
         column[1].set_xticks(sorted(set(curves["thickness_mm"])))
     for axes, text in zip(lettered(panels[:, 0]), THICKNESS_ROWS.values(), strict=True):
