@@ -35,11 +35,6 @@ def _whole(data: np.ndarray, path: Path | str) -> np.ndarray:
     return whole
 
 
-def _no_numbers(data: np.ndarray) -> list[str]:
-    n = int(np.isnan(data).sum())
-    return [f"not a number in {n} of {data.size} voxels, which count as 0"] if n else []
-
-
 @dataclass(frozen=True)
 class Volume:
     """A 3D array on a grid in scanner space.
@@ -102,8 +97,7 @@ class Volume:
         volume = given if isinstance(given, cls) else cls.from_nifti(given)
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(volume.data.dtype, np.integer):
             whole = _whole(volume.data, volume.path or "volume")
-            doubts = (*volume.doubts, *_no_numbers(volume.data))
-            return replace(volume.with_data(whole.astype(dtype)), doubts=doubts)
+            return volume.with_data(whole.astype(dtype))
         return volume
 
     @classmethod
@@ -136,13 +130,13 @@ class Volume:
                 raise VolumeError(f"{path}: {error}") from None
             found = " ".join(str(error).split()) or type(error).__name__
             raise VolumeError(f"{path}: expected a readable NIfTI file, found: {found}") from error
-        data, doubts = _three_axes(data), placed.doubts
+        data = _three_axes(data)
         if dtype is np.integer:
             dtype = data.dtype if np.issubdtype(data.dtype, np.integer) else np.int32
         if np.issubdtype(dtype, np.integer) and not np.issubdtype(data.dtype, np.integer):
-            doubts, data = (*doubts, *_no_numbers(data)), _whole(data, path)
+            data = _whole(data, path)
         data = data.astype(dtype, copy=False)
-        return cls(data, placed.affine, path, doubts, placed.sides_known)
+        return cls(data, placed.affine, path, placed.doubts, placed.sides_known)
 
     def write(self, path, *, dtype=None) -> Path:
         """Write to ``path`` (.nii or .nii.gz) through a temporary name, so no half file stays.

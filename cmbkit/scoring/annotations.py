@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cmbkit.evaluation.instances import Instances, from_labels, from_mask, from_points
+from cmbkit.image_file import load_header
 from cmbkit.scoring import layouts
 from cmbkit.scoring.suspicions import (
     AnnotationError,
@@ -83,7 +84,7 @@ def read_mask(
         volume = volume.in_order_of(grid)
     name = str(volume.path or "volume")
     require_mask(volume, name)
-    remarks = [f"{name}: {doubt}" for doubt in volume.doubts]
+    remarks = [f"{name}: {doubt}" for doubt in (*volume.doubts, *_no_numbers(given))]
     uncertain: tuple[int, ...] = ()
     if labelled and rated:
         raise AnnotationError(
@@ -124,6 +125,17 @@ def _mask_and_map(given, layout: layouts.Layout) -> tuple[Volume, Volume | Path 
             f"{given}: expected a map from 0 to 1, found {soft.data.min():g} to {soft.data.max():g}"
         )
     return soft.with_data((soft.data > layouts.LEAST_SCORE).astype(np.uint8)), soft
+
+
+def _no_numbers(given) -> list[str]:
+    """What is said of voxels that are no number, which `Volume.of` takes for 0 in a mask."""
+    if isinstance(given, str | os.PathLike):
+        stored = load_header(Path(given)).get_data_dtype()
+        if not np.issubdtype(stored, np.inexact):
+            return []
+    data = Volume.of(given).data
+    n = int(np.isnan(data).sum()) if np.issubdtype(data.dtype, np.inexact) else 0
+    return [f"not a number in {n} of {data.size} voxels, which count as 0"] if n else []
 
 
 def _fits(volume: Volume, grid: Volume) -> bool:

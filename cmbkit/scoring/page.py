@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,13 +86,12 @@ def add_uncertain(page: OnePage, counted: Result, ignored: Result, params: Evalu
 def remark_lines(scans: pd.DataFrame) -> list[str]:
     """What there is to say of scans (their column remarks); the same of several in one line.
 
-    It is the same where only the names of files differ.
+    It is the same where only the scan's name differs, for which an asterisk stands then.
     """
     told: dict[str, dict[str, str]] = {}
     for row in scans[scans["remarks"] != ""].itertuples():
-        for remark in re.split(r"; (?=\S*/)", row.remarks):
-            same = re.sub(r"(\S*)/[^/\s]+: ", r"\1: ", remark).replace(str(row.uid), "*")
-            told.setdefault(same, {})[str(row.uid)] = remark
+        uid = str(row.uid)
+        told.setdefault(row.remarks.replace(uid, "*"), {})[uid] = row.remarks
     return [
         f"{len(own)} scans ({shortened(list(own))}): {same}"
         if len(own) > 1

@@ -1,5 +1,6 @@
 """Files that are read, and are not what they are taken for."""
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -187,14 +188,16 @@ def test_a_probability_map_in_another_order(tmp_path):
     assert scores == {1: 0.75}
 
 
-def test_voxels_that_are_no_count_of_microbleeds():
-    """-1 is no mask; NaN counts as 0 and is remarked."""
+def test_voxels_that_are_no_count_of_microbleeds(tmp_path):
+    """-1 is no mask; NaN counts as 0 and is remarked, of an array and of a file."""
     below = lesions()
     below.data[0, 0, 0] = -1
     with pytest.raises(AnnotationError, match="found -1 as the least, 1 voxels below 0"):
         read_mask(below)
     hole = lesions().data.astype(np.float32)
     hole[0, 0, :2] = np.nan
-    found = read_mask(Volume(hole, LAS))
-    assert found.remarks == ("volume: not a number in 2 of 576000 voxels, which count as 0",)
-    assert len(found.instances) == 5
+    nib.Nifti1Image(hole, LAS).to_filename(path := tmp_path / "mask.nii.gz")
+    for given, name in ((Volume(hole, LAS), "volume"), (path, path)):
+        found = read_mask(given)
+        said = f"{name}: not a number in 2 of 576000 voxels, which count as 0"
+        assert found.remarks == (said,) and len(found.instances) == 5
