@@ -40,7 +40,7 @@ def loss_curves(runs):
         _mark_best(axes, history, "val_loss", lowest=True, at="step")
         axes.set_xlabel("Gradient step")
         axes.set_title(f"{title} (n = {len(history)} epochs, {history['step'].max()} steps)")
-        axes.legend(loc="best")
+        axes.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
     grid[0, 0].set_ylim(bottom=0)
     return figure
 
