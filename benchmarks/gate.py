@@ -1,14 +1,15 @@
 """The gate before the count: scans that are fit, and images that are not, through its rules.
 
     python benchmarks/gate.py SCANS... [--otherworld FOLDER] [--real FOLDER] [--seed 1] [--out TSV]
-    python benchmarks/gate.py --count TSV development|apart
+    python benchmarks/gate.py --count TSV development|apart|both
 
-SCANS: folders of scans that are fit, as the demo's cohort (data/raw/demo/synthetic); wrong images
-are made of every third of them. ``--otherworld``: folder with heads.py and label maps of people
-(../shared/otherworld), of which heads of other contrasts are made; ``--real``: ../shared/real.
-No header says anything here but in the real DICOM series: the image alone has to tell. Scans 0, 3,
-4, 7, 8 ... of each folder, and what is made of them, are for development, the others kept apart;
-``--count`` shows one of these halves of a finished run.
+SCANS: folders of scans that are fit, as the demo's cohort (data/raw/demo/synthetic), a folder in
+them for each dataset; wrong images are made of every third scan. ``--otherworld``: folder with
+heads.py and label maps of people (../shared/otherworld), of which heads of other contrasts are
+made; ``--real``: ../shared/real. No header says anything here but in the real DICOM series: the
+image alone has to tell. Scans 0, 3, 4, 7, 8 ... of each folder, and what is made of them, are for
+development, the others kept apart; ``--count`` shows one of these halves or both, by images and by
+what they are made of. Started again with the same TSV, a run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import importlib.util
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -50,6 +53,9 @@ CONTRASTS = {
 """Fluid, grey and white matter; the iron of a pallidum does not show."""
 OUTSIDE = {258: 0.4, 502: 0.3, 507: 0.4, 508: 0.4, 509: 0.6, 511: 0.8, 512: 0.7, 514: 0.3, 515: 0.1,
            516: 0.9, 530: 0.6}  # fmt: skip
+
+
+COLUMNS = ["half", "kind", "made of", "name", "verdict", "why"]
 
 
 def inside_of(image: Volume) -> np.ndarray:
@@ -141,31 +147,22 @@ def heads_module(folder: Path):
     return module
 
 
-def contrasts(folder: Path, seed: int) -> Iterator[tuple[str, str, int, Volume]]:
-    """T2*-like heads and two other contrasts by turns of each person, whole or stripped."""
+def head(folder: Path, path: Path, kind: str, number: int, seed: int) -> Volume:
+    """A person's head of a contrast, whole or stripped by turns."""
     module = heads_module(folder)
-    t2star = dict(module.T2S)
-    tables = {"T2*-like head": t2star} | {
-        kind: {**OUTSIDE, **dict.fromkeys(CSF, csf), **dict.fromkeys(GREY, grey),
-               **dict.fromkeys(WHITE, white)}
-        for kind, (csf, grey, white) in CONTRASTS.items()
-    }  # fmt: skip
-    for number, path in enumerate(sorted((folder / "labels").glob("*.nii.gz"))):
-        turns = [list(CONTRASTS)[(2 * number + k) % len(CONTRASTS)] for k in (0, 1)]
-        for kind in ("T2*-like head", *turns):
-            table = tables[kind]
-            module.T2S.clear()
-            module.T2S.update(table)
-            rng = np.random.default_rng([seed, number])
-            image, brain, affine = module.tissue_and_image(path, rng)
-            if number % 4 > 1:
-                image = image * ndimage.binary_closing(brain > 0, iterations=3)
-            data, affine = module.resample(
-                image, affine, ((0.9, 0.9, 1.5), (0.9, 0.9, 3.0))[number % 2], 1
-            )
-            noise = rng.normal(0, 0.03, (2, *data.shape)) * (1 if number % 4 < 2 else data > 0)
-            data = 800 * np.hypot(data + noise[0], noise[1])
-            yield kind, path.stem, number, Volume(data.astype(np.float32), affine)
+    if kind in CONTRASTS:
+        csf, grey, white = CONTRASTS[kind]
+        module.T2S.clear()
+        for labels, value in ((CSF, csf), (GREY, grey), (WHITE, white)):
+            module.T2S.update(dict.fromkeys(labels, value))
+        module.T2S.update(OUTSIDE)
+    rng = np.random.default_rng([seed, number])
+    image, brain, affine = module.tissue_and_image(path, rng)
+    if number % 4 > 1:
+        image = image * ndimage.binary_closing(brain > 0, iterations=3)
+    data, affine = module.resample(image, affine, ((0.9, 0.9, 1.5), (0.9, 0.9, 3.0))[number % 2], 1)
+    noise = rng.normal(0, 0.03, (2, *data.shape)) * (1 if number % 4 < 2 else data > 0)
+    return Volume((800 * np.hypot(data + noise[0], noise[1])).astype(np.float32), affine)
 
 
 def scans_of(folder: Path, every: int) -> list[Path]:
@@ -174,34 +171,62 @@ def scans_of(folder: Path, every: int) -> list[Path]:
     return [p for p in sorted(folder.rglob("*.nii*")) if not masks.search(str(p))][::every]
 
 
-def cases(given) -> Iterator[tuple[str, str, int, Source]]:
-    """Kind, what it was made of, number within its folder, and the scan."""
+def made_of(folder: Path, path: Path) -> str:
+    """Folder, dataset and patient of a phantom scan; a simulated one is its original's."""
+    dataset = path.relative_to(folder).parts[0].removeprefix("s")
+    return f"{folder.parent.name} {dataset} {re.match(r'[a-z-]*[0-9]+', path.name)[0]}"
+
+
+def cases(given) -> Iterator[tuple[str, str, str, int, Callable[[], Source]]]:
+    """Kind, what it was made of, name, number within its folder, and what makes the scan."""
     scans = [(f, n, p) for f in given.scans for n, p in enumerate(scans_of(f, given.every))]
     for folder, number, path in scans:
-        kind = "mIP" if "_mip" in path.parent.parent.name else f"fit: {folder.name}"
+        kind = "mIP" if "_mip" in path.parent.parent.name + path.parent.name else ""
         kind = "phase" if "_PHASE" in path.name else kind
-        yield kind, path.name, number, Source("scan", path, (path,))
-    if given.real:
-        for number, source in enumerate(find_sources([given.real / "nifti"])):
-            kind = "phase" if "phase" in source.name else "fit: real T2*"
-            yield kind, source.name, number, source if kind != "phase" else _first_echo(source)
-        for number, source in enumerate(find_sources([given.real / "dicom"])):
-            kind = "phase" if "phase" in source.name else "coarse field map"
-            yield kind, source.name, number, source
-    rng = np.random.default_rng(given.seed)
-    third = [each[2] for each in scans if "_PHASE" not in each[2].name][::3]
-    for number, path in enumerate(third):
-        image = Volume.read(path)
-        image = image.with_data(np.nan_to_num(image.data))
-        for kind, change in TRANSFORMED.items():
-            yield kind, path.name, number, source_in_memory(change(image, rng))
+        kind = kind or f"fit: {path.relative_to(folder).parts[0]}"
+        yield kind, made_of(folder, path), path.name, number, partial(Source, "scan", path, (path,))
+    for kind in ("nifti", "dicom") if given.real else ():
+        for number, source in enumerate(find_sources([given.real / kind])):
+            other = "fit: real T2*" if kind == "nifti" else "coarse field map"
+            phased = "phase" in source.name
+            made = _first_echo if phased and kind == "nifti" else _same
+            what = "phase" if phased else other
+            yield what, source.name, source.name, number, partial(made, source)
+    for folder in given.scans:
+        whole = [p for p in scans_of(folder, given.every) if "_PHASE" not in p.name]
+        for number, path in enumerate(whole[:: given.changed]):
+            origin = made_of(folder, path)
+            for kind, change in TRANSFORMED.items():
+                rng = rng_of(given.seed, kind, origin, path.name)
+                yield kind, origin, path.name, number, partial(_changed, path, change, rng)
     for kind in ("bottle", "ball", "leg"):
-        for number in range(4):
-            yield kind, str(number), number, source_in_memory(body(kind, rng))
-    if given.otherworld:
-        for kind, name, number, image in contrasts(given.otherworld, given.seed):
-            label = f"fit: {kind}" if kind.startswith("T2*") else kind
-            yield label, name, number, source_in_memory(image)
+        for number in range(given.bodies):
+            made = partial(_in_memory, body, kind, rng_of(given.seed, kind, number))
+            yield kind, f"{kind} {number}", kind, number, made
+    paths = sorted((given.otherworld / "labels").glob("*.nii.gz")) if given.otherworld else []
+    for number, path in enumerate(paths):
+        turns = [list(CONTRASTS)[(2 * number + k) % len(CONTRASTS)] for k in (0, 1)]
+        for kind in ("fit: T2*-like head", *turns):
+            made = partial(_in_memory, head, given.otherworld, path, kind, number, given.seed)
+            yield kind, path.stem, kind, number, made
+
+
+def rng_of(seed: int, *words) -> np.random.Generator:
+    """The same for a case whatever was judged before it."""
+    return np.random.default_rng([seed, crc32(repr(words).encode())])
+
+
+def _same(source: Source) -> Source:
+    return source
+
+
+def _in_memory(make: Callable[..., Volume], *values) -> Source:
+    return source_in_memory(make(*values))
+
+
+def _changed(path: Path, change: Callable, rng) -> Source:
+    image = Volume.read(path)
+    return source_in_memory(change(image.with_data(np.nan_to_num(image.data)), rng))
 
 
 def _first_echo(source: Source) -> Source:
@@ -228,43 +253,57 @@ def count(table: pd.DataFrame) -> None:
     """Print a table by kind, then wrong images called fit and fit ones refused, with intervals."""
     print(pd.crosstab(table["kind"], table["verdict"]).to_string())
     fit = table["kind"].str.startswith("fit:")
-    for what, hit, among in (
-        ("wrong, but fit", table["verdict"].eq("fit"), ~fit),
-        ("fit, but refused", table["verdict"].eq("unfit"), fit),
-        ("fit, but doubted", table["verdict"].eq("doubtful"), fit),
+    for what, verdict, among in (
+        ("wrong, but fit", "fit", table[~fit]),
+        ("fit, but refused", "unfit", table[fit]),
+        ("fit, but doubted", "doubtful", table[fit]),
     ):
-        found, n = int((hit & among).sum()), int(among.sum())
-        low, high = wilson(found, n)
-        share, low, high = (100 * value for value in (found / n, low, high))
-        print(f"{what}: {found} of {n}, {share:.1f} % [{low:.1f}, {high:.1f}]")
+        hit = among["verdict"].eq(verdict)
+        for unit, hits in (("images", hit), ("sources", hit.groupby(among["made of"]).any())):
+            found, n = int(hits.sum()), len(hits)
+            low, high = (100 * value for value in wilson(found, n))
+            share = 100 * found / n
+            print(f"{what}: {found} of {n} {unit}, {share:.1f} % [{low:.1f}, {high:.1f}]")
+
+
+def finished(out: Path) -> pd.DataFrame:
+    """Rows judged so far; of a case that two processes judged, one."""
+    if not out.is_file():
+        out.write_text("\t".join(COLUMNS) + "\n")
+    table = pd.read_csv(out, sep="\t", dtype=str, keep_default_na=False)
+    return table.drop_duplicates(COLUMNS[:4])
 
 
 def main() -> None:
-    """Print a row per case, and at the end the table; or count a half of a finished run."""
+    """Add a row per case that is not in the table yet; or count a finished run or a half of it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("scans", type=Path, nargs="*")
     parser.add_argument("--count", nargs=2, metavar=("TSV", "HALF"))
     parser.add_argument("--otherworld", type=Path)
     parser.add_argument("--real", type=Path)
     parser.add_argument("--every", type=int, default=5, help="Every nth scan of a folder.")
+    parser.add_argument("--changed", type=int, default=3, help="Wrong images of every nth of them.")
+    parser.add_argument("--bodies", type=int, default=4, help="Bodies of each kind.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("gate.tsv"))
+    parser.add_argument("--backwards", action="store_true", help="For a second process.")
     given = parser.parse_args()
     if given.count:
-        table = pd.read_csv(given.count[0], sep="\t", dtype=str)
-        return count(table[table["half"] == given.count[1]])
+        table = finished(Path(given.count[0]))
+        return count(table if given.count[1] == "both" else table[table["half"] == given.count[1]])
     rules = make_settings().preprocessing
-    rows = []
-    for kind, name, number, source in cases(given):
+    for kind, origin, name, number, make in list(cases(given))[:: -1 if given.backwards else 1]:
         half = "development" if number % 4 in (0, 3) else "apart"
+        done = finished(given.out)[COLUMNS[:4]]
+        if (done == [half, kind, origin, name]).all(axis=1).any():
+            continue
         try:
-            found = judged(source, rules)
+            found = judged(make(), rules)
             verdict, why = found.verdict, "; ".join(found.reasons)
         except (ValueError, RuntimeError) as error:
-            verdict, why = "unfit", f"error: {str(error)[-90:]}"
-        rows.append((half, kind, name, verdict, why))
-        table = pd.DataFrame(rows, columns=["half", "kind", "made of", "verdict", "why"])
-        table.to_csv(given.out, sep="\t", index=False)
+            verdict, why = "unfit", f"error: {' '.join(str(error).split())[-90:]}"
+        with given.out.open("a") as file:
+            file.write("\t".join((half, kind, origin, name, verdict, why)) + "\n")
 
 
 if __name__ == "__main__":
