@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from zlib import crc32
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -40,8 +41,8 @@ from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.preprocessing.pipeline import prepare
 from cmbkit.volume import Volume
 
-CSF, GREY = (4, 5, 14, 15, 24, 43, 44, 72, 506), (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 17, 18, 26,
-                                                 53, 54, 58)  # fmt: skip
+CSF = (4, 5, 14, 15, 24, 43, 44, 72, 506)
+GREY = (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 17, 18, 26, 53, 54, 58)
 WHITE = (2, 41, 7, 46, 13, 52, 16, 28, 60, 77, 85)
 CONTRASTS = {
     "T1-like": (0.2, 0.65, 1.0),
@@ -181,17 +182,15 @@ def cases(given) -> Iterator[tuple[str, str, str, int, Callable[[], Source]]]:
     """Kind, what it was made of, name, number within its folder, and what makes the scan."""
     scans = [(f, n, p) for f in given.scans for n, p in enumerate(scans_of(f, given.every))]
     for folder, number, path in scans:
-        kind = "mIP" if "_mip" in path.parent.parent.name + path.parent.name else ""
-        kind = "phase" if "_PHASE" in path.name else kind
-        kind = kind or f"fit: {path.relative_to(folder).parts[0]}"
+        kind = f"fit: {path.relative_to(folder).parts[0]}"
+        kind = "mIP" if "_mip/" in str(path) else "phase" if "_PHASE" in path.name else kind
         yield kind, made_of(folder, path), path.name, number, partial(Source, "scan", path, (path,))
     for kind in ("nifti", "dicom") if given.real else ():
         for number, source in enumerate(find_sources([given.real / kind])):
-            other = "fit: real T2*" if kind == "nifti" else "coarse field map"
-            phased = "phase" in source.name
-            made = _first_echo if phased and kind == "nifti" else _same
-            what = "phase" if phased else other
-            yield what, source.name, source.name, number, partial(made, source)
+            phased, name = "phase" in source.name, source.name
+            what = "fit: real T2*" if kind == "nifti" else "coarse field map"
+            made = partial(_first_echo if phased and kind == "nifti" else _same, source)
+            yield "phase" if phased else what, name, name, number, made
     for folder in given.scans:
         whole = [p for p in scans_of(folder, given.every) if "_PHASE" not in p.name]
         for number, path in enumerate(whole[:: given.changed]):
@@ -230,8 +229,6 @@ def _changed(path: Path, change: Callable, rng) -> Source:
 
 
 def _first_echo(source: Source) -> Source:
-    import nibabel as nib
-
     image = nib.load(source.path)
     return source_in_memory(Volume(np.asarray(image.dataobj)[..., 0], image.affine))
 
