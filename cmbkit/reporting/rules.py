@@ -14,7 +14,7 @@ NOTE = (
     "far the order of the detectors is that by the first rule; detectors whose intervals overlap "
     "change places by chance, too. More, fewer found: annotated "
     "microbleeds, against the first rule. Median F1 (of scans with microbleeds) and count "
-    "difference (mean over scans) are VALDO's measures. VALDO's code takes its limit as an option, "
+    "difference (mean over scans), each with (its scans), are VALDO's measures. VALDO's code takes its limit as an option, "
     "here 5 mm; BraTS-METS drops annotations of up to 2 mm3, here they count."
 )
 
