@@ -7,31 +7,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.datasets.text_table import TableError, as_numbers, read_text_table
 from cmbkit.evaluation import sample_size
 from cmbkit.evaluation.sample_size import METRICS, PAIRS, SampleSizeError
-from cmbkit.published.any_table import read_table
 
 NEEDED = ["patient", "tp", "fp", "fn"]
 
 
 def read_pilot(path) -> pd.DataFrame:
     """Scan rows of a pilot: dataset (one where there is no such column), patient, tp, fp, fn."""
-    table = read_table(path)
-    lacking = [name for name in NEEDED if name not in table]
-    if lacking:
-        raise SampleSizeError(f"{path}: expected columns {', '.join(NEEDED)}, missing {lacking}")
+    path = Path(path)
+    if not path.is_file():
+        raise SampleSizeError(f"{path}: expected a table (CSV, TSV or XLSX), found nothing")
     try:
-        table = table.astype(dict.fromkeys(NEEDED[1:], int))
-    except ValueError as error:
-        raise SampleSizeError(f"{path}: expected whole numbers of calls, found: {error}") from None
-    odd = (table["patient"].str.strip() == "") | (table[NEEDED[1:]] < 0).any(axis=1)
+        table = read_text_table(path)
+        lacking = [name for name in NEEDED if name not in table]
+        if lacking:
+            raise SampleSizeError(
+                f"{path}: expected columns {', '.join(NEEDED)}, found {', '.join(table)}"
+            )
+        counts = as_numbers(table, NEEDED[1:], path)
+    except TableError as error:
+        raise SampleSizeError(str(error)) from None
+    odd = table["patient"].isna() | (counts < 0).any(axis=1) | (counts % 1 != 0).any(axis=1)
     if odd.any():
-        row = int(odd.argmax())
+        found = ", ".join(str(cell or "nothing") for cell in table.loc[odd.idxmax(), NEEDED])
         raise SampleSizeError(
-            f"{path}: row {row + 1}: expected a patient and counts of 0 or more, found "
-            f"{table[NEEDED].iloc[row].tolist()}"
+            f"{path}: line {odd.idxmax()}: expected a patient and whole counts of 0 or more, "
+            f"found {found}"
         )
-    return table if "dataset" in table else table.assign(dataset="")
+    datasets = table["dataset"].fillna("") if "dataset" in table else ""
+    return table.assign(**counts.astype(int), dataset=datasets).reset_index(drop=True)
 
 
 def sample_size_lines(

@@ -68,6 +68,12 @@ RULES = {
         assignment="several",
     ),
     "many to one": Rule("a shared voxel, many to one", "overlap", assignment="several"),
+    "many to one, 26": Rule(
+        "a shared voxel, many to one, components of 26 neighbours",
+        "overlap",
+        assignment="several",
+        connectivity=26,
+    ),
     "footprint": Rule(
         "a voxel shared with the mask dilated by 18 neighbours of 1 mm, many to one (BraTS-METS)",
         "overlap",
@@ -179,7 +185,7 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
         (Kendall's tau-b of the models' F1 with those under the first rule; NaN for one model);
         gained, lost: microbleeds that this rule alone, or the first alone, calls found;
         median_f1 (of scans with microbleeds) and count_difference (mean of |annotated -
-        predicted| over scans), VALDO's measures.
+        predicted| over scans), VALDO's measures, each with the number of its scans, _n.
     """
     counts, found = (t[t["rule"].isin(_everywhere(counts))] for t in (counts, found))
     table = summary_by(counts, ["rule", "model"], params)
@@ -195,7 +201,9 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
     off = counts.assign(count_difference=(counts["n_gt"] - counts["n_pred"]).abs())
     table = table.join(median_f1(counts, keys), on=keys)
     table = table.join(off.groupby(keys)["count_difference"].mean(), on=keys)
-    return table.reset_index(drop=True)
+    own = counts[counts["n_gt"] > 0].groupby(keys).size().rename("median_f1_n")
+    table = table.join(own, on=keys).fillna({"median_f1_n": 0}).astype({"median_f1_n": int})
+    return table.assign(count_difference_n=table["n_scans"]).reset_index(drop=True)
 
 
 def median_f1(counts: pd.DataFrame, keys: list[str]) -> pd.Series:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.datasets.text_table import TableError, read_text_table
 from cmbkit.published.conflicts import (
     KINDS,
     conflicts,
@@ -56,6 +57,7 @@ OTHER_AVERAGE = re.compile(
     re.IGNORECASE,
 )
 SUMMED = re.compile(r"sum|pool|micro|glob|total", re.IGNORECASE)
+NUMBER = re.compile(r"[-+\d,\s%±]+")
 SHOWN_COUNTS = [
     Column("n_ways", "Ways"),
     *(Column(name, name.upper(), shows="range") for name in ("tp", "fp", "fn")),
@@ -69,16 +71,21 @@ ROUNDED = "fits but for rounding"
 
 
 def read_table(path) -> pd.DataFrame:
-    """Read a CSV or TSV as text, every cell as printed."""
+    """Read a table (`text_table.read_text_table`) as text, every cell as printed.
+
+    Where commas do not part the cells, those inside numbers are decimal points.
+    """
     path = Path(path)
     if not path.is_file():
-        raise AuditError(f"{path}: expected a table (CSV or TSV), found nothing")
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        raise AuditError(f"{path}: expected a table (CSV, TSV or XLSX), found nothing")
     try:
-        table = pd.read_csv(path, sep=separator, dtype="str", keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise AuditError(f"{path}: expected a table (CSV or TSV), found: {error}") from None
-    return table
+        table = read_text_table(path)
+    except TableError as error:
+        raise AuditError(str(error)) from None
+    points = table.attrs["separator"] != ","
+    return table.fillna("").map(
+        lambda cell: cell.replace(",", ".") if points and NUMBER.fullmatch(cell) else cell
+    )
 
 
 def known_columns(names) -> dict[str, str]:
@@ -242,8 +249,11 @@ def audit_rows(
     Raises
     ------
     AuditError
-        If no column is understood or a cell is no number; names the row and the column.
+        If there are no rows, no column is understood or a cell is no number; names the row and the
+        column.
     """
+    if table.empty:
+        raise AuditError("expected rows, found none")
     columns = known_columns(table.columns)
     if not set(RATES) & set(columns):
         raise AuditError(

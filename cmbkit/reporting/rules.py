@@ -12,10 +12,10 @@ NOTE = (
     "All scans, summed counts [95 % interval, patients as units; method in the CSV]. Where several "
     "candidates may match one microbleed, TP counts microbleeds. Rank: by F1. Kendall's tau: how "
     "far the order of the detectors is that by the first rule; detectors whose intervals overlap "
-    "change places by chance, too. More, fewer found: annotated "
-    "microbleeds, against the first rule. Median F1 (of scans with microbleeds) and count "
-    "difference (mean over scans) are VALDO's measures. VALDO's code takes its limit as an option, "
-    "here 5 mm; BraTS-METS drops annotations of up to 2 mm3, here they count."
+    "change places by chance, too. More, fewer found: annotated microbleeds, against the first "
+    "rule. Median F1 (of scans with microbleeds) and count difference (mean over scans), each with "
+    "(its scans), are VALDO's measures. VALDO's code takes its limit as an option, here 5 mm; "
+    "BraTS-METS drops annotations of up to 2 mm3, here they count."
 )
 
 

@@ -38,12 +38,30 @@ def test_what_cannot_be_planned_is_said(pilot, tmp_path):
     with pytest.raises(SampleSizeError, match="another f1 than the pilot's"):  # the same calls
         sample_size_lines(pilot, "f1", None, against=tmp_path / "other.csv", samples=10)
     pd.DataFrame({"patient": ["a"]}).to_csv(tmp_path / "bad.csv", index=False)
-    with pytest.raises(SampleSizeError, match="missing"):
+    with pytest.raises(SampleSizeError, match=r"expected columns patient, .*, found patient$"):
         sample_size_lines(tmp_path / "bad.csv", "f1", None, width=0.1)
-    for row in ("a,-3,1,1", " ,3,1,1"):
+    for row, found in (
+        ("a,-3,1,1", "a, -3, 1, 1"), (" ,3,1,1", "nothing, 3, 1, 1"),
+        ("a,1.5,1,1", r"a, 1\.5, 1, 1"), ("a,,1,1", "a, nothing, 1, 1"),
+    ):  # fmt: skip
         (tmp_path / "odd.csv").write_text(f"patient,tp,fp,fn\nb,1,1,1\n{row}\n")
-        with pytest.raises(SampleSizeError, match=r"odd\.csv: row 2: expected a patient"):
+        with pytest.raises(
+            SampleSizeError, match=rf"odd\.csv: line 3: expected a patient .* found {found}$"
+        ):
             sample_size_lines(tmp_path / "odd.csv", "f1", None, width=0.1)
+    with pytest.raises(SampleSizeError, match=r"expected a table .*, found nothing"):
+        sample_size_lines(tmp_path, "f1", None, width=0.1)
+
+
+def test_a_pilot_may_come_from_a_spreadsheet(pilot, tmp_path):
+    table = pd.read_csv(pilot, dtype="str")
+    table.to_csv(tmp_path / "semicolons.csv", sep=";", index=False, encoding="utf-8-sig")
+    table.to_excel(tmp_path / "book.xlsx", index=False)
+    lines = [
+        sample_size_lines(path, "f1", None, width=0.3, **FEW)
+        for path in (pilot, tmp_path / "semicolons.csv", tmp_path / "book.xlsx")
+    ]
+    assert lines[0] == lines[1] == lines[2]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,16 @@ def test_connectivity_divides_and_joins():
     assert table.loc[named, "n_gt"].tolist() == table.loc[named, "tp"].tolist() == [4, 3, 2]
 
 
+def test_halves_that_share_a_corner_are_one_of_26_neighbours():
+    """One half is touched: of the halves apart the other is missed, together they are found."""
+    halves = ((10, 10), (4, 4), (4, 4)), ((11, 11), (5, 5), (5, 5))
+    got = counts(blobs(*halves), blobs(halves[0], ((20, 20), (4, 4), (4, 4))))
+    check(got, many_to_one=(1, 1, 1))
+    assert got["many to one, 26"] == (1, 1, 0)
+    got = counts(blobs(((10, 12), (4, 4), (4, 4))), blobs((10, 10), (12, 12), (20, 20)))
+    assert got["many to one, 26"] == got["many to one"] == (1, 1, 0)
+
+
 def test_touching_footprints_are_one_microbleed_and_all_its_parts_are_found():
     reference, predicted = blobs((10, 10), (13, 13), (20, 20)), blobs((10, 10))
     rows, found = calls_by_rule(reference, predicted, MM)
@@ -179,6 +189,7 @@ def test_ranks_stability_and_changed_calls():
     assert table.loc[("overlap", "near"), "tau"] == pytest.approx(expected) == pytest.approx(0.5)
     assert table.loc[("overlap", "near"), ["gained", "lost"]].tolist() == [0, 6]
     assert table.loc[("VALDO", "none"), ["median_f1", "count_difference"]].tolist() == [0, 1]
+    assert (table[["n_scans", "median_f1_n", "count_difference_n"]] == 6).all(axis=None)
     changed = changed_calls(found)
     assert changed["model"].unique().tolist() == ["near"] and len(changed) == 6
     # found by 5 mm, its three connectivities, VALDO, and the footprint that it touches
@@ -195,3 +206,5 @@ def test_scans_without_microbleeds_have_counts_and_nothing_changes():
     assert set(compared["gained"]) == set(compared["lost"]) == {0}
     assert compared["pooled_f1"].eq(0).all() and compared["tau"].isna().all()
     assert changed_calls(found.assign(**who)).empty
+    assert compared["median_f1"].isna().all() and compared["median_f1_n"].eq(0).all()
+    assert compared["count_difference_n"].eq(1).all()

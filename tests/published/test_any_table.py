@@ -162,6 +162,25 @@ def test_tables_come_with_other_names_and_in_percent(tmp_path):
     assert table["verdict"].tolist() == ["fits", "ambiguous"]
 
 
+def test_tables_come_with_semicolons_and_decimal_commas(tmp_path):
+    """TP 8, FP 2, FN 4: precision .8, recall 2/3, F1 16/22, FP per scan 2/4."""
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "Paper;TP 1,5 T;Lesions;Scans;PPV;Sensitivity;F1;FP/scan\n"
+        "A, 4 scans;1,5;12;4;0,800;66,7 %;0,727;0,5 ± 1,0\n",
+        encoding="utf-8-sig",
+    )
+    table = audit_table(read_table(path))
+    assert table["row"].tolist() == ["A, 4 scans, 1.5"]
+    assert table.loc[0, ["verdict", "tp", "fp", "fn"]].tolist() == ["fits", 8, 2, 4]
+    path.write_text('Paper,Lesions,PPV\nA,12,"0,800"\n')  # eight hundred, or 0.8
+    with pytest.raises(AuditError, match="found '0,800'"):
+        audit_table(read_table(path))
+    path.write_text("Paper,Lesions,PPV\n")
+    with pytest.raises(AuditError, match="expected rows, found none"):
+        audit_table(read_table(path))
+
+
 def test_counts_that_are_not_the_only_ones_have_a_lowest_and_a_highest():
     """10 lesions, recall 0.5, precision 0.50 to 0.6 (one decimal: 0.45 to 0.55): FP 5 or 6."""
     row = audit_table(pd.DataFrame([{"n_cmb": "10", "recall": "0.5", "precision": "0.5"}])).loc[0]

@@ -1,6 +1,7 @@
 import pytest
 from scipy.stats import binomtest
 
+from cmbkit.evaluation.rules import RULES
 from cmbkit.published import literature
 
 
@@ -52,6 +53,12 @@ def test_the_atlas_says_of_every_row_where_it_was_read_and_what_the_audit_finds(
     # that counts were summed is what the thesis assumes of these: they may be means
     assumed = table[table["averaging"].str.contains("assumed")]
     assert len(assumed) == 3 and "cannot be" not in set(assumed["verdict"])
+
+
+def test_every_rule_that_a_row_states_is_one_of_those_counted():
+    rows = literature.published_results()
+    assert set(rows.loc[rows["matching"] != "not stated", "rule"]) <= set(RULES)
+    assert (rows.loc[rows["matching"] == "not stated", "rule"] == "").all()
 
 
 def test_recall_alone_says_nothing_of_false_positives():
