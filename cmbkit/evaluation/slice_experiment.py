@@ -14,6 +14,7 @@ from cmbkit.evaluation.intervals import (
     FEWEST_PATIENTS,
     difference_interval,
     interval,
+    jackknife_t,
     poisson_interval,
     wilson,
 )
@@ -91,14 +92,17 @@ def changes(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
         the thicker alone), change (of recall; NaN limits change_low and change_high where there
         are fewer than `FEWEST_BRAINS`, else a 95 % interval over brains), p_value (two-sided
         permutation test: in each brain the two thicknesses could be exchanged; NaN where no
-        brain's recall changed), p_least (no smaller one is possible with so many brains).
+        brain's recall changed), p_least (no smaller one is possible with so many brains), and
+        apart: the change less that at the factor's first level, of the same microbleeds in the
+        same brains (NaN there), with apart_low, apart_high and apart_p.
     """
     annotated = matches[matches["gt_id"].notna()]
-    rows = []
+    rows, first = [], {}
     for (factor, level), part in annotated.groupby(SERIES, sort=False):
         found = part.assign(found=(part["match"] == "TP").astype(int)).pivot_table(
             index=["brain", "gt_id"], columns="thickness_mm", values="found", aggfunc="max"
         )
+        base = first.setdefault(factor, found)
         steps = list(pairwise(found.columns))
         if len(steps) > 1:
             steps.append((found.columns[0], found.columns[-1]))
@@ -127,9 +131,24 @@ def changes(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
                     "change_high": high,
                     "p_value": p_value,
                     "p_least": p_least,
+                    **_apart(found, base, thin, thick, seed),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _apart(found, base, thin: float, thick: float, seed: int) -> dict[str, float]:
+    """How much more recall changes than at another level; 95 % interval over brains."""
+    names = "apart", "apart_low", "apart_high", "apart_p"
+    if found is base or not {thin, thick} <= set(base):
+        return dict.fromkeys(names, np.nan)
+    gap = (found[thick] - found[thin] - (base[thick] - base[thin])).dropna()
+    each = gap.groupby(level="brain").agg(["sum", "size"]).to_numpy(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, without = gap.mean(), np.divide(*(each.sum(axis=0) - each).T)
+    low, high, _ = jackknife_t(value, without, (-2, 2))
+    p_value = _sign_flips(each[each[:, 0] != 0, 0], seed)[0]
+    return dict(zip(names, (value, low, high, p_value), strict=True))
 
 
 def _sign_flips(net: np.ndarray, seed: int) -> tuple[float, float]:

@@ -213,33 +213,35 @@ def test_what_is_said_of_the_intervals_depends_on_the_number_of_brains(brains, t
 
 
 @pytest.mark.parametrize(
-    ("complex_sum", "averaged", "told"),
+    ("complex_sum", "apart", "told"),
     [
         (
             (-0.2, -0.3, -0.1),
-            (-0.6, -0.7, -0.5),
-            "alone lose CMBs; averaging magnitudes",
+            (-0.4, -0.5, -0.3),
+            "alone lose CMBs; averaging magnitudes overstates the loss (by 0.40 [0.30, 0.50], the",
         ),
         (
             (-0.2, -0.3, -0.1),
-            (-0.3, -0.5, -0.2),
-            "alone lose CMBs; it is not shown that averaging magnitudes",
+            (-0.1, -0.3, 0.1),
+            "it is not shown that averaging magnitudes overstates the loss (by 0.10 [-0.10",
         ),
         (
             (0.0, -0.1, 0.1),
-            (-0.4, -0.5, -0.3),
-            "it is not shown that thick slices alone lose CMBs; averaging",
+            (0.4, 0.3, 0.5),
+            "it is not shown that thick slices alone lose CMBs; averaging magnitudes understates",
         ),
         (
             (0.0, np.nan, np.nan),
             (0.0, np.nan, np.nan),
-            "alone lose CMBs; it is not shown that averaging",
+            "alone lose CMBs; it is not shown that averaging magnitudes overstates the loss.",
         ),
     ],
 )
-def test_what_is_said_of_thick_slices_follows_from_the_intervals(complex_sum, averaged, told):
-    rows = [("complex", *complex_sum), ("magnitude", *averaged)]
-    changes = pd.DataFrame(rows, columns=["level", "change", "change_low", "change_high"])
+def test_what_is_said_of_thick_slices_follows_from_the_intervals(complex_sum, apart, told):
+    none = (np.nan,) * 3
+    rows = [("complex", *complex_sum, *none), ("magnitude", -0.6, -0.7, -0.5, *apart)]
+    columns = ["level", "change", "change_low", "change_high", "apart", "apart_low", "apart_high"]
+    changes = pd.DataFrame(rows, columns=columns)
     changes = changes.assign(factor="averaging", thinner_mm=1.0, thicker_mm=6.0, brains=8, n=96)
     assert told in subgroup_analysis.thickness_in_words(changes)
     assert "physical model alone" in subgroup_analysis.thickness_in_words(changes.iloc[:0])

@@ -118,3 +118,20 @@ def test_brains_are_exchanged_not_microbleeds(before, after, p, least):
     ]
     row = slice_experiment.changes(pd.concat(sides), seed=1).iloc[0]
     assert row["p_least"] == least and row["p_value"] == pytest.approx(p, abs=5e-4)
+
+
+def test_two_ways_of_thick_slices_are_compared_on_the_same_microbleeds():
+    """Six brains of 4 CMBs: one way loses 1 in each, the other 1, 2, 2, 2, 2, 3: 1 / 4 more."""
+    thin = brains(1.0, [(4, 0)] * 6)[0]
+    ways = [
+        pd.concat([thin, brains(6.0, [(4 - n, 0) for n in lost])[0]]).assign(level=level)
+        for level, lost in (("complex", [1] * 6), ("magnitude", [1, 2, 2, 2, 2, 3]))
+    ]
+    first, other = slice_experiment.changes(pd.concat(ways), seed=1).to_dict("records")
+    assert np.isnan([first["apart"], first["apart_low"], first["apart_p"]]).all()
+    # Mean of six means with its standard error, and Student's t of 5 degrees of freedom.
+    gaps = -np.array([0, 1, 1, 1, 1, 2]) / 4
+    half = 2.5706 * gaps.std(ddof=1) / np.sqrt(6)
+    ends = [other[name] for name in ("apart", "apart_low", "apart_high")]
+    np.testing.assert_allclose(ends, [-0.25, -0.25 - half, -0.25 + half], rtol=1e-4)
+    assert other["apart_p"] == 2 / 2**5  # of five brains with a difference, all of one sign

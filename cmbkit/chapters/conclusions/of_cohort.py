@@ -101,8 +101,8 @@ def _preprocessing_sentences(census, radii, settings, changes) -> Iterator[str]:
     outside = int(changes.loc[changes["kind"] == "outside", "n_cmb"].sum())
     if outside:
         yield (
-            f"{outside} CMBs lie outside the brain mask of this run; notebook 03 says where, and "
-            "what follows from it."
+            f"{counted(outside, 'CMB')} {'lies' if outside == 1 else 'lie'} outside the brain mask "
+            "of this run; notebook 03 says where, and what follows from it."
         )
     if radii.empty:
         yield NO_TRUTH

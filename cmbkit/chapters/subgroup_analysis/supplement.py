@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, INTERVAL, in_order
+from cmbkit.chapters.sentences import one_of
 from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
 from cmbkit.evaluation.statistics import summary, summary_by
@@ -127,7 +128,8 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         "The very same CMBs at both thicknesses. lost: found in the thinner slices alone; "
         f"gained: in the thicker alone; {brains}; p: permutation test, brains as units (the two "
         "thicknesses of a brain are exchanged), not corrected for the number of tests; least: the "
-        "smallest p that so many brains with a change allow."
+        "smallest p that so many brains with a change allow; beyond the first: how much more it "
+        "changes than at the first value of what is varied, of the same CMBs, with its p."
     )
     columns = [
         Column("factor", "Varied", names=VARIED),
@@ -143,6 +145,8 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         Column("change", "Change", 3),
         Column("p_value", "p", 4, shows="p"),
         Column("p_least", "p, least", 4, shows="p"),
+        Column("apart", "Beyond the first", 3),
+        Column("apart_p", "Its p", 4, shows="p"),
     ]
     if not design.brains:
         return laid_out(pd.DataFrame(columns=[c.key for c in columns]), columns, note=LEFT_OUT)
@@ -160,9 +164,17 @@ def thickness_in_words(changes: pd.DataFrame) -> str:
     lost = "thick slices alone lose CMBs" if true["change_high"] < 0 else (
         "it is not shown that thick slices alone lose CMBs"
     )  # fmt: skip
-    more = "averaging magnitudes overstates the loss"
-    if not drawn["change_high"] < true["change_low"]:
-        more = "it is not shown that averaging magnitudes overstates the loss"
+    more = one_of(
+        (drawn["apart_high"] < 0, "averaging magnitudes overstates the loss"),
+        (drawn["apart_low"] > 0, "averaging magnitudes understates the loss"),
+        (not drawn["apart_high"] < 0 and not drawn["apart_low"] > 0,
+         "it is not shown that averaging magnitudes overstates the loss"),
+    )  # fmt: skip
+    if np.isfinite(drawn["apart_low"]):
+        more += (
+            f" (by {-drawn['apart']:.2f} [{-drawn['apart_high']:.2f}, {-drawn['apart_low']:.2f}], "
+            "the same CMBs)"
+        )
     told = [
         f"{row['change']:+.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]"
         for row in (true, drawn)
