@@ -173,7 +173,7 @@ def evaluate_command(
 def _told(result: Result, other: Result | None, unused: list[Path]) -> list[str]:
     scans = result.scans
     lines = [
-        f"{len(scans)} scans: {(scans['n_gt'] > 0).sum()} with annotated microbleeds "
+        f"{counted(len(scans), 'scan')}: {(scans['n_gt'] > 0).sum()} with annotated microbleeds "
         f"({scans['n_gt'].sum()}), {(scans['n_gt'] == 0).sum()} without"
     ]
     if unused:

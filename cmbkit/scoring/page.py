@@ -210,18 +210,35 @@ def _factors(scans: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.Series]:
             found[name] = function(scans)
     for name in by:
         if name not in scans:
-            raise ValueError(f"by: expected a column of the scan table, found {name!r}")
+            raise ValueError(f"by: expected a value of {name} for some scan, found none")
         found[name] = scans[name].astype("str")
     return {name: values for name, values in found.items() if len(set(values.dropna())) > 1}
+
+
+def _of_no_group(scans: pd.DataFrame, by: tuple[str, ...]) -> list[str]:
+    """What is not compared of the columns that were asked for."""
+    said = []
+    for name in by:
+        values = sorted(set(scans[name].dropna().astype(str)))
+        if len(values) == 1:
+            said.append(f"No subgroups by {name}: it has one value, {values[0]}.")
+        elif scans[name].isna().any():
+            said.append(f"{counted(int(scans[name].isna().sum()), 'scan')} without {name}.")
+    return said
 
 
 def _subgroups(page: OnePage, scans: pd.DataFrame, options: EvaluateOptions) -> None:
     from cmbkit.plotting.forest import subgroup_forest
 
     factors = _factors(scans, options.by)
-    if not factors:
+    said = _of_no_group(scans, options.by)
+    if not factors and not said:
         return
     page.section("Subgroups of scans")
+    for line in said:
+        page.warning(line, [])
+    if not factors:
+        return
     table = page_subgroups.by_subgroup(scans, factors, options.params)
     page.table("subgroups", table, "Detection by subgroup of scans")
     tests = page_subgroups.subgroup_tests(scans, factors, options.params, options.seed)

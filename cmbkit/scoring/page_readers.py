@@ -15,7 +15,7 @@ from cmbkit.evaluation.agreement import (
     intraclass_interval,
     limits_interval,
 )
-from cmbkit.evaluation.intervals import FEWEST_PATIENTS
+from cmbkit.evaluation.intervals import FEWEST_PATIENTS, TOO_FEW
 from cmbkit.evaluation.metrics import aggregate
 from cmbkit.evaluation.multireader import ANALYSES, jackknife_covariance, obuchowski_rockette
 from cmbkit.evaluation.readers import (
@@ -91,7 +91,9 @@ def pair_agreement(found, scans, readers: Sequence[str], params: Evaluation) -> 
     for first, second in combinations(readers, 2):
         counts = against(found, scans, found[first], found[second])
         both = counts[["n_gt", "n_pred"]]
-        ends = intraclass_interval(both) | limits_interval(counts["n_gt"], counts["n_pred"])
+        ends = {}
+        if len(scans) >= FEWEST_PATIENTS:
+            ends = intraclass_interval(both) | limits_interval(counts["n_gt"], counts["n_pred"])
         for measure, of in count_agreement(counts, thresholds=bands).iterrows():
             low, high = ends.get(measure, (np.nan, np.nan))
             rows.append(
@@ -111,8 +113,8 @@ def pair_agreement(found, scans, readers: Sequence[str], params: Evaluation) -> 
     ]
     note = (
         f"Bands of counts: {', '.join(band_names(bands))}. Value: {UNITS}. By formula: scans as "
-        "independent units, at any number; F of Shrout and Fleiss (1979), t of Bland and Altman "
-        "(1999)."
+        f"independent units, from {FEWEST_PATIENTS} on; F of Shrout and Fleiss (1979), t of Bland "
+        "and Altman (1999)."
     )
     return laid_out(table, columns, note=note)
 
@@ -124,7 +126,7 @@ def together(found, scans, raters: Sequence[str], detectors: Sequence[str]) -> p
     -------
     DataFrame
         One row per group: readers, n_readers, n_findings, n_all (marked by all), icc_2_1 and
-        icc_3_1 with _low and _high by the F distribution.
+        icc_3_1 with _low and _high by the F distribution, and _interval (why there is none).
     """
     rows = []
     for group in (list(raters), *([*raters, name] for name in detectors)):
@@ -133,12 +135,14 @@ def together(found, scans, raters: Sequence[str], detectors: Sequence[str]) -> p
         counts = votes.groupby(found["uid"]).sum().reindex(scans["uid"], fill_value=0)
         row = {"readers": ", ".join(group), "n_readers": len(group), "n_findings": len(marked)}
         row["n_all"] = int(marked.all(axis=1).sum())
-        ends = intraclass_interval(counts)
+        few = len(scans) < FEWEST_PATIENTS
+        ends = dict.fromkeys(AGREEMENT, (np.nan, np.nan)) if few else intraclass_interval(counts)
         for name, value in intraclass(counts).items():
             row |= {
                 name: float(value[0]),
                 f"{name}_low": ends[name][0],
                 f"{name}_high": ends[name][1],
+                f"{name}_interval": TOO_FEW if few else "",
             }
         rows.append(row)
     columns = [
@@ -187,7 +191,8 @@ def against_consensus(found, scans, raters, detectors, params: Evaluation) -> pd
     note = (
         f"Majority: more than half; of two raters both. Brackets: {UNITS}. Findings: marks of "
         f"readers within {params.max_distance_mm:g} mm of each other (complete linkage), so that "
-        "counts may differ a little from a match of two."
+        "counts may differ a little from a match of two. Sensitivity and share from votes: one "
+        "vote of each kind is added, which draws them to .5 where findings are few."
     )
     return laid_out(table, columns, note=note)
 

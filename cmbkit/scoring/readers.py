@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmbkit.evaluation.readers import findings
+from cmbkit.evaluation.readers import PLACE, findings
 from cmbkit.params import Evaluation
 from cmbkit.running.map_scans import map_scans
 from cmbkit.scoring.pairing import PairingError
@@ -21,13 +21,19 @@ def reader_names(reference, readers, detectors: tuple[str, ...]) -> list[str]:
     Raises
     ------
     PairingError
-        If two readers would be called alike.
+        If two readers would be called alike, or one as a column of the findings.
     """
     raters = [Path(path).name for path in (reference, *readers)]
     every = [*raters, *detectors]
     twice = next((name for name in every if every.count(name) > 1), None)
     if twice is not None:
         raise PairingError(f"readers: expected folders of different names, found {twice!r} twice")
+    taken = sorted({"uid", *PLACE, "majority", "probability"} & set(every))
+    if taken:
+        raise PairingError(
+            "readers: expected another name than that of a column of findings.csv, found "
+            f"{taken[0]!r}"
+        )
     return raters
 
 

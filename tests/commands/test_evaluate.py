@@ -123,6 +123,20 @@ def test_everything_at_once(folders):
     assert "overlap of 1 voxel, greedy, one to one" in (out / "literature.csv").read_text()
 
 
+@pytest.mark.parametrize(
+    ("sites", "said"),
+    [("AAAA", "No subgroups by site: it has one value, A."), ("AAB ", "1 scan without site.")],
+)
+def test_what_is_no_subgroup_is_said(folders, sites, said):
+    table = pd.DataFrame({"scan": list(SCENES), "site": list(sites)})
+    table.to_csv(folders / "sites.csv", index=False)
+    code, _ = evaluate(folders, "--scans", folders / "sites.csv", "--by", "site")
+    assert code == 0 and said in (folders / "out" / "index.html").read_text()
+    table.assign(site="").to_csv(folders / "none.csv", index=False)
+    code, text = evaluate(folders, "--scans", folders / "none.csv", "--by", "site", "--force")
+    assert code and "by: expected a value of site for some scan, found none" in text
+
+
 def test_a_scan_table_cannot_replace_what_was_counted(folders):
     """Its columns tp and precision are left out; a missing thickness comes from the grid."""
     table = pd.read_csv(folders / "scans.csv").assign(

@@ -48,5 +48,5 @@ def test_errors_of_files(tmp_path, mask):
     with pytest.raises(VolumeError, match="expected a NIfTI file, found nothing"):
         read_mask(tmp_path / "lost.nii.gz")
     negative = given.with_data(-given.data.astype(np.int16)).write(tmp_path / "minus.nii.gz")
-    with pytest.raises(AnnotationError, match="expected 0 and whole numbers above"):
+    with pytest.raises(AnnotationError, match="expected 0 and whole numbers above, found -9 as"):
         read_mask(negative, labelled=True)

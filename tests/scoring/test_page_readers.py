@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.evaluation.intervals import TOO_FEW
 from cmbkit.params import Evaluation
 from cmbkit.scoring import page_readers
 from cmbkit.scoring.pairing import PairingError
@@ -89,3 +90,17 @@ def test_what_readers_need():
     assert reader_names("a/truth", ["b/rater"], ("mine",)) == ["truth", "rater"]
     with pytest.raises(PairingError, match="folders of different names, found 'mine' twice"):
         reader_names("a/truth", ["b/mine"], ("mine",))
+    for folder in ("b/uid", "b/x_mm", "b/majority"):
+        with pytest.raises(PairingError, match="another name than that of a column"):
+            reader_names("a/truth", [folder], ("mine",))
+
+
+def test_five_scans_are_too_few_for_any_interval(found):
+    few = found[found["uid"] < "s5"]
+    counted = [*RATERS, *DETECTORS]
+    for scans, there in ((SCANS[:5], False), (SCANS[:6], True)):
+        pairs = page_readers.pair_agreement(few, scans, counted, Evaluation())
+        assert pairs["formula_low"].notna().any() == there
+        all_of = page_readers.together(few, scans, RATERS, DETECTORS)
+        assert all_of["icc_2_1_low"].notna().all() == there
+        assert set(all_of["icc_2_1_interval"]) == ({""} if there else {TOO_FEW})
