@@ -97,7 +97,8 @@ def changes(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
         same brains (NaN there), with apart_low, apart_high and apart_p.
     """
     annotated = matches[matches["gt_id"].notna()]
-    rows, first = [], {}
+    rows: list[dict] = []
+    first: dict[str, pd.DataFrame] = {}
     for (factor, level), part in annotated.groupby(SERIES, sort=False):
         found = part.assign(found=(part["match"] == "TP").astype(int)).pivot_table(
             index=["brain", "gt_id"], columns="thickness_mm", values="found", aggfunc="max"
