@@ -221,17 +221,11 @@ def losses(
 ) -> pd.DataFrame:
     """Losses of training runs in one table, as `figure_a_1` draws them.
 
-    Parameters
-    ----------
-    histories, step_losses : mapping of (model, phase) to DataFrame
-        One row per epoch (epoch, step, train_loss, val_loss), and per gradient step (step,
-        train_loss).
+    ``histories`` and ``step_losses`` by (model, phase): one row per epoch (epoch, step, train_loss,
+    val_loss), and per gradient step (step, train_loss).
 
-    Returns
-    -------
-    DataFrame
-        model, phase, step, epoch (missing but at an epoch's end), train_loss (of a step, at an
-        epoch's end its mean), val_loss.
+    Columns: model, phase, step, epoch (missing but at an epoch's end), train_loss (of a step, at an
+    epoch's end its mean), val_loss.
     """
     epochs = {run: h[["step", "epoch", "train_loss", "val_loss"]] for run, h in histories.items()}
     parts = [
