@@ -30,7 +30,7 @@ test: setup lint
 	.venv/bin/coverage run -m $(UNIT)
 	-.venv/bin/coverage combine -q  # tests kill processes, which leave half a file
 	.venv/bin/coverage report --format=total
-	.venv/bin/pytest notebooks
+	.venv/bin/pytest notebooks -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup
 	.venv/bin/$(UNIT) -m "not slow"

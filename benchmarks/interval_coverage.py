@@ -4,7 +4,7 @@
 
 Three detectors on simulated cohorts: a fifth of the patients has no microbleed, the others one and
 more (negative binomial, a few have dozens); a patient's microbleeds share a chance of being found
-(beta, correlation `ALIKE`); false positives are negative binomial. Truth: the same averages
+(beta, correlation `World.alike`); false positives are negative binomial. Truth: the same averages
 of 400,000 patients. All cohorts of one size are computed at once. Without the bootstrap: other
 differences, Dice (beta), ``scans_`` (patients sorted by `MANY` microbleeds or more), and of curves
 figures of merit and ``froc_`` (sensitivity at so many FP per scan), for which scores are normal and
@@ -12,10 +12,10 @@ a patient's share a shift; their truth is the mean over 200 cohorts of 300 patie
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from simulated_cohorts import SHAPE, WITHOUT_CMB, WORLDS, cohorts, microbleeds
 
 from cmbkit.evaluation import curves
 from cmbkit.evaluation.intervals import FEW_FP, TOO_FEW, difference_interval, interval
@@ -30,30 +30,6 @@ DETECTORS = {"demo": (0.5, 0.6), "thesis": (0.7, 0.6), "good": (0.9, 0.2)}
 """Recall, and false positives per scan."""
 SHIFTS = {"demo": 0.5, "thesis": 1.2, "good": 2.2}
 """Mean score of a microbleed less that of a false positive, of which there are four per scan."""
-WITHOUT_CMB, MORE_CMBS, SHAPE = 0.2, 4.0, 0.65
-
-
-class World(NamedTuple):
-    """What patients are like."""
-
-    alike: float = 0.15
-    """Correlation of a patient's microbleeds, found or not."""
-    shape: float = SHAPE
-    """Of the negative binomial of false positives: the smaller, the fewer patients have most."""
-    without: float = WITHOUT_CMB
-    """Share of patients without a microbleed."""
-    with_40: float = 0.0
-    """Share of patients with 40 microbleeds, where the others have one or two."""
-
-
-WORLDS = {
-    "usual": World(),
-    "alike": World(alike=0.4),
-    "half_healthy": World(without=0.5),
-    "uneven_fp": World(shape=0.15),
-    "all_or_none": World(alike=0.98),
-    "a_few_with_40": World(with_40=0.15),
-}
 HEADINGS = {
     "usual": "The cohorts that the expected design effects were set on (correlation .15)",
     "alike": "A patient's microbleeds are more alike (correlation .4)",
@@ -70,28 +46,6 @@ MANY = 3
 FROC = [f"froc_{level:g}" for level in curves.FROC_LEVELS]
 HERE = Path(__file__).parent
 CSV = HERE.parent / "cmbkit" / "evaluation" / "coverage.csv"
-
-
-def microbleeds(rng, shape, without: float = WITHOUT_CMB) -> np.ndarray:
-    """Number of each patient."""
-    more = rng.negative_binomial(SHAPE, SHAPE / (SHAPE + MORE_CMBS), shape)
-    return np.where(rng.random(shape) < without, 0, 1 + more)
-
-
-def cohorts(rng, shape, recall: float, fp_scan: float, world=WORLDS["usual"]) -> list[np.ndarray]:
-    """TP, FP and FN of each patient, ``shape``, one scan each, of two detectors of one kind."""
-    n, spread = microbleeds(rng, shape, world.without), 1 / world.alike - 1
-    if world.with_40:
-        n = np.where(rng.random(shape) < world.with_40, 40, 1 + rng.poisson(0.5, shape))
-    chance = rng.beta(recall * spread, (1 - recall) * spread, shape)
-    sides = []
-    half = world.shape, world.shape / (world.shape + fp_scan / 2)
-    shared = rng.negative_binomial(*half, shape)
-    for easier in (0.0, 0.05):
-        own = rng.negative_binomial(*half, shape)
-        tp = rng.binomial(n, np.clip(chance - easier, 0, 1))
-        sides.append(np.stack([tp, shared + own, n - tp]).astype(float))
-    return sides
 
 
 def parts(counts: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
