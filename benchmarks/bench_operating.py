@@ -6,7 +6,8 @@ untrained baseline (it and "compact" if none is given). ``--scans PARAMS ...`` n
 files of the scans (params/operating.yaml). Writes benchmarks/operating.md, or ``--out``. With
 ``--settle`` the best pair, and what scores mean on these scans, go into each network.json; with
 ``--calibrate`` the latter alone, at the pair that stands there. ``--judge PARAMS`` only tells how
-far the calibration of each holds on scans of PARAMS by both models of the embedded cohort.
+far the calibration of each holds on scans of PARAMS by both models of the embedded cohort, or with
+``--otherworld DIR`` on DOU and VALDO of another generator in that folder.
 """
 
 import argparse
@@ -120,12 +121,15 @@ def for_all(tables: list[pd.DataFrame]) -> str:
     )
 
 
-def judged(name: str, params: Path) -> str:
+def judged(name: str, params: Path, otherworld: Path | None) -> str:
     """Calibration error and coverage of the range of numbers on scans of other generators."""
     calibration = describe_weights(name)[1].calibration
     found_in, inference = finder(name)
     tables = []
-    for generator, study in studies(params, None).items():
+    generators = studies(params, otherworld)
+    if otherworld:
+        generators = {"otherworld": generators["otherworld"]}
+    for generator, study in generators.items():
         scans, evaluation = study.cohort.split("test"), study.params.evaluation
         with tempfile.TemporaryDirectory() as folder:
             placed = predict(found_in, inference, scans, Path(folder))
@@ -159,9 +163,11 @@ def main() -> None:
     arguments.add_argument("--settle", action="store_true")
     arguments.add_argument("--calibrate", action="store_true")
     arguments.add_argument("--judge", type=Path)
+    arguments.add_argument("--otherworld", type=Path)
     options = arguments.parse_args()
     if options.judge:
-        print(*(judged(name, options.judge) for name in options.weights), sep="\n\n")
+        told = [judged(name, options.judge, options.otherworld) for name in options.weights]
+        print("\n\n".join(told))
         return
     studies = [Study(**yaml.safe_load(path.read_text())) for path in options.scans]
     study, scans = studies[0], [scan for one in studies for scan in one.cohort.split("test")]
