@@ -10,7 +10,7 @@ from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.literature import beside_own
 from cmbkit.published.thesis_audit import differences
 from cmbkit.published.thesis_cohort import VERDICTS
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import heads, laid_out
 
 FINDING = ["verdict", "where", "finding", "printed", "recomputed", "arithmetic", "reading"]
 
@@ -55,16 +55,8 @@ def figure_s12(table: pd.DataFrame) -> Figure:
 
 def table_s15(table: pd.DataFrame) -> pd.DataFrame:
     """Averaging, denominators, notes and sources of the published rows of `table_8_4`."""
-    columns = [
-        Column("method", "Method"),
-        Column("data", "Data"),
-        Column("n_scans", "Scans"),
-        Column("n_cmb", "CMBs"),
-        Column("averaging", "Averaged"),
-        Column("fp_denominator", "False positives per"),
-        Column("note", "Notes"),
-        Column("source", "Source"),
-    ]
+    columns = heads("method", "data", n_scans="Scans", n_cmb="CMBs", averaging="Averaged")
+    columns += heads(fp_denominator="False positives per", note="Notes", source="Source")
     return laid_out(table.loc[~table["own"], [column.key for column in columns]], columns)
 
 
@@ -73,12 +65,11 @@ def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
 
     Values stay as they are printed: with their digits, ranges and units.
     """
-    columns = [Column(name, name.capitalize()) for name in FINDING]
     note = (
         "Contradiction: two numbers of one thing. Ambiguity: numbers of two things that the words "
         "do not tell apart. Rounding: digits cut off. Reading: what would make both right."
     )
-    return laid_out(differences(findings)[FINDING], columns, note=note)
+    return laid_out(differences(findings)[FINDING], heads(*FINDING), note=note)
 
 
 def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:

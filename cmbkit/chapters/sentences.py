@@ -1,6 +1,7 @@
 """Sentences made from results, so that prose cannot contradict the table beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 
 from cmbkit.reporting.tables import interval_text
 
@@ -26,9 +27,14 @@ def one_of(*cases: tuple[bool, str]) -> str:
     raise NoSentence(f"expected one of these to hold, found none: {offered}")
 
 
-def paragraph(sentences: Iterable[str]) -> str:
-    """The sentences one after the other; `NOTHING_TO_SAY` without any."""
-    return " ".join(sentences) or NOTHING_TO_SAY
+def paragraph(tell: Callable[..., Iterable[str]]) -> Callable[..., str]:
+    """Make a function that tells sentences return them as one text; `NOTHING_TO_SAY` of none."""
+
+    @wraps(tell)
+    def told(*tables) -> str:
+        return " ".join(tell(*tables)) or NOTHING_TO_SAY
+
+    return told
 
 
 def listed(names: Iterable) -> str:

@@ -35,7 +35,7 @@ from cmbkit.published.counts import (
     printed,
 )
 from cmbkit.published.means import can_be_means
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
 ALIASES = {
@@ -295,5 +295,4 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
         for label, finding in audit_rows(table, decimals)
     ]
     found = pd.DataFrame(rows).astype(dict.fromkeys(COUNT_COLUMNS, "Int64"))
-    columns = [Column("row", "Row"), Column("verdict", "Verdict"), *SHOWN_COUNTS]
-    return laid_out(found, [*columns, Column("arithmetic", "Arithmetic")])
+    return laid_out(found, [*heads("row", "verdict"), *SHOWN_COUNTS, *heads("arithmetic")])

@@ -25,7 +25,7 @@ from cmbkit.published.any_table import (
 )
 from cmbkit.published.counts import RATES, Claim, rate_of
 from cmbkit.published.numbers import literature
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.reporting.made_with import rule_text
 
 RATE_TITLES = {
@@ -36,10 +36,7 @@ RATE_TITLES = {
     "fp_cmb": "FP per CMB",
 }
 LAYOUT = [
-    Column("method", "Method"),
-    Column("data", "Data"),
-    Column("n_scans", "Scans"),
-    Column("matching", "Matching"),
+    *heads("method", "data", n_scans="Scans", matching="Matching"),
     Column("own_f1", "F1 here by its rule", 3),
     *SHOWN_COUNTS[1:],
     *(Column(name, RATE_TITLES[name], 3) for name in ("precision", "recall", "f1", "fp_scan")),

@@ -81,6 +81,11 @@ class Layout:
     note: str = ""
 
 
+def heads(*keys: str, **titles: str) -> list[Column]:
+    """Columns that are shown as they are: ``keys`` under their own names, others under titles."""
+    return [Column(key, titles.get(key, key.capitalize())) for key in (*keys, *titles)]
+
+
 def laid_out(
     table: pd.DataFrame,
     columns: list[Column],

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE
 from cmbkit.reporting.latex_tables import render_latex
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.reporting.tables import NOTHING, render_html
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
@@ -144,12 +144,12 @@ def _key(*words: str) -> str:
 
 def _shown(counts: pd.DataFrame, scale: str) -> list[Column]:
     """Layout of a form: columns with a microbleed, and the usual ones without."""
-    columns = [Column("group", "Group"), Column("region", "Region")]
+    columns = heads("group", "region")
     for key, of in count_columns(scale).items():
         usual = of["certainty"] == CERTAINTIES[scale][0] and of["side"] != "midline"
         if key in counts or (usual and of.get("size") != SIZES[2]):
             columns.append(Column(key, ", ".join(of.values())))
-    return [*columns, Column("total", "Total")]
+    return columns + heads("total")
 
 
 def _column_of_each(rows, scale, uid) -> pd.Series:

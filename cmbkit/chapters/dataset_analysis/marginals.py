@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cmbkit.chapters.beside import pooled
 from cmbkit.evaluation.subgroups import POOLED_REGIONS
 from cmbkit.published.numbers import thesis_numbers
 from cmbkit.reporting.layout import Column, laid_out
@@ -99,11 +100,3 @@ def _printed() -> pd.DataFrame:
         mean, sd = pooled(part["n"], part["inv_elongation"], part["inv_elongation_sd"])
         rows.append((dataset, "inv_elongation", mean, sd))
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value_thesis", "value_thesis_sd"])
-
-
-def pooled(n, means, sds) -> tuple[float, float]:
-    """Mean and sample standard deviation of groups together, from theirs."""
-    n, means, sds = (np.asarray(values, float) for values in (n, means, sds))
-    mean = np.average(means, weights=n)
-    squares = ((n - 1) * sds**2).sum() + (n * (means - mean) ** 2).sum()
-    return float(mean), float(np.sqrt(squares / (n.sum() - 1)))

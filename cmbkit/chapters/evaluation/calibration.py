@@ -29,7 +29,7 @@ from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.statistics import left_out, patient_codes
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import reliability_curves
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 WAYS = {"before": "before calibration", "after": "calibrated"}
 UNCALIBRATED = "Too few found and false candidates on validation scans for any calibration."
@@ -80,9 +80,7 @@ def table_s43(
     columns = [
         DATASET,
         MODEL,
-        Column("n_scans", "Scans"),
-        Column("n", "Candidates"),
-        Column("real", "Real"),
+        *heads(n_scans="Scans", n="Candidates", real="Real"),
         *(Column(way, f"Error, {name}", 3) for way, name in WAYS.items()),
     ]
     note = (
@@ -144,8 +142,7 @@ def table_s44(
     columns = [
         DATASET,
         MODEL,
-        Column("n_scans", "Scans"),
-        Column("inside", "Number inside"),
+        *heads(n_scans="Scans", inside="Number inside"),
         Column("coverage", "Coverage", 2),
         Column("width", "Width (median)", 0),
     ]

@@ -21,7 +21,7 @@ from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.plotting.style import MODEL_NAMES
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.running.steps import counted
 
 SAID = {
@@ -155,8 +155,7 @@ def table_s40() -> pd.DataFrame:
     columns = [
         Column("of", "Intervals of", names=names),
         Column("cohorts", "Simulated patients", names=COHORTS),
-        Column("patients", "Patients"),
-        Column("cases", "Metrics x detectors"),
+        *heads("patients", cases="Metrics x detectors"),
         Column("coverage", "Coverage (%)", 1, shows="range"),
         Column("too_few", "Without an interval, at most (%)", 1),
         Column("bootstrap", "Percentile bootstrap: coverage (%)", 1, shows="range"),
@@ -278,12 +277,6 @@ def table_s10(rows: pd.DataFrame) -> pd.DataFrame:
     ``rows``: model, variant ("asis", "implanted"), n_pred, n_gt, tp, fn, fp.
     """
     variants = {"asis": "as it stands", "implanted": "with implanted CMBs"}
-    titles = {
-        "n_pred": "Candidates",
-        "n_gt": "Implanted",
-        "tp": "Found",
-        "fn": "Missed",
-        "fp": "Unmatched candidates",
-    }
-    columns = [MODEL, Column("variant", "Scan", names=variants)]
-    return laid_out(rows, [*columns, *(Column(key, title) for key, title in titles.items())])
+    counts = heads(n_pred="Candidates", n_gt="Implanted", tp="Found", fn="Missed")
+    columns = [MODEL, Column("variant", "Scan", names=variants), *counts]
+    return laid_out(rows, [*columns, Column("fp", "Unmatched candidates")])

@@ -13,7 +13,7 @@ from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.preprocessing.grid import crop
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import heads, laid_out
 from cmbkit.volume import Volume
 
 LARGEST = 2_000_000
@@ -68,15 +68,8 @@ def view_s70(
             f"{row['fp']} of them false."
         )
         viewers[chosen.dataset] = _viewer(standard, sides) | {"about": about}
-    columns = [
-        *(Column("dataset", "Dataset"), Column("uid", "Scan"), Column("split", "Split")),
-        *(
-            Column("acquired", "Acquired"),
-            Column("n_gt", "Annotated"),
-            Column("n_pred", "Predicted"),
-        ),
-        *(Column("tp", "Found"), Column("fn", "Missed"), Column("fp", "False")),
-    ]
+    counts = heads(n_gt="Annotated", n_pred="Predicted", tp="Found", fn="Missed", fp="False")
+    columns = [*heads("dataset", uid="Scan", split="Split", acquired="Acquired"), *counts]
     table = pd.DataFrame(rows)[[column.key for column in columns]]
     return laid_out(table, columns), viewers
 

@@ -8,7 +8,7 @@ from cmbkit.chapters.detection import INTERVAL, share_of
 from cmbkit.chapters.raw_slices import PLACE, raw_phase
 from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 CMB = "CMB"
 
@@ -41,8 +41,7 @@ def table_s37b(
         rows.append(part.assign(patient=who, calcium=[sign < 0 for sign in signs]))
     columns = [
         Column("kind", "What it is", names={CMB: "Microbleed"}),
-        *(Column("n_scans", "Scans"), Column("n", "n")),
-        Column("n_calcium", "Phase of calcium"),
+        *heads(n_scans="Scans", n="n", n_calcium="Phase of calcium"),
         Column("share", "Share", 2),
     ]
     if not rows:

@@ -12,12 +12,12 @@ from cmbkit.chapters.detection import (
     in_order,
     share_of,
 )
+from cmbkit.chapters.raw_slices import PLACE
 from cmbkit.evaluation.statistics import patient_codes
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 CERTAINTIES = ("certain", "uncertain")
 ALL_KINDS = "All"
-PLACE = ["x_mm", "y_mm", "z_mm"]
 
 
 def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
@@ -44,9 +44,7 @@ def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     columns = [
         DATASET,
         MODEL,
-        Column("certainty", "Rater"),
-        Column("n", "CMBs"),
-        Column("found", "Found"),
+        *heads(certainty="Rater", n="CMBs", found="Found"),
         Column("recall", "Recall", 3),
     ]
     note = INTERVAL if len(table) else "No rater of this run noted a certainty."
@@ -100,12 +98,9 @@ def table_s37(
     columns = [
         DATASET,
         MODEL,
-        Column("kind", "Mimic"),
-        Column("n_mimics", "Marked"),
-        Column("n_hit", "With an FP on it"),
+        *heads(kind="Mimic", n_mimics="Marked", n_hit="With an FP on it"),
         Column("hit_share", "Share of mimics", 3),
-        Column("n_fp", "FP"),
-        Column("n_fp_near", "FP on such a mimic"),
+        *heads(n_fp="FP", n_fp_near="FP on such a mimic"),
         Column("near_share", "Share of FP", 3),
     ]
     note = f"On a mimic: closer than {max_distance_mm:g} mm to its landmark {INTERVAL}."

@@ -9,7 +9,7 @@ from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.statistics import left_out
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 SIZES = {
     "published": "refined as published",
@@ -65,8 +65,7 @@ def table_8_3b(matches: pd.DataFrame, trials: pd.DataFrame, *, model: str) -> pd
     columns = [
         DATASET,
         Column("size", "Radius", names=SIZES),
-        *(Column("n_found", "Found"), Column("n_missed", "Missed")),
-        Column("n_leaked", "Leaked regions"),
+        *heads(n_found="Found", n_missed="Missed", n_leaked="Leaked regions"),
         *(Column("found", "Found (mm)", 2), Column("missed", "Missed (mm)", 2)),
         Column("difference", "Missed - found (mm)", 2),
     ]

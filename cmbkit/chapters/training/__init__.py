@@ -14,10 +14,10 @@ from cmbkit.plotting.bars import phase_bars
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.cuts import orthogonal_cuts
 from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
-from cmbkit.plotting.settings_table import settings_table
+from cmbkit.plotting.settings_table import settings_table as figure_a_7
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 THESIS_RUNS = {
     ("scratch", "pretrain"): {"epochs_thesis": 197, "days_thesis": 17},
@@ -62,11 +62,6 @@ def settings_of_network(network: Network) -> pd.DataFrame:
         for key, now in network.model_dump().items()
     ]
     return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
-
-
-def figure_a_7(settings: pd.DataFrame) -> Figure:
-    """Configuration of the network (``settings`` of `settings_of_network`)."""
-    return settings_table(settings)
 
 
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
@@ -144,13 +139,7 @@ def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
     }
     parts = {name: part.groupby("dataset").agg(**counts) for name, part in phases.items()}
     table = pd.concat(parts, names=["phase"])
-    columns = [
-        Column("phase", "Phase"),
-        Column("dataset", "Dataset"),
-        Column("n_scans", "Scans"),
-        Column("n_patients", "Patients"),
-        Column("n_cmb", "CMBs"),
-    ]
+    columns = heads("phase", "dataset", n_scans="Scans", n_patients="Patients", n_cmb="CMBs")
     return laid_out(table.reset_index(), columns)
 
 
@@ -201,11 +190,10 @@ def runs(
     columns = [
         Column("model", "Model", names=MODEL_NAMES),
         Column("phase", "Phase", names=PHASES),
-        Column("epochs", "Epochs"),
-        Column("gradient_steps", "Gradient steps"),
+        *heads("epochs", gradient_steps="Gradient steps"),
         Column("minutes", "Minutes", 1),
         Column("days_thesis", "Days (thesis)"),
-        *([Column("false_alarms", "False alarms sought")] if any(false_alarms.values()) else []),
+        *(heads(false_alarms="False alarms sought") if any(false_alarms.values()) else []),
         Column("kept_by", "Kept by", names=KEPT_BY),
         Column("best_value", "Best value"),
     ]
@@ -287,9 +275,7 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(parts) if len(report) else report.assign(n_tensors=0)
     columns = [
         Column("tensor", "Tensor", names={"": "all others"}),
-        Column("n_tensors", "Tensors"),
-        Column("source_shape", "Shape in the source"),
-        Column("target_shape", "Shape here"),
+        *heads(n_tensors="Tensors", source_shape="Shape in the source", target_shape="Shape here"),
         Column("action", "Action", names={"carried": "kept"}),
         Column("parameters", "Parameters"),
     ]
