@@ -15,6 +15,11 @@ KEYS = ["dataset", "model"]
 BY_KEYS = {"dataset": DATASETS, "model": MODELS}
 """For `in_order`."""
 COUNTS = [Column(name, name.upper()) for name in ("tp", "fp", "fn")]
+POOLED_RATES = [
+    Column("pooled_precision", "Precision", 3, "max"),
+    Column("pooled_recall", "Recall", 3, "max"),
+    Column("pooled_f1", "F1", 3, "max"),
+]
 INTERVAL = "[95 % interval, patients as units; method in the CSV]"
 POOLED = f"From summed counts {INTERVAL}"
 

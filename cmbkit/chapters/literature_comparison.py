@@ -1,7 +1,6 @@
 """Notebook 07: published results beside one's own (Table 8.4), and the audit of printed numbers."""
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cmbkit.chapters.detection import DATASETS, KEYS, MODELS, in_order
 from cmbkit.params import Evaluation
@@ -24,15 +23,9 @@ def table_8_4(
 ) -> pd.DataFrame:
     """Published results and, below them, this run's, from summed counts.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
-        datasets are used.
-    by_rule : DataFrame, optional
-        Counts of one model by every matching rule (`study.results.calls_by_rule`).
-    synthetic : bool
-        Whether the scans come from the embedded cohort: the data column then says so.
+    ``scans``: of the models to show: dataset, model, patient, tp, fp, fn; those of the test
+    datasets are used. ``by_rule``: counts of one model by every matching rule
+    (`study.results.calls_by_rule`). ``synthetic``: the data column says that they are.
     """
     tested = scans[scans["dataset"].isin(params.test_datasets)]
     tested = in_order(tested, dataset=DATASETS, model=MODELS)
@@ -47,10 +40,8 @@ def table_8_4(
     return beside_own(own, params, by_rule)
 
 
-def figure_s12(table: pd.DataFrame) -> Figure:
-    """Rates of `table_8_4` as bars with their intervals, this run's in colour below a line."""
-    ends = {f"fp_scan{end}": f"fp_per_scan{end}" for end in ("", "_low", "_high")}
-    return comparison_bars(table.rename(columns=ends))
+figure_s12 = comparison_bars
+"""Of `table_8_4`."""
 
 
 def table_s15(table: pd.DataFrame) -> pd.DataFrame:
@@ -75,10 +66,7 @@ def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
 def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
     """How many findings agree and differ, by place in the thesis.
 
-    Returns
-    -------
-    DataFrame
-        Index where; columns agrees, contradiction, ambiguity, rounding.
+    Index: where; columns: agrees, contradiction, ambiguity, rounding.
     """
     counted = pd.crosstab(findings["where"], findings["verdict"])
     return counted.reindex(columns=list(VERDICTS), fill_value=0)

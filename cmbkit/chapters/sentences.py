@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from math import nan
 
-from cmbkit.reporting.tables import interval_text
+from cmbkit.reporting.tables import interval_parts
 
 NOTHING_TO_SAY = "This run holds too little for a conclusion."
 
@@ -13,13 +14,7 @@ class NoSentence(ValueError):
 
 
 def one_of(*cases: tuple[bool, str]) -> str:
-    """The first sentence whose condition holds.
-
-    Raises
-    ------
-    NoSentence
-        If none holds, as where a number is NaN.
-    """
+    """The first sentence whose condition holds; else, as where a number is NaN, `NoSentence`."""
     for holds, sentence in cases:
         if holds:
             return sentence
@@ -45,5 +40,5 @@ def listed(names: Iterable) -> str:
 
 def with_interval(row: Mapping, key: str, decimals: int = 2) -> str:
     """A value with its 95 % interval where it has one: "0.52 [0.35, 0.69]"."""
-    ends = (row.get(f"{key}_{end}", float("nan")) for end in ("low", "high"))
-    return interval_text(row[key], float("nan"), *ends, decimals=decimals)
+    ends = (row.get(f"{key}_{end}", nan) for end in ("low", "high"))
+    return " ".join(filter(None, interval_parts(row[key], nan, *ends, decimals=decimals)))

@@ -32,13 +32,7 @@ OF_NETWORKS = (
 
 
 def parameter_files(root: Path) -> dict[Path, Parameters]:
-    """Parameter files of a study's root, read.
-
-    Raises
-    ------
-    ParameterError
-        If there are none, or one is not valid.
-    """
+    """Parameter files of a root, read; `ParameterError` if there is none or one is wrong."""
     files = sorted((root / "params").glob("*.yaml"))
     if not files:
         raise ParameterError(f"{root / 'params'}: expected parameter files, found none")
@@ -46,13 +40,7 @@ def parameter_files(root: Path) -> dict[Path, Parameters]:
 
 
 def kept(root: Path, profile: str | None = None) -> pd.DataFrame:
-    """Everything in the caches of the parameter files in ``params/``.
-
-    Parameters
-    ----------
-    root : Path
-    profile : str, optional
-        Only of this one.
+    """Everything in the caches of the parameter files in ``params/``, or of one profile.
 
     Returns
     -------
@@ -98,7 +86,6 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
 
     Parameters
     ----------
-    root : Path
     profile : str
         Name of the parameter file.
     step, item : str
@@ -219,14 +206,8 @@ def cache_command(
 ) -> None:
     """List what is kept; or say why a result is made anew; or remove what is not reached.
 
-    Parameters
-    ----------
-    profile : str, optional
-        Of one parameter file in ``params/``; for ``asked`` demo by default.
-    remove_unreached : bool
-    asked : (str, str), optional
-        Step and item.
-    console : rich.console.Console
+    ``profile``: of one parameter file in ``params/`` alone; for ``asked`` (step and item) demo by
+    default. ``console``: rich's.
     """
     root = find_root()
     if asked:

@@ -40,7 +40,6 @@ class CohortCheck:
     synthetic : list of str
         Datasets without a folder: the embedded cohort supplies them.
     read : list of Scan
-        The scans themselves.
     """
 
     problems: list[str]
@@ -54,13 +53,7 @@ def check_command(
 ) -> int:
     """Look through the scans of a parameter file, then at its plan (`cmbkit.commands.plan`).
 
-    Parameters
-    ----------
-    parameter_file : Path
-    say : callable
-        Gets the problems, and a line that counts them.
-    tell : callable
-        Gets what else there is to know.
+    ``say`` gets the problems, and a line that counts them; ``tell`` what else there is to know.
 
     Returns
     -------
@@ -105,17 +98,7 @@ def check_cohort(
     """Look through every dataset of a cohort that has a folder; nothing is written.
 
     A fault in one file keeps no other file from being looked at. Images are read one at a time
-    in each worker.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    root : Path
-        What the folders in ``cohort`` are relative to.
-    workers : int
-        Processes.
-    tell : callable
-        Gets a line of progress for each dataset.
+    in each of ``workers`` processes. ``tell`` gets a line of progress for each dataset.
     """
     problems: list[str] = []
     scans: dict[str, list[Scan]] = {}

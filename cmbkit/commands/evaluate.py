@@ -96,9 +96,7 @@ def evaluate_command(
         Of the file names of predictions, annotations, labels and probabilities; of the first two
         also the word of a layout (`cmbkit.scoring.layouts`).
     parameters : path-like, optional
-        Parameter file; its evaluation section counts.
-    given : dict
-        Values of `cmbkit.params.Evaluation` that replace those of the file.
+        Parameter file; its evaluation section counts, but for what ``given`` replaces.
     labelled, connectivity
         See `sides.read_pair`.
     rules : {"own", "all"}
@@ -201,15 +199,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
         rows = audit_rows(read, decimals)
     except AuditError as error:
         raise AuditError(f"{table}: {error}") from None
-    lines = [
-        ": ".join(
-            filter(
-                None,
-                (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic)))),
-            )
-        )
+    parts = (
+        (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic))))
         for label, found in rows
-    ]
+    )
+    lines = [": ".join(filter(None, each)) for each in parts]
     wrong = sum(found.verdict == CANNOT for _, found in rows)
     lines.append(f"{wrong} of {len(rows)} rows do not fit")
     unsure = sum(found.verdict == AS_MEANS for _, found in rows)

@@ -48,7 +48,6 @@ def init_command(
     networks: str = "train",
     hours: float = 1.0,
     force: bool = False,
-    root: Path | None = None,
     tell: Callable[[str], None] = print,
 ) -> Path:
     """Write ``params/<name>.yaml`` for datasets on the disk, and say what its run will take.
@@ -67,10 +66,6 @@ def init_command(
         What training may take.
     force : bool
         Replace an earlier file.
-    root : Path, optional
-        That of the study.
-    tell : callable
-        Gets lines for the user.
 
     Returns
     -------
@@ -82,7 +77,7 @@ def init_command(
     ValueError
         One line per problem: of the name, of a dataset, or no scan to evaluate or to train on.
     """
-    root = root or find_root()
+    root = find_root()
     target = root / "params" / f"{name}.yaml"
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise ParameterError(f"{name}: expected lower-case letters, digits, - and _ for a name")

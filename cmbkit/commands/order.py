@@ -33,11 +33,8 @@ def run_in_order(
     ----------
     numbers : list of str
         ``"01"`` to ``"07"``, or some of them; what is not among them need not end.
-    jobs : int
-    begin : callable
-        Starts a notebook.
-    end : callable
-        Told of each notebook that ended well.
+    begin, end : callable
+        Starts a notebook; is told of each that ended well.
     needs : mapping
         `NEEDS` or `FROZEN_NEEDS`.
 

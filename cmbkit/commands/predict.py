@@ -145,11 +145,9 @@ def predict_many(
 
     Parameters
     ----------
-    sources : sequence of Source
-    settings : Settings
     out : path-like
         Gets a folder per scan, and ``scans.tsv`` with all outcomes; those of other scans that
-        stand there stay.
+        stand there stay. `OutputError` if it is a file.
     jobs : int
         Processes.
     force : bool
@@ -159,11 +157,6 @@ def predict_many(
     -------
     list of Outcome
         In the order of the sources.
-
-    Raises
-    ------
-    OutputError
-        If ``out`` is a file.
     """
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -208,19 +201,9 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
 
 
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
-    """Run ``cmbkit predict``: progress, one line per scan at the end, an exit code.
+    """Run ``cmbkit predict``: progress, one line per scan at the end (to ``say``), an exit code.
 
-    Parameters
-    ----------
-    scans : sequence of path-like
-        See `find_sources`.
-    out : path-like
-    jobs, force
-        See `predict_many`.
-    say : callable
-        Gets the lines.
-    **options
-        See `make_settings`.
+    ``scans``: see `find_sources`; ``options``: of `make_settings`.
 
     Returns
     -------

@@ -130,15 +130,8 @@ def reproduce(
         index, _ = write_index(retrained or figures, root / "notebooks", executed)
         minutes = (time.monotonic() - started) / 60
         console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-        summed = differences.write_report(
-            report,
-            earlier,
-            figures,
-            profile=params.profile,
-            frozen=frozen,
-            retrained=retrained,
-            only=only,
-        )
+        told = {"profile": params.profile, "frozen": frozen, "retrained": retrained, "only": only}
+        summed = differences.write_report(report, earlier, figures, **told)
     console.print(f"Reproduction: {summed}: {report}")
     return report
 

@@ -62,7 +62,6 @@ def sample_size_lines(
     metric : {"f1", "recall", "precision"}
     value : float or None
         What the rate is planned to be; the pilot's by default.
-    width, difference : float or None
     power : float
         Share of studies that are to succeed.
 

@@ -228,10 +228,7 @@ def _speed(axes, history):
 def peak_loss_curves(table):
     """Peak loss of one bleed against slice thickness, one panel per field strength.
 
-    Parameters
-    ----------
-    table : DataFrame
-        tesla, te_ms, thickness_mm, complex_sum, averaged.
+    ``table`` (DataFrame): tesla, te_ms, thickness_mm, complex_sum, averaged.
     """
     import seaborn as sns
 

@@ -68,6 +68,8 @@ def _network(axes, levels, most):
 def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     """Patches during training and tiles during inference, in one axial slice (Figure 6.2).
 
+    Drawn are the patches and tiles that the slice crosses; the heads count all.
+
     Parameters
     ----------
     image : ndarray, shape (i, j, k)
@@ -82,10 +84,6 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
         First voxel of each tile.
     lesions : array-like, shape (m, 3)
         CMB centres in voxels.
-
-    Notes
-    -----
-    Drawn are the patches and tiles that the slice crosses; the heads count all.
     """
     lesions, tiles = np.asarray(lesions, float).reshape(-1, 3), np.asarray(tile_starts)
     depths = [range(start[2], start[2] + patch[2]) for start, _ in train_boxes]

@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from pandas import DataFrame
 
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds, with_letters
-from cmbkit.plotting.style import (
-    DATASET_ORDER,
-    MODEL_NAMES,
-    ROLE_COLOURS,
-    ROLE_NAMES,
-    dataset_palette,
-)
+from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS, ROLE_NAMES, dataset_palette
 
 MNI = ["x_mni", "y_mni", "z_mni"]
 MATCHES = ("TP", "FN", "FP")
@@ -25,7 +19,7 @@ def microbleeds_by_dataset(points):
     ``points`` (DataFrame): one row per microbleed: dataset; x_mni, y_mni, z_mni in mm
     (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
     """
-    names = datasets_in(points["dataset"], DATASET_ORDER)
+    names = datasets_in(points["dataset"])
     groups = {name: (name, colour) for name, colour in dataset_palette(names).items()}
     return _glass_brains({"": points}, "dataset", groups)
 

@@ -26,12 +26,7 @@ def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
     outlines : dict of str to ndarray, shape (i, j), optional
         Masks by role.
     view
-        Part that is shown, see `cmbkit.plotting.cuts.show_cut`.
-
-    Returns
-    -------
-    matplotlib Axes
-        To draw on, in mm.
+        Part that is shown, see `cmbkit.plotting.cuts.show_cut`; so is the result, to draw on.
     """
     values = np.asarray(slice2d, float)
     finite = values[np.isfinite(values)]

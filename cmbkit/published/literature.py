@@ -70,10 +70,7 @@ def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:
 def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> dict[str, float]:
     """95 % intervals of all rates, over all counts that are possible.
 
-    Returns
-    -------
-    dict
-        precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
+    precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
     """
     tp, fp, fn = np.array(list(counts), float).T
     found = {

@@ -77,10 +77,7 @@ def thesis_numbers(number: str) -> pd.DataFrame:
 def statements() -> pd.DataFrame:
     """Return numbers that the thesis states in its text, its figures or its code, as printed.
 
-    Returns
-    -------
-    DataFrame of str
-        where, subject, quantity, value.
+    Columns (text): where, subject, quantity, value.
     """
     return _read("statements.csv", dtype="str")
 

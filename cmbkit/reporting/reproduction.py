@@ -74,13 +74,7 @@ def read_files(folder) -> dict[str, bytes]:
 
 
 def compare_galleries(before: Files, after: Files) -> list[Compared]:
-    """Every table and figure of either of two galleries, in the thesis's order.
-
-    Parameters
-    ----------
-    before, after : mapping of str to bytes
-        See `read_files`.
-    """
+    """Every table and figure of either of two galleries (`read_files`), in the thesis's order."""
     entries = _entries(before), _entries(after)
     named = sorted({**entries[0], **entries[1]}, key=lambda item: order(*item))
     return [_compared(item, *(each.get(item) for each in entries), before, after) for item in named]
@@ -96,10 +90,7 @@ def tolerances(kind: str, number: str) -> tuple[Tolerance, float]:
 def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
     """The quantities of a table that have an interval, from frozen and from retrained networks.
 
-    Parameters
-    ----------
-    frozen, retrained : mapping of str to bytes
-        Galleries (see `read_files`) with ``file``, a table (.csv).
+    ``frozen``, ``retrained``: galleries (`read_files`) with ``file``, a table (.csv).
 
     Returns
     -------

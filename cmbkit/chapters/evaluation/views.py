@@ -34,12 +34,8 @@ def view_s70(
     cohort : DataFrame
         One row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were not
         trained on, only those are looked at; of equals the first.
-    scans : callable
-        The scan of a uid.
-    candidates : callable
-        What a model found in a scan.
-    params : Evaluation
-        The matching rule.
+    scans, candidates : callable
+        The scan of a uid; what a model found in a scan.
 
     Returns
     -------

@@ -47,9 +47,8 @@ def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.Data
     groups = table[["factor", "subgroup", "dataset"]].itertuples(index=False, name=None)
     table["f1_thesis"] = [stated_f1(*g) if model == "scratch" else np.nan for g in groups]
     columns = [
-        *heads(
-            factor="Scans by", subgroup="Subgroup", dataset="Dataset", n_scans="Scans", n="CMBs"
-        ),
+        *heads(factor="Scans by", subgroup="Subgroup", dataset="Dataset"),
+        *heads(n_scans="Scans", n="CMBs"),
         *COUNTS,
         Column("f1", "F1", 3),
     ]
@@ -200,14 +199,11 @@ def experiment_caption(design: SliceExperiment, n_scans: int, model: str = "cont
             f"echo time of {design.te_ms[0]:g} ms)"
         )
     return (
-        f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where}. Where nothing else "
-        f"is varied, {design.count[0]} CMBs per brain, {seen}. {intervals}; no anatomical filter."
+        f"{counted(design.brains, 'synthetic brain')} in {n_scans} scans, {where}. Where nothing "
+        f"else is varied, {design.count[0]} CMBs per brain, {seen}. {intervals}; no anatomical "
+        "filter."
     )
 
 
 def _too_few(design: SliceExperiment) -> str:
-    return f"{_brains(design.brains)} cannot tell how brains differ"
-
-
-def _brains(n: int, kind: str = "") -> str:
-    return counted(n, f"{kind}brain")
+    return f"{counted(design.brains, 'brain')} cannot tell how brains differ"

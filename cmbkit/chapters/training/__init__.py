@@ -21,11 +21,11 @@ from cmbkit.reporting.layout import Column, heads, laid_out
 
 THESIS_RUNS = {
     ("scratch", "pretrain"): {"epochs_thesis": 197, "days_thesis": 17},
-    ("tl", "pretrain"): {"epochs_thesis": 108, "days_thesis": 8},
     ("scratch", "finetune"): {"epochs_thesis": 187, "days_thesis": 17},
+    ("tl", "pretrain"): {"epochs_thesis": 108, "days_thesis": 8},
     ("tl", "finetune"): {"epochs_thesis": 99, "days_thesis": 8},
 }
-"""Section 7.2."""
+"""Section 7.2; in the order of Figures A.1 to A.4."""
 PUBLISHED_PARAMETERS = 36_302_116
 """Section 6.2.1."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
@@ -65,14 +65,9 @@ def settings_of_network(network: Network) -> pd.DataFrame:
 
 
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
-    """Patches drawn from a training scan, and the tiles of inference.
+    """Patches drawn from a training scan (without a CMB anywhere), and the tiles of inference.
 
-    Parameters
-    ----------
-    standard : StandardScan
-        Without a CMB, all patches lie anywhere.
-    params : Parameters
-        Network, training, inference and seed are used.
+    Of ``params`` network, training, inference and seed are used.
     """
     from cmbkit.detector.inference.tiles import tile_starts
     from cmbkit.detector.patches.sampling import SampledScan, random_start, start_around
@@ -116,14 +111,9 @@ def simulated_slices(scans: Iterable[StandardScan]) -> Figure:
 
 
 def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
-    """Scans, patients and CMBs of each dataset in each phase.
+    """Scans, patients and CMBs of each dataset in each phase, validation and test.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        One row per scan: dataset, patient, split, n_cmb.
-    training : Training
-        Names the datasets of both phases of training.
+    ``scans``: one row per scan: dataset, patient, split, n_cmb.
     """
     train = scans[scans["split"] == "train"]
     phases = {
@@ -235,7 +225,7 @@ def figure_a_1(table: pd.DataFrame) -> Figure:
     found = dict(list(table.groupby(["model", "phase"])))
     shown = {
         f"A.{n}: {MODEL_NAMES[run[0]]}, {PHASES[run[1]]}": _by_epoch_and_step(found.get(run))
-        for n, run in enumerate(sorted(THESIS_RUNS, key=_by_model), 1)
+        for n, run in enumerate(THESIS_RUNS, 1)
     }
     return curves.loss_curves(shown)
 
@@ -245,10 +235,6 @@ def _by_epoch_and_step(part: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.Data
         return None
     ends = part["epoch"].notna()
     return part[ends], part[~ends]
-
-
-def _by_model(run: tuple[str, str]) -> tuple[str, bool]:
-    return run[0], run[1] != "pretrain"
 
 
 def figure_7_3(history: pd.DataFrame | None, title: str) -> Figure:
