@@ -38,13 +38,12 @@ def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     1     DOU
     2    MINE
     """
-    ranks = {}
-    for name, values in first.items():
-        order = list(dict.fromkeys([*values, *table[name]]))
-        ranks[name] = table[name].map(order.index)
-    order = pd.DataFrame(ranks, index=table.index).reset_index(drop=True)
-    rows = order.sort_values(list(ranks), kind="stable").index
-    return table.iloc[rows].reset_index(drop=True)
+
+    def rank(column: pd.Series) -> pd.Series:
+        order = list(dict.fromkeys([*first[column.name], *column]))
+        return column.map(order.index)
+
+    return table.sort_values(list(first), key=rank, kind="stable", ignore_index=True)
 
 
 def share_of(name: str, who, hit) -> dict:

@@ -38,9 +38,9 @@ def take_cut(volume, cut: str, index: int) -> np.ndarray:
 
 def centre_of(mask, shape) -> tuple[int, int, int]:
     """Voxel of the mask closest to its centre of mass; the middle of ``shape`` if empty."""
-    if mask is None or not np.any(np.asarray(mask) > 0):
-        return tuple(int(n) // 2 for n in shape)
     voxels = np.argwhere(np.asarray(mask) > 0)
+    if not len(voxels):
+        return tuple(int(n) // 2 for n in shape)
     nearest = ((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()
     return tuple(int(v) for v in voxels[nearest])
 

@@ -10,6 +10,7 @@ from cmbkit.boxes import bounding_box
 from cmbkit.plotting.canvas import add_note, new_figure
 from cmbkit.plotting.cuts import window_of
 from cmbkit.plotting.style import ROLE_COLOURS
+from cmbkit.preprocessing.grid import crop
 from cmbkit.volume import Volume
 
 MARGIN_MM = 12.0
@@ -49,7 +50,7 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
     from nilearn import plotting
 
     box = bounding_box(mask.data, margin=int(np.ceil(MARGIN_MM / mask.spacing.min())))
-    scan, brain, regions = (_cropped(volume, box) for volume in (image, mask, labels))
+    scan, brain, regions = (crop(volume, box) for volume in (image, mask, labels))
     low, high = window_of(scan.data[brain.data > 0])
     centre = brain.to_mm(np.argwhere(brain.data > 0).mean(axis=0))
     shared = {"cut_coords": centre, "figure": figure, "draw_cross": False, "black_bg": True,
@@ -89,12 +90,6 @@ def interactive_view(image: Volume, mask: Volume):
 
 
 _DRAWN = re.compile(r"-[0-9a-f]{32}\b")
-
-
-def _cropped(volume: Volume, box) -> Volume:
-    affine = volume.affine.copy()
-    affine[:3, 3] = volume.to_mm([part.start for part in box])
-    return Volume(volume.data[box], affine)
 
 
 def _names(labels) -> dict[int, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -99,8 +99,7 @@ class Claim:
 
     def only(self, names) -> Claim:
         """Keep these rates and all counts."""
-        kept = {name: rate for name, rate in self.rates.items() if name in names}
-        return Claim(kept, self.tp, self.fp, self.fn, self.n_cmb, self.n_scans)
+        return replace(self, rates={n: rate for n, rate in self.rates.items() if n in names})
 
     @property
     def annotated(self) -> int | None:

@@ -13,6 +13,7 @@ from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.rules import median_f1
 from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
+from cmbkit.plotting.bars import METRIC_NAMES
 from cmbkit.published.any_table import (
     CANNOT,
     COUNT_COLUMNS,
@@ -28,18 +29,12 @@ from cmbkit.published.numbers import literature
 from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.reporting.made_with import rule_text
 
-RATE_TITLES = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "fp_scan": "FP per scan",
-    "fp_cmb": "FP per CMB",
-}
+RATE_TITLES = {**METRIC_NAMES, "fp_cmb": "FP per CMB"}
 LAYOUT = [
     *heads("method", "data", n_scans="Scans", matching="Matching"),
     Column("own_f1", "F1 here by its rule", 3),
     *SHOWN_COUNTS[1:],
-    *(Column(name, RATE_TITLES[name], 3) for name in ("precision", "recall", "f1", "fp_scan")),
+    *(Column(name, title, 3) for name, title in METRIC_NAMES.items()),
     Column("verdict", "Audit"),
 ]
 ONLY_AS_MEAN = "not from summed counts"

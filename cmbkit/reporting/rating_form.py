@@ -53,9 +53,8 @@ class RatingForm:
 
     def to_csv(self) -> str:
         """All columns; a line that cannot be told is empty."""
-        return self.table.assign(uid=self.uid, scale=self.scale).to_csv(
-            index=False, lineterminator="\n"
-        )
+        table = self.table.assign(uid=self.uid, scale=self.scale)
+        return table.to_csv(index=False, lineterminator="\n")
 
     def to_html(self) -> str:
         """HTML table."""
@@ -69,12 +68,10 @@ class RatingForm:
         """Write ``<stem>.csv``, ``.html`` and ``.tex``; returns the paths."""
         stem = Path(stem)
         texts = {".csv": self.to_csv(), ".html": self.to_html(), ".tex": self.to_latex()}
-        paths = []
-        for ending, text in texts.items():
-            path = stem.with_name(stem.name + ending)
-            path.write_text(text, encoding="utf-8")
-            paths.append(path)
-        return paths
+        paths = {ending: stem.with_name(stem.name + ending) for ending in texts}
+        for ending, path in paths.items():
+            path.write_text(texts[ending], encoding="utf-8")
+        return list(paths.values())
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -175,9 +172,8 @@ def _lines(counts: pd.DataFrame, scale: str, unseen) -> pd.DataFrame:
         part.loc[part.index.isin(unknown)] = pd.NA
         rows.append(part.assign(group=group))
         if len(regions) > 1:
-            rows.append(
-                part.sum(min_count=1).to_frame("total").T.astype("Int64").assign(group=group)
-            )
+            total = part.sum(min_count=1).to_frame("total").T.astype("Int64")
+            rows.append(total.assign(group=group))
     table = pd.concat(rows).rename_axis("region").reset_index()
     everything = table.loc[table["region"] != "total", columns].sum()
     table.loc[len(table)] = {"region": "total", "group": "All", **everything}

@@ -98,24 +98,22 @@ def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame
         ``row``, ``quantity``, ``frozen``, ``frozen_low``, ``frozen_high``, and these three of
         ``retrained``; rows by their place in the tables, of those that both tables have.
     """
-    tables = {
-        "frozen": table_of(file, frozen[file]),
-        "retrained": table_of(file, retrained[file]),
-    }
-    first, second = tables.values()
+    first, second = (table_of(file, gallery[file]) for gallery in (frozen, retrained))
     names = [n for n in first if {n, f"{n}_low", f"{n}_high"} <= {*first} & {*second}]
     texts = [n for n in first if n in second and not pd.api.types.is_numeric_dtype(first[n])]
     labels, others = row_labels(first[texts], second[texts])
-    rows = []
-    for place in range(min(len(first), len(second))):
-        if labels[place] != others[place]:
-            continue
-        for name in names:
-            row = {"row": labels[place], "quantity": name}
-            for which, table in tables.items():
-                for end in ("", "_low", "_high"):
-                    row[which + end] = table[name + end].iloc[place]
-            rows.append(row)
+    sides = {"frozen": first, "retrained": second}
+    rows = [
+        {"row": label, "quantity": name}
+        | {
+            which + end: table[name + end].iloc[place]
+            for which, table in sides.items()
+            for end in ("", "_low", "_high")
+        }
+        for place, (label, other) in enumerate(zip(labels, others, strict=False))
+        if label == other
+        for name in names
+    ]
     return pd.DataFrame(rows)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired
+from cmbkit.chapters.raw_slices import PLACE
 from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import ROLE_COLOURS
@@ -85,11 +86,9 @@ def _viewer(standard: StandardScan, sides: dict[str, tuple[Volume, pd.Series]]) 
     image = crop(whole.with_data(np.where(brain.data > 0, whole.data, within.min())), box)
     layers = []
     for name, (labels, told) in sides.items():
-        table = pd.DataFrame(
-            [_centre(labels, label) for label in told.index], columns=["x_mm", "y_mm", "z_mm"]
-        ).assign(id=told.index, told=told.to_numpy())
-        colour = ROLE_COLOURS[name]
-        layers.append(Layer(f"{name} microbleed", colour, crop(labels, box), table))
+        centres = [_centre(labels, label) for label in told.index]
+        table = pd.DataFrame(centres, columns=PLACE).assign(id=told.index, told=told.to_numpy())
+        layers.append(Layer(f"{name} microbleed", ROLE_COLOURS[name], crop(labels, box), table))
     limits = tuple(map(float, np.percentile(within, [0.5, 99.5])))
     return viewer(image, layers, limits, "the standard grid", LARGEST)
 

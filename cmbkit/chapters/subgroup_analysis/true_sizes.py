@@ -32,11 +32,10 @@ def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFra
     grown = trials[~trials["guard"].astype(bool)]
     grown = as_chosen(with_setting(grown))[["uid", "id", "radius_mm"]]
     grown = grown.rename(columns={"id": "gt_id", "radius_mm": "published"})
-    own = own.merge(grown.astype({"gt_id": float, "published": float}), on=["uid", "gt_id"],
-                    how="left", validate="one_to_one")  # fmt: skip
-    names = {"refined": "gt_radius_mm", "visible": "gt_radius_visible_mm",
-             "true": "gt_radius_true_mm"}  # fmt: skip
-    own = own.assign(**{name: own[column] for name, column in names.items()})
+    grown = grown.astype({"gt_id": float, "published": float})
+    own = own.merge(grown, on=["uid", "gt_id"], how="left", validate="one_to_one")
+    radii = {"refined": own["gt_radius_mm"], "visible": own["gt_radius_visible_mm"]}
+    own = own.assign(**radii, true=own["gt_radius_true_mm"])
     return own.assign(published=own["published"].fillna(own["refined"]))
 
 
