@@ -52,25 +52,8 @@ def init_command(
 ) -> Path:
     """Write ``params/<name>.yaml`` for datasets on the disk, and say what its run will take.
 
-    Parameters
-    ----------
-    name : str
-        Profile; in capitals, letters and digits alone, also the name of the ``bids`` dataset.
-    roots : mapping of dataset to Path
-        Folders of published datasets.
-    bids : Path or None
-        Folder of scans of one's own.
-    networks : str
-        "train", or weights that are evaluated without training (see `cmbkit.params.Training`).
-    hours : float
-        What training may take.
-    force : bool
-        Replace an earlier file.
-
-    Returns
-    -------
-    Path
-        The file.
+    What the parameters mean ``cmbkit init --help`` says. ``name``, in capitals, letters and digits
+    alone, is also that of the ``bids`` dataset. Returns the file.
 
     Raises
     ------

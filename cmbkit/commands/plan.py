@@ -40,10 +40,9 @@ class Plan:
 
     Attributes
     ----------
-    problems : list of str
-        With these a notebook would stop; one line each, with what to do.
-    remarks : list of str
-        What will have nothing to show, one line each.
+    problems, remarks : list of str
+        With which a notebook would stop, with what to do; what will have nothing to show. A line
+        each.
     splits : DataFrame
         Scan table with column split, CMBs counted as annotated.
     """

@@ -54,21 +54,10 @@ def sample_size_lines(
 ) -> list[str]:
     """Patients needed for an interval's width, a paired difference, or both; one line each.
 
-    Parameters
-    ----------
-    pilot, against : path-like
-        Tables of scans (scans.csv of ``cmbkit evaluate``); ``against``: of another detector on the
-        same scans, whose difference is then the observed one.
-    metric : {"f1", "recall", "precision"}
-    value : float or None
-        What the rate is planned to be; the pilot's by default.
-    power : float
-        Share of studies that are to succeed.
-
-    Raises
-    ------
-    SampleSizeError
-        If a table or a plan will not do.
+    ``pilot``, ``against``: tables of scans (scans.csv of ``cmbkit evaluate``), the second one of
+    another detector on the same scans, whose difference is then the observed one. ``metric``: "f1",
+    "recall" or "precision". ``value``: what it is planned to be; the pilot's by default. ``power``:
+    share of studies that are to succeed. `SampleSizeError` if a table or a plan will not do.
     """
     if metric not in METRICS:
         raise SampleSizeError(f"metric: expected {', '.join(METRICS)}, found {metric!r}")

@@ -59,7 +59,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     Parameters
     ----------
     axes : matplotlib Axes
-        Its title and label stay; nilearn's own axes follow its place.
+        Its title and label stay; nilearn's own axes, which are returned, follow its place.
     image : Volume
         RAS.
     outlines : dict of str to ndarray, shape of the image
@@ -73,11 +73,6 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
         Length of a scale bar.
     view : ((float, float), (float, float)), optional
         Part that is shown, in mm along the cut's two axes; default: the whole cut.
-
-    Returns
-    -------
-    matplotlib Axes
-        nilearn's, in the image's mm.
 
     Notes
     -----

@@ -68,14 +68,13 @@ def _network(axes, levels, most):
 def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     """Patches during training and tiles during inference, in one axial slice (Figure 6.2).
 
-    Drawn are the patches and tiles that the slice crosses; the heads count all.
+    Drawn is the slice that most of the random patches cross, and the patches and tiles that it
+    crosses; the heads count all.
 
     Parameters
     ----------
     image : ndarray, shape (i, j, k)
-        The scan; drawn is the slice that most of the random patches cross.
-    spacing : float
-        Edge of a voxel in mm.
+        The scan; ``spacing``: edge of a voxel in mm.
     patch : (3,) int
         Voxels.
     train_boxes : list of (start, holds_cmb)

@@ -83,6 +83,9 @@ def shape_violins(features):
 def half_violins(scan_rows, models):
     """Precision, recall and F1 of the scans (Figure 7.4).
 
+    The density ends at the smallest and largest score (the thesis draws on, past 0 and 1, which no
+    score can cross); dashed lines mark both. Dots are the scans.
+
     Parameters
     ----------
     scan_rows : DataFrame
@@ -90,11 +93,6 @@ def half_violins(scan_rows, models):
         NaN values are left out of a half, and its n says how many remain.
     models : sequence of str
         Two are the left and the right half of a violin; one or more have whole ones.
-
-    Notes
-    -----
-    The density ends at the smallest and largest score (the thesis draws on, past 0 and 1,
-    which no score can cross); dashed lines mark both. Dots are the scans.
     """
     from matplotlib.patches import Patch
 

@@ -85,14 +85,9 @@ def mimic_panels(crops):
 def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()):
     """Figure 4.1: a slice with the rater's scribble, a close view of it, and what was noted.
 
-    Parameters
-    ----------
-    slice2d, scribble2d : ndarray, shape (i, j)
-        Image and scribble (> 0) on the same pixels.
-    metadata : dict
-        Shown line by line, e.g. ``{"cause": "CAA", "size": "< 5 mm"}``.
-    mimics : list of (x_mm, y_mm, kind)
-        Landmarks on the same slice.
+    ``slice2d``, ``scribble2d`` (> 0): shape (i, j), on the same pixels. ``metadata`` is shown line
+    by line, e.g. ``{"cause": "CAA", "size": "< 5 mm"}``. ``mimics``: (x_mm, y_mm, kind), landmarks
+    on the same slice.
     """
     scribble = np.asarray(scribble2d) > 0
     if not scribble.any():

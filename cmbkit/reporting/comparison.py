@@ -59,9 +59,7 @@ class Difference:
     ----------
     row : str
         The texts of the row that are not the same in all rows, or its position (from 0) where
-        it has none; empty for a column.
-    column : str
-        Empty for a whole row.
+        it has none; empty for a column, as ``column`` is for a whole row.
     before, after : object
         Two numbers or two texts; "there" and "missing" for a row or a column.
     beyond : bool

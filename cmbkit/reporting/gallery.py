@@ -46,10 +46,9 @@ class Gallery:
         One line for the head of the index, e.g. what the profile reduces.
     made_with : MadeWith, optional
         The study's settings; each foot names those that its table or figure depends on.
-    legends : mapping of (kind, number) to str, optional
-        What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`).
-    origins : mapping of (kind, number) to Origin, optional
-        The notebook cell and the functions that make each (`cmbkit.reporting.origins`).
+    legends, origins : mapping by (kind, number), optional
+        What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`); the
+        notebook cell and the functions that make each (`cmbkit.reporting.origins`).
     """
 
     def __init__(
@@ -238,7 +237,6 @@ def write_index(
 
     Parameters
     ----------
-    folder : path-like
     notebooks : path-like, optional
         Folder of the notebooks that made them: the page links their cells, and says of what code
         was changed since.
@@ -246,9 +244,7 @@ def write_index(
         Folder of their executed copies, of which pages are made; default: ``notebooks``.
     inputs : mapping of str to str, optional
         Hashes of today's raw scans and networks, named as `MadeWith.inputs` names them: the page
-        says of what was made with others.
-    parameters : callable, optional
-        Today's `MadeWith.parameters`: the page says of what was made with others.
+        says of what was made with others, or with other ``parameters`` (`MadeWith.parameters`).
 
     Returns
     -------

@@ -75,9 +75,7 @@ class MadeWith:
     Attributes
     ----------
     params : Parameters
-        In force.
-    of_file : Parameters or None
-        Of the profile's file; None where there is none.
+        In force; ``of_file``: of the profile's file, None where there is none.
     weights : callable
         Hashes (sha256, hexadecimal) of the networks' weight files by model.
     raw : callable

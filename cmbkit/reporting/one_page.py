@@ -80,8 +80,8 @@ class OnePage:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write the folder; return the page's path.
 
-        `cmbkit.atomic.OutputError` if the folder holds something and ``force`` is not set, or holds
-        what no earlier page wrote.
+        `cmbkit.atomic.OutputError` if it holds something and ``force`` is not set, or what no
+        earlier page wrote.
         """
         with whole_folder(folder, ours=PAGE, force=force) as new:
             for name, content in self._files.items():

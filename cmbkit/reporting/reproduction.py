@@ -41,12 +41,10 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Compared:
-    """One table or figure, as it was and as it is.
+    """One table or figure, as it was and as it is; kind, number and caption of its entry.
 
     Attributes
     ----------
-    kind, number, caption : str
-        Of its entry in the gallery.
     verdict : {"identical", "within tolerance", "different"}
         The worst of its files'.
     differences : list of (str, Difference)
