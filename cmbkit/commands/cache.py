@@ -42,11 +42,8 @@ def parameter_files(root: Path) -> dict[Path, Parameters]:
 def kept(root: Path, profile: str | None = None) -> pd.DataFrame:
     """Everything in the caches of the parameter files in ``params/``, or of one profile.
 
-    Returns
-    -------
-    DataFrame
-        One row per result: profile, kind (raw or derivatives), step, item, size (bytes),
-        finished, reached (by a parameter file), entry.
+    One row per result: profile, kind (raw or derivatives), step, item, size (bytes), finished,
+    reached (by a parameter file), entry.
     """
     files = parameter_files(root).values()
     users = {parameter_set(params) for params in files}
@@ -83,23 +80,9 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
     """What changed since a result was made last, as its parameter file and the code are now.
 
     Nothing is computed: where another result would have to be made first, it is told of that.
-
-    Parameters
-    ----------
-    profile : str
-        Name of the parameter file.
-    step, item : str
-        For instance ``"maps/scratch"`` and ``"DOU-07"``.
-
-    Returns
-    -------
-    list of str
-        First what it is about, then a line for each input, definition and package that differs.
-
-    Raises
-    ------
-    ParameterError, ValueError
-        If there is no such profile, or no such step or item.
+    ``profile``: name of the parameter file; ``step``, ``item``: for instance ``"maps/scratch"`` and
+    ``"DOU-07"`` (ParameterError or ValueError if there is none such). Returns first what it is
+    about, then a line for each input, definition and package that differs.
     """
     params = read_parameters(root / "params" / f"{profile}.yaml")
     study = Study(root, **{**params.model_dump(exclude_unset=True), "workers": 1, "cluster": None})

@@ -36,10 +36,9 @@ class CohortCheck:
     problems : list of str
         One line each: file, what was expected, what was found, what to do.
     scans : dict of str to int
-        Scans looked through, by dataset.
+        Scans looked through, by dataset; ``read``: themselves.
     synthetic : list of str
         Datasets without a folder: the embedded cohort supplies them.
-    read : list of Scan
     """
 
     problems: list[str]
@@ -54,16 +53,8 @@ def check_command(
     """Look through the scans of a parameter file, then at its plan (`cmbkit.commands.plan`).
 
     ``say`` gets the problems, and a line that counts them; ``tell`` what else there is to know.
-
-    Returns
-    -------
-    int
-        Number of problems.
-
-    Raises
-    ------
-    cmbkit.params.ParameterError
-        If the file does not fit, or networks that it names cannot be used.
+    Returns the number of problems; `ParameterError` if the file does not fit, or networks that it
+    names cannot be used.
     """
     from cmbkit.commands.plan import needs, plan_of
 

@@ -82,16 +82,9 @@ def write_report(
 ) -> str:
     """Write the page; return its sum in one line.
 
-    Parameters
-    ----------
-    figures : Path
-        The gallery that is compared with the earlier one.
-    frozen : Path, optional
-        Folder of the frozen networks that were used.
-    retrained : Path, optional
-        Gallery of networks that were trained anew.
-    only : list of str, optional
-        Numbers of the notebooks that alone were run.
+    ``figures``: the gallery that is compared with the earlier one. ``frozen``: folder of the frozen
+    networks that were used. ``retrained``: gallery of networks that were trained anew. ``only``:
+    numbers of the notebooks that alone were run.
     """
     now = read_files(figures)
     compared = compare_galleries(earlier.files, now) if earlier.files else []

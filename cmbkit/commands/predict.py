@@ -189,12 +189,8 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
     """Run ``cmbkit predict``: progress, one line per scan at the end (to ``say``), an exit code.
 
-    ``scans``: see `find_sources`; ``options``: of `make_settings`.
-
-    Returns
-    -------
-    int
-        0: all scans have a result; 1: some failed or were unfit.
+    ``scans``: see `find_sources`; ``options``: of `make_settings`. Returns 0 if all scans have a
+    result, 1 if some failed or were unfit.
 
     Raises
     ------

@@ -53,13 +53,9 @@ def correlation_matrix(table):
 def thickness_effect(points, trends):
     """Elongation and flatness against slice thickness, a line with its band (Figure S59).
 
-    Parameters
-    ----------
-    points : DataFrame
-        One row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
-    trends : dict of str to DataFrame
-        x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`); without
-        one the title says that there is none.
+    ``points``: one row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
+    ``trends``: x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`);
+    without one the title says that there is none.
 
     Notes
     -----

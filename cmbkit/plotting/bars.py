@@ -86,14 +86,9 @@ def location_bars(features):
 def split_bars(table, titles: dict[str, str], title: str):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
-    Parameters
-    ----------
-    table : DataFrame
-        split ("train" or "valid"), column (what the strata are of), value (the stratum),
-        proportion_pct and proportion_pct_thesis (grey): percent of the split's scans, NaN for
-        none. Bars of validation are hatched.
-    titles : dict of str
-        A panel for each of these columns, in this order, with its title.
+    ``table``: split ("train" or "valid", whose bars are hatched), column (what the strata are of),
+    value (the stratum), proportion_pct and proportion_pct_thesis (grey): percent of the split's
+    scans, NaN for none. ``titles``: a panel for each of these columns, with its title.
     """
     import seaborn as sns
 

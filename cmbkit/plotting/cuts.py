@@ -16,11 +16,8 @@ FINE = 8
 def outline_segments(mask2d, spacing) -> np.ndarray:
     """Edges between pixels inside and outside a mask, shape (i, j), of ``spacing`` mm per pixel.
 
-    Returns
-    -------
-    ndarray, shape (n, 2, 2)
-        n straight pieces, each from (x, y) to (x, y) in mm; pixel (0, 0) covers 0..spacing[0] by
-        0..spacing[1].
+    Straight pieces, shape (n, 2, 2), each from (x, y) to (x, y) in mm; pixel (0, 0) covers
+    0..spacing[0] by 0..spacing[1].
     """
     mask = np.pad(np.asarray(mask2d) > 0, 1)
     pieces = []

@@ -15,18 +15,11 @@ TOUCHES_MM = 0.7
 
 
 def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
-    """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
+    """Show a slice indexed (i, j), i to the right and j upwards, with L and R; returns axes in mm.
 
-    Parameters
-    ----------
-    slice2d : ndarray, shape (i, j)
-        Percentiles 1 and 99 of its finite values become black and white.
-    extent_mm : (float, float)
-        Width and height of the slice in mm; its lower left corner is (0, 0).
-    outlines : dict of str to ndarray, shape (i, j), optional
-        Masks by role.
-    view
-        Part that is shown, see `cmbkit.plotting.cuts.show_cut`; so is the result, to draw on.
+    Percentiles 1 and 99 of its finite values become black and white. ``extent_mm``: width and
+    height; the lower left corner is (0, 0). ``outlines``: masks of the slice's shape by role.
+    ``view``: part that is shown, see `cmbkit.plotting.cuts.show_cut`.
     """
     values = np.asarray(slice2d, float)
     finite = values[np.isfinite(values)]

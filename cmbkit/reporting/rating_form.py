@@ -26,7 +26,6 @@ class RatingForm:
 
     Attributes
     ----------
-    uid : str
     scale : {"bombs", "mars"}
     table : DataFrame
         Columns group, region and a count for each certainty, size (BOMBS only) and side
@@ -34,11 +33,6 @@ class RatingForm:
         parcellation has no label for, and on lobes without a count while some CMB's lobe is not
         told. Lines "total" sum a group, the last line sums everything, places outside brain
         tissue included. Shown, columns without a microbleed are left out except for the usual.
-
-    Notes
-    -----
-    Shown by Jupyter as HTML; `to_csv`, `to_html` and `to_latex` return text, `save` writes
-    all three.
     """
 
     uid: str

@@ -88,22 +88,13 @@ def _beside_thesis(scans, params: Evaluation, number: str, printed: dict) -> pd.
 def table_7_5(
     scans: pd.DataFrame, params: Evaluation, *, positive: str = "fewer_than"
 ) -> pd.DataFrame:
-    """Classification of scans by their number of CMBs.
+    """Classification of scans by their number of CMBs, scan rows with n_gt and n_pred.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows: dataset, patient, model, n_gt, n_pred.
-    positive : {"fewer_than", "at_least"}
-        The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
-        `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its
-        counts give that way.
+    The ``positive`` group "fewer_than" is what the thesis's printed numbers are (see `audit`). With
+    "at_least", its text's convention, the thesis's columns hold what its counts give that way.
 
-    Returns
-    -------
-    DataFrame
-        dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
-        _low, _high and _thesis.
+    Columns: dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
+    _low, _high and _thesis.
     """
     keys, rates = ["dataset", "threshold", "model"], ["precision", "recall", "f1", "specificity"]
     rows = [

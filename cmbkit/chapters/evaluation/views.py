@@ -30,13 +30,9 @@ def view_s70(
 ) -> tuple[pd.DataFrame, dict[str, dict]]:
     """Scan with most CMBs of each dataset: its counts, and what its viewer shows.
 
-    Parameters
-    ----------
-    cohort : DataFrame
-        One row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were not
-        trained on, only those are looked at; of equals the first.
-    scans, candidates : callable
-        The scan of a uid; what a model found in a scan.
+    ``cohort``: one row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were
+    not trained on, only those are looked at; of equals the first. ``scans`` and ``candidates`` give
+    the scan of a uid and what a model found in a scan.
 
     Returns
     -------
