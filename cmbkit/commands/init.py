@@ -60,6 +60,8 @@ def init_command(
     ValueError
         One line per problem: of the name, of a dataset, or no scan to evaluate or to train on.
     """
+    import yaml
+
     root = find_root()
     target = root / "params" / f"{name}.yaml"
     if not re.fullmatch(r"[a-z0-9_-]+", name):
@@ -78,7 +80,7 @@ def init_command(
     scans = [s for each, place in folders.items() for s in read_dataset(each, root / place)]
     scans += [s for each, place in own.items() for s in read_own(each, root / place)]
     text = _file(name, folders, own, scans, networks, hours)
-    params = with_given_networks(check_parameters(_values(text), target), root)
+    params = with_given_networks(check_parameters(yaml.safe_load(text), target), root)
     plan = plan_of(params, scans, root)
     if plan.problems:
         raise ParameterError("\n".join(plan.problems))
@@ -88,12 +90,6 @@ def init_command(
     shown = os.path.relpath(target)
     tell(f"{shown}: written; now cmbkit check {shown}, then cmbkit reproduce {shown}")
     return target
-
-
-def _values(text: str) -> dict:
-    import yaml
-
-    return yaml.safe_load(text)
 
 
 def _place(folder: Path, root: Path) -> str:

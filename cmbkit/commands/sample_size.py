@@ -82,7 +82,7 @@ def sample_size_lines(
         f"pilot: {len(counts)} patients, {counts[:, [0, 2]].sum():.0f} microbleeds, "
         f"{metric} {own:.3f}; planned: {aim:.3f}"
     ]
-    how = {"samples": samples, "seed": seed}
+    how, cases = {"samples": samples, "seed": seed}, {}
     if width is not None:
         n = sample_size.patients_for_width(counts, metric, aim, width, share=power, **how)
         lines.append(
@@ -97,12 +97,8 @@ def sample_size_lines(
                 f"{against}: expected another {metric} than the pilot's {own:.3f}"
             )
     elif difference is not None:
-        cases = {
-            name: sample_size.planned_pairs(counts, metric, aim, difference, name)
-            for name in ("same", "apart")
-        }
-    else:
-        cases = {}
+        for kind in ("same", "apart"):
+            cases[kind] = sample_size.planned_pairs(counts, metric, aim, difference, kind)
     for name, pairs in cases.items():
         n = sample_size.patients_for_difference(pairs, metric, power=power, **how)
         lines.append(

@@ -24,13 +24,15 @@ def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume
     three volumes are on one grid; mask > 0 is brain; labels are SynthSeg's numbers
     (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right in one colour.
     """
+    import seaborn as sns
     from matplotlib.patches import Patch
 
     for image, mask, labels in scans.values():
         image.require_same_grid(mask)
         image.require_same_grid(labels)
     names = _names(np.unique([n for *_, labels in scans.values() for n in np.unique(labels.data)]))
-    colours = _colours(len(set(names.values())))
+    count = len(set(names.values()))
+    colours = sns.color_palette("tab20" if count <= 20 else "husl", count)
     figure = new_figure(8, SCAN_INCHES * len(scans) + KEY_INCHES)
     figure.set_layout_engine("none")
     foot, each = (part / figure.get_figheight() for part in (KEY_INCHES, SCAN_INCHES))
@@ -105,9 +107,3 @@ def _numbered(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
     for value, name in names.items():
         table[value] = order.index(name) + 1
     return table[labels]
-
-
-def _colours(count: int) -> list:
-    import seaborn as sns
-
-    return sns.color_palette("tab20" if count <= 20 else "husl", count)

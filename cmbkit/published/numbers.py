@@ -21,12 +21,6 @@ FILES = {
     "A.8 train": "figure_A_8_train_split.csv",
     "A.8 valid": "figure_A_8_valid_split.csv",
 }
-MODEL_KEYS = {
-    "Scratch": "scratch",
-    "TL": "tl",
-    "Scratch-Pretrained-FineTuned": "scratch",
-    "TL-Pretrained-FineTuned": "tl",
-}
 _WITH_SD = re.compile(r"\s*(-?[\d.]+)\s*±\s*([\d.]+)\s*$")
 
 
@@ -56,8 +50,8 @@ def thesis_numbers(number: str) -> pd.DataFrame:
     parts = []
     for name in printed:
         column = printed[name]
-        if name == "model":
-            column = column.map(MODEL_KEYS)
+        if name == "model":  # such as Scratch-Pretrained-FineTuned
+            column = column.str.lower().str.replace(r"-.*", "", regex=True)
         split = column.str.extract(_WITH_SD)
         if split[0].notna().any():
             alone = pd.to_numeric(column.where(split[0].isna()), errors="coerce")

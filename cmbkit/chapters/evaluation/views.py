@@ -82,12 +82,8 @@ def _viewer(standard: StandardScan, sides: dict[str, tuple[Volume, pd.Series]]) 
     image = crop(whole.with_data(np.where(brain.data > 0, whole.data, within.min())), box)
     layers = []
     for name, (labels, told) in sides.items():
-        centres = [_centre(labels, label) for label in told.index]
+        centres = [labels.to_mm(np.argwhere(labels.data == n).mean(axis=0)) for n in told.index]
         table = pd.DataFrame(centres, columns=PLACE).assign(id=told.index, told=told.to_numpy())
         layers.append(Layer(f"{name} microbleed", ROLE_COLOURS[name], crop(labels, box), table))
     limits = tuple(map(float, np.percentile(within, [0.5, 99.5])))
     return viewer(image, layers, limits, "the standard grid", LARGEST)
-
-
-def _centre(labels: Volume, label: int) -> np.ndarray:
-    return labels.to_mm(np.argwhere(labels.data == label).mean(axis=0))
