@@ -41,7 +41,7 @@ def table_8_4(
 
 
 figure_s12 = comparison_bars
-"""Of `table_8_4`."""
+"""Rates of `table_8_4` with their intervals, this run's in colour below a line."""
 
 
 def table_s15(table: pd.DataFrame) -> pd.DataFrame:

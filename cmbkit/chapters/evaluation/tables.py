@@ -88,10 +88,11 @@ def _beside_thesis(scans, params: Evaluation, number: str, printed: dict) -> pd.
 def table_7_5(
     scans: pd.DataFrame, params: Evaluation, *, positive: str = "fewer_than"
 ) -> pd.DataFrame:
-    """Classification of scans by their number of CMBs, scan rows with n_gt and n_pred.
+    """Classification of scans by their number of CMBs.
 
-    The ``positive`` group "fewer_than" is what the thesis's printed numbers are (see `audit`). With
-    "at_least", its text's convention, the thesis's columns hold what its counts give that way.
+    ``scans``: scan rows: dataset, patient, model, n_gt, n_pred. The ``positive`` group "fewer_than"
+    is what the thesis's printed numbers are (see `audit`). With "at_least", its text's convention,
+    the thesis's columns hold what its counts give that way.
 
     Columns: dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
     _low, _high and _thesis.
