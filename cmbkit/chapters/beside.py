@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.reporting.layout import PARTS, THESIS
@@ -44,6 +45,14 @@ def beside(
     printed = printed[[*keys, *columns]].rename(columns=columns)
     how = "left" if rows == "own" else "outer"
     return own.merge(printed, on=keys, how=how, sort=False, validate="many_to_one")
+
+
+def pooled(sizes, means, sds) -> tuple[float, float]:
+    """Mean and sample standard deviation of printed groups put together, from those of each."""
+    sizes, means, sds = (np.asarray(values, float) for values in (sizes, means, sds))
+    mean = np.average(means, weights=sizes)
+    squares = (sizes - 1) * sds**2 + sizes * (means - mean) ** 2
+    return float(mean), float(np.sqrt(squares.sum() / (sizes.sum() - 1)))
 
 
 def _thesis_name(name: str) -> str:

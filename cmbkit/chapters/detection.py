@@ -15,6 +15,11 @@ KEYS = ["dataset", "model"]
 BY_KEYS = {"dataset": DATASETS, "model": MODELS}
 """For `in_order`."""
 COUNTS = [Column(name, name.upper()) for name in ("tp", "fp", "fn")]
+POOLED_RATES = [
+    Column("pooled_precision", "Precision", 3, "max"),
+    Column("pooled_recall", "Recall", 3, "max"),
+    Column("pooled_f1", "F1", 3, "max"),
+]
 INTERVAL = "[95 % interval, patients as units; method in the CSV]"
 POOLED = f"From summed counts {INTERVAL}"
 
@@ -33,13 +38,12 @@ def in_order(table: pd.DataFrame, **first) -> pd.DataFrame:
     1     DOU
     2    MINE
     """
-    ranks = {}
-    for name, values in first.items():
-        order = list(dict.fromkeys([*values, *table[name]]))
-        ranks[name] = table[name].map(order.index)
-    order = pd.DataFrame(ranks, index=table.index).reset_index(drop=True)
-    rows = order.sort_values(list(ranks), kind="stable").index
-    return table.iloc[rows].reset_index(drop=True)
+
+    def rank(column: pd.Series) -> pd.Series:
+        order = list(dict.fromkeys([*first[column.name], *column]))
+        return column.map(order.index)
+
+    return table.sort_values(list(first), key=rank, kind="stable", ignore_index=True)
 
 
 def share_of(name: str, who, hit) -> dict:

@@ -1,7 +1,6 @@
 """Notebook 07: published results beside one's own (Table 8.4), and the audit of printed numbers."""
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cmbkit.chapters.detection import DATASETS, KEYS, MODELS, in_order
 from cmbkit.params import Evaluation
@@ -10,7 +9,7 @@ from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.literature import beside_own
 from cmbkit.published.thesis_audit import differences
 from cmbkit.published.thesis_cohort import VERDICTS
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import heads, laid_out
 
 FINDING = ["verdict", "where", "finding", "printed", "recomputed", "arithmetic", "reading"]
 
@@ -24,15 +23,9 @@ def table_8_4(
 ) -> pd.DataFrame:
     """Published results and, below them, this run's, from summed counts.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
-        datasets are used.
-    by_rule : DataFrame, optional
-        Counts of one model by every matching rule (`study.results.calls_by_rule`).
-    synthetic : bool
-        Whether the scans come from the embedded cohort: the data column then says so.
+    ``scans``: of the models to show: dataset, model, patient, tp, fp, fn; those of the test
+    datasets are used. ``by_rule``: counts of one model by every matching rule
+    (`study.results.calls_by_rule`). ``synthetic``: the data column says that they are.
     """
     tested = scans[scans["dataset"].isin(params.test_datasets)]
     tested = in_order(tested, dataset=DATASETS, model=MODELS)
@@ -47,24 +40,14 @@ def table_8_4(
     return beside_own(own, params, by_rule)
 
 
-def figure_s12(table: pd.DataFrame) -> Figure:
-    """Rates of `table_8_4` as bars with their intervals, this run's in colour below a line."""
-    ends = {f"fp_scan{end}": f"fp_per_scan{end}" for end in ("", "_low", "_high")}
-    return comparison_bars(table.rename(columns=ends))
+figure_s12 = comparison_bars
+"""Rates of `table_8_4` with their intervals, this run's in colour below a line."""
 
 
 def table_s15(table: pd.DataFrame) -> pd.DataFrame:
     """Averaging, denominators, notes and sources of the published rows of `table_8_4`."""
-    columns = [
-        Column("method", "Method"),
-        Column("data", "Data"),
-        Column("n_scans", "Scans"),
-        Column("n_cmb", "CMBs"),
-        Column("averaging", "Averaged"),
-        Column("fp_denominator", "False positives per"),
-        Column("note", "Notes"),
-        Column("source", "Source"),
-    ]
+    columns = heads("method", "data", n_scans="Scans", n_cmb="CMBs", averaging="Averaged")
+    columns += heads(fp_denominator="False positives per", note="Notes", source="Source")
     return laid_out(table.loc[~table["own"], [column.key for column in columns]], columns)
 
 
@@ -73,21 +56,17 @@ def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
 
     Values stay as they are printed: with their digits, ranges and units.
     """
-    columns = [Column(name, name.capitalize()) for name in FINDING]
     note = (
         "Contradiction: two numbers of one thing. Ambiguity: numbers of two things that the words "
         "do not tell apart. Rounding: digits cut off. Reading: what would make both right."
     )
-    return laid_out(differences(findings)[FINDING], columns, note=note)
+    return laid_out(differences(findings)[FINDING], heads(*FINDING), note=note)
 
 
 def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
     """How many findings agree and differ, by place in the thesis.
 
-    Returns
-    -------
-    DataFrame
-        Index where; columns agrees, contradiction, ambiguity, rounding.
+    Index: where; columns: agrees, contradiction, ambiguity, rounding.
     """
     counted = pd.crosstab(findings["where"], findings["verdict"])
     return counted.reindex(columns=list(VERDICTS), fill_value=0)

@@ -1,8 +1,10 @@
 """Sentences made from results, so that prose cannot contradict the table beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from math import nan
 
-from cmbkit.reporting.tables import interval_text
+from cmbkit.reporting.tables import interval_parts
 
 NOTHING_TO_SAY = "This run holds too little for a conclusion."
 
@@ -12,13 +14,7 @@ class NoSentence(ValueError):
 
 
 def one_of(*cases: tuple[bool, str]) -> str:
-    """The first sentence whose condition holds.
-
-    Raises
-    ------
-    NoSentence
-        If none holds, as where a number is NaN.
-    """
+    """The first sentence whose condition holds; else, as where a number is NaN, `NoSentence`."""
     for holds, sentence in cases:
         if holds:
             return sentence
@@ -26,9 +22,14 @@ def one_of(*cases: tuple[bool, str]) -> str:
     raise NoSentence(f"expected one of these to hold, found none: {offered}")
 
 
-def paragraph(sentences: Iterable[str]) -> str:
-    """The sentences one after the other; `NOTHING_TO_SAY` without any."""
-    return " ".join(sentences) or NOTHING_TO_SAY
+def paragraph(tell: Callable[..., Iterable[str]]) -> Callable[..., str]:
+    """Make a function that tells sentences return them as one text; `NOTHING_TO_SAY` of none."""
+
+    @wraps(tell)
+    def told(*tables) -> str:
+        return " ".join(tell(*tables)) or NOTHING_TO_SAY
+
+    return told
 
 
 def listed(names: Iterable) -> str:
@@ -39,5 +40,5 @@ def listed(names: Iterable) -> str:
 
 def with_interval(row: Mapping, key: str, decimals: int = 2) -> str:
     """A value with its 95 % interval where it has one: "0.52 [0.35, 0.69]"."""
-    ends = (row.get(f"{key}_{end}", float("nan")) for end in ("low", "high"))
-    return interval_text(row[key], float("nan"), *ends, decimals=decimals)
+    ends = (row.get(f"{key}_{end}", nan) for end in ("low", "high"))
+    return " ".join(filter(None, interval_parts(row[key], nan, *ends, decimals=decimals)))

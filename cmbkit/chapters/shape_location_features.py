@@ -9,7 +9,7 @@ import pandas as pd
 from cmbkit.anatomy import rating_scales
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS
 from cmbkit.anatomy.rating_scales import BOMBS_LINES, OUTSIDE, REGIONS, group_of, structure_of
-from cmbkit.chapters.beside import beside
+from cmbkit.chapters.beside import beside, pooled
 from cmbkit.chapters.detection import share_of
 from cmbkit.evaluation.agreement import confusion, kappa
 from cmbkit.evaluation.subgroups import pooled_location
@@ -17,7 +17,7 @@ from cmbkit.features import analytic, trends
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd, n_leaked
 from cmbkit.plotting.associations import FLOOR, RATIOS, floor_bands
 from cmbkit.published.numbers import thesis_numbers, thesis_table
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
 PLACES = ("Cortical", "Subcortical", "Deep")
@@ -30,12 +30,7 @@ NO_CMB = "No microbleeds in this run."
 def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
     """Radius, and CMBs per scan that has any, beside Table 7.1's (Table S6, to Figure 4.2).
 
-    Parameters
-    ----------
-    features : DataFrame
-        One row per CMB: dataset, radius_mm.
-    scans : DataFrame
-        One row per scan: dataset, n_cmb.
+    ``features``: one row per CMB: dataset, radius_mm; ``scans``: one per scan: dataset, n_cmb.
     """
     affected = scans[scans["n_cmb"] > 0].rename(columns={"n_cmb": "cmb_per_scan"})
     radius = features.groupby("dataset")["radius_mm"]
@@ -47,8 +42,7 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
     printed = thesis_numbers("7.1").astype({"total_cmb": "Int64"})
     names = {"n_cmb": "total_cmb", "radius_mm": "cmb_radius_mm", "cmb_per_scan": "cmb_per_scan"}
     columns = [
-        Column("dataset", "Dataset"),
-        Column("n_cmb", "CMBs"),
+        *heads("dataset", n_cmb="CMBs"),
         Column("radius_mm", TITLES["radius_mm"], 2),
         Column("radius_mm_median", "Median radius (mm)", 2),
         LEAKED,
@@ -78,19 +72,11 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
             mean, sd = pooled(part["n"], part[name], part[f"{name}_sd"])
             row |= {name: mean, f"{name}_sd": sd}
         rows.append(row)
-    columns = [Column("dataset", "Dataset"), Column("n_cmb", "CMBs")]
+    columns = heads("dataset", n_cmb="CMBs")
     columns += [*(Column(name, title, 2) for name, title in SHAPES.items()), LEAKED]
     printed = pd.DataFrame(rows).astype({"n_cmb": "Int64"})
     table = beside(own.reset_index(), printed, ["dataset"])
     return laid_out(table, columns, note=MEAN_SD, otherwise=NO_CMB)
-
-
-def pooled(sizes, means, sds) -> tuple[float, float]:
-    """Mean and standard deviation of groups put together, from those of each group."""
-    sizes, means, sds = (np.asarray(values, float) for values in (sizes, means, sds))
-    mean = np.average(means, weights=sizes)
-    squares = (sizes - 1) * sds**2 + sizes * (means - mean) ** 2
-    return float(mean), float(np.sqrt(squares.sum() / (sizes.sum() - 1)))
 
 
 def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
@@ -104,8 +90,7 @@ def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFra
     table = table.sort_values(list(counts), ascending=False, kind="stable").reset_index()
     columns = [
         Column("reason", "Reason", names={"": "all values are there"}),
-        Column("n_standard", "CMBs, standard grid"),
-        Column("n_native", "CMBs, native grid"),
+        *heads(n_standard="CMBs, standard grid", n_native="CMBs, native grid"),
     ]
     return laid_out(table, columns, otherwise=NO_CMB)
 
@@ -120,9 +105,7 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
     own = own.join(n_leaked(table, ["dataset", "grid"]))
     own = own.sort_index(level=["dataset", "grid"], ascending=[True, False]).reset_index()
     columns = [
-        Column("dataset", "Dataset"),
-        Column("grid", "Grid"),
-        Column("n_cmb", "CMBs"),
+        *heads("dataset", "grid", n_cmb="CMBs"),
         Column("n_voxels_median", "Median voxels", shows="setting"),
         Column("radius_mm", TITLES["radius_mm"], 2),
         Column("inv_elongation", TITLES["inv_elongation"], 2),
@@ -205,13 +188,8 @@ def table_4_2() -> pd.DataFrame:
                 "as_printed": printed[region] == ", ".join(structures),
             }
         )
-    columns = [
-        Column("region", "BOMBS region"),
-        Column("group", "Group"),
-        Column("structures", "Structures"),
-        Column("labels", "SynthSeg labels"),
-        Column("as_printed", "As printed"),
-    ]
+    columns = heads(region="BOMBS region", group="Group", structures="Structures")
+    columns += heads(labels="SynthSeg labels", as_printed="As printed")
     return laid_out(pd.DataFrame(rows), columns)
 
 
@@ -231,12 +209,7 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     table = table.join(printed, on=["dataset", "place"])
     total = table.groupby("dataset")["n_cmb_thesis"].transform("sum")
     table["percent_thesis"] = (100 * table["n_cmb_thesis"] / total).astype(float)
-    columns = [
-        Column("dataset", "Dataset"),
-        Column("place", "Place"),
-        Column("n_cmb", "CMBs"),
-        Column("percent", "% of CMBs", 1),
-    ]
+    columns = [*heads("dataset", "place", n_cmb="CMBs"), Column("percent", "% of CMBs", 1)]
     note = (
         "Percentages: of all CMBs of a dataset; the thesis's: of those in one of the three places."
     )
@@ -249,12 +222,9 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     ``features``, ``microbleeds``: one row per annotated CMB: uid, id; region (the
     parcellation's) in features, rater_location (missing where nobody rated it) in microbleeds.
 
-    Returns
-    -------
-    DataFrame
-        One row per line of the BOMBS form, as the rater chose it, and one for all: the number
-        of CMBs in each region of the parcellation, n, n_same, agreement (share of n) with
-        its parts, scans as the units, and Cohen's kappa (all only).
+    One row per line of the BOMBS form, as the rater chose it, and one for all: the number of CMBs
+    in each region of the parcellation, n, n_same, agreement (share of n) with its parts, scans as
+    the units, and Cohen's kappa (all only).
     """
     rated = microbleeds.dropna(subset="rater_location")[["uid", "id", "rater_location"]]
     both = features.merge(rated, on=["uid", "id"], validate="one_to_one")
@@ -267,8 +237,7 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     titles = {"n_" + re.sub(r"\W+", "_", region.lower()): region for region in regions}
     table = table.set_axis([*titles, "n", "n_same", "kappa"], axis=1)
     table = table.rename_axis("rater_location").reset_index()
-    columns = [Column("rater_location", "Rater"), *(Column(*pair) for pair in titles.items())]
-    columns += [Column("n", "CMBs"), Column("n_same", "Same")]
+    columns = heads(rater_location="Rater", **titles, n="CMBs", n_same="Same")
     columns += [Column("agreement", "Agreement", 3), Column("kappa", "Kappa", 3)]
     same = said == both["region"]
     parts = [

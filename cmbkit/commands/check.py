@@ -36,11 +36,9 @@ class CohortCheck:
     problems : list of str
         One line each: file, what was expected, what was found, what to do.
     scans : dict of str to int
-        Scans looked through, by dataset.
+        Scans looked through, by dataset; ``read``: themselves.
     synthetic : list of str
         Datasets without a folder: the embedded cohort supplies them.
-    read : list of Scan
-        The scans themselves.
     """
 
     problems: list[str]
@@ -54,23 +52,9 @@ def check_command(
 ) -> int:
     """Look through the scans of a parameter file, then at its plan (`cmbkit.commands.plan`).
 
-    Parameters
-    ----------
-    parameter_file : Path
-    say : callable
-        Gets the problems, and a line that counts them.
-    tell : callable
-        Gets what else there is to know.
-
-    Returns
-    -------
-    int
-        Number of problems.
-
-    Raises
-    ------
-    cmbkit.params.ParameterError
-        If the file does not fit, or networks that it names cannot be used.
+    ``say`` gets the problems, and a line that counts them; ``tell`` what else there is to know.
+    Returns the number of problems; `ParameterError` if the file does not fit, or networks that it
+    names cannot be used.
     """
     from cmbkit.commands.plan import needs, plan_of
 
@@ -105,17 +89,7 @@ def check_cohort(
     """Look through every dataset of a cohort that has a folder; nothing is written.
 
     A fault in one file keeps no other file from being looked at. Images are read one at a time
-    in each worker.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    root : Path
-        What the folders in ``cohort`` are relative to.
-    workers : int
-        Processes.
-    tell : callable
-        Gets a line of progress for each dataset.
+    in each of ``workers`` processes. ``tell`` gets a line of progress for each dataset.
     """
     problems: list[str] = []
     scans: dict[str, list[Scan]] = {}

@@ -81,36 +81,21 @@ def evaluate_command(
 ) -> Path:
     """Evaluate two folders and write one page; nothing is written unless all went well.
 
+    What the parameters mean ``cmbkit evaluate --help`` says, but for those named here.
+
     Parameters
     ----------
-    predictions, reference : path-like
-        See `pairing.pair_files`.
-    out : path-like
-        Folder of the result; must be new, empty, or an earlier result with ``force``.
-    scan_table, labels, probabilities, against : path-like, optional
-        Table of scans; folders of parcellations, of probability maps, and of a second
-        detector's predictions on the same scans.
     names : (str, str)
         Of the two detectors.
     patterns : (str, str, str, str)
         Of the file names of predictions, annotations, labels and probabilities; of the first two
         also the word of a layout (`cmbkit.scoring.layouts`).
-    parameters : path-like, optional
-        Parameter file; its evaluation section counts.
     given : dict
-        Values of `cmbkit.params.Evaluation` that replace those of the file.
+        Values of `cmbkit.params.Evaluation` that replace those of the parameter file.
     labelled, connectivity
         See `sides.read_pair`.
-    rules : {"own", "all"}
-        ``all``: the page also has every rule of `cmbkit.evaluation.rules` side by side.
     uncertain : {"counted", "ignored", "both"}
-        What annotated microbleeds are of which the rater was not certain (`scoring.uncertain`).
-    readers : tuple of path-like
-        What further raters marked in the same scans; the page then has a section on readers.
-    by : tuple of str
-        Columns of the scan table.
-    skip_unpaired : bool
-        Leave out files without a partner instead of stopping.
+        See `scoring.uncertain`.
     tell : callable
         Gets what was compared, what was not used, and what makes one doubt a scan's files.
 
@@ -201,15 +186,11 @@ def audit_lines(table=None, decimals: int | None = None) -> tuple[list[str], boo
         rows = audit_rows(read, decimals)
     except AuditError as error:
         raise AuditError(f"{table}: {error}") from None
-    lines = [
-        ": ".join(
-            filter(
-                None,
-                (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic)))),
-            )
-        )
+    parts = (
+        (label, found.verdict, "; ".join(filter(None, (found.text, found.arithmetic))))
         for label, found in rows
-    ]
+    )
+    lines = [": ".join(filter(None, each)) for each in parts]
     wrong = sum(found.verdict == CANNOT for _, found in rows)
     lines.append(f"{wrong} of {len(rows)} rows do not fit")
     unsure = sum(found.verdict == AS_MEANS for _, found in rows)

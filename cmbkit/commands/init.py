@@ -48,41 +48,21 @@ def init_command(
     networks: str = "train",
     hours: float = 1.0,
     force: bool = False,
-    root: Path | None = None,
     tell: Callable[[str], None] = print,
 ) -> Path:
     """Write ``params/<name>.yaml`` for datasets on the disk, and say what its run will take.
 
-    Parameters
-    ----------
-    name : str
-        Profile; in capitals, letters and digits alone, also the name of the ``bids`` dataset.
-    roots : mapping of dataset to Path
-        Folders of published datasets.
-    bids : Path or None
-        Folder of scans of one's own.
-    networks : str
-        "train", or weights that are evaluated without training (see `cmbkit.params.Training`).
-    hours : float
-        What training may take.
-    force : bool
-        Replace an earlier file.
-    root : Path, optional
-        That of the study.
-    tell : callable
-        Gets lines for the user.
-
-    Returns
-    -------
-    Path
-        The file.
+    What the parameters mean ``cmbkit init --help`` says. ``name``, in capitals, letters and digits
+    alone, is also that of the ``bids`` dataset. Returns the file.
 
     Raises
     ------
     ValueError
         One line per problem: of the name, of a dataset, or no scan to evaluate or to train on.
     """
-    root = root or find_root()
+    import yaml
+
+    root = find_root()
     target = root / "params" / f"{name}.yaml"
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise ParameterError(f"{name}: expected lower-case letters, digits, - and _ for a name")
@@ -100,7 +80,7 @@ def init_command(
     scans = [s for each, place in folders.items() for s in read_dataset(each, root / place)]
     scans += [s for each, place in own.items() for s in read_own(each, root / place)]
     text = _file(name, folders, own, scans, networks, hours)
-    params = with_given_networks(check_parameters(_values(text), target), root)
+    params = with_given_networks(check_parameters(yaml.safe_load(text), target), root)
     plan = plan_of(params, scans, root)
     if plan.problems:
         raise ParameterError("\n".join(plan.problems))
@@ -110,12 +90,6 @@ def init_command(
     shown = os.path.relpath(target)
     tell(f"{shown}: written; now cmbkit check {shown}, then cmbkit reproduce {shown}")
     return target
-
-
-def _values(text: str) -> dict:
-    import yaml
-
-    return yaml.safe_load(text)
 
 
 def _place(folder: Path, root: Path) -> str:

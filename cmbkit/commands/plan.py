@@ -40,10 +40,9 @@ class Plan:
 
     Attributes
     ----------
-    problems : list of str
-        With these a notebook would stop; one line each, with what to do.
-    remarks : list of str
-        What will have nothing to show, one line each.
+    problems, remarks : list of str
+        With which a notebook would stop, with what to do; what will have nothing to show. A line
+        each.
     splits : DataFrame
         Scan table with column split, CMBs counted as annotated.
     """
@@ -86,13 +85,7 @@ def planned_splits(params: Parameters, scans: list[Scan]) -> pd.DataFrame:
 def plan_of(params: Parameters, scans: list[Scan], root: Path) -> Plan:
     """Look ahead at a run, with what the readers found.
 
-    Parameters
-    ----------
-    params : Parameters
-        In force (`study.given_networks.with_given_networks`).
-    scans : list of Scan
-    root : Path
-        That of the study.
+    ``params``: in force (`study.given_networks.with_given_networks`); ``root``: that of the study.
     """
     table = planned_splits(params, scans)
     problems = [*_nothing_to_evaluate(table), *_of_networks(params, table, root)]

@@ -73,8 +73,7 @@ def reproduce(
     only : list of str, optional
         Numbers such as ``["03", "05"]``; all by default.
     update_notebooks : bool
-        Write the outputs back into ``notebooks/`` (for the committed outputs of their own
-        profile).
+        Write the outputs back into ``notebooks/`` (of their own profile alone).
     jobs : int, optional
         Notebooks that run at a time, where one does not need another's results (`NEEDS`).
         By default two, or one if the file asks for a single worker.
@@ -86,10 +85,8 @@ def reproduce(
 
     Raises
     ------
-    cmbkit.params.ParameterError
-        If the file does not fit, or does not fit what is asked for.
-    cmbkit.study.frozen.FrozenError
-        If its frozen networks cannot be used.
+    ParameterError, cmbkit.study.frozen.FrozenError
+        If the file, or its frozen networks, do not fit what is asked for.
     ProfileBusy
         If another run of the profile is under way: their tables would be mixed.
     NotebookFailed
@@ -130,15 +127,8 @@ def reproduce(
         index, _ = write_index(retrained or figures, root / "notebooks", executed)
         minutes = (time.monotonic() - started) / 60
         console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
-        summed = differences.write_report(
-            report,
-            earlier,
-            figures,
-            profile=params.profile,
-            frozen=frozen,
-            retrained=retrained,
-            only=only,
-        )
+        told = {"profile": params.profile, "frozen": frozen, "retrained": retrained, "only": only}
+        summed = differences.write_report(report, earlier, figures, **told)
     console.print(f"Reproduction: {summed}: {report}")
     return report
 

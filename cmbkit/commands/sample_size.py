@@ -54,22 +54,10 @@ def sample_size_lines(
 ) -> list[str]:
     """Patients needed for an interval's width, a paired difference, or both; one line each.
 
-    Parameters
-    ----------
-    pilot, against : path-like
-        Tables of scans (scans.csv of ``cmbkit evaluate``); ``against``: of another detector on the
-        same scans, whose difference is then the observed one.
-    metric : {"f1", "recall", "precision"}
-    value : float or None
-        What the rate is planned to be; the pilot's by default.
-    width, difference : float or None
-    power : float
-        Share of studies that are to succeed.
-
-    Raises
-    ------
-    SampleSizeError
-        If a table or a plan will not do.
+    ``pilot``, ``against``: tables of scans (scans.csv of ``cmbkit evaluate``), the second one of
+    another detector on the same scans, whose difference is then the observed one. ``metric``: "f1",
+    "recall" or "precision". ``value``: what it is planned to be; the pilot's by default. ``power``:
+    share of studies that are to succeed. `SampleSizeError` if a table or a plan will not do.
     """
     if metric not in METRICS:
         raise SampleSizeError(f"metric: expected {', '.join(METRICS)}, found {metric!r}")
@@ -94,7 +82,7 @@ def sample_size_lines(
         f"pilot: {len(counts)} patients, {counts[:, [0, 2]].sum():.0f} microbleeds, "
         f"{metric} {own:.3f}; planned: {aim:.3f}"
     ]
-    how = {"samples": samples, "seed": seed}
+    how, cases = {"samples": samples, "seed": seed}, {}
     if width is not None:
         n = sample_size.patients_for_width(counts, metric, aim, width, share=power, **how)
         lines.append(
@@ -109,12 +97,8 @@ def sample_size_lines(
                 f"{against}: expected another {metric} than the pilot's {own:.3f}"
             )
     elif difference is not None:
-        cases = {
-            name: sample_size.planned_pairs(counts, metric, aim, difference, name)
-            for name in ("same", "apart")
-        }
-    else:
-        cases = {}
+        for kind in ("same", "apart"):
+            cases[kind] = sample_size.planned_pairs(counts, metric, aim, difference, kind)
     for name, pairs in cases.items():
         n = sample_size.patients_for_difference(pairs, metric, power=power, **how)
         lines.append(

@@ -23,14 +23,12 @@ def train_command(
     start: str | None = None,
     out: Path | None = None,
     fold: str | None = None,
-    root: Path | None = None,
     tell: Callable[[str], None] = print,
 ) -> list[Path]:
     """Train one phase, and what has to come before it, and say where the weights are.
 
     Parameters
     ----------
-    parameter_file : Path
     model : {"scratch", "tl"}
     phase : {"pretrain", "finetune"}, optional
         Default "finetune". It starts from pre-training, which runs first, unless ``start`` is
@@ -39,15 +37,10 @@ def train_command(
         Weights to start from: a folder with ``network.json``, the name of shipped weights, or a
         weight file of the parameter file's network.
     out : Path, optional
-        Folder for the chosen weights in the form of
-        `cmbkit.detector.network.weights.write_weights`;
-        with several folds, ``fold<k>`` in it.
+        Folder for the chosen weights (`cmbkit.detector.network.weights.write_weights`); with
+        several folds, ``fold<k>`` in it.
     fold : str, optional
         A number from 1 to ``cohort.folds``, or "all".
-    root : Path, optional
-        See `cmbkit.study.Study`.
-    tell : callable
-        Gets lines for the user.
 
     Returns
     -------
@@ -75,7 +68,7 @@ def train_command(
         values = params.model_dump()
         values["cohort"]["fold"] = number
         values["training"]["networks"] = "train"
-        study = Study(root or find_root(parameter_file), **values)
+        study = Study(find_root(parameter_file), **values)
         sweep(study.cache.root, study.raw.root)
         folder = _one(study, model, phase, file, parameter_file)
         folders.append(folder)
@@ -93,20 +86,12 @@ def train_command(
     return folders
 
 
-def freeze_command(parameter_file: Path, root: Path | None = None) -> str:
+def freeze_command(parameter_file: Path) -> str:
     """Freeze the trained networks of a parameter file; train first what is not in the cache.
 
-    Returns
-    -------
-    str
-        A line for the user: folder, number of files and their size.
-
-    Raises
-    ------
-    ValueError, OSError, RuntimeError
-        One line about what does not fit.
+    Returns a line for the user: folder, number of files and their size. Errors: as `train_command`.
     """
-    folder = freeze(Study.read(parameter_file, root=root, training={"networks": "train"}))
+    folder = freeze(Study.read(parameter_file, training={"networks": "train"}))
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
 

@@ -11,7 +11,7 @@ from cmbkit.plotting.canvas import (
     nothing_to_show,
     of_microbleeds,
 )
-from cmbkit.plotting.style import DATASET_ORDER, SERIES, THESIS_COLOUR, dataset_palette
+from cmbkit.plotting.style import SERIES, THESIS_COLOUR, dataset_palette
 
 RATIOS = ("inv_elongation", "inv_flatness")
 FLOOR = ("sphericity", "inv_flatness")
@@ -53,20 +53,16 @@ def correlation_matrix(table):
 def thickness_effect(points, trends):
     """Elongation and flatness against slice thickness, a line with its band (Figure S59).
 
-    Parameters
-    ----------
-    points : DataFrame
-        One row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
-    trends : dict of str to DataFrame
-        x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`); without
-        one the title says that there is none.
+    ``points``: one row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
+    ``trends``: x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`);
+    without one the title says that there is none.
 
     Notes
     -----
     The band is not `seaborn.regplot`'s: with ``units`` that draws CMBs anew within each drawn
     scan, which widens it by 7 to 16 % here, and it tells no slope.
     """
-    names = datasets_in(points["dataset"], DATASET_ORDER)
+    names = datasets_in(points["dataset"])
     shift = {name: 0.05 * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
     shown = points.assign(at=points["slice_thickness_mm"] + points["dataset"].map(shift))
     figure = new_figure(9, 4.2)
@@ -86,20 +82,11 @@ def thickness_effect(points, trends):
 def discretisation_floor(features, floor):
     """Shape against the number of voxels, with what a perfect ball gets (Figure S60).
 
-    Parameters
-    ----------
-    features : DataFrame
-        One row per CMB: dataset, n_voxels, sphericity, inv_flatness.
-    floor : DataFrame
-        One row per digitised ball: n_voxels and the same features
-        (`cmbkit.features.analytic.ball_floor`).
-
-    Notes
-    -----
-    A CMB inside the band cannot be told from a ball on this grid; below it, it is less round
-    than the grid explains.
+    A CMB inside the band cannot be told from a ball on this grid; below it, it is less round than
+    the grid explains. ``features``: one row per CMB: dataset, n_voxels, sphericity, inv_flatness;
+    ``floor``: one per digitised ball (`cmbkit.features.analytic.ball_floor`).
     """
-    names = datasets_in(features["dataset"], DATASET_ORDER)
+    names = datasets_in(features["dataset"])
     bands = floor_bands(floor)
     figure = new_figure(9, 4.2)
     panels = lettered(figure.subplots(1, 2, sharex=True, sharey=True))
@@ -138,16 +125,8 @@ def floor_bands(floor) -> pd.DataFrame:
 def counts_against_counts(scans, limits):
     """Predicted against annotated CMBs, and their difference against their mean.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        n_gt, n_pred.
-    limits : dict
-        bias, lower, upper (CMBs per scan), see `cmbkit.evaluation.agreement.bland_altman`.
-
-    Notes
-    -----
-    Scans with the same counts share a dot; its area grows with their number.
+    Scans with the same counts share a dot; its area grows with their number. ``scans``: n_gt,
+    n_pred; ``limits``: bias, lower, upper (`cmbkit.evaluation.agreement.bland_altman`).
     """
     figure = new_figure(10, 4.2)
     left, right = lettered(figure.subplots(1, 2))

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cmbkit.anatomy.rating_scales import BOMBS_LINES, REGIONS
 from cmbkit.plotting.canvas import (
     add_note,
     datasets_in,
@@ -11,19 +12,8 @@ from cmbkit.plotting.canvas import (
     of_microbleeds,
     panels,
 )
-from cmbkit.plotting.style import DATASET_ORDER, SERIES, THESIS_COLOUR, dataset_palette
+from cmbkit.plotting.style import SERIES, THESIS_COLOUR, dataset_palette
 
-BOMBS_REGIONS = (
-    "Cortex / Grey-White Junction",
-    "Subcortical White Matter",
-    "Basal Ganglia Grey Matter",
-    "Internal and External Capsule",
-    "Thalamus",
-    "Brainstem",
-    "Cerebellum",
-)
-TABLE_4_2 = tuple(name for name in BOMBS_REGIONS if "Capsule" not in name)
-"""Regions that the parcellation can tell (Table 4.2)."""
 SHORT = {
     "Cortex / Grey-White Junction": "Cortex / GWJ",
     "Subcortical White Matter": "Subcortical WM",
@@ -34,7 +24,7 @@ METRIC_NAMES = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
-    "fp_per_scan": "FP per scan",
+    "fp_scan": "FP per scan",
 }
 
 
@@ -43,13 +33,13 @@ def location_counts(features) -> pd.DataFrame:
 
     Columns: dataset ("All" last), region, n, percent (of the dataset).
     """
-    known = {name.casefold(): name for name in BOMBS_REGIONS}
+    known = {name.casefold(): name for name in BOMBS_LINES}
     named = features["region"].dropna().map(lambda r: known.get(str(r).casefold(), str(r)))
     truth = features.loc[named.index].assign(region=named)
     seen = set(named)
-    places = [r for r in BOMBS_REGIONS if r in seen or r in TABLE_4_2]
-    places += sorted(seen - set(BOMBS_REGIONS))
-    names = datasets_in(truth["dataset"], DATASET_ORDER)
+    places = [r for r in BOMBS_LINES if r in seen or r in REGIONS]
+    places += sorted(seen - set(BOMBS_LINES))
+    names = datasets_in(truth["dataset"])
     counts = pd.crosstab(truth["dataset"], truth["region"]).reindex(names, columns=places)
     counts = counts.fillna(0).astype(int)
     counts.loc["All"] = counts.sum()
@@ -96,14 +86,9 @@ def location_bars(features):
 def split_bars(table, titles: dict[str, str], title: str):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
-    Parameters
-    ----------
-    table : DataFrame
-        split ("train" or "valid"), column (what the strata are of), value (the stratum),
-        proportion_pct and proportion_pct_thesis (grey): percent of the split's scans, NaN for
-        none. Bars of validation are hatched.
-    titles : dict of str
-        A panel for each of these columns, in this order, with its title.
+    ``table``: split ("train" or "valid", whose bars are hatched), column (what the strata are of),
+    value (the stratum), proportion_pct and proportion_pct_thesis (grey): percent of the split's
+    scans, NaN for none. ``titles``: a panel for each of these columns, with its title.
     """
     import seaborn as sns
 
@@ -142,16 +127,11 @@ def split_bars(table, titles: dict[str, str], title: str):
 def phase_bars(table, titles: dict[str, str]):
     """Counts by phase and dataset, a panel for each count, on a logarithmic axis (Figure A.6).
 
-    Parameters
-    ----------
-    table : DataFrame
-        phase, dataset and the counts.
-    titles : dict of str
-        The counts' columns, in this order, with what they count.
+    ``table``: phase, dataset and the counts; ``titles``: what each of these columns counts.
     """
     import seaborn as sns
 
-    names = datasets_in(table["dataset"], DATASET_ORDER)
+    names = datasets_in(table["dataset"])
     figure = new_figure(10, 1.2 + 0.17 * len(names) * table["phase"].nunique())
     grid = lettered(figure.subplots(1, len(titles), sharey=True, squeeze=False)[0])
     for axes, (column, title) in zip(grid, titles.items(), strict=True):
@@ -176,7 +156,7 @@ def comparison_bars(table):
     """Precision, recall, F1 and false positives per scan of several methods.
 
     ``table`` (DataFrame): method, data (shown beside it where there is any), own (bool: drawn
-    in colour, below a line; others grey), precision, recall, f1, fp_per_scan (NaN: not reported),
+    in colour, below a line; others grey), precision, recall, f1, fp_scan (NaN: not reported),
     and where known the ends of their intervals, <name>_low and <name>_high: a line over the bar.
     """
     import seaborn as sns
@@ -190,18 +170,18 @@ def comparison_bars(table):
         sns.barplot(rows, x=metric, y="row", hue="own", palette=colours, saturation=1,
                     dodge=False, width=0.7, legend=False, ax=axes)  # fmt: skip
         values = table[metric].to_numpy(float)
-        top = max(np.nanmax(values, initial=0.0), 1.0) if metric == "fp_per_scan" else 1.0
+        top = max(np.nanmax(values, initial=0.0), 1.0) if metric == "fp_scan" else 1.0
         low, high = (table.get(f"{metric}{end}", table[metric]) for end in ("_low", "_high"))
         axes.hlines(range(len(table)), low, high, color="black", lw=0.8)
         reach = np.fmax(values, high.to_numpy(float))
         for index, (value, end) in enumerate(zip(values, reach, strict=True)):
             known = np.isfinite(value)
-            shift = 0.2 * max(end, 1) if known and metric == "fp_per_scan" else 0.05
+            shift = 0.2 * max(end, 1) if known and metric == "fp_scan" else 0.05
             axes.text(
                 (end if known else 0) + shift, index, f"{value:.2f}" if known else
                 "not reported", va="center", fontsize=8, color="black" if known else "0.4",
             )  # fmt: skip
-        if metric == "fp_per_scan":  # a few first stages have a hundred times as many
+        if metric == "fp_scan":  # a few first stages have a hundred times as many
             axes.set_xscale("symlog", linthresh=1)
             axes.set_xlim(0, 25 * top)
             axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
@@ -209,7 +189,7 @@ def comparison_bars(table):
             axes.set_xlim(0, 1.4)
             axes.set_xticks([0, 0.5, 1])
         axes.set_title(METRIC_NAMES[metric], fontsize=9)
-        axes.set_xlabel("Number" if metric == "fp_per_scan" else "0 to 1")
+        axes.set_xlabel("Number" if metric == "fp_scan" else "0 to 1")
         axes.set_ylabel("")
         axes.set_ylim(len(table) - 0.5, -0.5)
         published = int((~rows["own"]).sum())

@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
+from cmbkit.plotting import style
+from cmbkit.plotting.style import DATASET_ORDER
+
 SYNTHETIC_LABEL = "synthetic cohort"
 _GID = "synthetic-label"
 _FOOTER_INCHES = 0.24
@@ -25,8 +28,6 @@ def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
 
     The figure is not registered with pyplot, so that drawing many of them holds no memory.
     """
-    from cmbkit.plotting import style
-
     style.apply()
     figure = Figure(figsize=(width, height), layout="compressed" if images else "constrained")
     figure.get_layout_engine().set(h_pad=0.07, w_pad=0.07)
@@ -144,7 +145,7 @@ def is_labelled(figure: Figure) -> bool:
     return any(text.get_gid() == _GID for text in figure.texts)
 
 
-def datasets_in(values, order) -> list[str]:
+def datasets_in(values, order=DATASET_ORDER) -> list[str]:
     """Names among ``values``, in ``order``; unknown ones follow in alphabetical order."""
     present = set(values)
     return [n for n in order if n in present] + sorted(str(n) for n in present - set(order))

@@ -83,8 +83,7 @@ def froc_curves(curves):
 
     ``curves`` by label: DataFrames with columns fp_per_scan and sensitivity.
     """
-    figure = new_figure(7.5, 4.6)
-    axes = figure.subplots()
+    figure, axes = _of_candidates("False positives per scan", "Sensitivity (share of CMBs found)")
     reach = max(float(curve["fp_per_scan"].max()) for curve in curves.values())
     right = min(MOST_FP, 1.05 * reach) if reach > 0 else MOST_FP
     styles = ("-", "--", ":", "-.")
@@ -98,10 +97,6 @@ def froc_curves(curves):
             x, y, style, color=colour, drawstyle="steps-post", label=MODEL_NAMES.get(label, label)
         )
     axes.set_xlim(0, right)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("False positives per scan")
-    axes.set_ylabel("Sensitivity (share of CMBs found)")
-    axes.grid(True)
     figure.legend(loc="outside right upper")
     return figure
 
@@ -111,32 +106,31 @@ def precision_recall_curves(curves):
 
     ``curves`` by label: DataFrames with columns sensitivity and precision.
     """
-    figure = new_figure(7.5, 4.6)
-    axes = figure.subplots()
+    figure, axes = _of_candidates("Recall (share of CMBs found)", "Precision")
     for index, (label, curve) in enumerate(curves.items()):
         colour = MODEL_COLOURS.get(label, SERIES[index % len(SERIES)])
         known = curve.dropna(subset="precision")
         axes.plot(known["sensitivity"], known["precision"], ".-", color=colour,
                   label=MODEL_NAMES.get(label, label))  # fmt: skip
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("Recall (share of CMBs found)")
-    axes.set_ylabel("Precision")
-    axes.grid(True)
     figure.legend(loc="outside right upper")
     return figure
+
+
+def _of_candidates(along: str, up: str) -> tuple:
+    figure = new_figure(7.5, 4.6)
+    axes = figure.subplots()
+    axes.set(xlabel=along, ylabel=up, ylim=(0, 1.02))
+    axes.grid(True)
+    return figure, axes
 
 
 def thickness_curves(curves, titles: dict[str, str]):
     """Recall above, false positives per scan below, against slice thickness (Figure S62).
 
-    Parameters
-    ----------
-    curves : DataFrame
-        factor, level, thickness_mm, and recall and fp_scan, each with _low and _high. The
-        first level of a factor is the base: its line is solid, those of the others dashed.
-    titles : dict of factor to text
-        The factors to draw, in this order, and the head of each legend, with its unit.
+    ``curves``: factor, level, thickness_mm, and recall and fp_scan, each with _low and _high. The
+    first level of a factor is the base: its line is solid, those of the others dashed. ``titles``:
+    the factors to draw, and the head of each legend, with its unit.
     """
     width = max(7, 3.3 * len(titles))
     figure = new_figure(width, 5.6)
@@ -228,10 +222,7 @@ def _speed(axes, history):
 def peak_loss_curves(table):
     """Peak loss of one bleed against slice thickness, one panel per field strength.
 
-    Parameters
-    ----------
-    table : DataFrame
-        tesla, te_ms, thickness_mm, complex_sum, averaged.
+    ``table`` (DataFrame): tesla, te_ms, thickness_mm, complex_sum, averaged.
     """
     import seaborn as sns
 

@@ -16,11 +16,8 @@ FINE = 8
 def outline_segments(mask2d, spacing) -> np.ndarray:
     """Edges between pixels inside and outside a mask, shape (i, j), of ``spacing`` mm per pixel.
 
-    Returns
-    -------
-    ndarray, shape (n, 2, 2)
-        n straight pieces, each from (x, y) to (x, y) in mm; pixel (0, 0) covers 0..spacing[0] by
-        0..spacing[1].
+    Straight pieces, shape (n, 2, 2), each from (x, y) to (x, y) in mm; pixel (0, 0) covers
+    0..spacing[0] by 0..spacing[1].
     """
     mask = np.pad(np.asarray(mask2d) > 0, 1)
     pieces = []
@@ -38,9 +35,9 @@ def take_cut(volume, cut: str, index: int) -> np.ndarray:
 
 def centre_of(mask, shape) -> tuple[int, int, int]:
     """Voxel of the mask closest to its centre of mass; the middle of ``shape`` if empty."""
-    if mask is None or not np.any(np.asarray(mask) > 0):
-        return tuple(int(n) // 2 for n in shape)
     voxels = np.argwhere(np.asarray(mask) > 0)
+    if not len(voxels):
+        return tuple(int(n) // 2 for n in shape)
     nearest = ((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()
     return tuple(int(v) for v in voxels[nearest])
 
@@ -59,7 +56,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     Parameters
     ----------
     axes : matplotlib Axes
-        Its title and label stay; nilearn's own axes follow its place.
+        Its title and label stay; nilearn's own axes, which are returned, follow its place.
     image : Volume
         RAS.
     outlines : dict of str to ndarray, shape of the image
@@ -73,11 +70,6 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
         Length of a scale bar.
     view : ((float, float), (float, float)), optional
         Part that is shown, in mm along the cut's two axes; default: the whole cut.
-
-    Returns
-    -------
-    matplotlib Axes
-        nilearn's, in the image's mm.
 
     Notes
     -----

@@ -68,12 +68,13 @@ def _network(axes, levels, most):
 def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
     """Patches during training and tiles during inference, in one axial slice (Figure 6.2).
 
+    Drawn is the slice that most of the random patches cross, and the patches and tiles that it
+    crosses; the heads count all.
+
     Parameters
     ----------
     image : ndarray, shape (i, j, k)
-        The scan; drawn is the slice that most of the random patches cross.
-    spacing : float
-        Edge of a voxel in mm.
+        The scan; ``spacing``: edge of a voxel in mm.
     patch : (3,) int
         Voxels.
     train_boxes : list of (start, holds_cmb)
@@ -82,10 +83,6 @@ def patch_sampling(image, spacing, patch, train_boxes, tile_starts, lesions):
         First voxel of each tile.
     lesions : array-like, shape (m, 3)
         CMB centres in voxels.
-
-    Notes
-    -----
-    Drawn are the patches and tiles that the slice crosses; the heads count all.
     """
     lesions, tiles = np.asarray(lesions, float).reshape(-1, 3), np.asarray(tile_starts)
     depths = [range(start[2], start[2] + patch[2]) for start, _ in train_boxes]

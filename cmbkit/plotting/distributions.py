@@ -6,13 +6,7 @@ import pandas as pd
 
 from cmbkit.features.columns import TITLES, axis_label
 from cmbkit.plotting.canvas import add_note, datasets_in, lettered, new_figure, of_microbleeds
-from cmbkit.plotting.style import (
-    DATASET_ORDER,
-    MODEL_COLOURS,
-    MODEL_NAMES,
-    SERIES,
-    dataset_palette,
-)
+from cmbkit.plotting.style import MODEL_COLOURS, MODEL_NAMES, SERIES, dataset_palette
 
 SHAPE_FEATURES = ("sphericity", "max_diameter_mm", "inv_flatness", "inv_elongation")
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "dice_tp": "Dice of TPs"}
@@ -28,16 +22,9 @@ QUARTILES = "Violins: median dashed, quartiles dotted"
 def radius_and_counts(features, scans):
     """Figure 4.2: radius and count per scan by dataset; boxes above, violins below.
 
-    Parameters
-    ----------
-    features : DataFrame
-        One row per CMB: dataset, radius_mm.
-    scans : DataFrame
-        One row per scan: dataset, n_cmb; scans without CMB are left out.
-
-    Notes
-    -----
     The violins leave out values beyond 1.5 interquartile ranges (thesis, section 4.9.1).
+    ``features``: one row per CMB: dataset, radius_mm; ``scans``: one per scan: dataset, n_cmb
+    (scans without CMB are left out).
     """
     figure = new_figure(9, 7)
     grid = lettered(figure.subplots(2, 2))
@@ -96,6 +83,9 @@ def shape_violins(features):
 def half_violins(scan_rows, models):
     """Precision, recall and F1 of the scans (Figure 7.4).
 
+    The density ends at the smallest and largest score (the thesis draws on, past 0 and 1, which no
+    score can cross); dashed lines mark both. Dots are the scans.
+
     Parameters
     ----------
     scan_rows : DataFrame
@@ -103,11 +93,6 @@ def half_violins(scan_rows, models):
         NaN values are left out of a half, and its n says how many remain.
     models : sequence of str
         Two are the left and the right half of a violin; one or more have whole ones.
-
-    Notes
-    -----
-    The density ends at the smallest and largest score (the thesis draws on, past 0 and 1,
-    which no score can cross); dashed lines mark both. Dots are the scans.
     """
     from matplotlib.patches import Patch
 
@@ -165,7 +150,7 @@ def _is_inside(values: pd.Series) -> pd.Series:
 
 def _by_dataset(table, column: str, order=None) -> tuple[dict, list[str], list[int]]:
     """Keywords that seaborn's categorical plots share, names of the groups and their n."""
-    names = order or datasets_in(table["dataset"], DATASET_ORDER)
+    names = order or datasets_in(table["dataset"])
     sizes = table.groupby("dataset")[column].count()
     shared = {
         "data": table, "x": "dataset", "y": column, "hue": "dataset", "order": names,

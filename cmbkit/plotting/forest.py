@@ -1,12 +1,14 @@
 """Forests: one line per subgroup or variable with its value and its interval."""
 
+from itertools import cycle
+
 from matplotlib.ticker import LogLocator, NullLocator
 
 from cmbkit.plotting.canvas import datasets_in, new_figure, of_microbleeds
+from cmbkit.plotting.curves import MARKS
 from cmbkit.plotting.style import DATASET_COLOURS, SERIES, THESIS_COLOUR
 
 ORDER = ("CRB", "DOU", "Valid")
-MARKS = "os^Dv"
 
 
 @of_microbleeds
@@ -28,10 +30,8 @@ def subgroup_forest(table):
     height = 1.2 + 0.2 * len(places) * max(len(values), 2) + 0.3 * len(heads)
     figure = new_figure(9, height)
     axes = figure.subplots()
-    colours = {
-        value: DATASET_COLOURS.get(value, SERIES[i % len(SERIES)]) for i, value in enumerate(values)
-    }
-    marks = {value: MARKS[i % len(MARKS)] for i, value in enumerate(values)}
+    colours = {v: DATASET_COLOURS.get(v, c) for v, c in zip(values, cycle(SERIES), strict=False)}
+    marks = dict(zip(values, cycle(MARKS), strict=False))
     plot = so.Plot(rows, x="f1", y="at", color="dataset", marker="dataset").add(
         so.Range(linewidth=1.6), orient="y", xmin="f1_low", xmax="f1_high", legend=False
     )
@@ -74,9 +74,13 @@ def _sizes(axes, table, values, places) -> None:
     """Number of CMBs of each line, at the right."""
     counts = table.pivot_table("n", ["factor", "subgroup"], "dataset").reindex(columns=values)
     said = [", ".join("-" if n != n else f"{n:g}" for n in counts.loc[key]) for key in places]
+    _at_right(axes, list(places.values()), said, "n CMBs: " + ", ".join(values))
+
+
+def _at_right(axes, places, texts: list[str], label: str) -> None:
     right = axes.secondary_yaxis("right")
-    right.set_yticks(list(places.values()), said)
-    right.set_ylabel("n CMBs: " + ", ".join(values))
+    right.set_yticks(places, texts)
+    right.set_ylabel(label)
     right.spines["right"].set_visible(False)
     right.tick_params(length=0)
 
@@ -123,10 +127,7 @@ def odds_forest(table):
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlabel("Odds ratio of being found with 95 % interval")
     axes.grid(axis="x")
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(heights, [f"{row.n_found} of {row.n}" for row in table.itertuples()])
-    right.set_ylabel("CMBs found")
-    right.spines["right"].set_visible(False)
-    right.tick_params(length=0)
+    found = [f"{row.n_found} of {row.n}" for row in table.itertuples()]
+    _at_right(axes, heights, found, "CMBs found")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

@@ -5,16 +5,10 @@ from collections.abc import Mapping
 from pandas import DataFrame
 
 from cmbkit.plotting.canvas import add_note, datasets_in, new_figure, of_microbleeds, with_letters
-from cmbkit.plotting.style import (
-    DATASET_ORDER,
-    MODEL_NAMES,
-    ROLE_COLOURS,
-    ROLE_NAMES,
-    dataset_palette,
-)
+from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS, dataset_palette
 
 MNI = ["x_mni", "y_mni", "z_mni"]
-MATCHES = ("TP", "FN", "FP")
+MATCHES = {"TP": "True positive", "FN": "False negative", "FP": "False positive"}
 ROW_INCHES = 3.1
 
 
@@ -25,7 +19,7 @@ def microbleeds_by_dataset(points):
     ``points`` (DataFrame): one row per microbleed: dataset; x_mni, y_mni, z_mni in mm
     (`cmbkit.anatomy.parcellation.to_mni`). Rows with a NaN are counted, not drawn.
     """
-    names = datasets_in(points["dataset"], DATASET_ORDER)
+    names = datasets_in(points["dataset"])
     groups = {name: (name, colour) for name, colour in dataset_palette(names).items()}
     return _glass_brains({"": points}, "dataset", groups)
 
@@ -37,11 +31,8 @@ def microbleeds_by_match(points):
     ``points`` (DataFrame): as in `microbleeds_by_dataset`, with model, and match ("TP", "FN" or
     "FP") for dataset: of a TP and an FN the annotated place, of an FP the predicted one.
     """
-    groups = {
-        m: (ROLE_NAMES[m.lower()].capitalize(), ROLE_COLOURS[m.lower()])
-        for m in MATCHES
-        if m in set(points["match"])
-    }
+    there = set(points["match"])
+    groups = {m: (name, ROLE_COLOURS[m.lower()]) for m, name in MATCHES.items() if m in there}
     models = datasets_in(points["model"], MODEL_NAMES)
     rows = {MODEL_NAMES.get(m, m): points[points["model"] == m] for m in models}
     return _glass_brains(rows, "match", groups)

@@ -10,6 +10,7 @@ from cmbkit.boxes import bounding_box
 from cmbkit.plotting.canvas import add_note, new_figure
 from cmbkit.plotting.cuts import window_of
 from cmbkit.plotting.style import ROLE_COLOURS
+from cmbkit.preprocessing.grid import crop
 from cmbkit.volume import Volume
 
 MARGIN_MM = 12.0
@@ -23,13 +24,15 @@ def brain_mask_and_parcellation(scans: Mapping[str, tuple[Volume, Volume, Volume
     three volumes are on one grid; mask > 0 is brain; labels are SynthSeg's numbers
     (`cmbkit.anatomy.atlas.SYNTHSEG_LABELS`), left and right in one colour.
     """
+    import seaborn as sns
     from matplotlib.patches import Patch
 
     for image, mask, labels in scans.values():
         image.require_same_grid(mask)
         image.require_same_grid(labels)
     names = _names(np.unique([n for *_, labels in scans.values() for n in np.unique(labels.data)]))
-    colours = _colours(len(set(names.values())))
+    count = len(set(names.values()))
+    colours = sns.color_palette("tab20" if count <= 20 else "husl", count)
     figure = new_figure(8, SCAN_INCHES * len(scans) + KEY_INCHES)
     figure.set_layout_engine("none")
     foot, each = (part / figure.get_figheight() for part in (KEY_INCHES, SCAN_INCHES))
@@ -49,7 +52,7 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
     from nilearn import plotting
 
     box = bounding_box(mask.data, margin=int(np.ceil(MARGIN_MM / mask.spacing.min())))
-    scan, brain, regions = (_cropped(volume, box) for volume in (image, mask, labels))
+    scan, brain, regions = (crop(volume, box) for volume in (image, mask, labels))
     low, high = window_of(scan.data[brain.data > 0])
     centre = brain.to_mm(np.argwhere(brain.data > 0).mean(axis=0))
     shared = {"cut_coords": centre, "figure": figure, "draw_cross": False, "black_bg": True,
@@ -71,12 +74,8 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
 def interactive_view(image: Volume, mask: Volume):
     """A scan to page through in a notebook, the voxels > 0 of a mask over it in colour.
 
-    Cropped or coarse grids keep the page small: it holds all voxels.
-
-    Returns
-    -------
-    nilearn.plotting.html_stat_map.StatMapView
-        Shows itself in a notebook; ``save_as_html`` writes a page of its own.
+    Cropped or coarse grids keep the page small: it holds all voxels. Returns nilearn's StatMapView,
+    whose ``save_as_html`` writes a page of its own.
     """
     from matplotlib.colors import ListedColormap
     from nilearn import plotting
@@ -95,12 +94,6 @@ def interactive_view(image: Volume, mask: Volume):
 _DRAWN = re.compile(r"-[0-9a-f]{32}\b")
 
 
-def _cropped(volume: Volume, box) -> Volume:
-    affine = volume.affine.copy()
-    affine[:3, 3] = volume.to_mm([part.start for part in box])
-    return Volume(volume.data[box], affine)
-
-
 def _names(labels) -> dict[int, str]:
     """Name of the region of each label > 0, without its side."""
     named = {int(v): SYNTHSEG_LABELS.get(int(v), f"Label {v}") for v in labels if v}
@@ -114,9 +107,3 @@ def _numbered(labels: np.ndarray, names: dict[int, str]) -> np.ndarray:
     for value, name in names.items():
         table[value] = order.index(name) + 1
     return table[labels]
-
-
-def _colours(count: int) -> list:
-    import seaborn as sns
-
-    return sns.color_palette("tab20" if count <= 20 else "husl", count)

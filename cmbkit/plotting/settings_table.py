@@ -1,7 +1,5 @@
 """A small table as a picture (Figure A.7)."""
 
-import numpy as np
-
 from cmbkit.plotting.canvas import new_figure
 
 WIDE = 145
@@ -9,17 +7,15 @@ WIDE = 145
 
 
 def settings_table(table):
-    """A small table as a picture, as it is; floats with 3 significant digits (Figure A.7)."""
+    """A small table of text as a picture (Figure A.7)."""
     if table.empty:
         raise ValueError("settings_table: expected a table with rows, found none")
-    names = [str(name) for name in table.columns]
-    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
-    widths = [max([len(name), *(len(row[i]) for row in rows)]) + 2 for i, name in enumerate(names)]
-    figure = new_figure(10, 0.2 * (len(rows) + 1) + 0.6)
+    widths = [max(map(len, [name, *table[name]])) + 2 for name in table]
+    figure = new_figure(10, 0.2 * (len(table) + 1) + 0.6)
     axes = figure.subplots()
     axes.set_axis_off()
     drawn = axes.table(
-        cellText=rows, colLabels=names, cellLoc="left", loc="upper center",
+        cellText=table.to_numpy(), colLabels=list(table), cellLoc="left", loc="upper center",
         colWidths=[width / sum(widths) for width in widths], bbox=(0, 0, 1, 1),
     )  # fmt: skip
     drawn.auto_set_font_size(False)
@@ -31,7 +27,3 @@ def settings_table(table):
             cell.set_text_props(weight="bold")
             cell.set_facecolor("0.93")
     return figure
-
-
-def _cell(value):
-    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)

@@ -35,15 +35,6 @@ ROLE_COLOURS = {
     "brain": "#A6D854",
 }
 """What an outline or a marker stands for; ``marked``: as the raters drew it, not refined."""
-ROLE_NAMES = {
-    "annotated": "annotated",
-    "predicted": "predicted",
-    "marked": "raters' mark",
-    "tp": "true positive",
-    "fp": "false positive",
-    "fn": "false negative",
-    "brain": "brain mask",
-}
 
 
 def dataset_palette(names) -> dict[str, str]:

@@ -35,7 +35,7 @@ from cmbkit.published.counts import (
     printed,
 )
 from cmbkit.published.means import can_be_means
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 COUNTS = ("tp", "fp", "fn", "n_cmb", "n_scans")
 ALIASES = {
@@ -136,13 +136,7 @@ def claim_of(row: dict, columns: dict[str, str], decimals=None, cut=False) -> Cl
 
 @dataclass(frozen=True)
 class RowAudit:
-    """What the audit says of one row.
-
-    Attributes
-    ----------
-    known : tuple of str
-        Which of tp, fp and fn the row tells; the others mean nothing in ``counts``.
-    """
+    """What the audit says of one row; ``known``: which of tp, fp and fn it tells of ``counts``."""
 
     verdict: str  # FITS, ROUNDED, CUT_OFF, AS_MEANS, CANNOT or OPEN
     arithmetic: str = ""  # why not
@@ -152,10 +146,7 @@ class RowAudit:
     def numbers(self) -> dict:
         """Number of ways, and TP, FP and FN: the only value, the lowest and the highest.
 
-        Returns
-        -------
-        dict
-            n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
+        n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
         """
         found = {"n_ways": len(self.counts) if self.verdict != OPEN else np.nan}
         for place, name in enumerate(KINDS):
@@ -172,10 +163,7 @@ class RowAudit:
 
 
 def audit_claim(claim: Claim, cut: Claim | None = None) -> RowAudit:
-    """Check one row.
-
-    ``cut``: the same row read as if decimals were cut off.
-    """
+    """Check one row; ``cut``: the same row read as if decimals were cut off."""
     if wrong := stated_counts(claim):
         return RowAudit(CANNOT, wrong)
     if {"precision", "recall", "f1"} <= set(claim.rates):
@@ -295,5 +283,4 @@ def audit_table(table: pd.DataFrame, decimals: int | dict[str, int] | None = Non
         for label, finding in audit_rows(table, decimals)
     ]
     found = pd.DataFrame(rows).astype(dict.fromkeys(COUNT_COLUMNS, "Int64"))
-    columns = [Column("row", "Row"), Column("verdict", "Verdict"), *SHOWN_COUNTS]
-    return laid_out(found, [*columns, Column("arithmetic", "Arithmetic")])
+    return laid_out(found, [*heads("row", "verdict"), *SHOWN_COUNTS, *heads("arithmetic")])

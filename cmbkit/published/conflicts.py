@@ -1,5 +1,6 @@
 """Why no counts give the rates of a row: the arithmetic, in words."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -115,14 +116,11 @@ def hint(claim: Claim) -> str:
     if not solutions(rest):
         return ""
     if "fp_cmb" not in claim.rates:
-        moved = Claim({**rest.rates, "fp_cmb": rate}, claim.tp, claim.fp, claim.fn, claim.n_cmb)
+        moved = replace(rest, rates={**rest.rates, "fp_cmb": rate}, n_scans=None)
         if found := solutions(moved):
             return f"; as FP per CMB {rate.text} fits ({counts_text(found)})"
-    others = [
-        n
-        for n in range(1, 2 * claim.n_scans + 1)
-        if solutions(Claim(claim.rates, claim.tp, claim.fp, claim.fn, claim.n_cmb, n))
-    ]
+    scans = range(1, 2 * claim.n_scans + 1)
+    others = [n for n in scans if solutions(replace(claim, n_scans=n))]
     return f"; it would fit {', '.join(map(str, others))} scans" if 0 < len(others) <= 3 else ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,14 +64,8 @@ def _interval(text: str, decimals: int | None, scale: float, cut: bool) -> tuple
 def printed(text, decimals: int | None = None, cut: bool = False) -> Printed | None:
     """Read a printed number: "0.704", "70.4 %", "1.7 ± 2.803"; None where there is none.
 
-    Parameters
-    ----------
-    text : str or float
-    decimals : int, optional
-        How many the table has where it drops trailing zeros (0.42 for 0.420); otherwise each
-        number counts with the decimals it shows.
-    cut : bool
-        Decimals were cut off rather than rounded.
+    ``decimals``: how many the table has where it drops trailing zeros (0.42 for 0.420); otherwise
+    each number counts with the decimals it shows. ``cut``: decimals were cut off, not rounded.
     """
     text = str(text).strip()
     if text.lower() in _MISSING:
@@ -99,8 +93,7 @@ class Claim:
 
     def only(self, names) -> Claim:
         """Keep these rates and all counts."""
-        kept = {name: rate for name, rate in self.rates.items() if name in names}
-        return Claim(kept, self.tp, self.fp, self.fn, self.n_cmb, self.n_scans)
+        return replace(self, rates={n: rate for n, rate in self.rates.items() if n in names})
 
     @property
     def annotated(self) -> int | None:

@@ -13,6 +13,7 @@ from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.rules import median_f1
 from cmbkit.evaluation.statistics import summary
 from cmbkit.params import Evaluation
+from cmbkit.plotting.bars import METRIC_NAMES
 from cmbkit.published.any_table import (
     CANNOT,
     COUNT_COLUMNS,
@@ -25,24 +26,15 @@ from cmbkit.published.any_table import (
 )
 from cmbkit.published.counts import RATES, Claim, rate_of
 from cmbkit.published.numbers import literature
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.reporting.made_with import rule_text
 
-RATE_TITLES = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "fp_scan": "FP per scan",
-    "fp_cmb": "FP per CMB",
-}
+RATE_TITLES = {**METRIC_NAMES, "fp_cmb": "FP per CMB"}
 LAYOUT = [
-    Column("method", "Method"),
-    Column("data", "Data"),
-    Column("n_scans", "Scans"),
-    Column("matching", "Matching"),
+    *heads("method", "data", n_scans="Scans", matching="Matching"),
     Column("own_f1", "F1 here by its rule", 3),
     *SHOWN_COUNTS[1:],
-    *(Column(name, RATE_TITLES[name], 3) for name in ("precision", "recall", "f1", "fp_scan")),
+    *(Column(name, title, 3) for name, title in METRIC_NAMES.items()),
     Column("verdict", "Audit"),
 ]
 ONLY_AS_MEAN = "not from summed counts"
@@ -73,10 +65,7 @@ def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:
 def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> dict[str, float]:
     """95 % intervals of all rates, over all counts that are possible.
 
-    Returns
-    -------
-    dict
-        precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
+    precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
     """
     tp, fp, fn = np.array(list(counts), float).T
     found = {
@@ -96,14 +85,10 @@ def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> di
 def published_results() -> pd.DataFrame:
     """Return `numbers.literature` with counts and intervals where they can be worked out.
 
-    Returns
-    -------
-    DataFrame
-        The columns of `numbers.literature`; n_ways, tp, fp, fn with _low and _high (see
-        `any_table.RowAudit.numbers`), without_fp_scan (whether they leave out the printed FP per
-        scan); ``_low`` and ``_high`` of each rate; fp_cmb where it is printed or the counts are the
-        only ones; verdict (of `any_table`, or `ONLY_AS_MEAN`); note with why there are no counts,
-        or what else follows from them.
+    Its columns; n_ways, tp, fp, fn with _low and _high (see `any_table.RowAudit.numbers`),
+    without_fp_scan (whether they leave out the printed FP per scan); ``_low`` and ``_high`` of each
+    rate; fp_cmb where it is printed or the counts are the only ones; verdict (of `any_table`, or
+    `ONLY_AS_MEAN`); note with why there are no counts, or what else follows from them.
     """
     printed = literature("str").fillna("").to_dict("records")
     return pd.DataFrame(map(_with_counts, printed))
@@ -158,19 +143,12 @@ def beside_own(
 ) -> pd.DataFrame:
     """Published results and own ones, each with data, matching, denominator and interval.
 
-    Parameters
-    ----------
-    own : iterable of (method, data, scans)
-        Scans with their counts, as `evaluation.statistics.summary` takes them.
-    by_rule : DataFrame, optional
-        One detector's counts of each scan by every rule of `evaluation.rules`: rule, n_gt, tp,
-        fp, fn.
+    ``own``: method, data, and scans with their counts, as `evaluation.statistics.summary` takes
+    them. ``by_rule``: one detector's counts of each scan by every rule of `evaluation.rules`: rule,
+    n_gt, tp, fp, fn.
 
-    Returns
-    -------
-    DataFrame
-        The columns of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
-        detector by the rule of each published row, where it is known.
+    Columns: those of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
+    detector by the rule of each published row, where it is known.
     """
     rows = []
     for method, data, group in own:

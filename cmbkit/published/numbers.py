@@ -21,12 +21,6 @@ FILES = {
     "A.8 train": "figure_A_8_train_split.csv",
     "A.8 valid": "figure_A_8_valid_split.csv",
 }
-MODEL_KEYS = {
-    "Scratch": "scratch",
-    "TL": "tl",
-    "Scratch-Pretrained-FineTuned": "scratch",
-    "TL-Pretrained-FineTuned": "tl",
-}
 _WITH_SD = re.compile(r"\s*(-?[\d.]+)\s*±\s*([\d.]+)\s*$")
 
 
@@ -36,15 +30,10 @@ def _read(name: str, dtype=None) -> pd.DataFrame:
 
 
 def thesis_table(number: str) -> pd.DataFrame:
-    """Return a table of the thesis as printed, every cell as text.
+    """Return a table of the thesis as printed, every cell as text, one row per printed row.
 
-    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``.
-
-    Returns
-    -------
-    DataFrame of str
-        One row per printed row; "±" separates mean and standard deviation; NaN where the
-        cell is empty. Units: mm, mm^3, degrees, tesla, ms.
+    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``. "±" separates mean
+    and standard deviation; NaN where the cell is empty. Units: mm, mm^3, degrees, tesla, ms.
     """
     if number not in FILES:
         raise KeyError(f"thesis_table: expected one of {', '.join(FILES)}, found {number!r}")
@@ -61,8 +50,8 @@ def thesis_numbers(number: str) -> pd.DataFrame:
     parts = []
     for name in printed:
         column = printed[name]
-        if name == "model":
-            column = column.map(MODEL_KEYS)
+        if name == "model":  # such as Scratch-Pretrained-FineTuned
+            column = column.str.lower().str.replace(r"-.*", "", regex=True)
         split = column.str.extract(_WITH_SD)
         if split[0].notna().any():
             alone = pd.to_numeric(column.where(split[0].isna()), errors="coerce")
@@ -77,10 +66,7 @@ def thesis_numbers(number: str) -> pd.DataFrame:
 def statements() -> pd.DataFrame:
     """Return numbers that the thesis states in its text, its figures or its code, as printed.
 
-    Returns
-    -------
-    DataFrame of str
-        where, subject, quantity, value.
+    Columns (text): where, subject, quantity, value.
     """
     return _read("statements.csv", dtype="str")
 

@@ -71,7 +71,6 @@ def glob_rates() -> Iterator[dict]:
             ", ".join(theirs),
             ", ".join(ours),
             f"TP {counts['tp']}, FP {counts['fp']}, FN {counts['fn']}",
-            ours == theirs,
         )
 
 
@@ -180,9 +179,8 @@ def sequence_against_location() -> Iterator[dict]:
             "/".join(map(str, second)),
             "against all calls: {:+d} TP, {:+d} FP, {:+d} FN (a pair whose two halves lie in "
             "different regions turns into an FP and an FN)".format(*change),
-            first == second,
-            AMBIGUITY if possible else CONTRADICTION,
-            "such pairs count twice, halves in no region do not" if possible else "",
+            kind=AMBIGUITY if possible else CONTRADICTION,
+            reading="such pairs count twice, halves in no region do not" if possible else "",
         )
 
 

@@ -51,8 +51,8 @@ def said_twice() -> Iterator[dict]:
             rows["value"].iloc[1],
             f"{rows['where'].iloc[0]} against {rows['where'].iloc[1]}",
             len(set(rows["value"])) == 1,
-            AMBIGUITY if (subject, quantity) in TWO_THINGS else CONTRADICTION,
-            TWO_THINGS.get((subject, quantity), ""),
+            kind=AMBIGUITY if (subject, quantity) in TWO_THINGS else CONTRADICTION,
+            reading=TWO_THINGS.get((subject, quantity), ""),
         )
 
 
@@ -124,7 +124,6 @@ def glob_f1_of_groups() -> Iterator[dict]:
         shape,
         needed,
         "so the text counts the scans without CMBs, which Table 8.1 leaves out",
-        needed == shape,
     )
     total = numbers("8.1").query("dataset == 'CRB'")[["tp", "fp", "fn"]].sum()
     thick, thin = (
@@ -163,18 +162,16 @@ def many_cmbs() -> Iterator[dict]:
             printed(stated("Section 8.1.2", name, quantity))
             for quantity in ("scanF1* without them", "gain in scanF1*")
         )
-        delta = after.value - star[name, "scratch"]
+        delta, against_tl = (after.value - star[name, model] for model in ("scratch", "tl"))
         yield finding_row(
             "Section 8.1.2",
             f"{name}: gain in scanF1* without scans of more than 10 CMBs",
             f"{gain.value:+.3f}",
             f"{delta:+.3f}",
             f"{after.text} - {star[name, 'scratch']} (Table 7.2, Scratch); "
-            f"against TL {after.value - star[name, 'tl']:+.3f}",
+            f"against TL {against_tl:+.3f}",
             abs(delta - gain.value) < 0.0015,
-            reading="against TL"
-            if abs(after.value - star[name, "tl"] - gain.value) < 0.0015
-            else "",
+            reading="" if abs(against_tl - gain.value) >= 0.0015 else "against TL",
         )
         said = int(_number("Section 8.1.2", name, "scans of more than 10 CMBs"))
         high = AT_LEAST[name][THRESHOLDS.index(11)]
@@ -184,7 +181,6 @@ def many_cmbs() -> Iterator[dict]:
             said,
             high,
             "Table 7.5 at 11 CMBs and section 7.3",
-            said == high,
         )
 
 
@@ -210,7 +206,6 @@ def cohort_totals() -> Iterator[dict]:
                 said,
                 sum(parts),
                 f"{' + '.join(map(str, parts))} ({', '.join(names)}, Table 7.1)",
-                said == sum(parts),
             )
     said = int(_number("Section 4.4", "MOMENI", "scans without CMBs"))
     with_cmb = int(table.loc["MOMENI", "scans_with_cmb_and_below_3"].split(",")[0])
@@ -221,7 +216,6 @@ def cohort_totals() -> Iterator[dict]:
         said,
         total - with_cmb,
         f"{total} - {with_cmb} (Table 7.1)",
-        said == total - with_cmb,
     )
 
 
@@ -238,7 +232,6 @@ def slices_of_crb() -> Iterator[dict]:
         f"{low:g} to {high:g}",
         f"{ends.min():g} to {ends.max():g}",
         f"Table 4.1: {', '.join(ranges)}",
-        (low, high) == (ends.min(), ends.max()),
     )
 
 
@@ -254,7 +247,6 @@ def location_groups() -> Iterator[dict]:
             row["bombs_group"],
             group,
             "Cordonnier et al. 2009",
-            row["bombs_group"] == group,
         )
 
 

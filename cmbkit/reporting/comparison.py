@@ -59,9 +59,7 @@ class Difference:
     ----------
     row : str
         The texts of the row that are not the same in all rows, or its position (from 0) where
-        it has none; empty for a column.
-    column : str
-        Empty for a whole row.
+        it has none; empty for a column, as ``column`` is for a whole row.
     before, after : object
         Two numbers or two texts; "there" and "missing" for a row or a column.
     beyond : bool
@@ -81,14 +79,8 @@ def compare_tables(
     """Every cell in which two tables differ, and every row and column that one of them lacks.
 
     Rows are paired in their order by their texts (columns that are not numeric in both tables),
-    so that one row more does not shift all that follow. Two missing numbers are equal.
-
-    Parameters
-    ----------
-    before, after : DataFrame
-        The index counts for nothing.
-    tolerance : Tolerance
-        Decides ``beyond`` of each difference between two numbers.
+    so that one row more does not shift all that follow. Two missing numbers are equal; the index
+    counts for nothing. ``tolerance`` decides ``beyond`` of each difference between two numbers.
     """
     found = [Difference("", name, "there", "missing") for name in before if name not in after]
     found += [Difference("", name, "missing", "there") for name in after if name not in before]
@@ -115,14 +107,9 @@ def compare_tables(
 def judge(
     differences: list[Difference], table: pd.DataFrame, tolerance: Tolerance = EXACT
 ) -> Verdict:
-    """Sum up what `compare_tables` found.
+    """Sum up what `compare_tables` found with the same tolerance.
 
-    Parameters
-    ----------
-    differences : list of Difference
-        Found with the same tolerance.
-    table : DataFrame
-        The table before; the shares of the tolerance are of its numbers and rows.
+    ``table``: the one before; the shares of the tolerance are of its numbers and rows.
     """
     if not differences:
         return "identical"
@@ -142,10 +129,7 @@ def judge(
 def row_labels(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], list[str]]:
     """A text per row of either table: its texts that vary, or its position where it has none.
 
-    Parameters
-    ----------
-    before, after : DataFrame
-        With the same columns, none of them numeric.
+    Both tables have the same columns, none of them numeric.
     """
     both = pd.concat([before, after], keys=["before", "after"]).fillna("").astype(str)
     varying = both[[name for name in both if len(set(both[name])) > 1]]
@@ -179,17 +163,9 @@ def compare_pictures(before: bytes, after: bytes) -> float:
     of absolute differences is divided by the ink, which is what differs from the commonest
     colour of the first (the more of the two pictures' sums). A figure that has lost its points
     differs by their share of all that is drawn, one whose points lie elsewhere by up to twice
-    as much.
+    as much. 1 also where the sizes differ; 0 for two equal pictures without ink.
 
-    Parameters
-    ----------
-    before, after : bytes
-        PNG files; one that states no resolution is taken to have 100 dpi.
-
-    Returns
-    -------
-    float
-        1 also where the sizes differ; 0 for two equal pictures without ink.
+    ``before``, ``after``: PNG files; one that states no resolution is taken to have 100 dpi.
     """
     if before == after:
         return 0.0

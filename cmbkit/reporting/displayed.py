@@ -19,10 +19,14 @@ NUMBERS = "application/vnd.cmbkit.numbers+json"
 """Media type of a table's numbers in a notebook; readers that do not know it pass over it."""
 
 
+def with_index(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose rows are numbered; what names them becomes columns."""
+    return table.reset_index(drop=not any(name is not None for name in table.index.names))
+
+
 def numbers_of(table: pd.DataFrame) -> dict:
     """Columns and rows of a table for JSON: numbers with 6 significant digits, None for NaN."""
-    named = [name for name in table.index.names if name is not None]
-    table = (table.reset_index() if named else table).reset_index(drop=True)
+    table = with_index(table)
     return {
         "columns": [str(name) for name in table],
         "rows": [[_plain(value) for value in row] for row in table.itertuples(index=False)],
@@ -44,8 +48,7 @@ def csv_text(df: pd.DataFrame, synthetic: bool, separator: str = ",") -> str:
 
     A table that already has a column ``cohort`` says so itself and is left as it is.
     """
-    named = [name for name in df.index.names if name is not None]
-    table = df.reset_index() if named else df
+    table = with_index(df)
     if synthetic and "cohort" not in table.columns:
         table = table.assign(cohort=SYNTHETIC_LABEL)
     return table.to_csv(index=False, sep=separator, float_format="%.6g", lineterminator="\n")

@@ -46,10 +46,9 @@ class Gallery:
         One line for the head of the index, e.g. what the profile reduces.
     made_with : MadeWith, optional
         The study's settings; each foot names those that its table or figure depends on.
-    legends : mapping of (kind, number) to str, optional
-        What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`).
-    origins : mapping of (kind, number) to Origin, optional
-        The notebook cell and the functions that make each (`cmbkit.reporting.origins`).
+    legends, origins : mapping by (kind, number), optional
+        What stands after the caption, with fields for numbers (`cmbkit.reporting.legends`); the
+        notebook cell and the functions that make each (`cmbkit.reporting.origins`).
     """
 
     def __init__(
@@ -86,92 +85,75 @@ class Gallery:
         diagram).
         """
         synthetic = self.synthetic if synthetic is None else synthetic
-        path = self._stem("figure", number).with_suffix(".png")
+        stem = self._stem("figure", number)
         if synthetic:
             label_synthetic(fig)
         write_below(fig, self._settings("figure", number))
-        picture = png_bytes(fig)
-        write_whole(path, picture)
-        write_whole(path.with_suffix(".pdf"), pdf_bytes(fig))
-        files = [path.name, path.with_suffix(".pdf").name]
+        files = {".png": png_bytes(fig), ".pdf": pdf_bytes(fig)}
         if data is not None:
-            write_whole(path.with_suffix(".csv"), csv_text(data, synthetic))
-            files.append(path.with_suffix(".csv").name)
+            files[".csv"] = csv_text(data, synthetic)
         legend = self._legend("figure", number, data)
-        tex = figure_latex(path.with_suffix(".pdf").name, caption, legend, str(number))
-        write_whole(path.with_suffix(".tex"), tex)
-        files.append(path.with_suffix(".tex").name)
-        self._record("figure", number, caption, legend, files, synthetic)
-        return DisplayedFigure(str(number), caption, legend, path, on_screen(picture), fig, data)
+        files[".tex"] = figure_latex(f"{stem.name}.pdf", caption, legend, str(number))
+        self._keep("figure", number, caption, legend, files, synthetic)
+        picture, path = on_screen(files[".png"]), stem.with_name(f"{stem.name}.png")
+        return DisplayedFigure(str(number), caption, legend, path, picture, fig, data)
 
     def table(
         self,
         number: str,
         df: pd.DataFrame,
         caption: str,
-        note: str = "",
         *,
         synthetic: bool | None = None,
     ) -> DisplayedTable:
         """Write table_<number>.csv, .html and .tex; return the table for display.
 
         The CSV file holds the numbers; HTML and LaTeX show them as the table's layout says
-        (`cmbkit.reporting.layout`). At the foot stand the layout's note, ``note`` and the
-        settings.
+        (`cmbkit.reporting.layout`). At the foot stand the layout's note and the settings.
         """
         synthetic = self.synthetic if synthetic is None else synthetic
-        path = self._stem("table", number).with_suffix(".csv")
         settings = self._settings("table", number)
-        own_note = " ".join(filter(None, [layout_of(df).note, note, settings]))
+        own_note = " ".join(filter(None, [layout_of(df).note, settings]))
         full_note = " ".join(filter(None, [own_note, f"({SYNTHETIC_LABEL})" if synthetic else ""]))
         legend = self._legend("table", number, df)
-        write_whole(path, csv_text(df, synthetic))
         rendered = tables.render_html(df, f"Table {number}. {caption}", full_note, legend)
-        write_whole(path.with_suffix(".html"), html_file(f"Table {number}", rendered))
         tex_caption = f"{caption} ({SYNTHETIC_LABEL})" if synthetic else caption
-        tex = render_latex(df, tex_caption, own_note, legend, str(number))
-        write_whole(path.with_suffix(".tex"), tex)
-        files = [path.with_suffix(ending).name for ending in (".csv", ".html", ".tex")]
+        files = {
+            ".csv": csv_text(df, synthetic),
+            ".html": html_file(f"Table {number}", rendered),
+            ".tex": render_latex(df, tex_caption, own_note, legend, str(number)),
+        }
         bare = tables.render_html(df, "", full_note)
-        self._record("table", number, caption, legend, files, synthetic, html=bare)
+        self._keep("table", number, caption, legend, files, synthetic, html=bare)
         return DisplayedTable.of(df, f"Table {number}", rendered)
 
     def data(
-        self,
-        number: str,
-        df: pd.DataFrame,
-        caption: str,
-        columns: dict[str, str],
-        *,
-        synthetic: bool | None = None,
+        self, number: str, df: pd.DataFrame, caption: str, columns: dict[str, str]
     ) -> DisplayedTable:
         """Write data_<number>.tsv, a long table to filter, and data_<number>.json beside it.
 
         ``columns`` says what each column holds; the JSON file has it in the form of a BIDS
         sidecar (column: {"Description": text}), and the settings.
         """
-        synthetic = self.synthetic if synthetic is None else synthetic
         unexplained = [name for name in df if name not in columns]
         if unexplained:
             raise GalleryError(
                 f"data {number}: expected a description of every column, none for {unexplained}"
             )
-        path = self._stem("data", number).with_suffix(".tsv")
-        told = {name: {"Description": columns[name]} for name in df}
-        if synthetic:
-            told["cohort"] = {"Description": "synthetic cohort: not patient data"}
+        told = {name: columns[name] for name in df}
+        if self.synthetic:
+            told["cohort"] = "synthetic cohort: not patient data"
         settings = self._settings("data", number)
-        described = told | ({"settings": {"Description": settings}} if settings else {})
-        write_whole(path, csv_text(df, synthetic, separator="\t"))
-        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
-        write_whole(path.with_suffix(".json"), text)
-        files = [path.name, path.with_suffix(".json").name]
-        listed = pd.DataFrame(
-            {"Column": list(told), "Holds": [column["Description"] for column in told.values()]}
-        )
+        described = told | ({"settings": settings} if settings else {})
+        sidecar = {name: {"Description": text} for name, text in described.items()}
+        files = {
+            ".tsv": csv_text(df, self.synthetic, separator="\t"),
+            ".json": json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n",
+        }
+        listed = pd.DataFrame({"Column": list(told), "Holds": list(told.values())})
         html = tables.render_html(listed, "", settings)
         legend = self._legend("data", number, df)
-        self._record("data", number, caption, legend, files, synthetic, html=html)
+        self._keep("data", number, caption, legend, files, self.synthetic, html=html)
         head = f"Data {number}: {len(df)} rows; what its {len(df.columns)} columns hold"
         folded = f"<details><summary>{head}</summary>\n{html}</details>\n"
         return DisplayedTable.of(df, f"Data {number}", folded)
@@ -189,18 +171,16 @@ class Gallery:
             By the names of the pages: what the viewer shows (`cmbkit.prediction.viewer`), and
             ``about``, a sentence on the scan.
         """
-        stem, label = self._stem("view", number), SYNTHETIC_LABEL if self.synthetic else ""
-        files, title = [stem.with_suffix(".csv").name], f"View {number}"
-        write_whole(stem.with_suffix(".csv"), csv_text(scans, self.synthetic))
+        title, files = f"View {number}", {".csv": csv_text(scans, self.synthetic)}
+        label = SYNTHETIC_LABEL if self.synthetic else ""
         for name, shown in viewers.items():
             about = {"about": shown["about"], "label": label, "number": title}
-            html = render("view.html", title=f"{title}. {name}", viewer=shown, **about)
-            files.append(f"{stem.name}_{name}.html")
-            write_whole(self.folder / files[-1], html)
+            page = render("view.html", title=f"{title}. {name}", viewer=shown, **about)
+            files[f"_{name}.html"] = page
         note, legend = self._settings("view", number), self._legend("view", number, scans)
         bare = tables.render_html(scans, "", note)
-        self._record("view", number, caption, legend, files, self.synthetic, html=bare)
-        note = f"Pages in the gallery's folder: {', '.join(files[1:])}. {note}"
+        names = self._keep("view", number, caption, legend, files, self.synthetic, html=bare)
+        note = f"Pages in the gallery's folder: {', '.join(names[1:])}. {note}"
         html = tables.render_html(scans, f"{title}. {caption}", note, legend)
         return DisplayedTable.of(scans, title, html)
 
@@ -215,32 +195,33 @@ class Gallery:
             raise GalleryError(f"{kind}: expected a number like 4.2, A.1 or S3, found {number!r}")
         return self.folder / f"{kind}_{str(number).replace('.', '_')}"
 
-    def _record(self, kind, number, caption, legend, files, synthetic, **shown):
+    def _keep(self, kind, number, caption, legend, files, synthetic, **shown) -> list[str]:
+        """Write files, given by the ends of their names, and the entry; return their names."""
+        stem, number = self._stem(kind, number).name, str(number)
+        content = {f"{stem}{end}": text for end, text in files.items()}
+        for name, text in content.items():
+            write_whole(self.folder / name, text)
+        origin, made = self.origins.get((kind, number)), self.made_with
         entry = {
             "kind": kind,
-            "number": str(number),
+            "number": number,
             "caption": caption,
             "legend": legend,
-            "files": files,
+            "files": list(content),
             "synthetic": synthetic,
             "profile": self.profile,
             "note": self.note,
-            "settings": self.made_with.digest if self.made_with else "",
+            "settings": made.digest if made else "",
             "made_with": self._settings(kind, number),
-            "parameters": self.made_with.parameters(kind, number) if self.made_with else "",
-            "commit": self.made_with.commit if self.made_with else "",
-            "inputs": self.made_with.inputs(kind, number) if self.made_with else {},
-            "origin": _told(self.origins.get((kind, str(number)))),
-            "content": {name: file_hash(self.folder / name) for name in files},
+            "parameters": made.parameters(kind, number) if made else "",
+            "commit": made.commit if made else "",
+            "inputs": made.inputs(kind, number) if made else {},
+            "origin": {**asdict(origin), "code": origin.code} if origin else {},
+            "content": {name: file_hash(self.folder / name) for name in content},
             **shown,
         }
-        name = f"{kind}_{str(number).replace('.', '_')}.json"
-        write_entry(self.folder / FOLDER / name, entry)
-
-
-def _told(origin: Origin | None) -> dict:
-    """An origin for JSON, with the hash of its code; nothing of none."""
-    return {**asdict(origin), "code": origin.code} if origin else {}
+        write_entry(self.folder / FOLDER / f"{stem}.json", entry)
+        return list(content)
 
 
 def write_index(
@@ -256,7 +237,6 @@ def write_index(
 
     Parameters
     ----------
-    folder : path-like
     notebooks : path-like, optional
         Folder of the notebooks that made them: the page links their cells, and says of what code
         was changed since.
@@ -264,9 +244,7 @@ def write_index(
         Folder of their executed copies, of which pages are made; default: ``notebooks``.
     inputs : mapping of str to str, optional
         Hashes of today's raw scans and networks, named as `MadeWith.inputs` names them: the page
-        says of what was made with others.
-    parameters : callable, optional
-        Today's `MadeWith.parameters`: the page says of what was made with others.
+        says of what was made with others, or with other ``parameters`` (`MadeWith.parameters`).
 
     Returns
     -------

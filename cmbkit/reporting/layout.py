@@ -64,21 +64,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """What of a table is shown, in order.
+    """What of a table is shown, in order; the other columns stand in its CSV file alone.
 
-    Attributes
-    ----------
-    columns : tuple of Column
-        Columns of the table that are not named here stand in its CSV file alone.
-    within : tuple of str
-        Keys of the columns that separate the groups in which values compete for bold.
-    note : str
-        Stands at the table's foot.
+    ``within``: keys of the columns that separate the groups in which values compete for bold.
+    ``note`` stands at the table's foot.
     """
 
     columns: tuple[Column, ...]
     within: tuple[str, ...] = ()
     note: str = ""
+
+
+def heads(*keys: str, **titles: str) -> list[Column]:
+    """Columns that are shown as they are: ``keys`` under their own names, others under titles."""
+    return [Column(key, titles.get(key, key.capitalize())) for key in (*keys, *titles)]
 
 
 def laid_out(

@@ -75,9 +75,7 @@ class MadeWith:
     Attributes
     ----------
     params : Parameters
-        In force.
-    of_file : Parameters or None
-        Of the profile's file; None where there is none.
+        In force; ``of_file``: of the profile's file, None where there is none.
     weights : callable
         Hashes (sha256, hexadecimal) of the networks' weight files by model.
     raw : callable
@@ -140,9 +138,10 @@ class MadeWith:
     def _changed(self, parts: tuple[str, ...]) -> Iterator[str]:
         if self.of_file is None:
             return
-        now, then = (each.model_dump(mode="json") for each in (self.params, self.of_file))
-        for key, value, other in differences(now, then):
-            if part_of(key) in parts:
+        now, then = (dict(leaves(p.model_dump(mode="json"))) for p in (self.params, self.of_file))
+        for key in dict.fromkeys([*now, *then]):
+            value, other = now.get(key), then.get(key)
+            if value != other and part_of(key) in parts:
                 yield f"{key} {value} (there {other})"
 
 
@@ -160,18 +159,6 @@ def leaves(values: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
             yield from leaves(value, f"{path}{key}.")
         else:
             yield f"{path}{key}", value
-
-
-def differences(
-    now: Mapping, then: Mapping, path: str = ""
-) -> Iterator[tuple[str, object, object]]:
-    """Dotted key and both values wherever two nested dicts differ; None for a key not there."""
-    for key in dict.fromkeys([*now, *then]):
-        ours, theirs = now.get(key), then.get(key)
-        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            yield from differences(ours, theirs, f"{path}{key}.")
-        elif ours != theirs:
-            yield f"{path}{key}", ours, theirs
 
 
 def rule_text(params: Evaluation) -> str:

@@ -23,12 +23,7 @@ PAGE = "index.html"
 
 
 class OnePage:
-    """Collects tables, figures and warnings, then writes the folder in one go.
-
-    Parameters
-    ----------
-    title : str
-    """
+    """Collects tables, figures and warnings, then writes the folder in one go."""
 
     def __init__(self, title: str):
         self.title = title
@@ -85,11 +80,8 @@ class OnePage:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write the folder; return the page's path.
 
-        Raises
-        ------
-        cmbkit.atomic.OutputError
-            If the folder holds something and ``force`` is not set, or holds what no earlier
-            page wrote.
+        `cmbkit.atomic.OutputError` if it holds something and ``force`` is not set, or what no
+        earlier page wrote.
         """
         with whole_folder(folder, ours=PAGE, force=force) as new:
             for name, content in self._files.items():

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmbkit.anatomy.rating_scales import FORMS, LOBE_UNSPECIFIED, NOT_TOLD, OUTSIDE
 from cmbkit.reporting.latex_tables import render_latex
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.reporting.tables import NOTHING, render_html
 
 SIZES = ("under 5 mm", "5 to 10 mm", "over 10 mm")
@@ -26,7 +26,6 @@ class RatingForm:
 
     Attributes
     ----------
-    uid : str
     scale : {"bombs", "mars"}
     table : DataFrame
         Columns group, region and a count for each certainty, size (BOMBS only) and side
@@ -34,11 +33,6 @@ class RatingForm:
         parcellation has no label for, and on lobes without a count while some CMB's lobe is not
         told. Lines "total" sum a group, the last line sums everything, places outside brain
         tissue included. Shown, columns without a microbleed are left out except for the usual.
-
-    Notes
-    -----
-    Shown by Jupyter as HTML; `to_csv`, `to_html` and `to_latex` return text, `save` writes
-    all three.
     """
 
     uid: str
@@ -53,9 +47,8 @@ class RatingForm:
 
     def to_csv(self) -> str:
         """All columns; a line that cannot be told is empty."""
-        return self.table.assign(uid=self.uid, scale=self.scale).to_csv(
-            index=False, lineterminator="\n"
-        )
+        table = self.table.assign(uid=self.uid, scale=self.scale)
+        return table.to_csv(index=False, lineterminator="\n")
 
     def to_html(self) -> str:
         """HTML table."""
@@ -69,12 +62,10 @@ class RatingForm:
         """Write ``<stem>.csv``, ``.html`` and ``.tex``; returns the paths."""
         stem = Path(stem)
         texts = {".csv": self.to_csv(), ".html": self.to_html(), ".tex": self.to_latex()}
-        paths = []
-        for ending, text in texts.items():
-            path = stem.with_name(stem.name + ending)
-            path.write_text(text, encoding="utf-8")
-            paths.append(path)
-        return paths
+        paths = {ending: stem.with_name(stem.name + ending) for ending in texts}
+        for ending, path in paths.items():
+            path.write_text(texts[ending], encoding="utf-8")
+        return list(paths.values())
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -102,10 +93,6 @@ def rating_form(
         Table 2.1 of the thesis.
     not_seen : iterable of str
         Lines outside the scan's field of view: <NA> where they have no microbleed.
-
-    Returns
-    -------
-    RatingForm
 
     Raises
     ------
@@ -144,12 +131,12 @@ def _key(*words: str) -> str:
 
 def _shown(counts: pd.DataFrame, scale: str) -> list[Column]:
     """Layout of a form: columns with a microbleed, and the usual ones without."""
-    columns = [Column("group", "Group"), Column("region", "Region")]
+    columns = heads("group", "region")
     for key, of in count_columns(scale).items():
         usual = of["certainty"] == CERTAINTIES[scale][0] and of["side"] != "midline"
         if key in counts or (usual and of.get("size") != SIZES[2]):
             columns.append(Column(key, ", ".join(of.values())))
-    return [*columns, Column("total", "Total")]
+    return columns + heads("total")
 
 
 def _column_of_each(rows, scale, uid) -> pd.Series:
@@ -179,9 +166,8 @@ def _lines(counts: pd.DataFrame, scale: str, unseen) -> pd.DataFrame:
         part.loc[part.index.isin(unknown)] = pd.NA
         rows.append(part.assign(group=group))
         if len(regions) > 1:
-            rows.append(
-                part.sum(min_count=1).to_frame("total").T.astype("Int64").assign(group=group)
-            )
+            total = part.sum(min_count=1).to_frame("total").T.astype("Int64")
+            rows.append(total.assign(group=group))
     table = pd.concat(rows).rename_axis("region").reset_index()
     everything = table.loc[table["region"] != "total", columns].sum()
     table.loc[len(table)] = {"region": "total", "group": "All", **everything}

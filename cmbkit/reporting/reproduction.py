@@ -41,12 +41,10 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Compared:
-    """One table or figure, as it was and as it is.
+    """One table or figure, as it was and as it is; kind, number and caption of its entry.
 
     Attributes
     ----------
-    kind, number, caption : str
-        Of its entry in the gallery.
     verdict : {"identical", "within tolerance", "different"}
         The worst of its files'.
     differences : list of (str, Difference)
@@ -74,13 +72,7 @@ def read_files(folder) -> dict[str, bytes]:
 
 
 def compare_galleries(before: Files, after: Files) -> list[Compared]:
-    """Every table and figure of either of two galleries, in the thesis's order.
-
-    Parameters
-    ----------
-    before, after : mapping of str to bytes
-        See `read_files`.
-    """
+    """Every table and figure of either of two galleries (`read_files`), in the thesis's order."""
     entries = _entries(before), _entries(after)
     named = sorted({**entries[0], **entries[1]}, key=lambda item: order(*item))
     return [_compared(item, *(each.get(item) for each in entries), before, after) for item in named]
@@ -96,10 +88,7 @@ def tolerances(kind: str, number: str) -> tuple[Tolerance, float]:
 def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
     """The quantities of a table that have an interval, from frozen and from retrained networks.
 
-    Parameters
-    ----------
-    frozen, retrained : mapping of str to bytes
-        Galleries (see `read_files`) with ``file``, a table (.csv).
+    ``frozen``, ``retrained``: galleries (`read_files`) with ``file``, a table (.csv).
 
     Returns
     -------
@@ -107,24 +96,22 @@ def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame
         ``row``, ``quantity``, ``frozen``, ``frozen_low``, ``frozen_high``, and these three of
         ``retrained``; rows by their place in the tables, of those that both tables have.
     """
-    tables = {
-        "frozen": table_of(file, frozen[file]),
-        "retrained": table_of(file, retrained[file]),
-    }
-    first, second = tables.values()
+    first, second = (table_of(file, gallery[file]) for gallery in (frozen, retrained))
     names = [n for n in first if {n, f"{n}_low", f"{n}_high"} <= {*first} & {*second}]
     texts = [n for n in first if n in second and not pd.api.types.is_numeric_dtype(first[n])]
     labels, others = row_labels(first[texts], second[texts])
-    rows = []
-    for place in range(min(len(first), len(second))):
-        if labels[place] != others[place]:
-            continue
-        for name in names:
-            row = {"row": labels[place], "quantity": name}
-            for which, table in tables.items():
-                for end in ("", "_low", "_high"):
-                    row[which + end] = table[name + end].iloc[place]
-            rows.append(row)
+    sides = {"frozen": first, "retrained": second}
+    rows = [
+        {"row": label, "quantity": name}
+        | {
+            which + end: table[name + end].iloc[place]
+            for which, table in sides.items()
+            for end in ("", "_low", "_high")
+        }
+        for place, (label, other) in enumerate(zip(labels, others, strict=False))
+        if label == other
+        for name in names
+    ]
     return pd.DataFrame(rows)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cmbkit.evaluation.rules import RULES, changed_calls, compare_rules
 from cmbkit.params import Evaluation
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 NOTE = (
     "All scans, summed counts [95 % interval, patients as units; method in the CSV]. Where several "
@@ -28,9 +28,9 @@ def rules_table(
         Column("model", "Detector", names=names),
         *(Column(name, name.upper()) for name in ("tp", "fp", "fn")),
         Column("pooled_f1", "F1", 3, "max"),
-        Column("rank", "Rank"),
+        *heads("rank"),
         Column("tau", "Kendall's tau", 2),
-        *(Column("gained", "More found"), Column("lost", "Fewer found")),
+        *heads(gained="More found", lost="Fewer found"),
         Column("median_f1", "Median F1", 3),
         Column("count_difference", "Count difference", 2),
     ]
@@ -42,8 +42,8 @@ def changed_table(found: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame
     table = changed_calls(found)
     rules = [name for name in RULES if name in table]
     columns = [
-        *(Column("model", "Detector", names=names), Column("uid", "Scan"), Column("gt_id", "CMB")),
-        Column("n_rules", "Rules that call it found"),
+        Column("model", "Detector", names=names),
+        *heads(uid="Scan", gt_id="CMB", n_rules="Rules that call it found"),
         *(Column(name, names={True: "found", False: "-"}) for name in rules),
     ]
     note = f"Annotated microbleeds; {len(rules)} rules."

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 
 import pandas as pd
 
-from cmbkit.reporting.layout import PARTS, THESIS, Column, Layout, layout_of
+from cmbkit.reporting.layout import PARTS, THESIS, Column, layout_of
 from cmbkit.reporting.pages import render
 
 NOTHING = "–"
@@ -69,14 +69,8 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str =
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
     Numbers stand right, their points below each other, words left; what the thesis prints stands
-    in italics below our value.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Numbers, with or without a layout. A named index becomes columns.
-    caption, note, legend : str
-        Plain text; left out where empty. The legend stands after the caption.
+    in italics below our value. A named index becomes columns. ``caption``, ``note`` and ``legend``
+    (after the caption) are plain text, left out where empty.
     """
     columns = columns_of(table)
     note = " ".join(filter(None, [note, reading_aids(table, columns)]))
@@ -96,15 +90,10 @@ def reading_aids(table: pd.DataFrame, columns: list[Shown]) -> str:
 
 
 def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cells of a table as text, and which of them are bold.
+    """Cells of a table as text, and which of them are bold; two DataFrames of one shape.
 
-    Returns
-    -------
-    cells : DataFrame of str
-        One column per quantity of the layout; where the table has the thesis's value, a column
-        "<title> (thesis)" follows.
-    bold : DataFrame of bool
-        Shape and columns of ``cells``.
+    One column per quantity of the layout; where the table has the thesis's value, a column
+    "<title> (thesis)" follows.
     """
     columns = [part for c in columns_of(table) for part in (c, c.printed) if part is not None]
     index = pd.RangeIndex(len(table))
@@ -117,10 +106,8 @@ def columns_of(table: pd.DataFrame) -> list[Shown]:
     """The shown columns of a table, in order; where the thesis prints none of it, ours alone."""
     layout = layout_of(table)
     named = [name for name in table.index.names if name is not None]
-    if named:
-        table = table.reset_index()
-        layout = Layout((*map(Column, named), *layout.columns), layout.within, layout.note)
-    table = table.reset_index(drop=True)
+    columns = (*map(Column, named), *layout.columns)
+    table = table.reset_index(drop=not named)
 
     def of(column, key, head, printed=None):
         if key not in table and f"{key}_low" not in table:
@@ -131,9 +118,7 @@ def columns_of(table: pd.DataFrame) -> list[Shown]:
         return Shown(head, _parts(table, key, column), bold, numeric, printed, values)
 
     compared = table.filter(regex=f"{THESIS}($|_)").notna().any(axis=None)
-    found = [
-        of(c, c.key, c.head, of(c, *_printed(c)) if compared else None) for c in layout.columns
-    ]
+    found = [of(c, c.key, c.head, of(c, *_printed(c)) if compared else None) for c in columns]
     return [column for column in found if column is not None]
 
 
@@ -142,18 +127,12 @@ def best_of(table: pd.DataFrame, key: str, best: str | None, within=()) -> pd.Se
 
     A group with fewer than two values has no best; equal values are all best.
     """
-    marks = pd.Series(False, index=table.index)
     if best is None or key not in table:
-        return marks
-    values = pd.to_numeric(table[key])
-    groups = [values]
-    if within:
-        by = [table[name] for name in within]
-        groups = [group for _, group in values.groupby(by, dropna=False, sort=False)]
-    for group in groups:
-        if group.count() > 1:
-            marks[group.index] = group == (group.max() if best == "max" else group.min())
-    return marks
+        return pd.Series(False, index=table.index)
+    by = [table[name] for name in within] or [pd.Series(0, index=table.index)]
+    values = pd.to_numeric(table[key]).astype(float)
+    groups = values.groupby(by, dropna=False)
+    return (values == groups.transform(best)) & (groups.transform("count") > 1)
 
 
 def number_text(value, decimals: int | None = None) -> str:
@@ -164,17 +143,10 @@ def number_text(value, decimals: int | None = None) -> str:
         return NOTHING
     if isinstance(value, (bool, *_NUMPY_BOOL)):
         return "yes" if value else "no"
-    if isinstance(value, Integral):
-        return str(value)
-    if isinstance(value, Real):
+    if isinstance(value, Real) and not isinstance(value, Integral):
         whole = decimals is None and float(value).is_integer()
         return f"{value:.{0 if whole else 3 if decimals is None else decimals}f}"
     return str(value)
-
-
-def interval_text(value, *rest, decimals=None) -> str:
-    """`interval_parts` on one line."""
-    return " ".join(filter(None, interval_parts(value, *rest, decimals=decimals)))
 
 
 def interval_parts(

@@ -20,7 +20,7 @@ def test_a_sentence_stands_only_where_its_condition_holds():
     with pytest.raises(NoSentence, match="found none: larger; smaller"):
         one_of((NAN > 1, "larger"), (NAN <= 1, "smaller"))
     assert listed("ABC") == "A, B and C" and listed([]) == "none"
-    assert paragraph([]) == NOTHING_TO_SAY
+    assert paragraph(lambda: [])() == NOTHING_TO_SAY
 
 
 @pytest.fixture

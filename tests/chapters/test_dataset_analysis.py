@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.chapters import dataset_analysis as chapter
-from cmbkit.chapters.dataset_analysis.marginals import pooled
+from cmbkit.chapters.beside import pooled
 from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.reporting.tables import shown

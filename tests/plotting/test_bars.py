@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmbkit.anatomy.rating_scales import REGIONS
 from cmbkit.plotting import bars
 
 
@@ -16,7 +17,7 @@ def test_location_counts_follow_the_form_and_sum_to_the_total():
     )
     counts = bars.location_counts(table)
     dou = counts[counts["dataset"] == "DOU"].set_index("region")
-    assert list(dou.index) == [*bars.TABLE_4_2, "Somewhere"]
+    assert list(dou.index) == [*REGIONS, "Somewhere"]
     assert dou.loc["Brainstem", ["n", "percent"]].tolist() == [2, 50.0]
     assert dou.loc["Thalamus", "n"] == 1
     everything = counts[counts["dataset"] == "All"]
@@ -70,7 +71,7 @@ def test_comparison_says_what_was_not_reported(readable, words):
             "precision": [np.nan, 0.836],
             "recall": [0.932, 0.689],
             "f1": [np.nan, 0.756],
-            "fp_per_scan": [2.74, 0.5],
+            "fp_scan": [2.74, 0.5],
             "own": [False, True],
         }
     )

@@ -38,7 +38,7 @@ def test_centre_is_a_voxel_of_the_mask_even_for_a_bent_one():
     bent = np.zeros((5, 5, 1))
     bent[0, :], bent[:, 0] = 1, 1
     assert bent[cuts.centre_of(bent, bent.shape)] == 1
-    assert cuts.centre_of(None, (4, 6, 8)) == (2, 3, 4)
+    assert cuts.centre_of(np.zeros((4, 6, 8)), (4, 6, 8)) == (2, 3, 4)
 
 
 def test_cuts_show_the_named_planes():

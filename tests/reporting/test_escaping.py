@@ -1,6 +1,7 @@
 """Text from data is text in HTML, SVG and LaTeX: hostile words build the page of plain ones."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cmbkit.plotting.canvas import new_figure
 from cmbkit.prediction.fitness import Fitness
 from cmbkit.reporting import latex_tables, tables
 from cmbkit.reporting.gallery import Gallery, write_index
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, laid_out, layout_of
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.pages import render
 from cmbkit.reporting.pictures import pdf_bytes
@@ -113,7 +114,9 @@ def index_of(tmp_path_factory):
     def made(word):
         folder = tmp_path_factory.mktemp("gallery")
         gallery = Gallery(folder, "demo", synthetic=True, note=word)
-        gallery.table("7.2", table_of(word), word, note=word)
+        table = table_of(word)
+        table.attrs["layout"] = replace(layout_of(table), note=word)
+        gallery.table("7.2", table, word)
         gallery.data("S35", pd.DataFrame({"a": [word]}), word, {"a": word})
         figure = new_figure(1, 1)
         gallery.figure("8.1", figure, word, pd.DataFrame({"a": [word]}))

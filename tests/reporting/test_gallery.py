@@ -239,13 +239,11 @@ def test_entry_is_plain_json(filled):
     assert entry["number"] == "7.2" and entry["files"][0] == "table_7_2.csv"
 
 
-def test_a_tables_own_note_stands_before_the_given_one(tmp_path):
+def test_a_tables_own_note_stands_at_its_foot(tmp_path):
     table = laid_out(pd.DataFrame({"F1": [0.5]}), [Column("F1")], note="Mean over scans.")
-    Gallery(tmp_path, "demo", synthetic=True).table("7.2", table, "Scores", "And more.")
-    assert (
-        "Mean over scans. And more. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
-    )
-    assert r"\noindent Mean over scans. And more." in (tmp_path / "table_7_2.tex").read_text()
+    Gallery(tmp_path, "demo", synthetic=True).table("7.2", table, "Scores")
+    assert "Mean over scans. (synthetic cohort)" in (tmp_path / "table_7_2.html").read_text()
+    assert r"\noindent Mean over scans." in (tmp_path / "table_7_2.tex").read_text()
 
 
 def test_one_legend_with_numbers_of_the_data_stands_everywhere(tmp_path):

@@ -11,14 +11,11 @@ from cmbkit.evaluation.subgroups import ELSEWHERE, pooled_location
 from cmbkit.running.steps import counted
 
 
+@paragraph
 def dataset_analysis_shows(
-    cohort: pd.DataFrame, marginals: pd.DataFrame, strata: pd.DataFrame
-) -> str:
+    every: pd.DataFrame, marginals: pd.DataFrame, strata: pd.DataFrame
+) -> Iterator[str]:
     """What notebook 01 shows, from Tables 7.1 and S14 and the strata of Figure A.8."""
-    return paragraph(_cohort_sentences(cohort, marginals, strata))
-
-
-def _cohort_sentences(every, marginals, strata) -> Iterator[str]:
     cohort = every[every["n_scans"].notna()]
     n_scans, n_cmb, sick = (
         int(cohort[name].sum()) for name in ("n_scans", "n_cmb", "n_scans_with_cmb")
@@ -78,14 +75,11 @@ def split_gaps(strata: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(gaps).reset_index()
 
 
+@paragraph
 def preprocessing_shows(
     census: pd.DataFrame, radii: pd.DataFrame, settings: pd.DataFrame, changes: pd.DataFrame
-) -> str:
+) -> Iterator[str]:
     """What notebook 02 shows, from Tables S3, S2b, S2c and S4."""
-    return paragraph(_preprocessing_sentences(census, radii, settings, changes))
-
-
-def _preprocessing_sentences(census, radii, settings, changes) -> Iterator[str]:
     marks, final, again = (int(census[name].sum()) for name in ("annotated", "final", "recovered"))
     other = census.loc[census["annotated"] != census["final"], "dataset"]
     yield one_of(
@@ -125,6 +119,7 @@ def _preprocessing_sentences(census, radii, settings, changes) -> Iterator[str]:
     )
 
 
+@paragraph
 def shape_location_features_shows(
     features: pd.DataFrame,
     sizes: pd.DataFrame,
@@ -132,12 +127,8 @@ def shape_location_features_shows(
     together: pd.DataFrame,
     trends: Mapping[str, pd.DataFrame],
     rater: pd.DataFrame,
-) -> str:
+) -> Iterator[str]:
     """What notebook 03 shows: from features, Tables S6, S22 and S27, correlations and trends."""
-    return paragraph(_feature_sentences(features, sizes, grids, together, trends, rater))
-
-
-def _feature_sentences(features, sizes, grids, together, trends, rater) -> Iterator[str]:
     known = sizes.dropna(subset=["radius_mm", "radius_mm_thesis"])
     if len(known):
         off = (known["radius_mm"] - known["radius_mm_thesis"]).abs() > known["radius_mm_thesis_sd"]

@@ -24,18 +24,15 @@ def named(model: str) -> str:
     return MODEL_NAMES.get(model, model)
 
 
+@paragraph
 def training_shows(
     runs: pd.DataFrame,
     histories: Mapping[tuple[str, str], pd.DataFrame],
     transferred: pd.DataFrame,
     snapshots: Mapping[tuple[str, int], list[dict]],
     threshold: float,
-) -> str:
+) -> Iterator[str]:
     """What notebook 04 shows, from Tables S7 and S8, the histories and the followed CMBs."""
-    return paragraph(_training_sentences(runs, histories, transferred, snapshots, threshold))
-
-
-def _training_sentences(runs, histories, transferred, snapshots, threshold) -> Iterator[str]:
     if runs.empty:
         yield "Nothing is trained in this run: its networks are given, and Table S7 names them."
         return
@@ -57,19 +54,13 @@ def _training_sentences(runs, histories, transferred, snapshots, threshold) -> I
     )
     first = runs[runs["phase"] == "pretrain"].set_index("model")
     if {"scratch", "tl"} <= set(first.index) and len(set(first["kept_by"])) == 1:
-        lower = first["kept_by"].iloc[0] in ("loss", "final")
-        a, b = (-first.loc[name, "best_value"] if lower else first.loc[name, "best_value"]
-                for name in ("tl", "scratch"))  # fmt: skip
-        kept_by = first["kept_by"].iloc[0]
-        values = f"({first.loc['tl', 'best_value']:.2f} against "
-        values += f"{first.loc['scratch', 'best_value']:.2f} by {KEPT_BY[kept_by]}); "
+        kept_by, (tl, scratch) = first["kept_by"].iloc[0], first["best_value"][["tl", "scratch"]]
+        a, b = (scratch, tl) if kept_by in ("loss", "final") else (tl, scratch)
+        values = f"({tl:.2f} against {scratch:.2f} by {KEPT_BY[kept_by]}); "
         values += "one training of each cannot say whether that is chance"
         budget = "The thesis stopped TL after about half of Scratch's epochs. Here TL"
-        yield one_of(
-            (a > b, f"{budget} ends pre-training with the better validation value {values}."),
-            (a < b, f"{budget} ends pre-training with the worse validation value {values}."),
-            (a == b, f"{budget} ends pre-training with the same validation value {values}."),
-        )
+        word = one_of((a > b, "better"), (a < b, "worse"), (a == b, "same"))
+        yield f"{budget} ends pre-training with the {word} validation value {values}."
     whole = transferred[transferred["action"] == "carried"]
     if len(whole) and whole["n_tensors"].sum():
         yield (
@@ -98,6 +89,7 @@ def found_in(series: list[dict], threshold: float) -> list[int]:
     ]
 
 
+@paragraph
 def evaluation_shows(
     pooled: pd.DataFrame,
     dice: pd.DataFrame,
@@ -105,12 +97,8 @@ def evaluation_shows(
     counting: pd.DataFrame,
     baseline: pd.DataFrame,
     real: pd.DataFrame,
-) -> str:
+) -> Iterator[str]:
     """What notebook 05 shows, from Tables 7.3, 7.4, S45, 7.5, S9 and S10."""
-    return paragraph(_evaluation_sentences(pooled, dice, compared, counting, baseline, real))
-
-
-def _evaluation_sentences(pooled, dice, compared, counting, baseline, real) -> Iterator[str]:
     if pooled.empty:
         return
     model = pooled["model"].iloc[0]
@@ -174,6 +162,7 @@ def _against(compared: pd.DataFrame, table: pd.DataFrame, key: str, what: str) -
     yield start + known + unknown + order
 
 
+@paragraph
 def subgroup_analysis_shows(
     forest: pd.DataFrame,
     places: pd.DataFrame,
@@ -182,12 +171,8 @@ def subgroup_analysis_shows(
     mimics: pd.DataFrame,
     odds: pd.DataFrame,
     model: str,
-) -> str:
+) -> Iterator[str]:
     """What notebook 06 shows, from Tables S11, 8.2, 8.3, S36, S37 and S49."""
-    return paragraph(_subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model))
-
-
-def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) -> Iterator[str]:
     slices = forest[forest["factor"] == "slice thickness"].dropna(subset="f1")
     for name, part in slices.groupby("dataset", sort=False):
         rows = part.set_index("subgroup").to_dict("index")
@@ -207,11 +192,12 @@ def _subgroup_sentences(forest, places, shapes, ratings, mimics, odds, model) ->
         printed = annotated["inv_elongation_thesis"][["FN", "TP"]].dropna()
         thesis = f"; thesis {listed(f'{v:.2f}' for v in printed)}" if len(printed) else ""
         means = f"on average, untested (inverse elongation {missed:.2f}, {found:.2f}{thesis})"
-        yield one_of(
-            (missed < found, f"Missed CMBs of CRB are longer than found ones {means}."),
-            (missed > found, f"Missed CMBs of CRB are rounder than found ones {means}."),
-            (missed == found, f"Missed CMBs of CRB are as long as found ones {means}."),
+        words = one_of(
+            (missed < found, "longer than"),
+            (missed > found, "rounder than"),
+            (missed == found, "as long as"),
         )
+        yield f"Missed CMBs of CRB are {words} found ones {means}."
     sure = ratings[ratings["model"] == model].drop_duplicates("certainty").set_index("certainty")
     if {"certain", "uncertain"} <= set(sure.index):
         certain, doubted = (sure.loc[name] for name in ("certain", "uncertain"))
@@ -249,12 +235,9 @@ def _thick_against_thin(dataset: str, thick: Mapping, thin: Mapping) -> str:
     )  # fmt: skip
 
 
-def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> str:
+@paragraph
+def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> Iterator[str]:
     """What notebook 07 shows, from Table 8.4 and the audit."""
-    return paragraph(_literature_sentences(table, findings))
-
-
-def _literature_sentences(table, findings) -> Iterator[str]:
     own = table["own"].astype(bool)
     published = table[~own]
     counted = int(published["n_ways"].fillna(0).gt(0).sum())

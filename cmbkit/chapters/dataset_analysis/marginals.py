@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cmbkit.chapters.beside import pooled
 from cmbkit.evaluation.subgroups import POOLED_REGIONS
 from cmbkit.published.numbers import thesis_numbers
 from cmbkit.reporting.layout import Column, laid_out
@@ -23,19 +24,12 @@ OFF_SD, OFF_PERCENT = 0.5, 15.0
 def table_s14(table: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     """Marginals of this cohort beside the thesis's.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row per scan: uid, dataset, split, n_cmb, resolution_level.
-    features : DataFrame
-        One row per annotated CMB: uid, dataset, radius_mm, inv_elongation, region.
+    ``table``: one row per scan: uid, dataset, split, n_cmb, resolution_level; ``features``: one per
+    annotated CMB: uid, dataset, radius_mm, inv_elongation, region.
 
-    Returns
-    -------
-    DataFrame
-        dataset (or "Valid": all validation scans), quantity (of `QUANTITIES`), value and value_sd,
-        both also as the thesis has them, and off: whether the mean is more than `OFF_SD` of the
-        thesis's standard deviations away, or the share more than `OFF_PERCENT` points.
+    Columns: dataset (or "Valid": all validation scans), quantity (of `QUANTITIES`), value and
+    value_sd, both also as the thesis has them, and off: whether the mean is more than `OFF_SD` of
+    the thesis's standard deviations away, or the share more than `OFF_PERCENT` points.
     """
     printed = _printed()
     own = pd.DataFrame(_own(table, features), columns=["dataset", "quantity", "value", "value_sd"])
@@ -99,11 +93,3 @@ def _printed() -> pd.DataFrame:
         mean, sd = pooled(part["n"], part["inv_elongation"], part["inv_elongation_sd"])
         rows.append((dataset, "inv_elongation", mean, sd))
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value_thesis", "value_thesis_sd"])
-
-
-def pooled(n, means, sds) -> tuple[float, float]:
-    """Mean and sample standard deviation of groups together, from theirs."""
-    n, means, sds = (np.asarray(values, float) for values in (n, means, sds))
-    mean = np.average(means, weights=n)
-    squares = ((n - 1) * sds**2).sum() + (n * (means - mean) ** 2).sum()
-    return float(mean), float(np.sqrt(squares / (n.sum() - 1)))

@@ -10,7 +10,7 @@ from cmbkit.datasets.splits import STRATA, stratification_log
 from cmbkit.features.columns import n_leaked
 from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.records import Scan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 SITES = {"U.S.A": "United States", "UK": "UK or Spain", "Spain": "UK or Spain"}
 """Printed sites to the names that the readers give; VALDO's files do not tell two apart."""
@@ -65,9 +65,8 @@ def table_2_1() -> pd.DataFrame:
             "infratentorial: brainstem; cerebellum",
         ),
     ]
-    heads = {"category": "Category", "bombs": "BOMBS", "mars": "MARS"}
-    table = pd.DataFrame(rows, columns=list(heads))
-    return laid_out(table, [Column(*head) for head in heads.items()])
+    table = pd.DataFrame(rows, columns=["category", "bombs", "mars"])
+    return laid_out(table, heads("category", bombs="BOMBS", mars="MARS"))
 
 
 def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
@@ -93,18 +92,14 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
     printed["site"] = printed["site"].replace(SITES)
     printed = printed.groupby(["dataset", "site"], sort=False).agg(_each).reset_index()
     columns = [
-        Column("dataset", "Dataset"),
-        Column("site", "Site"),
-        Column("demographics_thesis", "Subjects (thesis)"),
-        Column("scanner_model_thesis", "Scanner (thesis)"),
-        Column("sequence", "Sequence"),
+        *heads("dataset", "site", demographics_thesis="Subjects (thesis)"),
+        *heads(scanner_model_thesis="Scanner (thesis)", sequence="Sequence"),
         Column("field_strength", "Field (T)"),
         Column("tr_ms", "TR (ms)", 1, shows="range"),
         Column("te_ms", "TE (ms)", 1, shows="range"),
         Column("flip_deg", "Flip angle (°)", 0, shows="range"),
         Column("slice_thickness_mm", "Slices (mm)", 2, shows="range"),
-        Column("rating_scale_thesis", "Rating scale (thesis)"),
-        Column("n_scans", "Scans"),
+        *heads(rating_scale_thesis="Rating scale (thesis)", n_scans="Scans"),
     ]
     note = "[83]: the Rotterdam Scan Study (Vernooij et al. 2008), cited by the thesis."
     return laid_out(beside(own, printed, ["dataset", "site"], rows="both"), columns, note=note)
@@ -124,21 +119,14 @@ def _each(values: pd.Series) -> str:
 def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     """Scans, patients and CMBs by dataset, beside the thesis's (Table 7.1).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Scan table with column split.
-    microbleeds : DataFrame
-        One row per annotated CMB: uid, dataset, radius_mm.
+    ``table``: scan table with column split; ``microbleeds``: one row per annotated CMB: uid,
+    dataset, radius_mm.
 
-    Returns
-    -------
-    DataFrame
-        dataset; source ("Public", "Private", "Own", "Synthetic"); n_scans, n_scans_with_cmb,
-        n_scans_below_3 (of those with CMBs), n_patients, n_patients_with_cmb;
-        resolution_low_pct and resolution_high_pct (percent of scans); n_cmb; mean and sample
-        standard deviation of cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs);
-        n_leaked (of n_cmb, regions that leaked); split; all again as printed in the thesis.
+    Columns: dataset; source ("Public", "Private", "Own", "Synthetic"); n_scans, n_scans_with_cmb,
+    n_scans_below_3 (of those with CMBs), n_patients, n_patients_with_cmb; resolution_low_pct and
+    resolution_high_pct (percent of scans); n_cmb; mean and sample standard deviation of
+    cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs); n_leaked (of n_cmb, regions that
+    leaked); split; all again as printed in the thesis.
     """
     printed = _printed_7_1()
     public = dict(zip(printed["dataset"], printed["source"], strict=True))
@@ -169,20 +157,15 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
             }
         )
     columns = [
-        Column("dataset", "Dataset"),
-        Column("source", "Source"),
-        Column("n_scans", "Scans"),
-        Column("n_scans_with_cmb", "with CMBs"),
-        Column("n_scans_below_3", "with 1 or 2"),
-        Column("n_patients", "Patients"),
+        *heads("dataset", "source", n_scans="Scans", n_scans_with_cmb="with CMBs"),
+        *heads(n_scans_below_3="with 1 or 2", n_patients="Patients"),
         Column("n_patients_with_cmb", "Patients with CMBs"),
         Column("resolution_low_pct", "Low resolution (%)", 0),
         Column("resolution_high_pct", "High resolution (%)", 0),
         Column("n_cmb", "CMBs"),
         Column("cmb_per_scan", "CMBs per scan with CMBs", 2),
         Column("radius_mm", "Radius (mm)", 2),
-        Column("n_leaked", "Leaked regions"),
-        Column("split", "Split"),
+        *heads(n_leaked="Leaked regions", split="Split"),
     ]
     note = "Mean ± standard deviation; radius over CMBs. Leaked: their size is not the CMB's."
     return laid_out(
@@ -213,8 +196,7 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     most = table.groupby(["dataset", "patient"])["n_cmb"].transform("max")
     groups = table.assign(healthy=table["n_cmb"] == 0, healthy_all=most == 0)
     counts = groups.groupby(list(GROUPS_B_1), dropna=False, observed=True).size()
-    columns = [Column(*head) for head in GROUPS_B_1.items()]
-    return laid_out(counts.reset_index(name="n_scans"), [*columns, Column("n_scans", "Scans")])
+    return laid_out(counts.reset_index(name="n_scans"), heads(**GROUPS_B_1, n_scans="Scans"))
 
 
 def table_a_8(table: pd.DataFrame) -> pd.DataFrame:

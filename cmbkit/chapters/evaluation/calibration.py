@@ -29,7 +29,7 @@ from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.statistics import left_out, patient_codes
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import reliability_curves
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 WAYS = {"before": "before calibration", "after": "calibrated"}
 UNCALIBRATED = "Too few found and false candidates on validation scans for any calibration."
@@ -46,20 +46,12 @@ def table_s43(
 ) -> pd.DataFrame:
     """Expected calibration error before and after, by dataset and model; Valid made the fit.
 
-    Parameters
-    ----------
-    calls : DataFrame
-        dataset, model, uid, match, score, adds (`study.results.curve_calls`).
-    scans : DataFrame
-        Scan rows of the same models: dataset, model, uid, patient.
-    calibrations : mapping of model to Calibration
-        Models without one are left out.
+    ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
+    scan rows of the same models: dataset, model, uid, patient. Models without a calibration are
+    left out.
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, n_scans, n (candidates), real, before and after with their parts
-        (`intervals.jackknife_t` over patients, cut at 0 and 1).
+    Columns: dataset, model, n_scans, n (candidates), real, before and after with their parts
+    (`intervals.jackknife_t` over patients, cut at 0 and 1).
     """
     rows = []
     for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):
@@ -80,9 +72,7 @@ def table_s43(
     columns = [
         DATASET,
         MODEL,
-        Column("n_scans", "Scans"),
-        Column("n", "Candidates"),
-        Column("real", "Real"),
+        *heads(n_scans="Scans", n="Candidates", real="Real"),
         *(Column(way, f"Error, {name}", 3) for way, name in WAYS.items()),
     ]
     note = (
@@ -144,8 +134,7 @@ def table_s44(
     columns = [
         DATASET,
         MODEL,
-        Column("n_scans", "Scans"),
-        Column("inside", "Number inside"),
+        *heads(n_scans="Scans", inside="Number inside"),
         Column("coverage", "Coverage", 2),
         Column("width", "Width (median)", 0),
     ]

@@ -11,6 +11,7 @@ from cmbkit.chapters.detection import (
     KEYS,
     MODEL,
     POOLED,
+    POOLED_RATES,
     in_order,
     result_table,
 )
@@ -21,7 +22,7 @@ from cmbkit.evaluation.intervals import METHODS
 from cmbkit.evaluation.statistics import summary_by
 from cmbkit.params import Evaluation, Inference
 from cmbkit.plotting.style import MODEL_NAMES
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.running.steps import counted
 
 SAID = {
@@ -76,9 +77,7 @@ def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) 
         MODEL,
         Column("grid", "Grid"),
         *COUNTS,
-        Column("pooled_precision", "Precision", 3, "max"),
-        Column("pooled_recall", "Recall", 3, "max"),
-        Column("pooled_f1", "F1", 3, "max"),
+        *POOLED_RATES,
         Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
         Column("n_differ", "Scans that differ"),
     ]
@@ -89,12 +88,8 @@ def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) 
 def table_s33(points: pd.DataFrame, chosen: Inference, best: int = 10) -> pd.DataFrame:
     """The ``best`` pairs of threshold and smallest size by F1, and the study's own.
 
-    Parameters
-    ----------
-    points : DataFrame
-        threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
-    chosen : Inference
-        The study's own pair is marked in the column ``chosen``.
+    ``points``: threshold, minimum_voxels, tp, fp, fn, precision, recall, f1; the pair of ``chosen``
+    is marked in the column of this name.
     """
     pair = chosen.threshold, chosen.minimum_voxels
     own = (points[["threshold", "minimum_voxels"]] == pair).all(axis=1)
@@ -155,8 +150,7 @@ def table_s40() -> pd.DataFrame:
     columns = [
         Column("of", "Intervals of", names=names),
         Column("cohorts", "Simulated patients", names=COHORTS),
-        Column("patients", "Patients"),
-        Column("cases", "Metrics x detectors"),
+        *heads("patients", cases="Metrics x detectors"),
         Column("coverage", "Coverage (%)", 1, shows="range"),
         Column("too_few", "Without an interval, at most (%)", 1),
         Column("bootstrap", "Percentile bootstrap: coverage (%)", 1, shows="range"),
@@ -215,11 +209,8 @@ def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
 
     ``scans``: scan rows of the trained networks (as for `table_7_2`). ``seed``: of permutations.
 
-    Returns
-    -------
-    DataFrame
-        dataset, metric and the columns of `hypotheses.compare_models`, ``difference`` (second less
-        first) with its parts; p_holm is over all rows. Empty with one network.
+    Columns: dataset, metric and those of `hypotheses.compare_models`, ``difference`` (second less
+    first) with its parts; p_holm is over all rows. Empty with one network.
     """
     names, rows = list(dict.fromkeys(in_order(scans, **BY_KEYS)["model"])), []
     for dataset, group in in_order(scans, **BY_KEYS).groupby("dataset", sort=False):
@@ -278,12 +269,6 @@ def table_s10(rows: pd.DataFrame) -> pd.DataFrame:
     ``rows``: model, variant ("asis", "implanted"), n_pred, n_gt, tp, fn, fp.
     """
     variants = {"asis": "as it stands", "implanted": "with implanted CMBs"}
-    titles = {
-        "n_pred": "Candidates",
-        "n_gt": "Implanted",
-        "tp": "Found",
-        "fn": "Missed",
-        "fp": "Unmatched candidates",
-    }
-    columns = [MODEL, Column("variant", "Scan", names=variants)]
-    return laid_out(rows, [*columns, *(Column(key, title) for key, title in titles.items())])
+    counts = heads(n_pred="Candidates", n_gt="Implanted", tp="Found", fn="Missed")
+    columns = [MODEL, Column("variant", "Scan", names=variants), *counts]
+    return laid_out(rows, [*columns, Column("fp", "Unmatched candidates")])

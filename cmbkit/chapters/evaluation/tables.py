@@ -13,6 +13,7 @@ from cmbkit.chapters.detection import (
     MODEL,
     MODELS,
     POOLED,
+    POOLED_RATES,
     in_order,
     result_table,
 )
@@ -42,8 +43,7 @@ def table_7_2(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
         "scan_fp_cmb": "fp_cmb",
         "fp_scan": "fp_scan",
     }
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
-    table = beside(table, thesis_numbers("7.2"), KEYS, printed)
+    table = _beside_thesis(scans, params, "7.2", printed)
     titles = ("Precision", "Recall", "F1", "F1*", "FPcmb", "FPscan")
     shown = [
         Column(key, title, 3, "min" if "FP" in title else "max")
@@ -60,15 +60,8 @@ def table_7_3(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     pooled_fp_cmb, each rate with _low, _high and _thesis.
     """
     printed = {f"pooled_{name}": name for name in ("precision", "recall", "f1", "fp_cmb")}
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
-    table = beside(table, thesis_numbers("7.3"), KEYS, printed)
-    shown = [
-        *COUNTS,
-        Column("pooled_precision", "Precision", 3, "max"),
-        Column("pooled_recall", "Recall", 3, "max"),
-        Column("pooled_f1", "F1", 3, "max"),
-        Column("pooled_fp_cmb", "FPcmb", 3, "min"),
-    ]
+    table = _beside_thesis(scans, params, "7.3", printed)
+    shown = [*COUNTS, *POOLED_RATES, Column("pooled_fp_cmb", "FPcmb", 3, "min")]
     return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=f"{POOLED}.")
 
 
@@ -78,8 +71,7 @@ def table_7_4(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     Columns: dataset, model, n_scans, scan_dice_tp, pooled_dice_tp with their parts.
     """
     printed = {"scan_dice_tp": "scan_dsc_tp", "pooled_dice_tp": "glob_dsc_tp"}
-    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
-    table = beside(table, thesis_numbers("7.4"), KEYS, printed)
+    table = _beside_thesis(scans, params, "7.4", printed)
     shown = [
         Column("scan_dice_tp", "scanDSC_TP", 2, "max"),
         Column("pooled_dice_tp", "globDSC_TP", 2, "max"),
@@ -88,25 +80,22 @@ def table_7_4(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     return result_table(table, [DATASET, MODEL, *shown], within=("dataset",), note=note)
 
 
+def _beside_thesis(scans, params: Evaluation, number: str, printed: dict) -> pd.DataFrame:
+    table = summary_by(in_order(scans, **BY_KEYS), KEYS, params)
+    return beside(table, thesis_numbers(number), KEYS, printed)
+
+
 def table_7_5(
     scans: pd.DataFrame, params: Evaluation, *, positive: str = "fewer_than"
 ) -> pd.DataFrame:
     """Classification of scans by their number of CMBs.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows: dataset, patient, model, n_gt, n_pred.
-    positive : {"fewer_than", "at_least"}
-        The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
-        `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its
-        counts give that way.
+    ``scans``: scan rows: dataset, patient, model, n_gt, n_pred. The ``positive`` group "fewer_than"
+    is what the thesis's printed numbers are (see `audit`). With "at_least", its text's convention,
+    the thesis's columns hold what its counts give that way.
 
-    Returns
-    -------
-    DataFrame
-        dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
-        _low, _high and _thesis.
+    Columns: dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
+    _low, _high and _thesis.
     """
     keys, rates = ["dataset", "threshold", "model"], ["precision", "recall", "f1", "specificity"]
     rows = [

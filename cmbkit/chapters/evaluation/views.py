@@ -7,13 +7,14 @@ import pandas as pd
 
 from cmbkit.boxes import bounding_box
 from cmbkit.chapters.crops import acquired
+from cmbkit.chapters.raw_slices import PLACE
 from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.preprocessing.grid import crop
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import heads, laid_out
 from cmbkit.volume import Volume
 
 LARGEST = 2_000_000
@@ -29,17 +30,9 @@ def view_s70(
 ) -> tuple[pd.DataFrame, dict[str, dict]]:
     """Scan with most CMBs of each dataset: its counts, and what its viewer shows.
 
-    Parameters
-    ----------
-    cohort : DataFrame
-        One row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were not
-        trained on, only those are looked at; of equals the first.
-    scans : callable
-        The scan of a uid.
-    candidates : callable
-        What a model found in a scan.
-    params : Evaluation
-        The matching rule.
+    ``cohort``: one row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were
+    not trained on, only those are looked at; of equals the first. ``scans`` and ``candidates`` give
+    the scan of a uid and what a model found in a scan.
 
     Returns
     -------
@@ -68,15 +61,8 @@ def view_s70(
             f"{row['fp']} of them false."
         )
         viewers[chosen.dataset] = _viewer(standard, sides) | {"about": about}
-    columns = [
-        *(Column("dataset", "Dataset"), Column("uid", "Scan"), Column("split", "Split")),
-        *(
-            Column("acquired", "Acquired"),
-            Column("n_gt", "Annotated"),
-            Column("n_pred", "Predicted"),
-        ),
-        *(Column("tp", "Found"), Column("fn", "Missed"), Column("fp", "False")),
-    ]
+    counts = heads(n_gt="Annotated", n_pred="Predicted", tp="Found", fn="Missed", fp="False")
+    columns = [*heads("dataset", uid="Scan", split="Split", acquired="Acquired"), *counts]
     table = pd.DataFrame(rows)[[column.key for column in columns]]
     return laid_out(table, columns), viewers
 
@@ -96,14 +82,8 @@ def _viewer(standard: StandardScan, sides: dict[str, tuple[Volume, pd.Series]]) 
     image = crop(whole.with_data(np.where(brain.data > 0, whole.data, within.min())), box)
     layers = []
     for name, (labels, told) in sides.items():
-        table = pd.DataFrame(
-            [_centre(labels, label) for label in told.index], columns=["x_mm", "y_mm", "z_mm"]
-        ).assign(id=told.index, told=told.to_numpy())
-        colour = ROLE_COLOURS[name]
-        layers.append(Layer(f"{name} microbleed", colour, crop(labels, box), table))
+        centres = [labels.to_mm(np.argwhere(labels.data == n).mean(axis=0)) for n in told.index]
+        table = pd.DataFrame(centres, columns=PLACE).assign(id=told.index, told=told.to_numpy())
+        layers.append(Layer(f"{name} microbleed", ROLE_COLOURS[name], crop(labels, box), table))
     limits = tuple(map(float, np.percentile(within, [0.5, 99.5])))
     return viewer(image, layers, limits, "the standard grid", LARGEST)
-
-
-def _centre(labels: Volume, label: int) -> np.ndarray:
-    return labels.to_mm(np.argwhere(labels.data == label).mean(axis=0))

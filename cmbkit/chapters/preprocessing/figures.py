@@ -210,7 +210,7 @@ def figure_5_1(
     return render_grid(rows)
 
 
-def lesion_box(labels: np.ndarray, label: int, margin: int = 1) -> np.ndarray:
-    """Mask of one instance in its bounding box with a margin of empty voxels."""
+def lesion_box(labels: np.ndarray, label: int) -> np.ndarray:
+    """Mask of one instance in its bounding box with a rim of empty voxels."""
     box = ndimage.find_objects((labels == label).view(np.uint8))[0]
-    return np.pad(labels[box] == label, margin)
+    return np.pad(labels[box] == label, 1)

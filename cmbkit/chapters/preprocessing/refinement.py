@@ -8,7 +8,7 @@ from cmbkit.evaluation.subgroups import slice_thickness
 from cmbkit.phantom.truth import TOO_LARGE
 from cmbkit.plotting.associations import size_against_truth
 from cmbkit.plotting.canvas import nothing_to_show
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 SETTING = ["reference", "difference", "connectivity"]
 CHOSEN = "chosen per scan (biggest)"
@@ -52,15 +52,14 @@ def table_s2b(trials: pd.DataFrame) -> pd.DataFrame:
     radius); twice_published, twice_guarded (regions over twice too large).
     """
     columns = [
-        *(Column("dataset", "Dataset"), Column("slices", "Slices"), Column("n", "CMBs")),
+        *heads("dataset", "slices", n="CMBs"),
         Column("radius_true_mm", "True radius (mm)", 2),
         Column("radius_visible_mm", "Visible", 2),
         Column("published", "Refined as published", 2),
         Column("guarded", "Refined with the guard", 2),
         Column("rank_published", "Rank correlation, published", 2),
         Column("rank_guarded", "Rank correlation, guard", 2),
-        Column("twice_published", "Over 2x, published"),
-        Column("twice_guarded", "Over 2x, guard"),
+        *heads(twice_published="Over 2x, published", twice_guarded="Over 2x, guard"),
     ]
     rows = []
     for group, part in as_chosen(known(trials)).groupby(GROUP):
@@ -101,14 +100,11 @@ def table_s2c(trials: pd.DataFrame) -> pd.DataFrame:
     if len(table):
         found = found.join(table.xs(True, level="guard").drop(columns="n"), rsuffix="_guarded")
     columns = [
-        *(Column("dataset", "Dataset"), Column("slices", "Slices"), Column("setting", "Setting")),
-        Column("n", "CMBs"),
+        *heads("dataset", "slices", "setting", n="CMBs"),
         Column("off", "Off by a factor of", 2, best="min"),
-        Column("n_twice", "Over 2x"),
-        Column("n_half", "Under 0.5x"),
+        *heads(n_twice="Over 2x", n_half="Under 0.5x"),
         Column("off_guarded", "Off, with the guard", 2, best="min"),
-        Column("n_twice_guarded", "Over 2x, guard"),
-        Column("n_half_guarded", "Under 0.5x, guard"),
+        *heads(n_twice_guarded="Over 2x, guard", n_half_guarded="Under 0.5x, guard"),
     ]
     note = "Refined over visible radius; setting: reference, difference, neighbours."
     note = note if len(found) else NO_TRUTH

@@ -10,7 +10,7 @@ from cmbkit.preprocessing.census import STATES
 from cmbkit.preprocessing.changes import KINDS
 from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Scan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 DONE, SKIPPED, NOT_APPLICABLE = "✓", "✗", "n/a"
 RAW_ANNOTATION = {
@@ -33,7 +33,6 @@ COUNTS = {
 }
 STEPS = ("intensities", *STATES.values())
 WORDS = {kind: known.text for kind, known in KINDS.items()}
-DATASET = Column("dataset", "Dataset")
 
 
 def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
@@ -42,11 +41,8 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
     Region growing (step 1) and spheres (step 2) are for centres and scribbles; masks skip them,
     and a dataset without annotations has nothing to refine.
 
-    Returns
-    -------
-    DataFrame
-        One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2,
-        steps_3_6 ("✓" done, "✗" skipped, "n/a" not applicable), each also as printed.
+    One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2, steps_3_6
+    ("✓" done, "✗" skipped, "n/a" not applicable), each also as printed.
     """
     rows, kinds = [], {}
     for scan in scans:
@@ -57,9 +53,8 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
             rows.append([dataset, name, DONE, refined, refined, DONE])
     own = pd.DataFrame(rows, columns=["dataset", "raw_annotation", *STEPS_5_1])
     printed = thesis_table("5.1").fillna(NOT_APPLICABLE)
-    columns = [DATASET, Column("raw_annotation", "Raw annotation")]
-    table = beside(own, printed, ["dataset"])
-    return laid_out(table, columns + [Column(*head) for head in STEPS_5_1.items()])
+    columns = heads("dataset", raw_annotation="Raw annotation", **STEPS_5_1)
+    return laid_out(beside(own, printed, ["dataset"]), columns)
 
 
 def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
@@ -68,13 +63,8 @@ def table_s2(microbleeds: pd.DataFrame) -> pd.DataFrame:
     ``microbleeds``: one row per annotated CMB as preprocessing writes it, with uid and dataset.
     """
     columns = [
-        DATASET,
-        Column("connectivity", "Neighbours"),
-        Column("reference", "Compared with"),
-        Column("difference", "Difference"),
-        Column("n_scans", "Scans"),
-        Column("n_cmb", "CMBs"),
-        Column("n_elbow", "Elbow found"),
+        *heads("dataset", connectivity="Neighbours", reference="Compared with"),
+        *heads("difference", n_scans="Scans", n_cmb="CMBs", n_elbow="Elbow found"),
         Column("native_radius_mm", "Radius, native grid (mm)", 2),
         Column("radius_mm", "Radius, standard grid (mm)", 2),
         Column("n_leaked", "Leaked"),
@@ -109,7 +99,7 @@ def table_s3(census: pd.DataFrame) -> pd.DataFrame:
     """
     table = census.assign(recovered=census["final"] - census["resampled"])
     table = table.groupby("dataset")[list(COUNTS)].sum().reset_index()
-    return laid_out(table, [DATASET, *(Column(*head) for head in COUNTS.items())])
+    return laid_out(table, heads("dataset", **COUNTS))
 
 
 def table_s4(changes: pd.DataFrame) -> pd.DataFrame:
@@ -119,11 +109,9 @@ def table_s4(changes: pd.DataFrame) -> pd.DataFrame:
     `cmbkit.preprocessing.changes`.
     """
     columns = [
-        DATASET,
-        Column("step", "Step"),
+        *heads("dataset", "step"),
         Column("kind", "What happened", names=WORDS),
-        Column("n_scans", "Scans"),
-        Column("n_cmb", "CMBs"),
+        *heads(n_scans="Scans", n_cmb="CMBs"),
     ]
     keys = ["dataset", "step", "kind"]
     table = changes.assign(step=pd.Categorical(changes["step"], STEPS, ordered=True))
@@ -140,14 +128,9 @@ def table_s4b(changes: pd.DataFrame) -> pd.DataFrame:
     changed any count. Parameters are those of `table_s4`.
     """
     columns = [
-        Column("uid", "Scan"),
-        Column("id", "CMB"),
-        Column("step", "Step"),
+        *heads(uid="Scan", id="CMB", step="Step"),
         Column("kind", "What happened", names=WORDS),
-        Column("before", "Before"),
-        Column("after", "After"),
-        Column("unit", "Counted"),
-        Column("other", "Other CMB or scribble"),
+        *heads("before", "after", unit="Counted", other="Other CMB or scribble"),
     ]
     counted = changes["kind"].map({kind: known.counts for kind, known in KINDS.items()})
     table = changes.loc[counted.astype(bool), [column.key for column in columns]]
@@ -158,20 +141,11 @@ def table_s4b(changes: pd.DataFrame) -> pd.DataFrame:
 def table_s5(census: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """Which brain mask and parcellation ran, and how many scans held NaN (Table S5).
 
-    Parameters
-    ----------
-    census : DataFrame
-        One row per scan: uid, dataset, brain_mask, parcellation.
-    changes : DataFrame
-        As in `table_s4`.
+    ``census``: one row per scan: uid, dataset, brain_mask, parcellation; ``changes``: as in
+    `table_s4`.
     """
-    columns = [
-        DATASET,
-        Column("brain_mask", "Brain mask"),
-        Column("parcellation", "Brain regions"),
-        Column("n_scans", "Scans"),
-        Column("n_with_nan", "with NaN"),
-    ]
+    columns = heads("dataset", brain_mask="Brain mask", parcellation="Brain regions")
+    columns += heads(n_scans="Scans", n_with_nan="with NaN")
     replaced = changes.loc[changes["kind"] == "replaced", "uid"]
     table = census.assign(with_nan=census["uid"].isin(replaced))
     table = table.groupby(["dataset", "brain_mask", "parcellation"])

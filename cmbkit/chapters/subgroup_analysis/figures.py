@@ -1,4 +1,4 @@
-"""Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figures S38, S57, S62."""
+"""Figures 8.1 to 8.3: examples of false positives, misses and pairs; Figure S62."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,8 +12,7 @@ from cmbkit.chapters.subgroup_analysis.supplement import LEFT_OUT, VARIED
 from cmbkit.plotting import cuts
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.curves import thickness_curves
-from cmbkit.plotting.forest import subgroup_forest
-from cmbkit.plotting.glass_brain import MNI, microbleeds_by_match
+from cmbkit.plotting.glass_brain import MNI
 from cmbkit.plotting.renders import evenly_by_size, render_pairs
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
@@ -27,13 +26,9 @@ def examples(
 ) -> pd.DataFrame:
     """Matches of one kind to look at: false positives of highest score, longest misses.
 
-    Masks one voxel wide (inverse elongation 0), whose length the grid makes, come last.
-
-    Parameters
-    ----------
-    match : {"FP", "FN", "TP"}
-    dataset : str
-        Preferred; where it has none of the kind, all datasets are looked through.
+    Masks one voxel wide (inverse elongation 0), whose length the grid makes, come last. ``match``:
+    "FP", "FN" or "TP"; ``dataset``: preferred; where it has none of the kind, all are looked
+    through.
     """
     chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
@@ -82,15 +77,10 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
 def found_and_missed(
     matches: pd.DataFrame, dataset: str, *, model: str, count: int = 16
 ) -> pd.DataFrame:
-    """As many found as missed CMBs of a dataset, each half spread over size.
+    """As many found as missed CMBs of a dataset, each half spread over size, by increasing radius.
 
     ``dataset``: preferred; where it has no CMB, all are looked through. ``count``: at most so many
     in all; where there are too few of one kind, all of them and as many of the other.
-
-    Returns
-    -------
-    DataFrame
-        Rows of ``matches`` by increasing radius.
     """
     own = matches[(matches["model"] == model) & matches["gt_id"].notna()]
     preferred = own[own["dataset"] == dataset]
@@ -134,11 +124,6 @@ def _pair(row, standard: StandardScan, candidates: Candidates) -> tuple:
     return truth, predicted, float(lesions.spacing[0]), row.gt_radius_mm
 
 
-def figure_s57(table: pd.DataFrame) -> Figure:
-    """F1 by subgroup of scans with its intervals: `table_s11` as a picture."""
-    return subgroup_forest(table)
-
-
 def figure_s62(curves: pd.DataFrame) -> Figure:
     """Recall and false positives by slice thickness (see `slice_experiment.curves`)."""
     if curves.empty:
@@ -157,8 +142,3 @@ def places_in_mni(matches: pd.DataFrame) -> pd.DataFrame:
     for name in MNI:
         places[name] = matches[f"gt_{name}"].fillna(matches[f"pred_{name}"])
     return places
-
-
-def figure_s38(places: pd.DataFrame) -> Figure:
-    """Glass brain of TP, FN and FP, a row for each model (``places`` of `places_in_mni`)."""
-    return microbleeds_by_match(places)

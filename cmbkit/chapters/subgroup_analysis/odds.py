@@ -1,14 +1,12 @@
-"""What decides whether a microbleed is found, all at once (Table S49, Figure S69)."""
+"""What decides whether a microbleed is found, all at once (Table S49)."""
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cmbkit.chapters.sentences import listed
 from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.odds import Variable, odds_table
-from cmbkit.plotting.forest import odds_forest
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 WIDE = 10.0
 """Ratio of the ends of an interval from which on a sentence calls it wide."""
@@ -19,19 +17,8 @@ def table_s49(
 ) -> pd.DataFrame:
     """Odds ratios of being found, of all variables in one model and of each alone.
 
-    Parameters
-    ----------
-    matches : DataFrame
-        The table of matches (`match_table.COLUMNS`).
-    features : DataFrame
-        Annotated CMBs: uid, id, type "GT", contrast.
-    scans : DataFrame
-        uid, field_strength.
-
-    Returns
-    -------
-    DataFrame
-        That of `odds.odds_table`.
+    ``matches``: `match_table.COLUMNS`; ``features``: annotated CMBs: uid, id, type "GT", contrast;
+    ``scans``: uid, field_strength. Columns: those of `odds.odds_table`.
     """
     own = matches[(matches["model"] == model) & (matches["match"] != "FP")]
     told = features.loc[features["type"] == "GT", ["uid", "id", "contrast"]]
@@ -41,8 +28,7 @@ def table_s49(
     patients = rows["source"] + " " + rows["patient"].astype(str)
     table, fitted = odds_table(rows["match"] == "TP", variables(rows), patients)
     columns = [
-        *(Column("variable", "Variable"), Column("scale", "Odds ratio")),
-        *(Column("n", "CMBs"), Column("n_found", "Found"), Column("n_patients", "Patients")),
+        *heads("variable", scale="Odds ratio", n="CMBs", n_found="Found", n_patients="Patients"),
         *(Column("odds", "All variables", 2), Column("alone", "Alone", 2)),
         *(Column("inflation", "Inflation", 1), Column("remark", "Remark")),
     ]
@@ -76,11 +62,6 @@ def _note(table: pd.DataFrame, fitted) -> str:
         "how much the others widen a variance; from about 5 on two cannot be told apart. Intervals "
         "are not corrected for their number. An association, not a cause."
     )
-
-
-def figure_s69(table: pd.DataFrame) -> Figure:
-    """Odds ratios of `table_s49`."""
-    return odds_forest(table)
 
 
 def odds_in_words(table: pd.DataFrame) -> str:

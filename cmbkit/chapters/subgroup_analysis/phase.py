@@ -8,7 +8,7 @@ from cmbkit.chapters.detection import INTERVAL, share_of
 from cmbkit.chapters.raw_slices import PLACE, raw_phase
 from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 CMB = "CMB"
 
@@ -18,17 +18,10 @@ def table_s37b(
 ) -> pd.DataFrame:
     """CMBs and marked mimics whose phase has the sign of calcium (Table S37b).
 
-    Parameters
-    ----------
-    mimics, microbleeds : DataFrame
-        One row each: uid, x_mm, y_mm, z_mm; mimics also kind.
-    standard : mapping of uid to StandardScan
-        Those whose raw scan comes with a phase image count.
+    ``mimics``, ``microbleeds``: one row each: uid, x_mm, y_mm, z_mm; mimics also kind. Of
+    ``standard``, by uid, scans whose raw scan comes with a phase image count.
 
-    Returns
-    -------
-    DataFrame
-        kind ("CMB" first), n_scans, n, n_calcium, share with its parts.
+    Columns: kind ("CMB" first), n_scans, n, n_calcium, share with its parts.
     """
     places = pd.concat([microbleeds.assign(kind=CMB), mimics])[["uid", "kind", *PLACE]]
     rows = []
@@ -41,8 +34,7 @@ def table_s37b(
         rows.append(part.assign(patient=who, calcium=[sign < 0 for sign in signs]))
     columns = [
         Column("kind", "What it is", names={CMB: "Microbleed"}),
-        *(Column("n_scans", "Scans"), Column("n", "n")),
-        Column("n_calcium", "Phase of calcium"),
+        *heads(n_scans="Scans", n="n", n_calcium="Phase of calcium"),
         Column("share", "Share", 2),
     ]
     if not rows:

@@ -12,12 +12,12 @@ from cmbkit.chapters.detection import (
     in_order,
     share_of,
 )
+from cmbkit.chapters.raw_slices import PLACE
 from cmbkit.evaluation.statistics import patient_codes
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 CERTAINTIES = ("certain", "uncertain")
 ALL_KINDS = "All"
-PLACE = ["x_mm", "y_mm", "z_mm"]
 
 
 def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
@@ -44,9 +44,7 @@ def table_s36(matches: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     columns = [
         DATASET,
         MODEL,
-        Column("certainty", "Rater"),
-        Column("n", "CMBs"),
-        Column("found", "Found"),
+        *heads(certainty="Rater", n="CMBs", found="Found"),
         Column("recall", "Recall", 3),
     ]
     note = INTERVAL if len(table) else "No rater of this run noted a certainty."
@@ -58,24 +56,14 @@ def table_s37(
 ) -> pd.DataFrame:
     """False positives against the mimics that the rater marked, per model and kind of mimic.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        Scan rows of all models: uid, dataset, source, patient, model; those of datasets in which
-        nobody marked mimics are left out.
-    mimics : DataFrame
-        One row per marked mimic: uid, dataset, kind, x_mm, y_mm, z_mm.
-    max_distance_mm : float
-        A false positive whose centre is closer to a mimic's landmark lies on it; that of the
-        matching with annotated CMBs.
+    ``scans``: scan rows of all models: uid, dataset, source, patient, model; those of datasets in
+    which nobody marked mimics are left out. ``mimics``: one row each: uid, dataset, kind, x_mm,
+    y_mm, z_mm. A false positive whose centre is closer to its landmark than ``max_distance_mm``,
+    that of the matching with annotated CMBs, lies on it.
 
-    Returns
-    -------
-    DataFrame
-        dataset, model, kind ("All": of any kind), n_mimics (marked), n_hit (of these, with a
-        false positive on them), hit_share, n_fp (all false positives of these scans),
-        n_fp_near (of these, on a mimic; the nearest one tells the kind), near_share; shares with
-        their parts.
+    Columns: dataset, model, kind ("All": of any kind), n_mimics (marked), n_hit (of these, with a
+    false positive on them), hit_share, n_fp (all false positives of these scans), n_fp_near (of
+    these, on a mimic; the nearest one tells the kind), near_share; shares with their parts.
     """
     scans = scans[scans["source"].isin(mimics["dataset"])]
     rows = []
@@ -100,12 +88,9 @@ def table_s37(
     columns = [
         DATASET,
         MODEL,
-        Column("kind", "Mimic"),
-        Column("n_mimics", "Marked"),
-        Column("n_hit", "With an FP on it"),
+        *heads(kind="Mimic", n_mimics="Marked", n_hit="With an FP on it"),
         Column("hit_share", "Share of mimics", 3),
-        Column("n_fp", "FP"),
-        Column("n_fp_near", "FP on such a mimic"),
+        *heads(n_fp="FP", n_fp_near="FP on such a mimic"),
         Column("near_share", "Share of FP", 3),
     ]
     note = f"On a mimic: closer than {max_distance_mm:g} mm to its landmark {INTERVAL}."

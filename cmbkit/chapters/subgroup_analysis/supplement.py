@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cmbkit.chapters.detection import COUNTS, DATASET, DATASETS, INTERVAL, in_order
+from cmbkit.chapters.detection import COUNTS, DATASETS, INTERVAL, in_order
 from cmbkit.chapters.sentences import one_of
 from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.slice_experiment import FEWEST_BRAINS
@@ -12,7 +12,7 @@ from cmbkit.evaluation.subgroups import SCAN_SUBGROUPS, by_factor, cmb_count
 from cmbkit.params import Evaluation, SliceExperiment
 from cmbkit.plotting.curves import LEVELS
 from cmbkit.published.numbers import stated, statements, thesis_numbers
-from cmbkit.reporting.layout import PARTS, Column, laid_out
+from cmbkit.reporting.layout import PARTS, Column, heads, laid_out
 from cmbkit.running.steps import counted
 
 FACTORS = ("sequence", "slice thickness", "in-plane resolution", "many CMBs")
@@ -47,11 +47,8 @@ def table_s11(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.Data
     groups = table[["factor", "subgroup", "dataset"]].itertuples(index=False, name=None)
     table["f1_thesis"] = [stated_f1(*g) if model == "scratch" else np.nan for g in groups]
     columns = [
-        Column("factor", "Scans by"),
-        Column("subgroup", "Subgroup"),
-        DATASET,
-        Column("n_scans", "Scans"),
-        Column("n", "CMBs"),
+        *heads(factor="Scans by", subgroup="Subgroup", dataset="Dataset"),
+        *heads(n_scans="Scans", n="CMBs"),
         *COUNTS,
         Column("f1", "F1", 3),
     ]
@@ -93,9 +90,7 @@ def table_s31(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.Data
     names = ["n_left_out_thesis", "f1_star_without_thesis", "change_thesis"]
     table = table.join(pd.DataFrame(told).reindex(columns=names))
     columns = [
-        DATASET,
-        Column("n_scans", "Scans"),
-        Column("n_left_out", "Scans left out"),
+        *heads("dataset", n_scans="Scans", n_left_out="Scans left out"),
         Column("f1_star", "scanF1*, all", 3),
         Column("f1_star_without", "scanF1*, without", 3),
         Column("change", "Change", 3),
@@ -136,12 +131,10 @@ def table_s32(changes: pd.DataFrame, design: SliceExperiment) -> pd.DataFrame:
         Column("level", "Value", shows="setting", names=LEVELS),
         Column("thinner_mm", "Thinner (mm)", shows="setting"),
         Column("thicker_mm", "Thicker (mm)", shows="setting"),
-        Column("brains", "Brains"),
-        Column("n", "CMBs"),
+        *heads("brains", n="CMBs"),
         Column("recall_thinner", "Recall, thinner", 3),
         Column("recall_thicker", "Recall, thicker", 3),
-        Column("lost", "Lost"),
-        Column("gained", "Gained"),
+        *heads("lost", "gained"),
         Column("change", "Change", 3),
         Column("p_value", "p", 4, shows="p"),
         Column("p_least", "p, least", 4, shows="p"),
@@ -206,14 +199,11 @@ def experiment_caption(design: SliceExperiment, n_scans: int, model: str = "cont
             f"echo time of {design.te_ms[0]:g} ms)"
         )
     return (
-        f"{_brains(design.brains, 'synthetic ')} in {n_scans} scans, {where}. Where nothing else "
-        f"is varied, {design.count[0]} CMBs per brain, {seen}. {intervals}; no anatomical filter."
+        f"{counted(design.brains, 'synthetic brain')} in {n_scans} scans, {where}. Where nothing "
+        f"else is varied, {design.count[0]} CMBs per brain, {seen}. {intervals}; no anatomical "
+        "filter."
     )
 
 
 def _too_few(design: SliceExperiment) -> str:
-    return f"{_brains(design.brains)} cannot tell how brains differ"
-
-
-def _brains(n: int, kind: str = "") -> str:
-    return counted(n, f"{kind}brain")
+    return f"{counted(design.brains, 'brain')} cannot tell how brains differ"

@@ -17,7 +17,7 @@ from cmbkit.features.columns import SHAPES, mean_shapes, n_leaked
 from cmbkit.params import Evaluation
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.numbers import thesis_numbers
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 PRINTED_LEVELS = {"high": ">=3", "low": "<3", "none": "0"}
 RATES = {
@@ -43,10 +43,7 @@ def table_8_1(scans: pd.DataFrame, params: Evaluation, *, model: str) -> pd.Data
     printed = thesis_numbers("8.1")
     printed = printed.assign(cmb_level=printed["cmb_level"].map(levels))
     orders = {"sequence": ("SWI", "T2S"), "cmb_level": subgroups.LEVELS}
-    columns = [
-        Column("sequence", "Sequence"),
-        Column("cmb_level", "CMBs", names=PRINTED_LEVELS),
-    ]
+    columns = [*heads("sequence"), Column("cmb_level", "CMBs", names=PRINTED_LEVELS)]
     return _by_subgroup(groups, printed, orders, columns, params, model)
 
 
@@ -60,22 +57,15 @@ def table_8_2(
 ) -> pd.DataFrame:
     """Detection by location, for one model.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        As for `table_8_1`: which scans there are, those without matches too.
-    pairs : {"reference", "each"}
-        Where a TP belongs whose two halves lie apart (see `subgroups.at_location`).
+    ``scans`` as for `table_8_1`: which there are, those without matches too; ``pairs``: where a TP
+    belongs whose two halves lie apart ("reference" or "each", see `subgroups.at_location`).
 
-    Returns
-    -------
-    DataFrame
-        As from `table_8_1` with location for sequence and cmb_level. CMBs in no region of Table
-        4.2 have rows of their own ("Elsewhere"), so that the counts add up.
+    Columns: as from `table_8_1` with location for sequence and cmb_level. CMBs in no region of
+    Table 4.2 have rows of their own ("Elsewhere"), so that the counts add up.
     """
     scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
     groups = subgroups.recounted_by_location(scans, matches, pairs)
-    orders, columns = {"location": subgroups.LOCATIONS}, [Column("location", "Location")]
+    orders, columns = {"location": subgroups.LOCATIONS}, heads("location")
     return _by_subgroup(groups, thesis_numbers("8.2"), orders, columns, params, model)
 
 
@@ -112,7 +102,7 @@ def table_8_3(matches: pd.DataFrame, *, model: str) -> pd.DataFrame:
     printed = printed if model == "scratch" else printed.iloc[:0]
     names = {name: name for name in ("n", *SHAPES)}
     table = beside(own, printed, keys, names)
-    shown = [Column("match", "Match"), Column("type", "Type"), DATASET, Column("n")]
+    shown = heads("match", "type", "dataset", n="n")
     shown += [Column(key, title, 2) for key, title in SHAPES.items()]
     note = f"{about(model)} Mean ± SD over CMBs. Leaked: grown regions whose size is not theirs."
     nothing = "No microbleeds and no candidates in these scans."

@@ -3,12 +3,10 @@
 from itertools import product
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cmbkit.phantom.slices import peak_loss
 from cmbkit.phantom.tissues import Acquisition
-from cmbkit.plotting.curves import peak_loss_curves
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 THICKNESS_MM = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 TESLA = (1.5, 3.0)
@@ -18,11 +16,8 @@ TE_MS = (20.0, 40.0)
 def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFrame:
     """Peak loss of one bleed by slice thickness, field and echo time, summed in both ways.
 
-    Returns
-    -------
-    DataFrame
-        tesla, te_ms, thickness_mm, complex_sum, averaged (shares of the signal lost in the voxel
-        that has the bleed at its centre), kept_complex, kept_averaged (of the loss at 1 mm).
+    Columns: tesla, te_ms, thickness_mm, complex_sum, averaged (shares of the signal lost in the
+    voxel that has the bleed at its centre), kept_complex, kept_averaged (of the loss at 1 mm).
     """
     rows = []
     for tesla, te, thickness in product(TESLA, TE_MS, THICKNESS_MM):
@@ -37,8 +32,7 @@ def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFra
     table["kept_averaged"] = table["averaged"] / thinnest["averaged"]
     columns = [
         Column("tesla", "Field (T)", shows="setting"),
-        Column("te_ms", "TE (ms)"),
-        Column("thickness_mm", "Slice (mm)"),
+        *heads(te_ms="TE (ms)", thickness_mm="Slice (mm)"),
         Column("complex_sum", "Complex sum", 2),
         Column("averaged", "Averaged magnitudes", 2),
         Column("kept_complex", "Relative to 1 mm, complex", 2),
@@ -50,8 +44,3 @@ def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFra
         "the mean of the magnitudes of thin layers, as simulators do that draw on magnitude images."
     )
     return laid_out(table, columns, note=note)
-
-
-def figure_peak_loss(table: pd.DataFrame) -> Figure:
-    """`table_peak_loss` as a picture: one panel per field."""
-    return peak_loss_curves(table)

@@ -9,7 +9,7 @@ from cmbkit.chapters.subgroup_analysis.tables import about
 from cmbkit.evaluation.intervals import jackknife_t
 from cmbkit.evaluation.metrics import divide
 from cmbkit.evaluation.statistics import left_out
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 SIZES = {
     "published": "refined as published",
@@ -32,24 +32,19 @@ def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFra
     grown = trials[~trials["guard"].astype(bool)]
     grown = as_chosen(with_setting(grown))[["uid", "id", "radius_mm"]]
     grown = grown.rename(columns={"id": "gt_id", "radius_mm": "published"})
-    own = own.merge(grown.astype({"gt_id": float, "published": float}), on=["uid", "gt_id"],
-                    how="left", validate="one_to_one")  # fmt: skip
-    names = {"refined": "gt_radius_mm", "visible": "gt_radius_visible_mm",
-             "true": "gt_radius_true_mm"}  # fmt: skip
-    own = own.assign(**{name: own[column] for name, column in names.items()})
+    grown = grown.astype({"gt_id": float, "published": float})
+    own = own.merge(grown, on=["uid", "gt_id"], how="left", validate="one_to_one")
+    radii = {"refined": own["gt_radius_mm"], "visible": own["gt_radius_visible_mm"]}
+    own = own.assign(**radii, true=own["gt_radius_true_mm"])
     return own.assign(published=own["published"].fillna(own["refined"]))
 
 
 def table_8_3b(matches: pd.DataFrame, trials: pd.DataFrame, *, model: str) -> pd.DataFrame:
     """Radius of found and of missed CMBs by every size that is known of them (Table 8.3b).
 
-    Returns
-    -------
-    DataFrame
-        dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found, missed
-        (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of a
-        95 % interval and its _interval (see `intervals.jackknife_t`). No row where no truth is
-        known.
+    Columns: dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found,
+    missed (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of
+    a 95 % interval and its _interval (`intervals.jackknife_t`). No row where no truth is known.
     """
     rows, own = [], sized(matches, trials, model)
     names = list(in_order(own[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"])
@@ -65,8 +60,7 @@ def table_8_3b(matches: pd.DataFrame, trials: pd.DataFrame, *, model: str) -> pd
     columns = [
         DATASET,
         Column("size", "Radius", names=SIZES),
-        *(Column("n_found", "Found"), Column("n_missed", "Missed")),
-        Column("n_leaked", "Leaked regions"),
+        *heads(n_found="Found", n_missed="Missed", n_leaked="Leaked regions"),
         *(Column("found", "Found (mm)", 2), Column("missed", "Missed (mm)", 2)),
         Column("difference", "Missed - found (mm)", 2),
     ]

@@ -14,18 +14,18 @@ from cmbkit.plotting.bars import phase_bars
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.cuts import orthogonal_cuts
 from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
-from cmbkit.plotting.settings_table import settings_table
+from cmbkit.plotting.settings_table import settings_table as figure_a_7
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import Column, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 
 THESIS_RUNS = {
     ("scratch", "pretrain"): {"epochs_thesis": 197, "days_thesis": 17},
-    ("tl", "pretrain"): {"epochs_thesis": 108, "days_thesis": 8},
     ("scratch", "finetune"): {"epochs_thesis": 187, "days_thesis": 17},
+    ("tl", "pretrain"): {"epochs_thesis": 108, "days_thesis": 8},
     ("tl", "finetune"): {"epochs_thesis": 99, "days_thesis": 8},
 }
-"""Section 7.2."""
+"""Section 7.2; in the order of Figures A.1 to A.4."""
 PUBLISHED_PARAMETERS = 36_302_116
 """Section 6.2.1."""
 PHASES = {"pretrain": "pre-training", "finetune": "fine-tuning"}
@@ -64,20 +64,10 @@ def settings_of_network(network: Network) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
 
 
-def figure_a_7(settings: pd.DataFrame) -> Figure:
-    """Configuration of the network (``settings`` of `settings_of_network`)."""
-    return settings_table(settings)
-
-
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
-    """Patches drawn from a training scan, and the tiles of inference.
+    """Patches drawn from a training scan (without a CMB anywhere), and the tiles of inference.
 
-    Parameters
-    ----------
-    standard : StandardScan
-        Without a CMB, all patches lie anywhere.
-    params : Parameters
-        Network, training, inference and seed are used.
+    Of ``params`` network, training, inference and seed are used.
     """
     from cmbkit.detector.inference.tiles import tile_starts
     from cmbkit.detector.patches.sampling import SampledScan, random_start, start_around
@@ -121,14 +111,9 @@ def simulated_slices(scans: Iterable[StandardScan]) -> Figure:
 
 
 def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
-    """Scans, patients and CMBs of each dataset in each phase.
+    """Scans, patients and CMBs of each dataset in each phase, validation and test.
 
-    Parameters
-    ----------
-    scans : DataFrame
-        One row per scan: dataset, patient, split, n_cmb.
-    training : Training
-        Names the datasets of both phases of training.
+    ``scans``: one row per scan: dataset, patient, split, n_cmb.
     """
     train = scans[scans["split"] == "train"]
     phases = {
@@ -144,13 +129,7 @@ def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
     }
     parts = {name: part.groupby("dataset").agg(**counts) for name, part in phases.items()}
     table = pd.concat(parts, names=["phase"])
-    columns = [
-        Column("phase", "Phase"),
-        Column("dataset", "Dataset"),
-        Column("n_scans", "Scans"),
-        Column("n_patients", "Patients"),
-        Column("n_cmb", "CMBs"),
-    ]
+    columns = heads("phase", "dataset", n_scans="Scans", n_patients="Patients", n_cmb="CMBs")
     return laid_out(table.reset_index(), columns)
 
 
@@ -201,11 +180,10 @@ def runs(
     columns = [
         Column("model", "Model", names=MODEL_NAMES),
         Column("phase", "Phase", names=PHASES),
-        Column("epochs", "Epochs"),
-        Column("gradient_steps", "Gradient steps"),
+        *heads("epochs", gradient_steps="Gradient steps"),
         Column("minutes", "Minutes", 1),
         Column("days_thesis", "Days (thesis)"),
-        *([Column("false_alarms", "False alarms sought")] if any(false_alarms.values()) else []),
+        *(heads(false_alarms="False alarms sought") if any(false_alarms.values()) else []),
         Column("kept_by", "Kept by", names=KEPT_BY),
         Column("best_value", "Best value"),
     ]
@@ -247,7 +225,7 @@ def figure_a_1(table: pd.DataFrame) -> Figure:
     found = dict(list(table.groupby(["model", "phase"])))
     shown = {
         f"A.{n}: {MODEL_NAMES[run[0]]}, {PHASES[run[1]]}": _by_epoch_and_step(found.get(run))
-        for n, run in enumerate(sorted(THESIS_RUNS, key=_by_model), 1)
+        for n, run in enumerate(THESIS_RUNS, 1)
     }
     return curves.loss_curves(shown)
 
@@ -257,10 +235,6 @@ def _by_epoch_and_step(part: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.Data
         return None
     ends = part["epoch"].notna()
     return part[ends], part[~ends]
-
-
-def _by_model(run: tuple[str, str]) -> tuple[str, bool]:
-    return run[0], run[1] != "pretrain"
 
 
 def figure_7_3(history: pd.DataFrame | None, title: str) -> Figure:
@@ -287,9 +261,7 @@ def transferred(report: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(parts) if len(report) else report.assign(n_tensors=0)
     columns = [
         Column("tensor", "Tensor", names={"": "all others"}),
-        Column("n_tensors", "Tensors"),
-        Column("source_shape", "Shape in the source"),
-        Column("target_shape", "Shape here"),
+        *heads(n_tensors="Tensors", source_shape="Shape in the source", target_shape="Shape here"),
         Column("action", "Action", names={"carried": "kept"}),
         Column("parameters", "Parameters"),
     ]
