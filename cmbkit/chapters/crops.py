@@ -14,8 +14,14 @@ def rows_around(
 ) -> list:
     """Rows of `cuts.orthogonal_cuts`: raw, annotated and each model's outlines at a place.
 
-    ``centre`` is a voxel of the standard grid, ``predicted`` holds instance labels by model,
-    ``size_mm`` is the side of the cube that is shown.
+    Parameters
+    ----------
+    centre : (3,) int
+        Voxel of the standard grid.
+    predicted : mapping of model to Volume
+        Instance labels.
+    size_mm : float
+        Side of the cube that is shown.
     """
     image = standard.image()
     box = (round(size_mm / float(image.spacing[0])),) * 3

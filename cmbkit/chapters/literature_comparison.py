@@ -23,9 +23,15 @@ def table_8_4(
 ) -> pd.DataFrame:
     """Published results and, below them, this run's, from summed counts.
 
-    ``scans``: of the models to show: dataset, model, patient, tp, fp, fn; those of the test
-    datasets are used. ``by_rule``: counts of one model by every matching rule
-    (`study.results.calls_by_rule`). ``synthetic``: the data column says that they are.
+    Parameters
+    ----------
+    scans : DataFrame
+        Scans of the models to show: dataset, model, patient, tp, fp, fn; those of the test
+        datasets are used.
+    by_rule : DataFrame, optional
+        Counts of one model by every matching rule (`study.results.calls_by_rule`).
+    synthetic : bool
+        Whether the scans come from the embedded cohort: the data column then says so.
     """
     tested = scans[scans["dataset"].isin(params.test_datasets)]
     tested = in_order(tested, dataset=DATASETS, model=MODELS)
@@ -66,7 +72,10 @@ def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
 def audit_overview(findings: pd.DataFrame) -> pd.DataFrame:
     """How many findings agree and differ, by place in the thesis.
 
-    Index: where; columns: agrees, contradiction, ambiguity, rounding.
+    Returns
+    -------
+    DataFrame
+        Index where; columns agrees, contradiction, ambiguity, rounding.
     """
     counted = pd.crosstab(findings["where"], findings["verdict"])
     return counted.reindex(columns=list(VERDICTS), fill_value=0)

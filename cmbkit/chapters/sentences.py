@@ -14,7 +14,13 @@ class NoSentence(ValueError):
 
 
 def one_of(*cases: tuple[bool, str]) -> str:
-    """The first sentence whose condition holds; else, as where a number is NaN, `NoSentence`."""
+    """The first sentence whose condition holds.
+
+    Raises
+    ------
+    NoSentence
+        If none holds, as where a number is NaN.
+    """
     for holds, sentence in cases:
         if holds:
             return sentence

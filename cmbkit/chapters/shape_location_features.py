@@ -30,7 +30,12 @@ NO_CMB = "No microbleeds in this run."
 def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
     """Radius, and CMBs per scan that has any, beside Table 7.1's (Table S6, to Figure 4.2).
 
-    ``features``: one row per CMB: dataset, radius_mm; ``scans``: one per scan: dataset, n_cmb.
+    Parameters
+    ----------
+    features : DataFrame
+        One row per CMB: dataset, radius_mm.
+    scans : DataFrame
+        One row per scan: dataset, n_cmb.
     """
     affected = scans[scans["n_cmb"] > 0].rename(columns={"n_cmb": "cmb_per_scan"})
     radius = features.groupby("dataset")["radius_mm"]
@@ -222,9 +227,12 @@ def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame
     ``features``, ``microbleeds``: one row per annotated CMB: uid, id; region (the
     parcellation's) in features, rater_location (missing where nobody rated it) in microbleeds.
 
-    One row per line of the BOMBS form, as the rater chose it, and one for all: the number of CMBs
-    in each region of the parcellation, n, n_same, agreement (share of n) with its parts, scans as
-    the units, and Cohen's kappa (all only).
+    Returns
+    -------
+    DataFrame
+        One row per line of the BOMBS form, as the rater chose it, and one for all: the number
+        of CMBs in each region of the parcellation, n, n_same, agreement (share of n) with
+        its parts, scans as the units, and Cohen's kappa (all only).
     """
     rated = microbleeds.dropna(subset="rater_location")[["uid", "id", "rater_location"]]
     both = features.merge(rated, on=["uid", "id"], validate="one_to_one")

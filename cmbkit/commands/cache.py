@@ -32,7 +32,13 @@ OF_NETWORKS = (
 
 
 def parameter_files(root: Path) -> dict[Path, Parameters]:
-    """Parameter files of a root, read; `ParameterError` if there is none or one is wrong."""
+    """Parameter files of a study's root, read.
+
+    Raises
+    ------
+    ParameterError
+        If there are none, or one is not valid.
+    """
     files = sorted((root / "params").glob("*.yaml"))
     if not files:
         raise ParameterError(f"{root / 'params'}: expected parameter files, found none")
@@ -40,10 +46,19 @@ def parameter_files(root: Path) -> dict[Path, Parameters]:
 
 
 def kept(root: Path, profile: str | None = None) -> pd.DataFrame:
-    """Everything in the caches of the parameter files in ``params/``, or of one profile.
+    """Everything in the caches of the parameter files in ``params/``.
 
-    One row per result: profile, kind (raw or derivatives), step, item, size (bytes), finished,
-    reached (by a parameter file), entry.
+    Parameters
+    ----------
+    root : Path
+    profile : str, optional
+        Only of this one.
+
+    Returns
+    -------
+    DataFrame
+        One row per result: profile, kind (raw or derivatives), step, item, size (bytes),
+        finished, reached (by a parameter file), entry.
     """
     files = parameter_files(root).values()
     users = {parameter_set(params) for params in files}
@@ -80,9 +95,24 @@ def why(root: Path, profile: str, step: str, item: str) -> list[str]:
     """What changed since a result was made last, as its parameter file and the code are now.
 
     Nothing is computed: where another result would have to be made first, it is told of that.
-    ``profile``: name of the parameter file; ``step``, ``item``: for instance ``"maps/scratch"`` and
-    ``"DOU-07"`` (ParameterError or ValueError if there is none such). Returns first what it is
-    about, then a line for each input, definition and package that differs.
+
+    Parameters
+    ----------
+    root : Path
+    profile : str
+        Name of the parameter file.
+    step, item : str
+        For instance ``"maps/scratch"`` and ``"DOU-07"``.
+
+    Returns
+    -------
+    list of str
+        First what it is about, then a line for each input, definition and package that differs.
+
+    Raises
+    ------
+    ParameterError, ValueError
+        If there is no such profile, or no such step or item.
     """
     params = read_parameters(root / "params" / f"{profile}.yaml")
     study = Study(root, **{**params.model_dump(exclude_unset=True), "workers": 1, "cluster": None})
@@ -189,8 +219,14 @@ def cache_command(
 ) -> None:
     """List what is kept; or say why a result is made anew; or remove what is not reached.
 
-    ``profile``: of one parameter file in ``params/`` alone; for ``asked`` (step and item) demo by
-    default. ``console``: rich's.
+    Parameters
+    ----------
+    profile : str, optional
+        Of one parameter file in ``params/``; for ``asked`` demo by default.
+    remove_unreached : bool
+    asked : (str, str), optional
+        Step and item.
+    console : rich.console.Console
     """
     root = find_root()
     if asked:

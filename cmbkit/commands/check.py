@@ -52,9 +52,23 @@ def check_command(
 ) -> int:
     """Look through the scans of a parameter file, then at its plan (`cmbkit.commands.plan`).
 
-    ``say`` gets the problems, and a line that counts them; ``tell`` what else there is to know.
-    Returns the number of problems; `ParameterError` if the file does not fit, or networks that it
-    names cannot be used.
+    Parameters
+    ----------
+    parameter_file : Path
+    say : callable
+        Gets the problems, and a line that counts them.
+    tell : callable
+        Gets what else there is to know.
+
+    Returns
+    -------
+    int
+        Number of problems.
+
+    Raises
+    ------
+    cmbkit.params.ParameterError
+        If the file does not fit, or networks that it names cannot be used.
     """
     from cmbkit.commands.plan import needs, plan_of
 
@@ -89,7 +103,17 @@ def check_cohort(
     """Look through every dataset of a cohort that has a folder; nothing is written.
 
     A fault in one file keeps no other file from being looked at. Images are read one at a time
-    in each of ``workers`` processes. ``tell`` gets a line of progress for each dataset.
+    in each worker.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    root : Path
+        What the folders in ``cohort`` are relative to.
+    workers : int
+        Processes.
+    tell : callable
+        Gets a line of progress for each dataset.
     """
     problems: list[str] = []
     scans: dict[str, list[Scan]] = {}

@@ -30,7 +30,15 @@ SHOWN_BESIDE = ("7.2", "7.3")
 
 @dataclass(frozen=True)
 class Earlier:
-    """Tables and figures to compare with: their name for the page, and files by their path."""
+    """Tables and figures to compare with.
+
+    Attributes
+    ----------
+    name : str
+        For the page.
+    files : dict of str to bytes
+        See `cmbkit.reporting.reproduction.read_files`.
+    """
 
     name: str
     files: dict[str, bytes]
@@ -39,8 +47,14 @@ class Earlier:
 def earlier_figures(folder: Path, kept: Path, *, keep: bool) -> Earlier:
     """What was committed of a gallery's folder; without it, what lay there before.
 
-    ``kept`` is where a copy of the folder is or, with ``keep``, will be where nothing is committed;
-    ``keep`` is for before anything is written into the folder.
+    Parameters
+    ----------
+    folder : Path
+        Such as ``figures/demo``.
+    kept : Path
+        Where a copy of the folder is or, with ``keep``, will be where nothing is committed.
+    keep : bool
+        True before anything is written into the folder.
     """
     committed = _committed(folder)
     if committed:
@@ -82,9 +96,20 @@ def write_report(
 ) -> str:
     """Write the page; return its sum in one line.
 
-    ``figures``: the gallery that is compared with the earlier one. ``frozen``: folder of the frozen
-    networks that were used. ``retrained``: gallery of networks that were trained anew. ``only``:
-    numbers of the notebooks that alone were run.
+    Parameters
+    ----------
+    target : Path
+        The page.
+    earlier : Earlier
+    figures : Path
+        The gallery that is compared with it.
+    profile : str
+    frozen : Path, optional
+        Folder of the frozen networks that were used.
+    retrained : Path, optional
+        Gallery of networks that were trained anew.
+    only : list of str, optional
+        Numbers of the notebooks that alone were run.
     """
     now = read_files(figures)
     compared = compare_galleries(earlier.files, now) if earlier.files else []

@@ -13,7 +13,12 @@ def gallery_command(parameter_file, tell: Callable[[str], None]) -> list[str]:
     """Write the page again from what a run left; say and return what is stale; compute nothing.
 
     Compared are code, parameters, raw scans and networks; of these two, those that are not there
-    are passed over. `cmbkit.reporting.entries.GalleryError` if the run left no table or figure.
+    are passed over.
+
+    Raises
+    ------
+    cmbkit.reporting.gallery.GalleryError
+        If the run left no table or figure.
     """
     study, now = Study.read(parameter_file), {}
     with study.cache.making_nothing(), study.raw.making_nothing():

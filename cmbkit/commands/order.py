@@ -27,9 +27,19 @@ def run_in_order(
 ) -> None:
     """Begin each notebook once those that it needs have ended, at most ``jobs`` at a time.
 
-    Of those that could begin, the one that most others wait for goes first. Of ``needs`` (`NEEDS`
-    or `FROZEN_NEEDS`), what is not among ``numbers`` need not end. ``begin`` starts a notebook,
-    ``end`` is told of each that ended well.
+    Of those that could begin, the one that most others wait for goes first.
+
+    Parameters
+    ----------
+    numbers : list of str
+        ``"01"`` to ``"07"``, or some of them; what is not among them need not end.
+    jobs : int
+    begin : callable
+        Starts a notebook.
+    end : callable
+        Told of each notebook that ended well.
+    needs : mapping
+        `NEEDS` or `FROZEN_NEEDS`.
 
     Raises
     ------

@@ -85,7 +85,13 @@ def planned_splits(params: Parameters, scans: list[Scan]) -> pd.DataFrame:
 def plan_of(params: Parameters, scans: list[Scan], root: Path) -> Plan:
     """Look ahead at a run, with what the readers found.
 
-    ``params``: in force (`study.given_networks.with_given_networks`); ``root``: that of the study.
+    Parameters
+    ----------
+    params : Parameters
+        In force (`study.given_networks.with_given_networks`).
+    scans : list of Scan
+    root : Path
+        That of the study.
     """
     table = planned_splits(params, scans)
     problems = [*_nothing_to_evaluate(table), *_of_networks(params, table, root)]

@@ -140,9 +140,27 @@ def predict_many(
 ) -> list[Outcome]:
     """Predict scans, each into a folder of its name; one that fails does not stop the others.
 
-    ``out`` gets a folder per scan, and ``scans.tsv`` with all outcomes; those of other scans that
-    stand there stay (`OutputError` if it is a file). ``jobs``: processes. ``force``: do again what
-    is there, and replace results made otherwise. Outcomes are in the order of the sources.
+    Parameters
+    ----------
+    sources : sequence of Source
+    settings : Settings
+    out : path-like
+        Gets a folder per scan, and ``scans.tsv`` with all outcomes; those of other scans that
+        stand there stay.
+    jobs : int
+        Processes.
+    force : bool
+        Do again what is there, and replace results made otherwise.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the sources.
+
+    Raises
+    ------
+    OutputError
+        If ``out`` is a file.
     """
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -187,10 +205,24 @@ def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailur
 
 
 def predict_command(scans, out, *, jobs=1, force=False, say=print, **options) -> int:
-    """Run ``cmbkit predict``: progress, one line per scan at the end (to ``say``), an exit code.
+    """Run ``cmbkit predict``: progress, one line per scan at the end, an exit code.
 
-    ``scans``: see `find_sources`; ``options``: of `make_settings`. Returns 0 if all scans have a
-    result, 1 if some failed or were unfit.
+    Parameters
+    ----------
+    scans : sequence of path-like
+        See `find_sources`.
+    out : path-like
+    jobs, force
+        See `predict_many`.
+    say : callable
+        Gets the lines.
+    **options
+        See `make_settings`.
+
+    Returns
+    -------
+    int
+        0: all scans have a result; 1: some failed or were unfit.
 
     Raises
     ------

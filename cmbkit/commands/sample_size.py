@@ -54,10 +54,22 @@ def sample_size_lines(
 ) -> list[str]:
     """Patients needed for an interval's width, a paired difference, or both; one line each.
 
-    ``pilot``, ``against``: tables of scans (scans.csv of ``cmbkit evaluate``), the second one of
-    another detector on the same scans, whose difference is then the observed one. ``metric``: "f1",
-    "recall" or "precision". ``value``: what it is planned to be; the pilot's by default. ``power``:
-    share of studies that are to succeed. `SampleSizeError` if a table or a plan will not do.
+    Parameters
+    ----------
+    pilot, against : path-like
+        Tables of scans (scans.csv of ``cmbkit evaluate``); ``against``: of another detector on the
+        same scans, whose difference is then the observed one.
+    metric : {"f1", "recall", "precision"}
+    value : float or None
+        What the rate is planned to be; the pilot's by default.
+    width, difference : float or None
+    power : float
+        Share of studies that are to succeed.
+
+    Raises
+    ------
+    SampleSizeError
+        If a table or a plan will not do.
     """
     if metric not in METRICS:
         raise SampleSizeError(f"metric: expected {', '.join(METRICS)}, found {metric!r}")

@@ -53,9 +53,13 @@ def correlation_matrix(table):
 def thickness_effect(points, trends):
     """Elongation and flatness against slice thickness, a line with its band (Figure S59).
 
-    ``points``: one row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
-    ``trends``: x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`);
-    without one the title says that there is none.
+    Parameters
+    ----------
+    points : DataFrame
+        One row per CMB: dataset, slice_thickness_mm, inv_elongation, inv_flatness.
+    trends : dict of str to DataFrame
+        x, fit, low, high for each of the two (`cmbkit.features.trends.linear_trend`); without
+        one the title says that there is none.
 
     Notes
     -----
@@ -82,9 +86,18 @@ def thickness_effect(points, trends):
 def discretisation_floor(features, floor):
     """Shape against the number of voxels, with what a perfect ball gets (Figure S60).
 
-    A CMB inside the band cannot be told from a ball on this grid; below it, it is less round than
-    the grid explains. ``features``: one row per CMB: dataset, n_voxels, sphericity, inv_flatness;
-    ``floor``: one per digitised ball (`cmbkit.features.analytic.ball_floor`).
+    Parameters
+    ----------
+    features : DataFrame
+        One row per CMB: dataset, n_voxels, sphericity, inv_flatness.
+    floor : DataFrame
+        One row per digitised ball: n_voxels and the same features
+        (`cmbkit.features.analytic.ball_floor`).
+
+    Notes
+    -----
+    A CMB inside the band cannot be told from a ball on this grid; below it, it is less round
+    than the grid explains.
     """
     names = datasets_in(features["dataset"])
     bands = floor_bands(floor)
@@ -125,8 +138,16 @@ def floor_bands(floor) -> pd.DataFrame:
 def counts_against_counts(scans, limits):
     """Predicted against annotated CMBs, and their difference against their mean.
 
-    Scans with the same counts share a dot; its area grows with their number. ``scans``: n_gt,
-    n_pred; ``limits``: bias, lower, upper (`cmbkit.evaluation.agreement.bland_altman`).
+    Parameters
+    ----------
+    scans : DataFrame
+        n_gt, n_pred.
+    limits : dict
+        bias, lower, upper (CMBs per scan), see `cmbkit.evaluation.agreement.bland_altman`.
+
+    Notes
+    -----
+    Scans with the same counts share a dot; its area grows with their number.
     """
     figure = new_figure(10, 4.2)
     left, right = lettered(figure.subplots(1, 2))

@@ -86,9 +86,14 @@ def location_bars(features):
 def split_bars(table, titles: dict[str, str], title: str):
     """Share of scans by stratum in training and validation, ours and the thesis's (Figure A.8).
 
-    ``table``: split ("train" or "valid", whose bars are hatched), column (what the strata are of),
-    value (the stratum), proportion_pct and proportion_pct_thesis (grey): percent of the split's
-    scans, NaN for none. ``titles``: a panel for each of these columns, with its title.
+    Parameters
+    ----------
+    table : DataFrame
+        split ("train" or "valid"), column (what the strata are of), value (the stratum),
+        proportion_pct and proportion_pct_thesis (grey): percent of the split's scans, NaN for
+        none. Bars of validation are hatched.
+    titles : dict of str
+        A panel for each of these columns, in this order, with its title.
     """
     import seaborn as sns
 
@@ -127,7 +132,12 @@ def split_bars(table, titles: dict[str, str], title: str):
 def phase_bars(table, titles: dict[str, str]):
     """Counts by phase and dataset, a panel for each count, on a logarithmic axis (Figure A.6).
 
-    ``table``: phase, dataset and the counts; ``titles``: what each of these columns counts.
+    Parameters
+    ----------
+    table : DataFrame
+        phase, dataset and the counts.
+    titles : dict of str
+        The counts' columns, in this order, with what they count.
     """
     import seaborn as sns
 

@@ -128,9 +128,13 @@ def _of_candidates(along: str, up: str) -> tuple:
 def thickness_curves(curves, titles: dict[str, str]):
     """Recall above, false positives per scan below, against slice thickness (Figure S62).
 
-    ``curves``: factor, level, thickness_mm, and recall and fp_scan, each with _low and _high. The
-    first level of a factor is the base: its line is solid, those of the others dashed. ``titles``:
-    the factors to draw, and the head of each legend, with its unit.
+    Parameters
+    ----------
+    curves : DataFrame
+        factor, level, thickness_mm, and recall and fp_scan, each with _low and _high. The
+        first level of a factor is the base: its line is solid, those of the others dashed.
+    titles : dict of factor to text
+        The factors to draw, in this order, and the head of each legend, with its unit.
     """
     width = max(7, 3.3 * len(titles))
     figure = new_figure(width, 5.6)
@@ -222,7 +226,10 @@ def _speed(axes, history):
 def peak_loss_curves(table):
     """Peak loss of one bleed against slice thickness, one panel per field strength.
 
-    ``table`` (DataFrame): tesla, te_ms, thickness_mm, complex_sum, averaged.
+    Parameters
+    ----------
+    table : DataFrame
+        tesla, te_ms, thickness_mm, complex_sum, averaged.
     """
     import seaborn as sns
 

@@ -16,8 +16,11 @@ FINE = 8
 def outline_segments(mask2d, spacing) -> np.ndarray:
     """Edges between pixels inside and outside a mask, shape (i, j), of ``spacing`` mm per pixel.
 
-    Straight pieces, shape (n, 2, 2), each from (x, y) to (x, y) in mm; pixel (0, 0) covers
-    0..spacing[0] by 0..spacing[1].
+    Returns
+    -------
+    ndarray, shape (n, 2, 2)
+        n straight pieces, each from (x, y) to (x, y) in mm; pixel (0, 0) covers 0..spacing[0] by
+        0..spacing[1].
     """
     mask = np.pad(np.asarray(mask2d) > 0, 1)
     pieces = []
@@ -56,7 +59,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     Parameters
     ----------
     axes : matplotlib Axes
-        Its title and label stay; nilearn's own axes, which are returned, follow its place.
+        Its title and label stay; nilearn's own axes follow its place.
     image : Volume
         RAS.
     outlines : dict of str to ndarray, shape of the image
@@ -70,6 +73,11 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
         Length of a scale bar.
     view : ((float, float), (float, float)), optional
         Part that is shown, in mm along the cut's two axes; default: the whole cut.
+
+    Returns
+    -------
+    matplotlib Axes
+        nilearn's, in the image's mm.
 
     Notes
     -----

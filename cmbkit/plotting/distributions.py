@@ -22,9 +22,16 @@ QUARTILES = "Violins: median dashed, quartiles dotted"
 def radius_and_counts(features, scans):
     """Figure 4.2: radius and count per scan by dataset; boxes above, violins below.
 
+    Parameters
+    ----------
+    features : DataFrame
+        One row per CMB: dataset, radius_mm.
+    scans : DataFrame
+        One row per scan: dataset, n_cmb; scans without CMB are left out.
+
+    Notes
+    -----
     The violins leave out values beyond 1.5 interquartile ranges (thesis, section 4.9.1).
-    ``features``: one row per CMB: dataset, radius_mm; ``scans``: one per scan: dataset, n_cmb
-    (scans without CMB are left out).
     """
     figure = new_figure(9, 7)
     grid = lettered(figure.subplots(2, 2))

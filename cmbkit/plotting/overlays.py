@@ -74,8 +74,12 @@ def _one_scan(figure, foot: float, height: float, title: str, image, mask, label
 def interactive_view(image: Volume, mask: Volume):
     """A scan to page through in a notebook, the voxels > 0 of a mask over it in colour.
 
-    Cropped or coarse grids keep the page small: it holds all voxels. Returns nilearn's StatMapView,
-    whose ``save_as_html`` writes a page of its own.
+    Cropped or coarse grids keep the page small: it holds all voxels.
+
+    Returns
+    -------
+    nilearn.plotting.html_stat_map.StatMapView
+        Shows itself in a notebook; ``save_as_html`` writes a page of its own.
     """
     from matplotlib.colors import ListedColormap
     from nilearn import plotting

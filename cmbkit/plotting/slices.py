@@ -15,11 +15,23 @@ TOUCHES_MM = 0.7
 
 
 def show_slice(axes, slice2d, extent_mm, outlines=None, *, view=None):
-    """Show a slice indexed (i, j), i to the right and j upwards, with L and R; returns axes in mm.
+    """Show a slice indexed (i, j), i to the right and j upwards, with L and R, in mm.
 
-    Percentiles 1 and 99 of its finite values become black and white. ``extent_mm``: width and
-    height; the lower left corner is (0, 0). ``outlines``: masks of the slice's shape by role.
-    ``view``: part that is shown, see `cmbkit.plotting.cuts.show_cut`.
+    Parameters
+    ----------
+    slice2d : ndarray, shape (i, j)
+        Percentiles 1 and 99 of its finite values become black and white.
+    extent_mm : (float, float)
+        Width and height of the slice in mm; its lower left corner is (0, 0).
+    outlines : dict of str to ndarray, shape (i, j), optional
+        Masks by role.
+    view
+        Part that is shown, see `cmbkit.plotting.cuts.show_cut`.
+
+    Returns
+    -------
+    matplotlib Axes
+        To draw on, in mm.
     """
     values = np.asarray(slice2d, float)
     finite = values[np.isfinite(values)]
@@ -78,9 +90,14 @@ def mimic_panels(crops):
 def annotation_overlay(slice2d, scribble2d, extent_mm, metadata: dict, mimics=()):
     """Figure 4.1: a slice with the rater's scribble, a close view of it, and what was noted.
 
-    ``slice2d``, ``scribble2d`` (> 0): shape (i, j), on the same pixels. ``metadata`` is shown line
-    by line, e.g. ``{"cause": "CAA", "size": "< 5 mm"}``. ``mimics``: (x_mm, y_mm, kind), landmarks
-    on the same slice.
+    Parameters
+    ----------
+    slice2d, scribble2d : ndarray, shape (i, j)
+        Image and scribble (> 0) on the same pixels.
+    metadata : dict
+        Shown line by line, e.g. ``{"cause": "CAA", "size": "< 5 mm"}``.
+    mimics : list of (x_mm, y_mm, kind)
+        Landmarks on the same slice.
     """
     scribble = np.asarray(scribble2d) > 0
     if not scribble.any():

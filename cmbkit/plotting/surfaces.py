@@ -100,10 +100,20 @@ def width_mm(mask, spacing) -> float:
 
 
 def render_mask(mask, spacing, colour: str, size_px: int = 320, view_mm=None, renderer=None):
-    """Draw one mask, shape (i, j, k), of ``spacing`` mm (float or (3,)) in 3D on white.
+    """Draw one mask in 3D.
 
-    ``view_mm``: width of the view (default: the mask fits); give the same to compare sizes. Returns
-    an ndarray of uint8, shape (size_px, size_px, 3).
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+    spacing : float or (3,)
+        mm.
+    view_mm : float, optional
+        Width of the view in mm (default: the mask fits). Give the same to compare sizes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size_px, size_px, 3)
+        On white.
     """
     from matplotlib.colors import to_rgb
 

@@ -136,7 +136,13 @@ def claim_of(row: dict, columns: dict[str, str], decimals=None, cut=False) -> Cl
 
 @dataclass(frozen=True)
 class RowAudit:
-    """What the audit says of one row; ``known``: which of tp, fp and fn it tells of ``counts``."""
+    """What the audit says of one row.
+
+    Attributes
+    ----------
+    known : tuple of str
+        Which of tp, fp and fn the row tells; the others mean nothing in ``counts``.
+    """
 
     verdict: str  # FITS, ROUNDED, CUT_OFF, AS_MEANS, CANNOT or OPEN
     arithmetic: str = ""  # why not
@@ -146,7 +152,10 @@ class RowAudit:
     def numbers(self) -> dict:
         """Number of ways, and TP, FP and FN: the only value, the lowest and the highest.
 
-        n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
+        Returns
+        -------
+        dict
+            n_ways, and, of each count, tp, tp_low, tp_high; NaN where there is none.
         """
         found = {"n_ways": len(self.counts) if self.verdict != OPEN else np.nan}
         for place, name in enumerate(KINDS):

@@ -64,8 +64,14 @@ def _interval(text: str, decimals: int | None, scale: float, cut: bool) -> tuple
 def printed(text, decimals: int | None = None, cut: bool = False) -> Printed | None:
     """Read a printed number: "0.704", "70.4 %", "1.7 ± 2.803"; None where there is none.
 
-    ``decimals``: how many the table has where it drops trailing zeros (0.42 for 0.420); otherwise
-    each number counts with the decimals it shows. ``cut``: decimals were cut off, not rounded.
+    Parameters
+    ----------
+    text : str or float
+    decimals : int, optional
+        How many the table has where it drops trailing zeros (0.42 for 0.420); otherwise each
+        number counts with the decimals it shows.
+    cut : bool
+        Decimals were cut off rather than rounded.
     """
     text = str(text).strip()
     if text.lower() in _MISSING:

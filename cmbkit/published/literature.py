@@ -65,7 +65,10 @@ def f1_interval(tp, fp, fn) -> tuple[np.ndarray, np.ndarray]:
 def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> dict[str, float]:
     """95 % intervals of all rates, over all counts that are possible.
 
-    precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
+    Returns
+    -------
+    dict
+        precision_low, precision_high, and so on; those of fp_scan only with ``n_scans``.
     """
     tp, fp, fn = np.array(list(counts), float).T
     found = {
@@ -85,10 +88,14 @@ def intervals(counts: Iterable[tuple[int, int, int]], n_scans: int | None) -> di
 def published_results() -> pd.DataFrame:
     """Return `numbers.literature` with counts and intervals where they can be worked out.
 
-    Its columns; n_ways, tp, fp, fn with _low and _high (see `any_table.RowAudit.numbers`),
-    without_fp_scan (whether they leave out the printed FP per scan); ``_low`` and ``_high`` of each
-    rate; fp_cmb where it is printed or the counts are the only ones; verdict (of `any_table`, or
-    `ONLY_AS_MEAN`); note with why there are no counts, or what else follows from them.
+    Returns
+    -------
+    DataFrame
+        The columns of `numbers.literature`; n_ways, tp, fp, fn with _low and _high (see
+        `any_table.RowAudit.numbers`), without_fp_scan (whether they leave out the printed FP per
+        scan); ``_low`` and ``_high`` of each rate; fp_cmb where it is printed or the counts are the
+        only ones; verdict (of `any_table`, or `ONLY_AS_MEAN`); note with why there are no counts,
+        or what else follows from them.
     """
     printed = literature("str").fillna("").to_dict("records")
     return pd.DataFrame(map(_with_counts, printed))
@@ -143,12 +150,19 @@ def beside_own(
 ) -> pd.DataFrame:
     """Published results and own ones, each with data, matching, denominator and interval.
 
-    ``own``: method, data, and scans with their counts, as `evaluation.statistics.summary` takes
-    them. ``by_rule``: one detector's counts of each scan by every rule of `evaluation.rules`: rule,
-    n_gt, tp, fp, fn.
+    Parameters
+    ----------
+    own : iterable of (method, data, scans)
+        Scans with their counts, as `evaluation.statistics.summary` takes them.
+    by_rule : DataFrame, optional
+        One detector's counts of each scan by every rule of `evaluation.rules`: rule, n_gt, tp,
+        fp, fn.
 
-    Columns: those of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
-    detector by the rule of each published row, where it is known.
+    Returns
+    -------
+    DataFrame
+        The columns of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
+        detector by the rule of each published row, where it is known.
     """
     rows = []
     for method, data, group in own:

@@ -30,10 +30,15 @@ def _read(name: str, dtype=None) -> pd.DataFrame:
 
 
 def thesis_table(number: str) -> pd.DataFrame:
-    """Return a table of the thesis as printed, every cell as text, one row per printed row.
+    """Return a table of the thesis as printed, every cell as text.
 
-    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``. "±" separates mean
-    and standard deviation; NaN where the cell is empty. Units: mm, mm^3, degrees, tesla, ms.
+    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``.
+
+    Returns
+    -------
+    DataFrame of str
+        One row per printed row; "±" separates mean and standard deviation; NaN where the
+        cell is empty. Units: mm, mm^3, degrees, tesla, ms.
     """
     if number not in FILES:
         raise KeyError(f"thesis_table: expected one of {', '.join(FILES)}, found {number!r}")
@@ -66,7 +71,10 @@ def thesis_numbers(number: str) -> pd.DataFrame:
 def statements() -> pd.DataFrame:
     """Return numbers that the thesis states in its text, its figures or its code, as printed.
 
-    Columns (text): where, subject, quantity, value.
+    Returns
+    -------
+    DataFrame of str
+        where, subject, quantity, value.
     """
     return _read("statements.csv", dtype="str")
 

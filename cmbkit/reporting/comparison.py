@@ -79,8 +79,14 @@ def compare_tables(
     """Every cell in which two tables differ, and every row and column that one of them lacks.
 
     Rows are paired in their order by their texts (columns that are not numeric in both tables),
-    so that one row more does not shift all that follow. Two missing numbers are equal; the index
-    counts for nothing. ``tolerance`` decides ``beyond`` of each difference between two numbers.
+    so that one row more does not shift all that follow. Two missing numbers are equal.
+
+    Parameters
+    ----------
+    before, after : DataFrame
+        The index counts for nothing.
+    tolerance : Tolerance
+        Decides ``beyond`` of each difference between two numbers.
     """
     found = [Difference("", name, "there", "missing") for name in before if name not in after]
     found += [Difference("", name, "missing", "there") for name in after if name not in before]
@@ -107,9 +113,14 @@ def compare_tables(
 def judge(
     differences: list[Difference], table: pd.DataFrame, tolerance: Tolerance = EXACT
 ) -> Verdict:
-    """Sum up what `compare_tables` found with the same tolerance.
+    """Sum up what `compare_tables` found.
 
-    ``table``: the one before; the shares of the tolerance are of its numbers and rows.
+    Parameters
+    ----------
+    differences : list of Difference
+        Found with the same tolerance.
+    table : DataFrame
+        The table before; the shares of the tolerance are of its numbers and rows.
     """
     if not differences:
         return "identical"
@@ -129,7 +140,10 @@ def judge(
 def row_labels(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], list[str]]:
     """A text per row of either table: its texts that vary, or its position where it has none.
 
-    Both tables have the same columns, none of them numeric.
+    Parameters
+    ----------
+    before, after : DataFrame
+        With the same columns, none of them numeric.
     """
     both = pd.concat([before, after], keys=["before", "after"]).fillna("").astype(str)
     varying = both[[name for name in both if len(set(both[name])) > 1]]
@@ -163,9 +177,17 @@ def compare_pictures(before: bytes, after: bytes) -> float:
     of absolute differences is divided by the ink, which is what differs from the commonest
     colour of the first (the more of the two pictures' sums). A figure that has lost its points
     differs by their share of all that is drawn, one whose points lie elsewhere by up to twice
-    as much. 1 also where the sizes differ; 0 for two equal pictures without ink.
+    as much.
 
-    ``before``, ``after``: PNG files; one that states no resolution is taken to have 100 dpi.
+    Parameters
+    ----------
+    before, after : bytes
+        PNG files; one that states no resolution is taken to have 100 dpi.
+
+    Returns
+    -------
+    float
+        1 also where the sizes differ; 0 for two equal pictures without ink.
     """
     if before == after:
         return 0.0

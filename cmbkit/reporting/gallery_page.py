@@ -61,10 +61,16 @@ def page(
     notebooks: str = "",
     pages: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the whole page, entries in the order in which they are given.
+    """Return the whole page.
 
-    ``notebooks``: their folder seen from the page's, empty where there is none to link; ``pages``:
-    address of each notebook's own page, by the notebook's file name.
+    Parameters
+    ----------
+    entries : list of dict
+        In the order in which they are shown.
+    notebooks : str
+        Their folder seen from the page's; empty where there is none to link.
+    pages : mapping, optional
+        Address of each notebook's own page, by the notebook's file name.
     """
     profiles = sorted({entry["profile"] for entry in entries})
     return render(

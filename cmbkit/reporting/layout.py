@@ -64,10 +64,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """What of a table is shown, in order; the other columns stand in its CSV file alone.
+    """What of a table is shown, in order.
 
-    ``within``: keys of the columns that separate the groups in which values compete for bold.
-    ``note`` stands at the table's foot.
+    Attributes
+    ----------
+    columns : tuple of Column
+        Columns of the table that are not named here stand in its CSV file alone.
+    within : tuple of str
+        Keys of the columns that separate the groups in which values compete for bold.
+    note : str
+        Stands at the table's foot.
     """
 
     columns: tuple[Column, ...]

@@ -23,7 +23,12 @@ PAGE = "index.html"
 
 
 class OnePage:
-    """Collects tables, figures and warnings, then writes the folder in one go."""
+    """Collects tables, figures and warnings, then writes the folder in one go.
+
+    Parameters
+    ----------
+    title : str
+    """
 
     def __init__(self, title: str):
         self.title = title
@@ -80,8 +85,11 @@ class OnePage:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write the folder; return the page's path.
 
-        `cmbkit.atomic.OutputError` if it holds something and ``force`` is not set, or what no
-        earlier page wrote.
+        Raises
+        ------
+        cmbkit.atomic.OutputError
+            If the folder holds something and ``force`` is not set, or holds what no earlier
+            page wrote.
         """
         with whole_folder(folder, ours=PAGE, force=force) as new:
             for name, content in self._files.items():

@@ -19,9 +19,16 @@ SHOWN_BY = ("figure", "table", "data", "view")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a table or figure is made: a notebook's file, and a cell with code, counted from 1.
+    """Of one table or figure.
 
-    ``functions``: those of cmbkit that made it, as "module:name".
+    Attributes
+    ----------
+    notebook : str
+        Name of its file.
+    cell : int
+        Number of the cell among those with code, from 1.
+    functions : tuple of str
+        The functions of cmbkit that made it, as "module:name".
     """
 
     notebook: str

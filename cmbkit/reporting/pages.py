@@ -10,10 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render(template: str, **values) -> str:
-    """Fill in a template of ``cmbkit/reporting/templates``.
+    """Fill in a template; text is escaped unless the template says that it is HTML.
 
-    Text is escaped unless the template says that it is HTML. A value that the template needs and
-    does not get is an error.
+    Parameters
+    ----------
+    template : str
+        A file in ``cmbkit/reporting/templates``.
+    **values
+        What the template names; one that it needs and does not get is an error.
     """
     return _environment().get_template(template).render(**values)
 

@@ -94,6 +94,10 @@ def rating_form(
     not_seen : iterable of str
         Lines outside the scan's field of view: <NA> where they have no microbleed.
 
+    Returns
+    -------
+    RatingForm
+
     Raises
     ------
     ValueError

@@ -77,7 +77,11 @@ def write_pages(notebooks, folder) -> dict[str, str]:
     """Write each notebook, with its outputs, as a page into ``folder/notebooks``.
 
     Pictures that the gallery in ``folder`` holds are shown from there, so the pages stay small.
-    Returns the address of each page seen from ``folder``, by the notebook's file name.
+
+    Returns
+    -------
+    dict of str to str
+        Address of each page seen from ``folder``, by the notebook's file name.
     """
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter

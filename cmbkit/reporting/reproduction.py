@@ -72,7 +72,13 @@ def read_files(folder) -> dict[str, bytes]:
 
 
 def compare_galleries(before: Files, after: Files) -> list[Compared]:
-    """Every table and figure of either of two galleries (`read_files`), in the thesis's order."""
+    """Every table and figure of either of two galleries, in the thesis's order.
+
+    Parameters
+    ----------
+    before, after : mapping of str to bytes
+        See `read_files`.
+    """
     entries = _entries(before), _entries(after)
     named = sorted({**entries[0], **entries[1]}, key=lambda item: order(*item))
     return [_compared(item, *(each.get(item) for each in entries), before, after) for item in named]
@@ -88,7 +94,10 @@ def tolerances(kind: str, number: str) -> tuple[Tolerance, float]:
 def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
     """The quantities of a table that have an interval, from frozen and from retrained networks.
 
-    ``frozen``, ``retrained``: galleries (`read_files`) with ``file``, a table (.csv).
+    Parameters
+    ----------
+    frozen, retrained : mapping of str to bytes
+        Galleries (see `read_files`) with ``file``, a table (.csv).
 
     Returns
     -------

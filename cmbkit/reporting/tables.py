@@ -69,8 +69,14 @@ def render_html(table: pd.DataFrame, caption: str, note: str = "", legend: str =
     """Return an HTML fragment: the table with its caption and a note at its foot.
 
     Numbers stand right, their points below each other, words left; what the thesis prints stands
-    in italics below our value. A named index becomes columns. ``caption``, ``note`` and ``legend``
-    (after the caption) are plain text, left out where empty.
+    in italics below our value.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Numbers, with or without a layout. A named index becomes columns.
+    caption, note, legend : str
+        Plain text; left out where empty. The legend stands after the caption.
     """
     columns = columns_of(table)
     note = " ".join(filter(None, [note, reading_aids(table, columns)]))
@@ -90,10 +96,15 @@ def reading_aids(table: pd.DataFrame, columns: list[Shown]) -> str:
 
 
 def shown(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cells of a table as text, and which of them are bold; two DataFrames of one shape.
+    """Cells of a table as text, and which of them are bold.
 
-    One column per quantity of the layout; where the table has the thesis's value, a column
-    "<title> (thesis)" follows.
+    Returns
+    -------
+    cells : DataFrame of str
+        One column per quantity of the layout; where the table has the thesis's value, a column
+        "<title> (thesis)" follows.
+    bold : DataFrame of bool
+        Shape and columns of ``cells``.
     """
     columns = [part for c in columns_of(table) for part in (c, c.printed) if part is not None]
     index = pd.RangeIndex(len(table))

@@ -75,8 +75,12 @@ def figure_2_1(standard: Iterable[StandardScan], mimics: int = 4) -> Figure:
     phase: the calcification of clearest sign, and of the CMBs of the right sign the most
     conspicuous one (`cmbkit.chapters.raw_slices.conspicuity`); so is the other CMB in its scan.
 
-    ``standard``: all preprocessed scans; painted-in CMBs (sMOMENI) are passed over. ``mimics``: at
-    most so many, each of another kind or sequence.
+    Parameters
+    ----------
+    standard : iterable of StandardScan
+        All preprocessed scans; painted-in CMBs (sMOMENI) are passed over.
+    mimics : int
+        At most so many, each of another kind or sequence.
     """
     standard, seen = list(standard), set()
     panels = _on_phase(standard)

@@ -24,12 +24,19 @@ OFF_SD, OFF_PERCENT = 0.5, 15.0
 def table_s14(table: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     """Marginals of this cohort beside the thesis's.
 
-    ``table``: one row per scan: uid, dataset, split, n_cmb, resolution_level; ``features``: one per
-    annotated CMB: uid, dataset, radius_mm, inv_elongation, region.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per scan: uid, dataset, split, n_cmb, resolution_level.
+    features : DataFrame
+        One row per annotated CMB: uid, dataset, radius_mm, inv_elongation, region.
 
-    Columns: dataset (or "Valid": all validation scans), quantity (of `QUANTITIES`), value and
-    value_sd, both also as the thesis has them, and off: whether the mean is more than `OFF_SD` of
-    the thesis's standard deviations away, or the share more than `OFF_PERCENT` points.
+    Returns
+    -------
+    DataFrame
+        dataset (or "Valid": all validation scans), quantity (of `QUANTITIES`), value and value_sd,
+        both also as the thesis has them, and off: whether the mean is more than `OFF_SD` of the
+        thesis's standard deviations away, or the share more than `OFF_PERCENT` points.
     """
     printed = _printed()
     own = pd.DataFrame(_own(table, features), columns=["dataset", "quantity", "value", "value_sd"])

@@ -119,14 +119,21 @@ def _each(values: pd.Series) -> str:
 def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     """Scans, patients and CMBs by dataset, beside the thesis's (Table 7.1).
 
-    ``table``: scan table with column split; ``microbleeds``: one row per annotated CMB: uid,
-    dataset, radius_mm.
+    Parameters
+    ----------
+    table : DataFrame
+        Scan table with column split.
+    microbleeds : DataFrame
+        One row per annotated CMB: uid, dataset, radius_mm.
 
-    Columns: dataset; source ("Public", "Private", "Own", "Synthetic"); n_scans, n_scans_with_cmb,
-    n_scans_below_3 (of those with CMBs), n_patients, n_patients_with_cmb; resolution_low_pct and
-    resolution_high_pct (percent of scans); n_cmb; mean and sample standard deviation of
-    cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs); n_leaked (of n_cmb, regions that
-    leaked); split; all again as printed in the thesis.
+    Returns
+    -------
+    DataFrame
+        dataset; source ("Public", "Private", "Own", "Synthetic"); n_scans, n_scans_with_cmb,
+        n_scans_below_3 (of those with CMBs), n_patients, n_patients_with_cmb;
+        resolution_low_pct and resolution_high_pct (percent of scans); n_cmb; mean and sample
+        standard deviation of cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs);
+        n_leaked (of n_cmb, regions that leaked); split; all again as printed in the thesis.
     """
     printed = _printed_7_1()
     public = dict(zip(printed["dataset"], printed["source"], strict=True))

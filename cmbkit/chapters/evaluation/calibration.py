@@ -46,12 +46,20 @@ def table_s43(
 ) -> pd.DataFrame:
     """Expected calibration error before and after, by dataset and model; Valid made the fit.
 
-    ``calls``: dataset, model, uid, match, score, adds (`study.results.curve_calls`); ``scans``:
-    scan rows of the same models: dataset, model, uid, patient. Models without a calibration are
-    left out.
+    Parameters
+    ----------
+    calls : DataFrame
+        dataset, model, uid, match, score, adds (`study.results.curve_calls`).
+    scans : DataFrame
+        Scan rows of the same models: dataset, model, uid, patient.
+    calibrations : mapping of model to Calibration
+        Models without one are left out.
 
-    Columns: dataset, model, n_scans, n (candidates), real, before and after with their parts
-    (`intervals.jackknife_t` over patients, cut at 0 and 1).
+    Returns
+    -------
+    DataFrame
+        dataset, model, n_scans, n (candidates), real, before and after with their parts
+        (`intervals.jackknife_t` over patients, cut at 0 and 1).
     """
     rows = []
     for (dataset, model), group in in_order(scans, **BY_KEYS).groupby(KEYS, sort=False):

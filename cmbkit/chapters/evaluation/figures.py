@@ -89,8 +89,14 @@ def figure_s56(
 ) -> Figure:
     """The real scan: axial slices through its implants, implants and candidates outlined.
 
-    ``standard``: with the implants as its annotation; ``candidates``: instance labels of what a
-    model found in it; ``implanted``: radius_mm of the implants in the order of their labels.
+    Parameters
+    ----------
+    standard : StandardScan
+        With the implants as its annotation.
+    candidates : Volume
+        Instance labels of what a model found in it.
+    implanted : DataFrame
+        radius_mm of the implants in the order of their labels.
     """
     image, truth = standard.image(), standard.lesions().data
     lesions = standard.microbleeds().sort_values("id").head(slices)

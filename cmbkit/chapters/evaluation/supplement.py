@@ -88,8 +88,12 @@ def table_s30(standard: pd.DataFrame, native: pd.DataFrame, params: Evaluation) 
 def table_s33(points: pd.DataFrame, chosen: Inference, best: int = 10) -> pd.DataFrame:
     """The ``best`` pairs of threshold and smallest size by F1, and the study's own.
 
-    ``points``: threshold, minimum_voxels, tp, fp, fn, precision, recall, f1; the pair of ``chosen``
-    is marked in the column of this name.
+    Parameters
+    ----------
+    points : DataFrame
+        threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
+    chosen : Inference
+        The study's own pair is marked in the column ``chosen``.
     """
     pair = chosen.threshold, chosen.minimum_voxels
     own = (points[["threshold", "minimum_voxels"]] == pair).all(axis=1)
@@ -209,8 +213,11 @@ def table_s45(scans: pd.DataFrame, params: Evaluation, *, seed: int) -> pd.DataF
 
     ``scans``: scan rows of the trained networks (as for `table_7_2`). ``seed``: of permutations.
 
-    Columns: dataset, metric and those of `hypotheses.compare_models`, ``difference`` (second less
-    first) with its parts; p_holm is over all rows. Empty with one network.
+    Returns
+    -------
+    DataFrame
+        dataset, metric and the columns of `hypotheses.compare_models`, ``difference`` (second less
+        first) with its parts; p_holm is over all rows. Empty with one network.
     """
     names, rows = list(dict.fromkeys(in_order(scans, **BY_KEYS)["model"])), []
     for dataset, group in in_order(scans, **BY_KEYS).groupby("dataset", sort=False):

@@ -90,12 +90,20 @@ def table_7_5(
 ) -> pd.DataFrame:
     """Classification of scans by their number of CMBs.
 
-    ``scans``: scan rows: dataset, patient, model, n_gt, n_pred. The ``positive`` group "fewer_than"
-    is what the thesis's printed numbers are (see `audit`). With "at_least", its text's convention,
-    the thesis's columns hold what its counts give that way.
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows: dataset, patient, model, n_gt, n_pred.
+    positive : {"fewer_than", "at_least"}
+        The positive group. ``fewer_than`` is what the thesis's printed numbers are (see
+        `audit`). With ``at_least``, its text's convention, the thesis's columns hold what its
+        counts give that way.
 
-    Columns: dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
-    _low, _high and _thesis.
+    Returns
+    -------
+    DataFrame
+        dataset, threshold, model, n_many, n_positive, precision, recall, f1, specificity with
+        _low, _high and _thesis.
     """
     keys, rates = ["dataset", "threshold", "model"], ["precision", "recall", "f1", "specificity"]
     rows = [

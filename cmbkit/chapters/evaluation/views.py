@@ -30,9 +30,17 @@ def view_s70(
 ) -> tuple[pd.DataFrame, dict[str, dict]]:
     """Scan with most CMBs of each dataset: its counts, and what its viewer shows.
 
-    ``cohort``: one row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were
-    not trained on, only those are looked at; of equals the first. ``scans`` and ``candidates`` give
-    the scan of a uid and what a model found in a scan.
+    Parameters
+    ----------
+    cohort : DataFrame
+        One row per scan: uid, dataset, split, n_cmb. Where a dataset has scans that were not
+        trained on, only those are looked at; of equals the first.
+    scans : callable
+        The scan of a uid.
+    candidates : callable
+        What a model found in a scan.
+    params : Evaluation
+        The matching rule.
 
     Returns
     -------

@@ -41,8 +41,11 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
     Region growing (step 1) and spheres (step 2) are for centres and scribbles; masks skip them,
     and a dataset without annotations has nothing to refine.
 
-    One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2, steps_3_6
-    ("✓" done, "✗" skipped, "n/a" not applicable), each also as printed.
+    Returns
+    -------
+    DataFrame
+        One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2,
+        steps_3_6 ("✓" done, "✗" skipped, "n/a" not applicable), each also as printed.
     """
     rows, kinds = [], {}
     for scan in scans:
@@ -141,8 +144,12 @@ def table_s4b(changes: pd.DataFrame) -> pd.DataFrame:
 def table_s5(census: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """Which brain mask and parcellation ran, and how many scans held NaN (Table S5).
 
-    ``census``: one row per scan: uid, dataset, brain_mask, parcellation; ``changes``: as in
-    `table_s4`.
+    Parameters
+    ----------
+    census : DataFrame
+        One row per scan: uid, dataset, brain_mask, parcellation.
+    changes : DataFrame
+        As in `table_s4`.
     """
     columns = heads("dataset", brain_mask="Brain mask", parcellation="Brain regions")
     columns += heads(n_scans="Scans", n_with_nan="with NaN")

@@ -26,9 +26,13 @@ def examples(
 ) -> pd.DataFrame:
     """Matches of one kind to look at: false positives of highest score, longest misses.
 
-    Masks one voxel wide (inverse elongation 0), whose length the grid makes, come last. ``match``:
-    "FP", "FN" or "TP"; ``dataset``: preferred; where it has none of the kind, all are looked
-    through.
+    Masks one voxel wide (inverse elongation 0), whose length the grid makes, come last.
+
+    Parameters
+    ----------
+    match : {"FP", "FN", "TP"}
+    dataset : str
+        Preferred; where it has none of the kind, all datasets are looked through.
     """
     chosen = matches[(matches["match"] == match) & (matches["model"] == model)]
     preferred = chosen[chosen["dataset"] == dataset]
@@ -77,10 +81,15 @@ def _cuts(rows: pd.DataFrame, scans, candidates: Candidates, otherwise: str) -> 
 def found_and_missed(
     matches: pd.DataFrame, dataset: str, *, model: str, count: int = 16
 ) -> pd.DataFrame:
-    """As many found as missed CMBs of a dataset, each half spread over size, by increasing radius.
+    """As many found as missed CMBs of a dataset, each half spread over size.
 
     ``dataset``: preferred; where it has no CMB, all are looked through. ``count``: at most so many
     in all; where there are too few of one kind, all of them and as many of the other.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``matches`` by increasing radius.
     """
     own = matches[(matches["model"] == model) & matches["gt_id"].notna()]
     preferred = own[own["dataset"] == dataset]

@@ -17,8 +17,19 @@ def table_s49(
 ) -> pd.DataFrame:
     """Odds ratios of being found, of all variables in one model and of each alone.
 
-    ``matches``: `match_table.COLUMNS`; ``features``: annotated CMBs: uid, id, type "GT", contrast;
-    ``scans``: uid, field_strength. Columns: those of `odds.odds_table`.
+    Parameters
+    ----------
+    matches : DataFrame
+        The table of matches (`match_table.COLUMNS`).
+    features : DataFrame
+        Annotated CMBs: uid, id, type "GT", contrast.
+    scans : DataFrame
+        uid, field_strength.
+
+    Returns
+    -------
+    DataFrame
+        That of `odds.odds_table`.
     """
     own = matches[(matches["model"] == model) & (matches["match"] != "FP")]
     told = features.loc[features["type"] == "GT", ["uid", "id", "contrast"]]

@@ -18,10 +18,17 @@ def table_s37b(
 ) -> pd.DataFrame:
     """CMBs and marked mimics whose phase has the sign of calcium (Table S37b).
 
-    ``mimics``, ``microbleeds``: one row each: uid, x_mm, y_mm, z_mm; mimics also kind. Of
-    ``standard``, by uid, scans whose raw scan comes with a phase image count.
+    Parameters
+    ----------
+    mimics, microbleeds : DataFrame
+        One row each: uid, x_mm, y_mm, z_mm; mimics also kind.
+    standard : mapping of uid to StandardScan
+        Those whose raw scan comes with a phase image count.
 
-    Columns: kind ("CMB" first), n_scans, n, n_calcium, share with its parts.
+    Returns
+    -------
+    DataFrame
+        kind ("CMB" first), n_scans, n, n_calcium, share with its parts.
     """
     places = pd.concat([microbleeds.assign(kind=CMB), mimics])[["uid", "kind", *PLACE]]
     rows = []

@@ -56,14 +56,24 @@ def table_s37(
 ) -> pd.DataFrame:
     """False positives against the mimics that the rater marked, per model and kind of mimic.
 
-    ``scans``: scan rows of all models: uid, dataset, source, patient, model; those of datasets in
-    which nobody marked mimics are left out. ``mimics``: one row each: uid, dataset, kind, x_mm,
-    y_mm, z_mm. A false positive whose centre is closer to its landmark than ``max_distance_mm``,
-    that of the matching with annotated CMBs, lies on it.
+    Parameters
+    ----------
+    scans : DataFrame
+        Scan rows of all models: uid, dataset, source, patient, model; those of datasets in which
+        nobody marked mimics are left out.
+    mimics : DataFrame
+        One row per marked mimic: uid, dataset, kind, x_mm, y_mm, z_mm.
+    max_distance_mm : float
+        A false positive whose centre is closer to a mimic's landmark lies on it; that of the
+        matching with annotated CMBs.
 
-    Columns: dataset, model, kind ("All": of any kind), n_mimics (marked), n_hit (of these, with a
-    false positive on them), hit_share, n_fp (all false positives of these scans), n_fp_near (of
-    these, on a mimic; the nearest one tells the kind), near_share; shares with their parts.
+    Returns
+    -------
+    DataFrame
+        dataset, model, kind ("All": of any kind), n_mimics (marked), n_hit (of these, with a
+        false positive on them), hit_share, n_fp (all false positives of these scans),
+        n_fp_near (of these, on a mimic; the nearest one tells the kind), near_share; shares with
+        their parts.
     """
     scans = scans[scans["source"].isin(mimics["dataset"])]
     rows = []

@@ -57,11 +57,18 @@ def table_8_2(
 ) -> pd.DataFrame:
     """Detection by location, for one model.
 
-    ``scans`` as for `table_8_1`: which there are, those without matches too; ``pairs``: where a TP
-    belongs whose two halves lie apart ("reference" or "each", see `subgroups.at_location`).
+    Parameters
+    ----------
+    scans : DataFrame
+        As for `table_8_1`: which scans there are, those without matches too.
+    pairs : {"reference", "each"}
+        Where a TP belongs whose two halves lie apart (see `subgroups.at_location`).
 
-    Columns: as from `table_8_1` with location for sequence and cmb_level. CMBs in no region of
-    Table 4.2 have rows of their own ("Elsewhere"), so that the counts add up.
+    Returns
+    -------
+    DataFrame
+        As from `table_8_1` with location for sequence and cmb_level. CMBs in no region of Table
+        4.2 have rows of their own ("Elsewhere"), so that the counts add up.
     """
     scans, matches = scans[scans["model"] == model], matches[matches["model"] == model]
     groups = subgroups.recounted_by_location(scans, matches, pairs)

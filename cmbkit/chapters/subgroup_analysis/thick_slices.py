@@ -16,8 +16,11 @@ TE_MS = (20.0, 40.0)
 def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFrame:
     """Peak loss of one bleed by slice thickness, field and echo time, summed in both ways.
 
-    Columns: tesla, te_ms, thickness_mm, complex_sum, averaged (shares of the signal lost in the
-    voxel that has the bleed at its centre), kept_complex, kept_averaged (of the loss at 1 mm).
+    Returns
+    -------
+    DataFrame
+        tesla, te_ms, thickness_mm, complex_sum, averaged (shares of the signal lost in the voxel
+        that has the bleed at its centre), kept_complex, kept_averaged (of the loss at 1 mm).
     """
     rows = []
     for tesla, te, thickness in product(TESLA, TE_MS, THICKNESS_MM):

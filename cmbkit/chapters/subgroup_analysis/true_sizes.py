@@ -42,9 +42,13 @@ def sized(matches: pd.DataFrame, trials: pd.DataFrame, model: str) -> pd.DataFra
 def table_8_3b(matches: pd.DataFrame, trials: pd.DataFrame, *, model: str) -> pd.DataFrame:
     """Radius of found and of missed CMBs by every size that is known of them (Table 8.3b).
 
-    Columns: dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found,
-    missed (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of
-    a 95 % interval and its _interval (`intervals.jackknife_t`). No row where no truth is known.
+    Returns
+    -------
+    DataFrame
+        dataset ("All": together), size (of `SIZES`), n_found, n_missed, n_leaked; found, missed
+        (mean radius in mm, with _sd), difference (missed less found) with the _low and _high of a
+        95 % interval and its _interval (see `intervals.jackknife_t`). No row where no truth is
+        known.
     """
     rows, own = [], sized(matches, trials, model)
     names = list(in_order(own[["dataset"]].drop_duplicates(), dataset=DATASETS)["dataset"])

@@ -65,9 +65,14 @@ def settings_of_network(network: Network) -> pd.DataFrame:
 
 
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
-    """Patches drawn from a training scan (without a CMB anywhere), and the tiles of inference.
+    """Patches drawn from a training scan, and the tiles of inference.
 
-    Of ``params`` network, training, inference and seed are used.
+    Parameters
+    ----------
+    standard : StandardScan
+        Without a CMB, all patches lie anywhere.
+    params : Parameters
+        Network, training, inference and seed are used.
     """
     from cmbkit.detector.inference.tiles import tile_starts
     from cmbkit.detector.patches.sampling import SampledScan, random_start, start_around
@@ -111,9 +116,14 @@ def simulated_slices(scans: Iterable[StandardScan]) -> Figure:
 
 
 def data_of_phases(scans: pd.DataFrame, training: Training) -> pd.DataFrame:
-    """Scans, patients and CMBs of each dataset in each phase, validation and test.
+    """Scans, patients and CMBs of each dataset in each phase.
 
-    ``scans``: one row per scan: dataset, patient, split, n_cmb.
+    Parameters
+    ----------
+    scans : DataFrame
+        One row per scan: dataset, patient, split, n_cmb.
+    training : Training
+        Names the datasets of both phases of training.
     """
     train = scans[scans["split"] == "train"]
     phases = {

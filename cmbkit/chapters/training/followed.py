@@ -48,9 +48,14 @@ def _dice(snapshot: dict) -> float:
 
 
 def figure_a_5(snapshots: Mapping[tuple[str, int], list[dict]], threshold: float) -> Figure:
-    """Each followed CMB at the end of a phase; outlined is a probability of ``threshold`` and more.
+    """Each followed CMB at the end of a phase.
 
-    ``snapshots``, by uid and CMB: from `cmbkit.detector.training.snapshots.read_snapshots`.
+    Parameters
+    ----------
+    snapshots : mapping of (uid, CMB) to list of dict
+        From `cmbkit.detector.training.snapshots.read_snapshots`.
+    threshold : float
+        Probability from which a voxel is outlined.
     """
     if not snapshots:
         return nothing_to_show(UNFOLLOWED)
