@@ -1,16 +1,20 @@
 """Microbleeds implanted in real scans: how many are found, and what is called without any.
 
-    python benchmarks/implants.py ../shared/real/nifti/layerfmri*.nii.gz [--zscore padded]
+    python benchmarks/implants.py ../shared/real/nifti ../shared/real/dicom [--zscore padded]
 
 A Gaussian of full width d takes away the share c of the signal at its centre, at 20 places per scan
 in the brain mask but its darkest tenth, 5 mm or more from its edge and 13 mm apart: drawn at
-random, or with --calm the most homogeneous first.
-Found: a microbleed whose centre lies within max(3 mm, 0.75 d). A scan is one image of three axes.
+random, or with --calm the most homogeneous first. Each of --seeds draws a set of places; their
+counts are added.
+Found: a microbleed whose centre lies within max(3 mm, 0.75 d). Scans are read as by predict; one
+that is unfit is told and not counted on.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +22,11 @@ import numpy as np
 from scipy import ndimage
 
 from cmbkit.anatomy.brain_mask import brain_mask
+from cmbkit.evaluation.intervals import wilson
+from cmbkit.prediction.given_image import read_given
 from cmbkit.prediction.one_scan import detect
-from cmbkit.prediction.settings import make_settings
-from cmbkit.prediction.sources import source_in_memory
+from cmbkit.prediction.settings import Settings, make_settings
+from cmbkit.prediction.sources import find_sources, source_in_memory
 from cmbkit.volume import Volume
 
 KINDS = ((2.0, 1.0), (3.0, 0.7), (3.0, 1.0), (4.0, 0.7), (6.0, 0.7))
@@ -67,6 +73,27 @@ def implanted(scan: Volume, places, width_mm: float, darkness: float) -> Volume:
     return scan.with_data(data)
 
 
+def recalls(scan: Volume, brain: Volume, settings: Settings, given) -> Iterator[str]:
+    """Found of implanted for every kind, with Wilson's interval; then what is called without."""
+    drawn = [sites(scan, brain, given.sites, given.calm, seed) for seed in given.seeds]
+    for width, darkness in KINDS:
+        hits = 0
+        for places in drawn:
+            found = called(implanted(scan, places, width, darkness), settings)
+            away = np.linalg.norm(places[:, None] - found[None], axis=-1)
+            hits += int((away <= max(3.0, 0.75 * width)).any(axis=1).sum())
+        n = sum(map(len, drawn))
+        low, high = (100 * value for value in wilson(hits, n))
+        yield f"{hits} of {n} [{low:.0f}, {high:.0f}]"
+    yield str(len(called(scan, settings)))
+
+
+def called(scan: Volume, settings: Settings) -> np.ndarray:
+    """Places of microbleeds in mm, shape (n, 3)."""
+    table = detect(source_in_memory(scan), settings).table
+    return table[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3)
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser()
@@ -75,28 +102,26 @@ def main() -> None:
     parser.add_argument("--weights", default="compact")
     parser.add_argument("--sites", type=int, default=20)
     parser.add_argument("--calm", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
     heads = " | ".join(f"{d:g} mm, {100 * c:.0f} %" for d, c in KINDS)
     print(f"| scan | brain, ml | {heads} | called without |\n|{'---|' * (len(KINDS) + 3)}")
-    for path in given.scans:
-        scan = Volume.read(path)
-        brain, _ = brain_mask(scan)
-        settings = make_settings(given.weights, brain_mask=brain)
-        if given.zscore:
-            rule = settings.preprocessing.model_copy(update={"zscore": given.zscore})
-            settings = replace(settings, preprocessing=rule)
-        places = sites(scan, brain, given.sites, given.calm)
-        millilitres = np.count_nonzero(brain.data) * brain.voxel_volume_mm3 / 1000
-        row = [path.name.split(".")[0], f"{millilitres:.0f}"]
-        for width, darkness in KINDS:
-            changed = implanted(scan, places, width, darkness)
-            table = detect(source_in_memory(changed), settings).table
-            found = table[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3)
-            away = np.linalg.norm(places[:, None] - found[None], axis=-1)
-            hits = (away <= max(3.0, 0.75 * width)).any(axis=1).sum()
-            row.append(f"{hits} of {len(places)}")
-        row.append(str(len(detect(source_in_memory(scan), settings).table)))
-        print("| " + " | ".join(row) + " |", flush=True)
+    for source in find_sources(given.scans):
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                image = read_given(source, None, Path(folder))
+                scan = Volume.read(image.path)
+                image.fitness(source.name, scan).require(source.path)
+            brain, _ = brain_mask(scan)
+            settings = make_settings(given.weights, brain_mask=brain)
+            if given.zscore:
+                rule = settings.preprocessing.model_copy(update={"zscore": given.zscore})
+                settings = replace(settings, preprocessing=rule)
+            millilitres = np.count_nonzero(brain.data) * brain.voxel_volume_mm3 / 1000
+            cells = recalls(scan, brain, settings, given)
+            print("| " + " | ".join([source.name, f"{millilitres:.0f}", *cells]) + " |", flush=True)
+        except (ValueError, RuntimeError) as error:
+            print(error, flush=True)
 
 
 if __name__ == "__main__":

@@ -145,12 +145,15 @@ FURTHER: dict[str, Callable] = {
 
 
 def body(kind: str, rng) -> Volume:
-    """A bottle of water, a ball of gel, a leg with two bones, on 1 x 1 x 2 mm."""
+    """A bottle of water, one with 80 bubbles, a ball of gel, a leg with two bones; 1 x 1 x 2 mm."""
     x, y, z = np.indices((200, 220, 90)) - np.array([100, 110, 45]).reshape(3, 1, 1, 1)
     z = 2 * z
     data = np.zeros(x.shape)
-    if kind == "bottle":
+    spots, largest, dark = np.empty((0, 3)), 3, 30
+    if kind.startswith("bottle"):
         data[(x**2 + y**2 < rng.uniform(55, 75) ** 2) & (abs(z) < rng.uniform(60, 85))] = 300
+        if kind == "bottle with bubbles":
+            spots, largest, dark = rng.uniform([-38, -38, -55], [38, 38, 55], (80, 3)), 3.5, 0
     elif kind == "ball":
         data[x**2 + y**2 + z**2 < rng.uniform(60, 85) ** 2] = 300
     else:
@@ -159,9 +162,10 @@ def body(kind: str, rng) -> Volume:
             bone = np.hypot(x - at[0], y - at[1])
             data[bone < radius] = 20
             data[bone < radius - 4] = 420
-        for place in rng.uniform([-30, -40, -70], [30, 40, 70], (60, 3)):
-            away = sum((a - p) ** 2 for a, p in zip((x, y, z), place, strict=True))
-            data[away < rng.uniform(1, 3) ** 2] = 30
+        spots = rng.uniform([-30, -40, -70], [30, 40, 70], (60, 3))
+    for place in spots:
+        away = sum((a - p) ** 2 for a, p in zip((x, y, z), place, strict=True))
+        data[away < rng.uniform(1, largest) ** 2] = dark
     data *= 1 + 0.1 * x / 100
     data = np.hypot(data + rng.normal(0, 10, x.shape), rng.normal(0, 10, x.shape))
     return Volume(data.astype(np.float32), np.diag([1.0, 1.0, 2.0, 1.0]))

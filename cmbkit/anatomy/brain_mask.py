@@ -27,7 +27,7 @@ ZERO_BACKGROUND = "zero background"
 STAND_IN = "stand-in (intensity, not SynthStrip)"
 
 STRIPPED_SHARE = 0.3
-LARGEST_BRAIN_ML = 2500.0
+LARGEST_BRAIN_L = 2.5
 SLAB_L = 0.6
 SLAB_DEPTH_MM = 5.0
 SKULL_MM = 5.0
@@ -120,15 +120,17 @@ def _checked(image: Volume, mask: Volume) -> Volume:
     return image.with_data(inside.astype(np.uint8))
 
 
-def _own_background(image: Volume) -> Volume | None:
-    """What differs from the value in most corners, holes filled, if that can be a brain."""
+def _off_background(image: Volume) -> tuple[Volume | None, float]:
+    """Largest part that differs from most corners, holes filled, and litres of all that differs.
+
+    None where less than `STRIPPED_SHARE` of the image is of that value.
+    """
     background = np.median(image.data[np.ix_(*[(0, -1)] * 3)])
     different = image.data != background
     share = np.count_nonzero(different) / different.size
+    litres = share * different.size * image.voxel_volume_mm3 / 1e6
     if share > 1 - STRIPPED_SHARE or not different.any():
-        return None
-    if share * different.size * image.voxel_volume_mm3 / 1000 > LARGEST_BRAIN_ML:
-        return None
+        return None, litres
     import cc3d
 
     box = bounding_box(different)
@@ -137,19 +139,22 @@ def _own_background(image: Volume) -> Volume | None:
     outside = cc3d.connected_components(outside, connectivity=6, out_dtype=np.uint32)
     mask = np.zeros_like(different, np.uint8)
     mask[box] = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
-    return image.with_data(mask)
+    return image.with_data(mask), litres
 
 
 def _by_intensity(image: Volume) -> tuple[Volume, str]:
-    """Mask of an image in RAS order: its own background, unless a skull lies within, or found."""
+    """Mask of an image in RAS order: its own background, unless a skull lies within, or found.
+
+    A background of one value counts as dark, whatever the value.
+    """
     factors = np.maximum(1, np.round(WORKING_MM / image.spacing)).astype(int)
     spacing = image.spacing * factors
-    own, data = _own_background(image), image.data
+    (own, litres), data = _off_background(image), image.data
     if own is not None:
         inside = own.data > 0
         data = np.where(inside, data, np.percentile(data[inside], 0.1).astype(np.float32))
     found = _stand_in(image.with_data(data), factors, spacing)
-    if own is not None:
+    if own is not None and litres <= LARGEST_BRAIN_L:
         whole = block_mean(own.data.astype(np.float32), factors) > 0.5
         if not found.any() or _reaches_surface(found, whole, spacing):
             return own, ZERO_BACKGROUND

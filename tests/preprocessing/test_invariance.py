@@ -6,7 +6,7 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from scipy import ndimage
@@ -19,7 +19,19 @@ from cmbkit.records import Acquisition, Annotation, Scan
 ORDERS = ["".join(o) for axes in permutations(("RL", "AP", "SI")) for o in product(*axes)]
 AFFINE = np.array([[3.0, 0, 0, -96], [0, 3.0, 0, -110], [0, 0, 4.0, -80], [0, 0, 0, 1]])
 PARAMS = Preprocessing(spacing_mm=3.0, pad_voxels=70, zscore="brain")
-SOME = settings(max_examples=10, deadline=None, derandomize=True)
+SOME = settings(max_examples=8, deadline=None, derandomize=True)
+TYPES = ["<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<f4", ">f4", "<f8", ">f8"]
+SLOPES = st.floats(-4, 4).map(lambda power: 10**power)
+OFFSETS = st.floats(-3, 3)
+"""In units of the brightest voxel."""
+
+
+MM = (np.indices((66, 74, 44)).T - (65 / 2, 73 / 2, 43 / 2)) @ np.diag([3.0, 3.0, 4.0])
+"""From the middle, axes in reverse."""
+
+
+def within(*axes):
+    return ((MM / axes) ** 2).sum(-1).T <= 1
 
 
 @lru_cache
@@ -27,11 +39,6 @@ def head(skull=True):
     """Whole numbers: brain with texture and dark spots, CSF, bone, scalp, noise in the air."""
     rng = np.random.default_rng(4)
     shape = (66, 74, 44)
-    mm = (np.indices(shape).T - (np.array(shape) - 1) / 2) @ np.diag(AFFINE[:3, :3].diagonal())
-
-    def within(*axes):
-        return ((mm / axes) ** 2).sum(-1).T <= 1
-
     data = rng.rayleigh(10, shape)
     for axes, value in (((82, 98, 80), 350), ((76, 92, 74), 40), ((68, 84, 66), 700)):
         data[within(*axes)] = value
@@ -85,16 +92,11 @@ def test_the_reference_is_sane(reference):
 
 
 @SOME
-@given(
-    order=st.sampled_from(ORDERS),
-    dtype=st.sampled_from(["<i2", ">i2", "<u2", ">i4", "<f4", ">f4", "<f8", ">f8"]),
-    slope=st.sampled_from([1.0, 7.3e-4, 0.25, 1e3]),
-    inter=st.sampled_from([0.0, -1.0, 1.0, 3.0]),
-)
-def test_order_type_scale_and_offset_do_not_matter(folder, reference, order, dtype, slope, inter):
-    """The offset in units of the brightest voxel."""
+@given(st.sampled_from(ORDERS), st.sampled_from(TYPES), SLOPES, OFFSETS)
+@example("RAS", "<i2", 7.3e-4, -1.0)
+def test_order_type_scale_and_offset_do_not_matter(folder, reference, order, dtype, slope, offset):
     data, image, brain = reference
-    inter = inter * slope * float(data.max())
+    inter = offset * slope * float(data.max())
     path = stored(folder / "a.nii", data, order=order, dtype=dtype, slope=slope, inter=inter)
     found, mask = standard(path)
     np.testing.assert_array_equal(mask.data, brain.data)
@@ -105,8 +107,9 @@ def test_order_type_scale_and_offset_do_not_matter(folder, reference, order, dty
 @SOME
 @given(
     place=st.tuples(st.integers(0, 65), st.integers(0, 73), st.integers(0, 43)),
-    value=st.sampled_from([1e9, -1e9, 3e4]),
+    value=st.one_of(st.floats(1.5e3, 1e9), st.floats(-1e9, -500.0)),
 )
+@example(place=(33, 37, 22), value=1e9)
 def test_one_odd_voxel_does_not_matter(folder, reference, place, value):
     """But for its own surroundings: 1 in 1,000 voxels of the grid at most."""
     data, image, brain = reference
@@ -118,26 +121,33 @@ def test_one_odd_voxel_does_not_matter(folder, reference, place, value):
     assert np.abs(found.data).max() < 20
 
 
-@pytest.mark.parametrize("value", [-1000.0, 5000.0, 300.5, np.nan])
-def test_background_of_a_stripped_brain_does_not_matter(folder, value):
-    data = head(skull=False)
-    expected, brain = standard(stored(folder / "c.nii", data))
-    other = np.where(data == 0, value, data)
-    found, mask = standard(stored(folder / "d.nii", other, dtype="<f4"))
+@SOME
+@given(value=st.floats(-5000, 5000).map(np.float32))
+@example(value=0.0)
+@example(value=7.0)
+@example(value=-1000.0)
+@example(value=np.nan)
+def test_the_value_of_a_background_does_not_matter(folder, reference, value):
+    """Air of one value around a head of 2.7 litres or a stripped brain."""
+    data, image, brain = reference
+    air = data == 0 if (data == 0).mean() > 0.3 else ~within(82, 98, 80)
+    found, mask = standard(stored(folder / "d.nii", np.where(air, value, data), dtype="<f4"))
     assert (mask.data != brain.data).mean() < 1e-3
-    inside = brain.data > 0
-    assert (np.abs(found.data - expected.data)[inside] > 0.02).mean() < 1e-3
+    inside = (brain.data > 0) & (mask.data > 0)
+    assert (np.abs(found.data - image.data)[inside] > 0.02).mean() < 1e-3
 
 
-@pytest.mark.parametrize("degrees", [5, 15])
+@SOME
+@given(st.tuples(*[st.floats(-20, 20)] * 3))
+@example((15.0, -15.0, 4.0))
 def test_an_oblique_scan_differs_by_its_interpolation_alone(folder, reference, degrees):
     """Volume of the mask within 2 %, mean and spread of z-scores within 0.06."""
     data, image, brain = reference
-    turn = nib.affines.from_matvec(nib.eulerangles.euler2mat(*np.deg2rad([degrees, -degrees, 4])))
+    turn = nib.affines.from_matvec(nib.eulerangles.euler2mat(*np.deg2rad(degrees)))
     found, mask = standard(stored(folder / "e.nii", data, affine=turn @ AFFINE))
     assert int(mask.data.sum()) == pytest.approx(int(brain.data.sum()), rel=0.02)
     z, before = found.data[mask.data > 0], image.data[brain.data > 0]
-    assert z.mean() == pytest.approx(before.mean(), abs=0.05)
+    assert z.mean() == pytest.approx(before.mean(), abs=0.06)
     assert z.std() == pytest.approx(before.std(), abs=0.06)
 
 
@@ -168,21 +178,23 @@ def found_in(path):
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(
     order=st.sampled_from(ORDERS),
-    dtype=st.sampled_from([">i2", "<u2", ">f4", "<f8"]),
-    slope=st.sampled_from([7.3e-4, 0.25, 1e3]),
-    inter=st.sampled_from([0.0, -1.0, 3.0]),
+    dtype=st.sampled_from([">i2", "<i4", ">f4", "<f8"]),
+    slope=SLOPES,
+    offset=OFFSETS,
     hot=st.sampled_from([None, (2, 3, 4)]),
+    air=st.integers(-1000, 3000),
 )
-def test_the_whole_of_predict_does_not_depend_on_storage(folder, order, dtype, slope, inter, hot):
-    """Order, flips, type, bytes, scale, offset, one hot voxel: six microbleeds, where they are."""
+@example(order="LPI", dtype=">f4", slope=1.0, offset=0.0, hot=(2, 3, 4), air=-1000)
+def test_predict_does_not_depend_on_storage(folder, order, dtype, slope, offset, hot, air):
+    """Order, flips, type, bytes, scale, offset, air, one hot voxel: six microbleeds in place."""
     expected, volumes = reference_found(folder)
-    data = small_brain().astype(np.float64)
+    data = np.where(small_brain() == 0, air, small_brain()).astype(np.float64)
     if hot and dtype[1] == "f":
         data[hot] = 1e7
-    inter *= slope * float(small_brain().max())
+    inter = offset * slope * float(small_brain().max())
     path = folder / "whole.nii"
     stored(path, data, affine=SMALL, order=order, dtype=dtype, slope=slope, inter=inter)
     centres, found = found_in(path)
