@@ -43,7 +43,7 @@ def linked(
     link : callable
         Target of a link, of a notebook's file name and a place's name.
     """
-    from nbformat.v4 import new_markdown_cell  # a second to import, which a study can do without
+    from nbformat.v4 import new_markdown_cell
 
     def to_link(found: re.Match) -> str:
         origin = items.get((found[1].lower(), found[2]))
