@@ -26,10 +26,7 @@ smoke: setup
 	.venv/bin/cmbkit reproduce params/smoke.yaml
 
 test: setup lint
-	.venv/bin/coverage erase
-	.venv/bin/coverage run -m $(UNIT)
-	-.venv/bin/coverage combine -q  # tests kill processes, which leave half a file
-	.venv/bin/coverage report --format=total
+	.venv/bin/$(UNIT)
 	.venv/bin/pytest notebooks -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup
@@ -38,7 +35,7 @@ test-fast: setup
 coverage: setup
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m $(UNIT) -m "not slow"
-	-.venv/bin/coverage combine -q
+	-.venv/bin/coverage combine -q  # tests kill processes, which leave half a file
 	.venv/bin/coverage report --skip-covered -m
 
 book: setup

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-from nbformat import NotebookNode, read
-from nbformat.v4 import new_markdown_cell
+from typing import TYPE_CHECKING
 
 from cmbkit.atomic import write_whole
 from cmbkit.reporting.origins import Origin, origins
 from cmbkit.reporting.pages import anchor, render
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _NAMED = re.compile(r"(?<![\w*[`])(Table|Figure|Data|View)s? ([1-9A-Z]\.?\d+[a-z]?)(?![\w.]*\d)")
 """A table or figure that a text names, but for the caption's own ("**Figure 7.2. ...")."""
@@ -42,6 +43,7 @@ def linked(
     link : callable
         Target of a link, of a notebook's file name and a place's name.
     """
+    from nbformat.v4 import new_markdown_cell
 
     def to_link(found: re.Match) -> str:
         origin = items.get((found[1].lower(), found[2]))
@@ -84,6 +86,7 @@ def write_pages(notebooks, folder) -> dict[str, str]:
         Address of each page seen from ``folder``, by the notebook's file name.
     """
     from nbconvert import HTMLExporter
+    from nbformat import read
     from pygments.formatters import HtmlFormatter
 
     items, pages = origins(notebooks), {}

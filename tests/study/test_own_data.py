@@ -1,12 +1,9 @@
 """Scans of one's own go through the whole study: read, preprocessed, detected, evaluated."""
 
-import ast
 import re
 from functools import wraps
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import nbformat
 import numpy as np
 import pytest
 import yaml
@@ -133,24 +130,12 @@ def odd(tmp_path, write_untrained, monkeypatch):
     return prepare
 
 
-def run_cells(path: Path, profile: str) -> None:
-    """Run a notebook's code cells in this process."""
-    namespace: dict = {"__name__": "__main__"}
-    for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
-        if cell.cell_type == "code":
-            code = compile(ast.parse(cell.source), f"{path.name}, cell {number}", "exec")
-            exec(code, namespace)
-            plt.close("all")
-        if "parameters" in cell.metadata.get("tags", []):
-            namespace["profile"] = profile
-
-
 @pytest.mark.parametrize(
     ("annotations", "split"),
     [(["no bleed", "no bleed"], "test"), (["mask"], "valid")],
     ids=["no microbleeds, none to validate", "one scan, none to test"],
 )
-def test_every_notebook_shows_something_or_says_why_not(odd, annotations, split):
+def test_every_notebook_shows_something_or_says_why_not(odd, run_cells, annotations, split):
     root = odd(*annotations, split=split)
     for path in NOTEBOOKS:
         run_cells(path, "odd")
