@@ -22,11 +22,7 @@ PUBLISHED = Published("1.5/3")
 def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     """Read all studies below ``root``.
 
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the studies and ``tasks.json``.
-    dataset : {"CRB", "CRBneg"}
+    ``root`` holds the studies and ``tasks.json``; ``dataset`` is "CRB" or "CRBneg".
 
     Returns
     -------

@@ -118,8 +118,6 @@ class ControlledBrain:
 
         Parameters
         ----------
-        setting : Setting
-        in_plane_mm : float
         physics : Physics, optional
             Scan by the physical model, by default by the contrast model. A microbleed's source is
             then `sources.BLOOMING` times smaller than ``setting.radius_mm``, which it looks like
