@@ -23,6 +23,15 @@ def bounding_box(*masks: np.ndarray, margin: int = 0) -> tuple[slice, slice, sli
     return tuple(box)
 
 
+def widened(box, margin, shape) -> tuple[slice, slice, slice]:
+    """Box so many voxels (one number, or one per axis) wider on every side, within ``shape``."""
+    i, j, k = (
+        slice(max(side.start - int(more), 0), min(side.stop + int(more), size))
+        for side, more, size in zip(box, np.broadcast_to(margin, 3), shape, strict=True)
+    )
+    return i, j, k
+
+
 def cut_box(array: np.ndarray, start, shape, fill=0) -> np.ndarray:
     """Cut ``shape`` voxels from voxel ``start`` on; both may reach beyond the array.
 

@@ -20,18 +20,6 @@ The internal and external capsules have no SynthSeg label.
 """
 
 OUTSIDE = "Outside brain tissue"
-GROUPINGS = {
-    "thesis": {
-        "Lobar": ("Cortex / Grey-White Junction", "Subcortical White Matter"),
-        "Deep": ("Basal Ganglia Grey Matter", "Thalamus", "Brainstem", "Cerebellum"),
-    },
-    "bombs": {
-        "Lobar": ("Cortex / Grey-White Junction", "Subcortical White Matter"),
-        "Deep": ("Basal Ganglia Grey Matter", "Thalamus"),
-        "Posterior fossa": ("Brainstem", "Cerebellum"),
-    },
-}
-"""High-level groups; the thesis puts brainstem and cerebellum in Deep, BOMBS does not."""
 
 LOBE_UNSPECIFIED = "Lobe unspecified"
 FORMS = {
@@ -53,6 +41,14 @@ FORMS = {
 
 White matter and cortex without areas are lobar on the MARS form, their lobe unspecified.
 """
+GROUPINGS = {
+    "thesis": {
+        "Lobar": FORMS["bombs"]["Lobar"],
+        "Deep": ("Basal Ganglia Grey Matter", "Thalamus", "Brainstem", "Cerebellum"),
+    },
+    "bombs": FORMS["bombs"],
+}
+"""High-level groups; the thesis puts brainstem and cerebellum in Deep, BOMBS does not."""
 NOT_TOLD = frozenset(
     {
         *("Internal and External Capsule", "Internal Capsule", "External Capsule"),
@@ -155,10 +151,8 @@ def group_of(region: str, grouping: str = "thesis") -> str:
     """High-level group of a BOMBS region; `OUTSIDE` stays as it is."""
     if grouping not in GROUPINGS:
         raise ValueError(f"grouping: expected one of {sorted(GROUPINGS)}, found {grouping!r}")
-    for group, regions in GROUPINGS[grouping].items():
-        if region in regions:
-            return group
-    return OUTSIDE
+    groups = GROUPINGS[grouping].items()
+    return next((group for group, regions in groups if region in regions), OUTSIDE)
 
 
 BRAIN_LABELS = frozenset(label for label in SYNTHSEG_LABELS if region_of(label) != OUTSIDE)

@@ -107,7 +107,7 @@ def make_scan(
     fields : callable, optional
         Reads what `acquisition` takes as fields; may raise DatasetError.
     **identity
-        dataset, patient, scan, sequence, synthetic.
+        dataset, patient, scan, sequence.
 
     Raises
     ------

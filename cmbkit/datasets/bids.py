@@ -88,7 +88,6 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
         an image or with several, coordinate outside, unreadable file.
     """
     root = sources.require_folder(Path(root))
-    synthetic = sources.is_synthetic(root)
     left_out = {f"sub-{label.removeprefix('sub-')}" for label in leave_out}
     subjects = [p for p in sorted(root.glob("sub-*")) if p.is_dir() and p.name not in left_out]
     if not subjects:
@@ -122,7 +121,6 @@ def read(root: Path, dataset: str, leave_out=()) -> list[Scan]:
             patient=named["sub"],
             scan=sources.stem(image).removeprefix("sub-"),
             sequence=SUFFIXES[named["suffix"]],
-            synthetic=synthetic,
         )
 
     return sources.read_each(read_one, images, [*problems, *more])

@@ -65,14 +65,11 @@ def _check_values(scan: Scan, image: Volume) -> tuple[list[str], list[str], bool
     finite = np.isfinite(image.data)
     problems, doubts = [], []
     if not finite.any():
-        return (
-            [
-                f"{scan.image}: expected voxel values, found none that is finite; "
-                "copy it again from the source"
-            ],
-            [],
-            False,
+        problems.append(
+            f"{scan.image}: expected voxel values, found none that is finite; "
+            "copy it again from the source"
         )
+        return problems, doubts, False
     wrong = ~finite
     if scan.dataset in NAN_OUTSIDE_BRAIN:
         wrong &= ~np.isnan(image.data)
@@ -117,13 +114,12 @@ def _check_mask(scan: Scan, image: Volume | None) -> list[str]:
             return []
         return [f"{scan.image}: expected a {annotation.kind} file, found none; add it"]
     path = annotation.mask_path
-    problems: list[str] = []
     try:
         mask = Volume.read(path, np.int32)
     except VolumeError as error:
-        problems.append(f"{error}; save the mask with whole numbers, or copy it again")
-        return problems + _check_grid(image, path)
-    problems += _check_grid(image, mask)
+        unread = f"{error}; save the mask with whole numbers, or copy it again"
+        return [unread, *_check_grid(image, path)]
+    problems = _check_grid(image, mask)
     strict = scan.dataset in DATASETS and scan.dataset not in NAN_OUTSIDE_BRAIN
     unknown = _nan_voxels(path) if strict else 0
     if unknown:

@@ -22,11 +22,7 @@ PUBLISHED = Published("1.5/3")
 def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     """Read all studies below ``root``.
 
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the studies and ``tasks.json``.
-    dataset : {"CRB", "CRBneg"}
+    ``root`` holds the studies and ``tasks.json``; ``dataset`` is "CRB" or "CRBneg".
 
     Returns
     -------
@@ -39,7 +35,6 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
         One line per missing segmentation, undescribed scribble label, landmark outside, ...
     """
     root = sources.require_folder(Path(root))
-    synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("*/images/*") if path.is_dir())
     sources.require_some(folders, root, "<study>/images/<sequence>")
     tasks = root / "tasks.json"
@@ -69,7 +64,6 @@ def read(root: Path, dataset: str = "CRB") -> list[Scan]:
             patient=study.name,
             scan=f"{study.name}_{sequence}",
             sequence=sequence,
-            synthetic=synthetic,
         )
 
     return sources.read_each(read_one, folders, problems)

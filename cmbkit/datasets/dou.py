@@ -63,7 +63,6 @@ def read(root: Path) -> list[Scan]:
         One line per image without centres, centres without an image, coordinate outside.
     """
     root = sources.require_folder(Path(root))
-    synthetic = sources.is_synthetic(root)
     images = sources.images_in(sources.require_folder(root / "nii"))
     truth = root / "ground_truth"
     sources.require_some(images, root / "nii", "images NN.nii")
@@ -86,7 +85,6 @@ def read(root: Path) -> list[Scan]:
             patient=name,
             scan=name,
             sequence="SWI",
-            synthetic=synthetic,
         )
 
     return sources.read_each(read_one, images, problems)

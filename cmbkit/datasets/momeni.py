@@ -153,7 +153,6 @@ def read(root: Path) -> list[Scan]:
         One line per image without a row in the workbook, row without an image, coordinate
         outside its image.
     """
-    synthetic = sources.is_synthetic(Path(root))
     folder = share_folder(root)
     annotated, healthy = (
         sources.images_in(folder / WITH_CMB),
@@ -177,7 +176,6 @@ def read(root: Path) -> list[Scan]:
             patient=patient,
             scan=f"{patient}_{time}",
             sequence="SWI",
-            synthetic=synthetic,
         )
 
     return sources.read_each(read_one, [*annotated, *healthy], centres.problems if centres else [])

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from cmbkit.datasets import bids, crb, dou, momeni, rodeja, smomeni, valdo
-from cmbkit.datasets.sources import DatasetError, mask_content
+from cmbkit.datasets.sources import DatasetError, is_synthetic, mask_content
 from cmbkit.records import Scan, cmb_level
 
 READERS: dict[str, Callable[[Path], list[Scan]]] = {
@@ -66,11 +67,13 @@ def _read(name: str, root: Path, reader: Callable[[Path], list[Scan]]) -> list[S
             "place it there, or correct the parameter file"
         )
     problems: list[str] = []
+    synthetic = is_synthetic(root)
     try:
         scans = reader(root)
     except DatasetError as error:
         scans = error.readable
         problems.append(str(error))
+    scans = [replace(scan, synthetic=synthetic) for scan in scans]
     scans = sorted(scans, key=lambda scan: (scan.scan, str(scan.image)))
     for uid, count in Counter(scan.uid for scan in scans).items():
         if count > 1:

@@ -28,9 +28,7 @@ def read(root: Path) -> list[Scan]:
     DatasetError
         One line per image without exactly one mask, mask without an image, unreadable file.
     """
-    root = Path(root)
-    base = sources.require_folder(root / "cmb_annotations")
-    synthetic = sources.is_synthetic(root)
+    base = sources.require_folder(Path(root) / "cmb_annotations")
     images = [path for name in SUBFOLDERS for path in sources.images_in(base / name / "images")]
     sources.require_some(images, base, f"images in {' or '.join(SUBFOLDERS)}")
     masks = {name: sources.images_in(base / "Annotations" / name) for name in SUBFOLDERS}
@@ -50,7 +48,6 @@ def read(root: Path) -> list[Scan]:
             patient=sources.stem(image),
             scan=sources.stem(image),
             sequence="SWI",
-            synthetic=synthetic,
         )
 
     return sources.read_each(read_one, images, problems)

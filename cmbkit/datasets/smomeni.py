@@ -12,12 +12,7 @@ from pathlib import Path
 
 from cmbkit.datasets import sources
 from cmbkit.datasets.assembly import make_scan
-from cmbkit.datasets.momeni import (
-    PUBLISHED,
-    Centres,
-    patient_and_time,
-    share_folder,
-)
+from cmbkit.datasets.momeni import PUBLISHED, Centres, patient_and_time, share_folder
 from cmbkit.datasets.sources import DatasetError
 from cmbkit.records import Annotation, Scan
 
@@ -67,7 +62,6 @@ def read(root: Path) -> list[Scan]:
     DatasetError
         One line per image without a row, row without an image, coordinate outside its image.
     """
-    synthetic = sources.is_synthetic(Path(root))
     folder = share_folder(root)
     groups = [folder / name for name in WORKBOOKS if (folder / name).is_dir()]
     sources.require_some(groups, folder, f"folders {' or '.join(WORKBOOKS)}")
@@ -80,10 +74,10 @@ def read(root: Path) -> list[Scan]:
         centres = Centres(_workbook(group, WORKBOOKS[group.name]), images)
         problems += centres.problems
         listed += [(image, centres) for image in images]
-    return sources.read_each(lambda pair: _read_one(*pair, synthetic), listed, problems)
+    return sources.read_each(lambda pair: _read_one(*pair), listed, problems)
 
 
-def _read_one(image: Path, centres: Centres, synthetic: bool) -> Scan:
+def _read_one(image: Path, centres: Centres) -> Scan:
     header = sources.read_header(image)
     patient, time = patient_and_time(image)
     return make_scan(
@@ -94,5 +88,4 @@ def _read_one(image: Path, centres: Centres, synthetic: bool) -> Scan:
         patient=patient,
         scan=f"{patient}_{time}_{_variant(image)}",
         sequence="SWI",
-        synthetic=synthetic,
     )

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,12 +43,11 @@ class Header:
     affine: np.ndarray
 
 
-@dataclass(frozen=True)
-class MaskContent:
+class MaskContent(NamedTuple):
     """What a label mask holds: number of 6-connected components of voxels > 0, and values > 0."""
 
     n_components: int
-    values: tuple[int, ...] = field(default=())
+    values: tuple[int, ...] = ()
 
 
 def sidecar_of(image: Path) -> Path:

@@ -27,13 +27,12 @@ def read(root: Path) -> list[Scan]:
         One line per missing or unreadable file.
     """
     root = sources.require_folder(Path(root))
-    synthetic = sources.is_synthetic(root)
     folders = sorted(path for path in root.glob("sub-*") if path.is_dir())
     sources.require_some(folders, root, "folders sub-XXX")
-    return sources.read_each(lambda folder: _read_subject(folder, synthetic), folders)
+    return sources.read_each(_read_subject, folders)
 
 
-def _read_subject(folder: Path, synthetic: bool) -> Scan:
+def _read_subject(folder: Path) -> Scan:
     name = folder.name
     header = sources.read_header(sources.nifti_file(folder, f"{name}_space-T2S_desc-masked_T2S"))
     thin = max(header.spacing) < 1.5
@@ -46,5 +45,4 @@ def _read_subject(folder: Path, synthetic: bool) -> Scan:
         patient=number,
         scan=number,
         sequence="T2S",
-        synthetic=synthetic,
     )

@@ -15,6 +15,7 @@ from scipy.special import expit
 from scipy.stats import nbinom
 
 from cmbkit.evaluation.intervals import wilson
+from cmbkit.evaluation.metrics import divide
 
 BINS = 10
 FEWEST = 10
@@ -85,10 +86,10 @@ def fit_logistic(score, real) -> tuple[float, float]:
     return float(slope / scale), float(intercept - slope * centre / scale)
 
 
-def bins_of(probability, n: int = BINS) -> np.ndarray:
-    """Bin of each candidate, 0 to n - 1: as many in each, by rising probability."""
+def bins_of(probability) -> np.ndarray:
+    """Bin of each candidate, 0 to `BINS` - 1: as many in each, by rising probability."""
     order = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
-    return order * n // max(len(order), 1)
+    return order * BINS // max(len(order), 1)
 
 
 def calibration_error(probability, real, weights=None) -> np.ndarray:
@@ -104,9 +105,7 @@ def calibration_error(probability, real, weights=None) -> np.ndarray:
     p, y = np.asarray(probability, float), np.asarray(real, float)
     weights = np.ones((1, len(p))) if weights is None else np.asarray(weights, float)
     inside = np.eye(BINS)[bins_of(p)]
-    total = weights.sum(axis=1)
-    gaps = np.abs((weights * (p - y)) @ inside).sum(axis=1)
-    return np.divide(gaps, total, out=np.full(len(total), np.nan), where=total > 0)
+    return divide(np.abs((weights * (p - y)) @ inside).sum(axis=1), weights.sum(axis=1))
 
 
 def reliability(probability, real) -> pd.DataFrame:
@@ -140,9 +139,8 @@ def number_of_microbleeds(probabilities, recall: float) -> np.ndarray:
     return found
 
 
-def number_interval(distribution, level: float = LEVEL) -> tuple[int, int]:
-    """Least and most of the number that leave out at most (1 - level) / 2 on either side."""
-    summed = np.cumsum(distribution)
-    tail = (1 - level) / 2
-    low, high = np.searchsorted(summed, [tail, 1 - tail])
+def number_interval(distribution) -> tuple[int, int]:
+    """Least and most of the number that leave out at most (1 - `LEVEL`) / 2 on either side."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.searchsorted(np.cumsum(distribution), [tail, 1 - tail])
     return int(low), int(high)

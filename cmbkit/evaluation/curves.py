@@ -103,12 +103,6 @@ def sensitivity_at(curve: pd.DataFrame, levels=FROC_LEVELS) -> pd.Series:
     return pd.Series(values, index=pd.Index(levels, name="fp_per_scan"), name="sensitivity")
 
 
-def _reached(matches, scans, weights, levels=FROC_LEVELS) -> np.ndarray:
-    """Sensitivity at every level under every weighting of the scans, (levels, samples)."""
-    n_gt = weights @ scans["n_gt"].to_numpy(float)
-    return reached(*called_at(matches, scans, weights), n_gt, weights.sum(axis=1), levels)
-
-
 def called_at(matches, scans, weights) -> tuple[np.ndarray, np.ndarray]:
     """`counted` of a table of matches (uid, match, score, adds), under weightings of the scans."""
     called = _scored(matches)
@@ -222,14 +216,14 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.Da
     """
     all_scans = bool((scans["n_gt"] > 0).all())
     end = "1" if all_scans else ""
-    both = matches, scans
+    both, n_gt = (matches, scans), scans["n_gt"].to_numpy(float)
     rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         f"wafroc{end}": lambda w: afroc(*both, w, weighted=True, all_scans=all_scans),
         f"afroc{end}": lambda w: afroc(*both, w, weighted=False, all_scans=all_scans),
-        "cad_score": lambda w: _reached(*both, w).mean(axis=0),
+        "cad_score": lambda w: reached(*called_at(*both, w), w @ n_gt, w.sum(axis=1)).mean(axis=0),
         "average_precision": lambda w: average_precision(*both, w),
     }
-    patients, has = patient_codes(scans), scans["n_gt"].to_numpy() > 0
+    patients, has = patient_codes(scans), n_gt > 0
     n, smaller = len(set(patients)), min(len(set(patients[has])), len(set(patients[~has])))
     drawn = bootstrap_weights(patients, samples, seed)
     rows: dict[str, dict] = {}

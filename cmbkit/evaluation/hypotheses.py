@@ -8,7 +8,7 @@ import pandas as pd
 
 from cmbkit.evaluation.intervals import difference_interval
 from cmbkit.evaluation.metrics import aggregate
-from cmbkit.evaluation.statistics import estimates, patient_codes
+from cmbkit.evaluation.statistics import estimates, left_out, patient_codes
 
 SCORE_COLUMNS = ("tp", "fp", "fn", "dice_tp", "dice_scan")
 COMPARED = ("pooled_precision", "pooled_recall", "pooled_f1", "fp_scan", "scan_f1", "scan_f1_star")
@@ -56,11 +56,6 @@ def rank_biserial(differences) -> float:
         return 0.0
     ranks = rankdata(np.abs(differences))
     return float((ranks * np.sign(differences)).sum() / ranks.sum())
-
-
-def _per_patient(scans: pd.DataFrame, patients: np.ndarray, nan_rule: str) -> dict:
-    alone = (patients[None, :] == np.arange(patients.max() + 1)[:, None]).astype(float)
-    return aggregate(scans, alone, nan_rule)
 
 
 def compare_models(
@@ -115,7 +110,7 @@ def compare_models(
     sides, patients = (first[columns], second[columns]), patient_codes(first)
     table = _exchanged(sides, patients, metrics, samples, seed, nan_rule)
     of = [estimates(side.assign(**who), nan_rule) for side in sides]
-    alone = [_per_patient(side, patients, nan_rule) for side in sides]
+    alone = [aggregate(side, 1 - left_out(first), nan_rule) for side in sides]
     for name in metrics:
         low, high, method = difference_interval(name, of[0][name], of[1][name])
         own = alone[0][name] - alone[1][name]

@@ -101,20 +101,6 @@ def _grouped(voxels, shape, connectivity: int) -> np.ndarray:
     return cc3d.connected_components(inside, connectivity=connectivity)[place].astype(np.int32)
 
 
-def label_instances(mask, connectivity: int = 6) -> np.ndarray:
-    """Number the connected components of a mask (see `components`).
-
-    Returns
-    -------
-    ndarray of int32, shape (i, j, k)
-        0 is background, components are 1, 2, ...
-    """
-    voxels, number = components(mask, connectivity)
-    labels = np.zeros(np.shape(mask), np.int32)
-    labels.reshape(-1)[voxels] = number
-    return labels
-
-
 def to_affine(affine_or_spacing) -> np.ndarray:
     """4x4 affine from an affine, three voxel sizes or one, in mm."""
     given = np.asarray(affine_or_spacing, float)
@@ -176,7 +162,7 @@ def from_labels(labels, affine_or_spacing=None, name: str = "labels") -> Instanc
     if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
         raise MatchingError(
             f"{name}: expected a 3D array of integer labels, found {labels.dtype} "
-            "(see label_instances for a mask)"
+            "(see from_mask for a mask)"
         )
     voxels = foreground(labels)
     numbers = labels[np.unravel_index(voxels, labels.shape)]

@@ -10,6 +10,8 @@ width. `benchmarks/interval_coverage.md` shows how often it holds the truth.
 import numpy as np
 from scipy.stats import chi2, norm, t
 
+from cmbkit.evaluation.metrics import divide
+
 FEWEST_PATIENTS = 6
 """Patients who contribute; with fewer there is no interval."""
 FEWEST_FOR_RATES = 10
@@ -86,7 +88,7 @@ def poisson_interval(count, exposure=1.0) -> tuple[np.ndarray, np.ndarray]:
     count = np.asarray(count, float)
     low = np.where(count > 0, chi2.ppf(0.025, 2 * np.maximum(count, 0.5)) / 2, 0.0)
     high = chi2.ppf(0.975, 2 * (count + 1)) / 2
-    return _ratio(low, exposure), _ratio(high, exposure)
+    return divide(low, exposure), divide(high, exposure)
 
 
 def score_rate(rate, exposure, z) -> tuple[np.ndarray, np.ndarray]:
@@ -130,19 +132,19 @@ def interval(name: str, value, without, units) -> tuple[np.ndarray, np.ndarray, 
         ends = interval("pooled_j", value / (2 - value), without / (2 - without), units)
         return 2 * ends[0] / (1 + ends[0]), 2 * ends[1] / (1 + ends[1]), ends[2]
     total, inside = units.sum(-1), units > 0
-    size = _ratio((units**2).sum(-1), total)
+    size = divide((units**2).sum(-1), total)
     changes, variance = _jackknife(without, inside | _matters(value, without))
     count = np.fmin(inside.sum(-1), np.round(total, 6))
-    freedom = np.maximum(np.fmin(_ratio(total, size), count) - 1, 0)
+    freedom = np.maximum(np.fmin(divide(total, size), count) - 1, 0)
     if name not in EXPECTED or name in RATES:
-        evenness = 3 * _ratio((changes**2).sum(-1) ** 2, (changes**4).sum(-1))
+        evenness = 3 * divide((changes**2).sum(-1) ** 2, (changes**4).sum(-1))
         freedom = np.fmax(np.fmin(freedom, evenness - 1), 0)
     nominal = (value if name in RATES else value * (1 - value)) / np.where(total > 0, total, 1)
     expected = EXPECTED.get(name, 1 + ALIKE * (size - 1))
-    effect = np.where(nominal > 1e-12, _ratio(variance, nominal), expected)
+    effect = np.where(nominal > 1e-12, divide(variance, nominal), expected)
     effect = (WEIGHT * expected + freedom * effect) / (WEIGHT + freedom)
     z = t.ppf(0.975, WEIGHT + freedom)
-    effective = _ratio(total, effect)
+    effective = divide(total, effect)
     share = name not in RATES
     low, high = (
         wilson(value * effective, effective, z) if share else score_rate(value, effective, z)
@@ -223,12 +225,3 @@ def _jackknife(without, inside) -> tuple[np.ndarray, np.ndarray]:
     kept = np.where(inside & np.isfinite(without), without, 0.0)
     changes = np.where(inside, kept - (kept.sum(-1) / n)[..., None], 0.0)
     return changes, (n - 1) / n * (changes**2).sum(-1)
-
-
-def _ratio(numerator, denominator) -> np.ndarray:
-    numerator, denominator = np.broadcast_arrays(
-        np.asarray(numerator, float), np.asarray(denominator, float)
-    )
-    found = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=found, where=denominator != 0)
-    return found

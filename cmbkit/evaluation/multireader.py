@@ -89,10 +89,7 @@ def obuchowski_rockette(figures, covariance) -> pd.DataFrame:
             (fixed, np.inf),
             (both_ms, float(free)),
         ]
-        found = [
-            _test(methods_ms / below if below > 0 else np.nan, n - 1, df) + _width(below, r, df)
-            for below, df in rows
-        ]
+        found = [_tested(methods_ms, below, r, n - 1, df) for below, df in rows]
     columns = ["f", "df_1", "df_2", "p_value", "error", "half"]
     index = pd.Index(list(ANALYSES), name="analysis")
     why = [
@@ -122,11 +119,12 @@ def average_covariances(covariance) -> dict[str, float]:
     return {name: float(covariance[chosen].mean()) for name, chosen in which.items()}
 
 
-def _test(ratio, df_1, df_2) -> tuple:
-    p = chi2.sf(ratio * df_1, df_1) if np.isinf(df_2) else f.sf(ratio, df_1, df_2)
-    return ratio, df_1, df_2, p
-
-
-def _width(mean_square, readers, df) -> tuple:
-    error = np.sqrt(2 / readers * mean_square) or np.nan
-    return error, (norm.ppf(0.975) if np.isinf(df) else t.ppf(0.975, df)) * error
+def _tested(mean_square, below, readers, df_1, df_2) -> tuple:
+    """F with its degrees of freedom and p; error and half width of the difference."""
+    ratio = mean_square / below if below > 0 else np.nan
+    error = np.sqrt(2 / readers * below) or np.nan
+    if np.isinf(df_2):
+        p, quantile = chi2.sf(ratio * df_1, df_1), norm.ppf(0.975)
+    else:
+        p, quantile = f.sf(ratio, df_1, df_2), t.ppf(0.975, df_2)
+    return ratio, df_1, df_2, p, error, quantile * error

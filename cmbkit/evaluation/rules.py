@@ -99,11 +99,7 @@ def calls_by_rule(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Match one scan by every rule of `RULES` that its sides allow.
 
-    Parameters
-    ----------
-    reference, predicted : Instances
-    affine : ndarray, shape (4, 4), optional
-        Of the grid; needed unless both sides are points.
+    ``affine``, shape (4, 4): of the grid; needed unless both sides are points.
 
     Returns
     -------
@@ -187,7 +183,9 @@ def compare_rules(counts: pd.DataFrame, found: pd.DataFrame, params: Evaluation)
         median_f1 (of scans with microbleeds) and count_difference (mean of |annotated -
         predicted| over scans), VALDO's measures, each with the number of its scans, _n.
     """
-    counts, found = (t[t["rule"].isin(_everywhere(counts))] for t in (counts, found))
+    times = counts["rule"].value_counts()
+    everywhere = times.index[times == times.max()]
+    counts, found = (table[table["rule"].isin(everywhere)] for table in (counts, found))
     table = summary_by(counts, ["rule", "model"], params)
     kept = ["rule", "model", "n_scans", "tp", "fp", "fn"]
     table = table[[*kept, *(n for n in table if n.startswith("pooled_f1"))]]
@@ -211,12 +209,6 @@ def median_f1(counts: pd.DataFrame, keys: list[str]) -> pd.Series:
     own = counts[counts["n_gt"] > 0]
     f1 = divide(2 * own["tp"], 2 * own["tp"] + own["fp"] + own["fn"])
     return own.assign(median_f1=f1).groupby(keys)["median_f1"].median()
-
-
-def _everywhere(counts: pd.DataFrame) -> list[str]:
-    """Rules that every scan of every model allows."""
-    times = counts["rule"].value_counts(sort=False)
-    return [name for name in RULES if times.get(name) == times.max()]
 
 
 def _stability(table: pd.DataFrame) -> pd.Series:

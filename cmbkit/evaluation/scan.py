@@ -6,24 +6,12 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.evaluation.instances import Instances, from_labels
-from cmbkit.evaluation.matching import match_instances
+from cmbkit.evaluation.matching import COLUMNS, match_instances
 from cmbkit.evaluation.metrics import divide, harmonic_mean
 from cmbkit.params import Evaluation
 from cmbkit.volume import Volume
 
-MATCH_COLUMNS = [
-    "uid",
-    "dataset",
-    "patient",
-    "match",
-    "gt_id",
-    "pred_id",
-    "distance_mm",
-    "overlap_voxels",
-    "dice",
-    "score",
-    "adds",
-]
+MATCH_COLUMNS = ["uid", "dataset", "patient", *COLUMNS, "score", "adds"]
 
 
 def evaluate_scan(

@@ -74,12 +74,6 @@ def ratio(who, top, bottom) -> tuple[float, np.ndarray, np.ndarray]:
     return float(divide(a.sum(), b.sum())), divide(a.sum() - a, b.sum() - b), b
 
 
-def contributed(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, np.ndarray]:
-    """`metrics.denominators` summed over the scans of each patient, shape (patients,)."""
-    alone = 1 - left_out(scans)
-    return {name: alone @ each for name, each in denominators(scans, nan_rule).items()}
-
-
 def estimates(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, tuple]:
     """Every metric: its value, those without each patient, and what each patient contributes.
 
@@ -88,10 +82,12 @@ def estimates(scans: pd.DataFrame, nan_rule: str = "text") -> dict[str, tuple]:
     dict of name to (float, ndarray, ndarray)
         As `intervals.interval` wants them, arrays of shape (patients,).
     """
-    whole = aggregate(scans, None, nan_rule)
-    without = aggregate(scans, left_out(scans), nan_rule)
-    units = contributed(scans, nan_rule)
-    return {name: (float(whole[name][0]), without[name], units[name]) for name in whole}
+    whole, weights = aggregate(scans, None, nan_rule), left_out(scans)
+    without, parts = aggregate(scans, weights, nan_rule), denominators(scans, nan_rule)
+    return {
+        name: (float(value[0]), without[name], (1 - weights) @ parts[name])
+        for name, value in whole.items()
+    }
 
 
 def classification_summary(scans: pd.DataFrame, threshold: int, positive: str) -> dict:

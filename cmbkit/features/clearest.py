@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from cmbkit.boxes import widened
 from cmbkit.features.intensity import SHELL_MM, intensity_features
 from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.records import StandardScan
@@ -23,8 +24,7 @@ def clearest_microbleed(image: Volume, lesions: Volume, brain: Volume) -> tuple[
     reach = np.ceil(SHELL_MM / image.spacing).astype(int)
     found = []
     for id, box in label_boxes(labels):
-        pairs = zip(box, reach, strict=True)
-        near = tuple(slice(max(0, part.start - n), part.stop + n) for part, n in pairs)
+        near = widened(box, reach, labels.shape)
         others = outside[near] | (labels[near] > 0)
         of_one = intensity_features(image.data[near], labels[near] == id, others, image.spacing)
         if np.isfinite(of_one["contrast"]):

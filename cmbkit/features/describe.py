@@ -5,6 +5,7 @@ import pandas as pd
 
 from cmbkit.anatomy.parcellation import to_mni
 from cmbkit.ball import ball_radius
+from cmbkit.boxes import widened
 from cmbkit.features import intensity, shape
 from cmbkit.features.edge import BrainEdge
 from cmbkit.features.location import location_features
@@ -75,8 +76,7 @@ def describe_lesions(
     margin = np.ceil(intensity.SHELL_MM / image.spacing).astype(int) + 1
     rows = []
     for label, tight in label_boxes(lesions.data):
-        pairs = zip(tight, margin, strict=True)
-        box = tuple(slice(max(side.start - n, 0), side.stop + n) for side, n in pairs)
+        box = widened(tight, margin, lesions.shape)
         row = _describe(image, lesions, labels, brain, label, box, grouping)
         first = {"uid": uid, "dataset": dataset, "id": label, "type": type, "grid": grid}
         rows.append({**first, **row})

@@ -1,5 +1,7 @@
 """Where in the brain a microbleed is: the rule of section 4.9.3."""
 
+from collections import Counter
+
 import numpy as np
 
 from cmbkit.anatomy.cortical_labels import LOBE_OF_LABEL, without_areas
@@ -35,22 +37,17 @@ def assign_label(values) -> int:
     ValueError
         If a label is not one of SynthSeg's.
     """
-    found: dict[int, int] = {}
+    found: Counter[int] = Counter()
     for label, count in _counts(values).items():
         plain = without_areas(label)
         region_of(plain)  # refuses labels that SynthSeg does not have
-        found[plain] = found.get(plain, 0) + count
-    found.pop(0, None)
-    tissue = {label: count for label, count in found.items() if label in BRAIN_LABELS}
-    chosen = tissue or found
-    if not chosen:
-        return 0
-    top = min(chosen, key=lambda label: (-chosen[label], label))
-    if top in CORTEX:
-        same_side = CORTEX[top]
-        present = WHITE_MATTER & set(chosen)
-        if present:
-            return same_side if same_side in present else present.pop()
+        found[plain] += count
+    del found[0]
+    chosen = {label: count for label, count in found.items() if label in BRAIN_LABELS} or found
+    top = min(chosen, key=lambda label: (-chosen[label], label), default=0)
+    present = WHITE_MATTER & set(chosen) if top in CORTEX else set()
+    if present:
+        return CORTEX[top] if CORTEX[top] in present else present.pop()
     return top
 
 

@@ -118,8 +118,6 @@ class ControlledBrain:
 
         Parameters
         ----------
-        setting : Setting
-        in_plane_mm : float
         physics : Physics, optional
             Scan by the physical model, by default by the contrast model. A microbleed's source is
             then `sources.BLOOMING` times smaller than ``setting.radius_mm``, which it looks like
@@ -166,9 +164,9 @@ class ControlledBrain:
 
     def _by_contrast(self, scene: Scene) -> np.ndarray:
         image = scanner.sample(self._signal, self._start, 1.0, scene.grid)
-        points, sigmas, masses, _ = veins.as_gaussians(scene.tubes, self._patient.from_template)
         loss = np.zeros(scene.grid.shape, np.float32)
-        scanner.add_gaussians(loss, scene.grid, points, sigmas, masses)
+        beads = veins.as_gaussians(scene.tubes, self._patient.from_template)
+        scanner.add_gaussians(loss, scene.grid, *beads)
         image *= np.exp(-loss)
         stamp_blobs(image, scene.blobs, scene.centres, scene.grid)
         return image

@@ -17,11 +17,6 @@ def random_rotation(rng: np.random.Generator) -> np.ndarray:
     return q if np.linalg.det(q) > 0 else -q
 
 
-def _voxel_samples(spacing: float) -> np.ndarray:
-    n = max(4, int(np.ceil(spacing / _SUBSAMPLE_MM)))
-    return ((np.arange(n) + 0.5) / n - 0.5) * spacing
-
-
 def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.ndarray:
     """Mean of an ellipsoidal Gaussian of peak 1 over each voxel of a small box.
 
@@ -44,7 +39,8 @@ def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.nda
     """
     fine, counts = [], []
     for a in range(3):
-        inside = _voxel_samples(spacing[a])
+        n = max(4, int(np.ceil(spacing[a] / _SUBSAMPLE_MM)))
+        inside = ((np.arange(n) + 0.5) / n - 0.5) * spacing[a]
         centres = np.arange(-half_voxels[a], half_voxels[a] + 1) * spacing[a] - offset_mm[a]
         fine.append((centres[:, None] + inside).ravel())
         counts += [len(centres), len(inside)]

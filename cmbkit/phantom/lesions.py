@@ -145,6 +145,12 @@ def label_at(mni) -> np.ndarray:
     return atlas.data[tuple(index.T)]
 
 
+def blob_at(kind: str, mni, radius_mm: float, depth: float, rng, **more) -> Blob:
+    """Structure at MNI mm, its shape drawn, with the label that is there."""
+    seed = int(rng.integers(2**31))
+    return Blob(kind, tuple(mni), radius_mm, depth, seed, int(label_at(mni)[0]), **more)
+
+
 def _place(region: str, rng: np.random.Generator) -> np.ndarray:
     voxels = _candidates()[region]
     return load_atlas().to_mm(voxels[rng.integers(len(voxels))]) + rng.uniform(-0.5, 0.5, 3)
@@ -195,10 +201,8 @@ def draw_microbleeds(
         depth = rng.uniform(0.3, 0.5) if pale else rng.uniform(0.6, 1.0)
         if sequence == "T2S":
             depth *= 0.9
-        blobs.append(
-            Blob("cmb", tuple(mni), float(radius), depth, int(rng.integers(2**31)),
-                 int(label_at(mni)[0]), "uncertain" if pale else "certain")
-        )  # fmt: skip
+        certainty = "uncertain" if pale else "certain"
+        blobs.append(blob_at("cmb", mni, float(radius), depth, rng, certainty=certainty))
     return blobs
 
 
@@ -227,15 +231,7 @@ def draw_mimics(age: float, rng: np.random.Generator, accept) -> list[Blob]:
     if rng.random() < 0.12:
         found.append(("cavernoma", _place("white matter", rng), rng.uniform(3, 6), 0.9, ""))
     return [
-        Blob(
-            kind,
-            tuple(mni),
-            radius,
-            depth,
-            int(rng.integers(2**31)),
-            int(label_at(mni)[0]),
-            place=place,
-        )
+        blob_at(kind, mni, radius, depth, rng, place=place)
         for kind, mni, radius, depth, place in found
         if accept(mni)
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmbkit.phantom.lesions import Blob, label_at
+from cmbkit.phantom.lesions import Blob, blob_at
 from cmbkit.phantom.veins import STEP_MM, Tube
 
 ACROSS_MM = (4.0, 8.0)
@@ -61,7 +61,6 @@ def draw_calcified(rng: np.random.Generator, accept) -> list[Blob]:
     for place in rng.choice(list(PLACES), rng.poisson(CALCIFIED), p=(0.5, 0.35, 0.15)):
         centre, spread = PLACES[place]
         mni = np.array(centre) * [rng.choice([-1, 1]), 1, 1] + rng.normal(0, spread)
-        blob = Blob("calcification", tuple(mni), rng.uniform(1.0, 2.0), 0.8,
-                    int(rng.integers(2**31)), int(label_at(mni)[0]), place=str(place))  # fmt: skip
+        blob = blob_at("calcification", mni, rng.uniform(1.0, 2.0), 0.8, rng, place=str(place))
         blobs += [blob] if accept(mni) else []
     return blobs

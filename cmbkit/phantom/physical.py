@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from cmbkit.phantom import dephasing, reconstruction, scanner, sources
 from cmbkit.phantom.field import HERTZ_PER_PPM_TESLA, dipole_field, phase_per_ppm
@@ -164,8 +165,6 @@ def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = F
 
     Parameters
     ----------
-    scene : Scene
-    acquisition : Acquisition
     direction : (3,)
         Main field in the grid's axes.
     rng : numpy Generator
@@ -186,5 +185,5 @@ def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = F
         shown *= reconstruction.negative_mask(phase)
     if projected:
         slices = max(2, round(PROJECTED_MM / grid.spacing[2]))
-        shown = reconstruction.minimum_projection(shown, slices)
+        shown = ndimage.minimum_filter1d(shown, slices, axis=2, mode="nearest")
     return Picture(shown, phase, labels, marked), brain, start

@@ -143,51 +143,19 @@ _UNITED_KINGDOM = replace(
     _SPAIN, in_plane_mm=_HIGH, te_ms=(21, 21), tr_ms=(1288, 1288), flip_deg=(18, 18)
 )
 
+_CHINA = Protocol(
+    "SWI", (0.449, 0.449), (1.0, 1.0), ("LPS", "LPS", "RAS", "LAS"), slice_thickness_mm=(2.0, 2.0),
+    te_ms=(24, 24), tr_ms=(17, 17), flip_deg=(20, 20), snr=(16, 24),
+)  # fmt: skip
+_AUSTRALIA = Protocol(
+    "SWI", (0.9375, 0.9375), (1.75, 1.75), ("LPS",), flip_deg=(20, 20), head=False
+)
+
 PROFILES: dict[str, Profile] = {
-    "CRB": Profile(
-        _OF_CEREBRIU,
-        1.0,
-        7.06,
-        (1.7, 0.45),
-        _OF_CRB,
-    ),
+    "CRB": Profile(_OF_CEREBRIU, 1.0, 7.06, (1.7, 0.45), _OF_CRB),
     "CRBneg": Profile(_OF_CEREBRIU, 0.0, 0.0, (1.8, 0.49)),
-    "DOU": Profile(
-        (
-            (
-                1.0,
-                Protocol(
-                    "SWI",
-                    (0.449, 0.449),
-                    (1.0, 1.0),
-                    ("LPS", "LPS", "RAS", "LAS"),
-                    slice_thickness_mm=(2.0, 2.0),
-                    te_ms=(24, 24),
-                    tr_ms=(17, 17),
-                    flip_deg=(20, 20),
-                    snr=(16, 24),
-                ),
-            ),
-        ),
-        1.0,
-        3.7,
-        (1.48, 0.37),
-        _OF_DOU,
-    ),
-    "MOMENI": Profile(
-        (
-            (
-                1.0,
-                Protocol(
-                    "SWI", (0.9375, 0.9375), (1.75, 1.75), ("LPS",), flip_deg=(20, 20), head=False
-                ),
-            ),
-        ),
-        0.6,
-        2.56,
-        (1.4, 0.2),
-        _OF_VALID,
-    ),
+    "DOU": Profile(((1.0, _CHINA),), 1.0, 3.7, (1.48, 0.37), _OF_DOU),
+    "MOMENI": Profile(((1.0, _AUSTRALIA),), 0.6, 2.56, (1.4, 0.2), _OF_VALID),
     "RODEJA": Profile(
         (
             (0.45, replace(_DENMARK, in_plane_mm=(0.4, 0.5), slice_spacing_mm=(1.0, 2.0))),

@@ -1,4 +1,4 @@
-"""From a scan's complex image to what its dataset holds: T2* magnitude, SWI, phase, projection.
+"""From a scan's complex image to what its dataset holds: T2* magnitude, SWI, phase.
 
 Sign of phase images: as in a left-handed system, so that a vein along the field is negative
 (Haacke et al., AJNR 2009; 30: 19-30); the simulated signal itself is exp(+i 2 pi gamma dB TE).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, vectorize
-from scipy import fft, ndimage
+from scipy import fft
 
 LOW_PASS = 64  # samples of each in-plane axis of k-space that the homodyne filter takes as smooth
 _SLICES = 8  # filtered at a time
@@ -80,8 +80,3 @@ def negative_mask(phase):
     """1 where phase is positive, falling to 0 at -pi, to the fourth power (Haacke et al. 2004)."""
     mask = 1 + min(phase, 0) / np.float32(np.pi)
     return mask * mask * mask * mask
-
-
-def minimum_projection(image: np.ndarray, slices: int) -> np.ndarray:
-    """Minimum over a window of ``slices`` that slides along the last axis; same shape."""
-    return ndimage.minimum_filter1d(image, slices, axis=2, mode="nearest")

@@ -70,12 +70,10 @@ def averaging_weights(centres, width: float, start: float, step: float, n: int) 
 
     Parameters
     ----------
-    centres : ndarray, shape (m,)
-        Where to sample, mm.
-    width : float
-        Width of each box, mm.
+    centres : ndarray, shape (m,), mm
+    width : float, mm
     start, step, n
-        The fine axis: first sample, distance, number.
+        The fine axis: first sample, distance (mm), number.
 
     Returns
     -------

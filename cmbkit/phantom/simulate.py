@@ -239,9 +239,9 @@ def _by_contrast(scene: Scene, rng: np.random.Generator):
     signal, brain, start = patient.render(contrast, scene.low, scene.high, protocol.head)
     signal *= scanner.bias_field(signal.shape, rng, 0.03 if not protocol.head else 0.09)
     image = scanner.sample(signal, start, 1.0, grid)
-    points, sigmas, masses, _ = veins.as_gaussians(scene.tubes, patient.from_template)
     loss = np.zeros(grid.shape, np.float32)
-    scanner.add_gaussians(loss, grid, points, sigmas, masses)
+    beads = veins.as_gaussians(scene.tubes, patient.from_template)
+    scanner.add_gaussians(loss, grid, *beads)
     dark = loss > 0
     image[dark] *= np.exp(-loss[dark])
     labels = stamp_blobs(image, scene.blobs, scene.centres, grid)

@@ -14,6 +14,7 @@ from cmbkit.phantom.field import phase_per_ppm
 from cmbkit.phantom.scanner import Grid
 from cmbkit.phantom.tissues import Acquisition, iron_r2star
 
+IN_PLANE_MM = 0.5
 LAYER_MM = 0.025  # a thin slice within which magnitude and complex sum are one
 
 
@@ -23,16 +24,10 @@ def peak_loss(
     *,
     radius_mm: float = 0.75,
     chi_ppm: float = 1.0,
-    in_plane_mm: float = 0.5,
 ) -> tuple[float, float]:
     """Share of the signal lost in the voxel that has the bleed at its centre.
 
-    Parameters
-    ----------
-    thickness_mm : float
-    acquisition : Acquisition
-        Its echo time and field; the main field is along the slice axis.
-    radius_mm, chi_ppm, in_plane_mm : float
+    Of ``acquisition`` echo time and field count; the main field is along the slice axis.
 
     Returns
     -------
@@ -43,12 +38,12 @@ def peak_loss(
     turn = phase_per_ppm(acquisition.te_ms, acquisition.tesla) * chi_ppm
     left = np.exp(-acquisition.te_ms / 1000 * iron_r2star(chi_ppm, acquisition.tesla))
     sphere = [[0, 0, 0, radius_mm, turn, left]]
-    voxel = np.array([in_plane_mm, in_plane_mm, thickness_mm])
+    voxel = np.array([IN_PLANE_MM, IN_PLANE_MM, thickness_mm])
     _, whole = sphere_modulation(
         sphere, Grid(np.zeros(3), voxel, voxel, (1, 1, 1)), (0, 0, 1), LAYER_MM
     )
     count = round(thickness_mm / LAYER_MM)
-    layer = np.array([in_plane_mm, in_plane_mm, thickness_mm / count])
+    layer = np.array([IN_PLANE_MM, IN_PLANE_MM, thickness_mm / count])
     start = np.array([0, 0, (layer[2] - thickness_mm) / 2])
     _, parts = sphere_modulation(
         sphere, Grid(start, layer, layer, (1, 1, count)), (0, 0, 1), LAYER_MM

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, load_atlas, load_templates
+from cmbkit.boxes import bounding_box
 from cmbkit.phantom.scanner import averaging_weights
 from cmbkit.phantom.tissues import AIR_CHI, BONE_CHI, GREY, MASTOID_CHI, NUCLEI_CHI
 
@@ -126,18 +127,24 @@ def _dropout(shape, x, y, z) -> np.ndarray:
 
 def _darken(dark, axes, centre, half_axes, share: float) -> None:
     """Let an ellipsoid with a soft edge lose ``share`` of its signal; in place, in its box."""
-    box, squares = [], 0.0
+    box, parts = [], []
     for axis, c, r in zip(axes, centre, half_axes, strict=True):
         near = np.flatnonzero(np.abs(axis.ravel() - c) < 2 * r)
         box.append(slice(near[0], near[-1] + 1))
-        squares = squares + _along(((axis.ravel()[near] - c) / r) ** 2, len(box) - 1)
+        parts.append(((axis.ravel()[near] - c) / r) ** 2)
+    squares = sum(np.ix_(*parts), 0.0)
     inside = share * expit(8 * (1 - squares))
     dark[tuple(box)] = np.maximum(dark[tuple(box)], inside)
 
 
-def _along(values, axis: int) -> np.ndarray:
-    """1D values as a 3D array along one axis."""
-    return values.reshape([-1 if a == axis else 1 for a in range(3)])
+def _in_structures(labels: np.ndarray, values: dict[str, float]) -> np.ndarray:
+    """Map of a value per structure, of both sides, with soft edges."""
+    of_label = np.zeros(256, np.float32)
+    for label, name in SYNTHSEG_LABELS.items():
+        for structure, value in values.items():
+            if name.endswith(structure):
+                of_label[label] = value
+    return ndimage.gaussian_filter(of_label[labels], 0.8)
 
 
 @lru_cache(maxsize=1)
@@ -147,23 +154,13 @@ def template_fields() -> Fields:
     origin = maps.affine[:3, 3]
     axes = [origin[a] + np.arange(n, dtype=np.float32) for a, n in enumerate(maps.brain.shape)]
     x, y, z = axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]
-    iron = np.zeros(256, np.float32)
-    for label, name in SYNTHSEG_LABELS.items():
-        for structure, share in _IRON.items():
-            if name.endswith(structure):
-                iron[label] = share
-    dark = ndimage.gaussian_filter(iron[atlas.data], 0.8)
-    excess = np.zeros(256, np.float32)
-    for label, name in SYNTHSEG_LABELS.items():
-        for structure, chi in NUCLEI_CHI.items():
-            if name.endswith(structure):
-                excess[label] = chi - GREY.chi
-    iron_chi = ndimage.gaussian_filter(excess[atlas.data], 0.8)
+    excess = {name: chi - GREY.chi for name, chi in NUCLEI_CHI.items()}
+    dark, iron_chi = (_in_structures(atlas.data, values) for values in (_IRON, excess))
     for name, (centre, half_axes, share) in _DARK_NUCLEI.items():
         for sign in (-1, 1):
             where = (sign * centre[0], *centre[1:])
             _darken(dark, (x, y, z), where, half_axes, share)
-            _darken(iron_chi, (x, y, z), where, half_axes, NUCLEI_CHI[name] - GREY.chi)
+            _darken(iron_chi, (x, y, z), where, half_axes, excess[name])
     white = maps.white / np.maximum(maps.white + maps.grey, 1e-3)
     head, head_chi = _head_maps(maps.brain, x, y, z)
     return Fields(
@@ -183,11 +180,10 @@ def template_fields() -> Fields:
 def stripped_fields() -> Fields:
     """The shared maps cropped to the brain, without a head."""
     fields = template_fields()
-    box = ndimage.find_objects((fields.brain > 0).astype(np.uint8))[0]
-    box = tuple(slice(max(s.start - 3, 0), s.stop + 3) for s in box)
+    box = bounding_box(fields.brain > 0, margin=3)
     cut = {
-        name: None if name == "head" else np.ascontiguousarray(map_[box])
+        name: np.ascontiguousarray(map_[box])
         for name, map_ in vars(fields).items()
-        if name != "origin"
+        if name not in ("head", "origin")
     }
-    return Fields(**cut, origin=fields.origin + [s.start for s in box])
+    return Fields(**cut, head=None, origin=fields.origin + [s.start for s in box])

@@ -169,12 +169,11 @@ def as_gaussians(tubes: list[Tube], to_patient):
     A row of Gaussians of sd ``radius / 1.3`` less than one sd apart adds up to a tube whose
     axis takes the share ``depth`` of the signal.
     """
-    points, sigmas, masses, middles = [], [], [], []
+    points, sigmas, masses = [], [], []
     sizes = np.cumsum([0] + [len(t.path) for t in tubes])
     patient = to_patient(np.concatenate([t.path for t in tubes]))
     for tube, a, b in zip(tubes, sizes[:-1], sizes[1:], strict=True):
         line = patient[a:b]
-        middles.append(line[len(line) // 2])
         sigma = tube.radius_mm / 1.3
         length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
         beads = max(2, int(np.ceil(length[-1] / (0.9 * sigma))) + 1)
@@ -184,4 +183,4 @@ def as_gaussians(tubes: list[Tube], to_patient):
         sigmas.append(sigma * np.sqrt(taper))
         spacing = length[-1] / (beads - 1)
         masses.append(tube.depth * 2 * np.pi * sigma**2 * spacing * taper**1.5)
-    return np.concatenate(points), np.concatenate(sigmas), np.concatenate(masses), np.array(middles)
+    return np.concatenate(points), np.concatenate(sigmas), np.concatenate(masses)

@@ -46,12 +46,7 @@ NOTHING = Census({}, {}, 0, 0)
 
 
 def take_census(labels: np.ndarray) -> Census:
-    """Count labels, their pieces and the components of the collapsed mask.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (i, j, k)
-    """
+    """Count labels (int, shape (i, j, k)), their pieces and the collapsed mask's components."""
     inside = labels > 0
     if not inside.any():
         return NOTHING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.boxes import widened
 from cmbkit.preprocessing.changes import Change
 from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.preprocessing.region_growing import SIX, largest_component
@@ -54,11 +55,7 @@ def close(labels: np.ndarray, iterations: int) -> list[Change]:
     """
     changes = []
     for label, box in label_boxes(labels):
-        grown = tuple(
-            slice(max(s.start - iterations, 0), min(s.stop + iterations, n))
-            for s, n in zip(box, labels.shape, strict=True)
-        )
-        view = labels[grown]
+        view = labels[widened(box, iterations, labels.shape)]
         before = view == label
         mask = ndimage.binary_fill_holes(np.pad(before, iterations + 1))
         if iterations:

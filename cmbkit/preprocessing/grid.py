@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
+from cmbkit.boxes import widened
 from cmbkit.volume import Volume
 
 DRIFT_VOXELS = 1e-3
@@ -171,11 +172,9 @@ def labels_box(labels: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     Without any label it is the first voxel.
     """
     boxes = [box for _, box in label_boxes(labels)] or [(slice(0, 1),) * 3]
-    low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
-    high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
-    ends = zip(np.maximum(low, 0), np.minimum(high, labels.shape), strict=True)
-    i, j, k = (slice(int(a), int(b)) for a, b in ends)
-    return i, j, k
+    low = np.min([[s.start for s in box] for box in boxes], axis=0).tolist()
+    high = np.max([[s.stop for s in box] for box in boxes], axis=0).tolist()
+    return widened(map(slice, low, high), margin, labels.shape)
 
 
 def padded_grid(shape, affine, voxels: int) -> tuple[tuple[int, int, int], np.ndarray]:

@@ -21,12 +21,7 @@ def write_sidecars(target: StandardScan, params: Preprocessing, methods: dict[st
     ``SoftwareVersions``, ``GeneratedBy`` and what BIDS asks of the kind of image. Where the
     rater's marks are points, ``Annotation`` holds them.
 
-    Parameters
-    ----------
-    target : StandardScan
-    params : Preprocessing
-    methods : dict
-        ``brain_mask`` and ``parcellation``: how each was made.
+    ``methods`` says how ``brain_mask`` and ``parcellation`` were made.
     """
     software = software_versions()
     scan, annotation = target.scan, target.scan.annotation

@@ -177,9 +177,7 @@ def _froc(page: OnePage, result: Result, options: EvaluateOptions) -> None:
         )
         return
     curves = {
-        name: froc(matches[matches["uid"].isin(group["uid"])], len(group))
-        for name, group in tables.groups_of(scans)
-        if group["n_gt"].sum()
+        name: froc(own, len(group)) for name, own, group in tables.with_microbleeds(matches, scans)
     }
     if not curves:
         page.warning("No curve: no scan has an annotated microbleed.", [])

@@ -18,12 +18,7 @@ from cmbkit.evaluation.agreement import (
 from cmbkit.evaluation.intervals import FEWEST_PATIENTS, TOO_FEW
 from cmbkit.evaluation.metrics import aggregate
 from cmbkit.evaluation.multireader import ANALYSES, jackknife_covariance, obuchowski_rockette
-from cmbkit.evaluation.readers import (
-    FEWEST_TO_WEIGH,
-    against,
-    majority,
-    weigh,
-)
+from cmbkit.evaluation.readers import FEWEST_TO_WEIGH, against, majority, weigh
 from cmbkit.evaluation.statistics import left_out, patient_codes, summary
 from cmbkit.params import Evaluation
 from cmbkit.reporting.layout import Column, laid_out

@@ -64,6 +64,11 @@ DATA = Column("dataset", "Data")
 UNITS = "95 % interval, patients as units (how: column _interval of the CSV)"
 
 
+def ends_of(name: str) -> dict[str, str]:
+    """Columns of an interval, and what they are called beside the column ``name``."""
+    return {end: f"{name}_{end}" for end in ("low", "high", "interval")}
+
+
 def groups_of(scans: pd.DataFrame):
     """Name and rows of each data set, and of all of them where there are several."""
     yield from scans.groupby("dataset", sort=False)
@@ -152,13 +157,20 @@ def agreement(scans: pd.DataFrame, params: Evaluation) -> pd.DataFrame:
     found = {name: count_agreement(group, thresholds=bands) for name, group in groups_of(scans)}
     rows = [
         {"measure": measure, "dataset": name, "value": of.loc[measure, "value"]}
-        | {f"value_{end}": of.loc[measure, end] for end in ("low", "high", "interval")}
+        | {end: of.loc[measure, key] for key, end in ends_of("value").items()}
         for measure in AGREEMENT
         for name, of in found.items()
     ]
     columns = [Column("measure", "Measure", names=AGREEMENT), DATA, Column("value", "Value", 3)]
     note = f"Bands of counts: {', '.join(band_names(bands))}."
     return laid_out(pd.DataFrame(rows), columns, note=note)
+
+
+def with_microbleeds(matches: pd.DataFrame, scans: pd.DataFrame):
+    """Name, matches and scans of each group of `groups_of` that has annotated microbleeds."""
+    for name, group in groups_of(scans):
+        if group["n_gt"].sum():
+            yield name, matches[matches["uid"].isin(group["uid"])], group
 
 
 def froc_sensitivity(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
@@ -169,14 +181,11 @@ def froc_sensitivity(matches: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
     DataFrame
         One row per data set and level: fp_per_scan, sensitivity with _low and _high.
     """
-    parts = []
-    for name, group in groups_of(scans):
-        if group["n_gt"].sum():
-            own = matches[matches["uid"].isin(group["uid"])]
-            found = froc_intervals(own, group)
-            ends = {end: f"sensitivity_{end}" for end in ("low", "high", "interval")}
-            parts.append(found.rename(columns=ends).reset_index().assign(dataset=name))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(
+        froc_intervals(own, group).reset_index().assign(dataset=name)
+        for name, own, group in with_microbleeds(matches, scans)
+    )
+    table = table.rename(columns=ends_of("sensitivity")).reset_index(drop=True)
     levels = {level: f"1/{round(1 / level)}" for level in table["fp_per_scan"] if level < 1}
     columns = [
         DATA,
@@ -200,13 +209,12 @@ def merit(
     DataFrame
         One row per data set and figure, with the columns of `curves.figures_of_merit`.
     """
-    parts = []
-    for name, group in groups_of(scans):
-        if group["n_gt"].sum():
-            own = matches[matches["uid"].isin(group["uid"])]
-            found = figures_of_merit(own, group, samples=params.bootstrap_samples, seed=seed)
-            parts.append(found.reset_index().assign(dataset=name))
-    ends = {end: f"value_{end}" for end in ("low", "high", "interval")}
+    how = {"samples": params.bootstrap_samples, "seed": seed}
+    table = pd.concat(
+        figures_of_merit(own, group, **how).reset_index().assign(dataset=name)
+        for name, own, group in with_microbleeds(matches, scans)
+    )
+    table = table.rename(columns=ends_of("value")).reset_index(drop=True)
     columns = [
         DATA,
         Column("figure", "Figure of merit", names=MERIT),
@@ -218,20 +226,12 @@ def merit(
         f"with or without microbleeds. Bootstrap: percentiles of {params.bootstrap_samples} draws, "
         "which hold the truth too rarely where patients are few."
     )
-    return laid_out(pd.concat(parts, ignore_index=True).rename(columns=ends), columns, note=note)
+    return laid_out(table, columns, note=note)
 
 
 def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """`evaluation.hypotheses.compare_models` as a table: one row per metric.
-
-    Parameters
-    ----------
-    found : DataFrame
-    names : (str, str)
-        Of the two detectors.
-    """
-    ends = {end: f"difference_{end}" for end in ("low", "high", "interval")}
-    table = found.rename(columns=ends).rename_axis("metric").reset_index()
+    """`evaluation.hypotheses.compare_models` of two detectors as a table: one row per metric."""
+    table = found.rename(columns=ends_of("difference")).rename_axis("metric").reset_index()
     columns = [
         Column("metric", "Metric", names=COMPARED),
         Column("first", names[0], 3),

@@ -13,7 +13,7 @@ from cmbkit.scoring.sides import Labelled, read_pair
 
 def calls_of_files(
     listing: pd.DataFrame,
-    name: str = "this detector",
+    name: str,
     *,
     labelled: Labelled = "by name",
     connectivity: int = 6,
@@ -21,14 +21,7 @@ def calls_of_files(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Counts and found microbleeds of every scan by every rule of `evaluation.rules.RULES`.
 
-    Parameters
-    ----------
-    listing : DataFrame
-        As for `run.evaluate_files`.
-    name : str
-        Of the detector.
-    labelled, connectivity, workers
-        See `run.evaluate_files`.
+    ``name`` is the detector's; the others are as for `run.evaluate_files`.
 
     Returns
     -------

@@ -161,8 +161,8 @@ def _evaluate(
         rated=ignore_uncertain,
     )
     grid = reference.volume or predicted.volume
+    affine = grid.affine if grid else None
     if ignore_uncertain:
-        affine = grid.affine if grid else None
         reference, predicted = without_uncertain(reference, predicted, params, affine)
     parcellation = None
     if row.get("labels") is not None:
@@ -175,7 +175,7 @@ def _evaluate(
         **{name: row[name] for name in ("uid", "dataset", "patient")},
         scores=scores,
         params=params,
-        affine=grid.affine if grid else None,
+        affine=affine,
     )
     about = {}
     if grid is not None:
@@ -191,14 +191,9 @@ def _evaluate(
 
 
 def outline_features(annotated: Annotated, parcellation: Volume | None, kind: str) -> list[dict]:
-    """Size, shape and region of every microbleed of a mask; no rows for points.
+    """Size, shape and region of every microbleed of a mask ("GT" or "Pred"); no rows for points.
 
-    Parameters
-    ----------
-    annotated : Annotated
-    parcellation : Volume or None
-        SynthSeg labels on the same grid.
-    kind : {"GT", "Pred"}
+    ``parcellation``: SynthSeg labels on the same grid, or None.
     """
     volume = annotated.volume
     if volume is None:

@@ -66,9 +66,9 @@ def test_sidecar_wins(tmp_path, subject):
 
 def test_synthetic_only_when_the_description_says_so(tmp_path, subject):
     subject("101", corner_touching_mask(), THICK)
-    assert not valdo.read(tmp_path)[0].synthetic
+    assert not read_dataset("VALDO", tmp_path)[0].synthetic
     (tmp_path / "dataset_description.json").write_text('{"Synthetic": true}')
-    assert valdo.read(tmp_path)[0].synthetic
+    assert read_dataset("VALDO", tmp_path)[0].synthetic
 
 
 def test_every_missing_file_is_named(tmp_path, subject):

@@ -19,7 +19,6 @@ from cmbkit.evaluation.instances import (
     from_labels,
     from_mask,
     from_points,
-    label_instances,
     on_grid,
 )
 from cmbkit.evaluation.matching import match, match_instances, overlaps
@@ -256,8 +255,8 @@ def test_touching_lesions_of_a_mask_are_one_component():
     """Two lesions that share a face merge; 1 GT and 2 candidates leave an FP, labels do not."""
     labels = grid((1, 10, 12), (2, 13, 15))
     candidates = grid((1, 11, 11), (2, 14, 14))
-    merged = label_instances(labels)
-    assert counts(match(merged, candidates, 1.0)) == (1, 1, 0)
+    merged = match_instances(from_mask(labels, 1.0), from_labels(candidates, 1.0))
+    assert counts(merged) == (1, 1, 0)
     assert counts(match(labels, candidates, 1.0)) == (2, 0, 0)
 
 
@@ -265,7 +264,7 @@ def test_components_follow_the_connectivity():
     """Two voxels that share an edge only: two components by faces, one by edges."""
     mask = np.zeros((4, 4, 4), bool)
     mask[1, 1, 1] = mask[2, 2, 1] = True
-    assert [int(label_instances(mask, c).max()) for c in (6, 18, 26)] == [2, 1, 1]
+    assert [len(from_mask(mask, 1.0, c)) for c in (6, 18, 26)] == [2, 1, 1]
 
 
 @pytest.mark.parametrize(
