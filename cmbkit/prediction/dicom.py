@@ -121,42 +121,20 @@ def _dcm2niix() -> str:
 
 @dataclass(frozen=True)
 class Converted:
-    """What was made of a series.
+    """What was made of a series."""
 
-    Attributes
-    ----------
-    image : Path
-        NIfTI file of three axes: a magnitude image where the series has one.
-    fields : dict
-        What its sidecar and the series' headers say of it.
-    notes : list of str
-        Which echo was taken, and that a phase is kept.
-    remarks : list of str
-        Warnings of dcm2niix.
-    phase : Path or None
-        The same echo's phase where the series has it.
-    """
-
-    image: Path
-    fields: dict
-    notes: list[str]
-    remarks: list[str]
-    phase: Path | None = None
+    image: Path  # NIfTI file of three axes: a magnitude image where the series has one
+    fields: dict  # of its sidecar and the series' headers
+    notes: list[str]  # which echo was taken, and that a phase is kept
+    remarks: list[str]  # warnings of dcm2niix
+    phase: Path | None = None  # of the same echo, where the series has it
 
 
 def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Converted:
     """Make one NIfTI image of a series with dcm2niix, and see that it lies where headers say.
 
     Of magnitude and phase the magnitude is taken, of several echoes one (`choose_echo`).
-
-    Parameters
-    ----------
-    files : iterable of Path
-        The series.
-    folder : Path
-        Where to; must exist.
-    echo : int, optional
-        Number of the echo, from 1 by echo time.
+    ``folder``, where the image goes, must exist.
 
     Raises
     ------

@@ -18,14 +18,8 @@ MOST_ECHOES = 16
 def choose_echo(times_ms: Sequence[float], echo: int | None = None) -> int:
     """Index of the echo that was asked for, else of the one nearest to `TE_MS`.
 
-    Of several within the window, or as far from it, the longest counts.
-
-    Parameters
-    ----------
-    times_ms : sequence of float
-        Echo times, rising.
-    echo : int, optional
-        Number of an echo, from 1.
+    Of several within the window, or as far from it, the longest counts. ``times_ms`` rise,
+    ``echo`` counts from 1.
 
     Raises
     ------

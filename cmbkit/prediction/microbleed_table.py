@@ -35,23 +35,10 @@ COLUMNS = [
 def dark_run_mm(image: np.ndarray, mask: np.ndarray, spacing, reach_mm: float) -> float:
     """How far a dark structure that a lesion belongs to runs beyond the lesion.
 
-    Parameters
-    ----------
-    image : ndarray, shape (i, j, k)
-        Crop with ``reach_mm`` of room around the lesion.
-    mask : ndarray of bool, same shape
-        The lesion.
-    spacing : (3,) float
-        mm.
-    reach_mm : float
-        Looked at.
-
-    Returns
-    -------
-    float
-        Largest distance in mm from the lesion to a voxel that is connected with it (26
-        neighbours) through voxels nearly as dark: nearer to the lesion's median than to that of
-        its surroundings (within ``reach_mm``) by two to one. 0 where nothing runs on.
+    Largest distance in mm from the lesion (``mask``, bool) to a voxel of the ``image`` (i, j, k),
+    a crop with ``reach_mm`` of room around it, that is connected with it (26 neighbours) through
+    voxels nearly as dark: nearer to the lesion's median than to that of its surroundings (within
+    ``reach_mm``) by two to one. 0 where nothing runs on. ``spacing`` is in mm.
     """
     away = ndimage.distance_transform_edt(~mask, sampling=spacing)
     around = (away > 0) & (away <= reach_mm)

@@ -63,13 +63,7 @@ def _one_source(scan) -> Source:
 
 
 def detect(source: Source, settings: Settings) -> Prediction:
-    """Find the microbleeds of one scan.
-
-    Parameters
-    ----------
-    source : Source
-        Without a problem.
-    settings : Settings
+    """Find the microbleeds of one scan, whose source has no problem.
 
     Raises
     ------
@@ -102,7 +96,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     fitness = given.fitness(source.name, volume).require(source.path, settings.anyway)
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
-    grid = _grid_of(image, source.path)
+    grid = _grid(volume.shape, volume.affine, source.path)
     preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
     whole, brain = overview(volume, done.brain)
@@ -133,7 +127,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     calibration = settings.description.calibration
     number = number_range(*scores, calibration)
     instances = done.image.with_data(numbered)
-    native = _native_grid(done.record)
+    native = _grid(**done.record["native"])
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
         done.image, instances, labels, done.brain, found, native, given.slice_mm, calibration
@@ -173,12 +167,9 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         "microbleeds": len(table),
         "number": number,
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
-        "weights": {
-            "name": settings.description.name,
-            "trained_on": settings.description.trained_on,
-            "sha256": settings.description.sha256,
-            "parameters": settings.description.parameters,
-        },
+        "weights": settings.description.model_dump(
+            include={"name", "trained_on", "sha256", "parameters"}
+        ),
         "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
@@ -222,10 +213,9 @@ def _scan(source: Source, image: Path) -> Scan:
     )
 
 
-def _grid_of(image: Path, named: Path) -> Volume:
-    """Grid of an image without its voxels, named as the user did."""
-    header = read_header(image)
-    return Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, named)
+def _grid(shape, affine, named: Path | None = None) -> Volume:
+    """A grid without its voxels, named as the user did."""
+    return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), np.array(affine, float), named)
 
 
 def _with_files(
@@ -276,11 +266,6 @@ def _predictor(settings: Settings):
         )
         _READY[key] = Predictor(engine, settings.inference)
     return _READY[key]
-
-
-def _native_grid(record: dict) -> Volume:
-    shape, affine = tuple(record["native"]["shape"]), np.array(record["native"]["affine"], float)
-    return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), affine)
 
 
 def _logits_on(logits: Volume, native: Volume) -> Volume:
