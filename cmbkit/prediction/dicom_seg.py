@@ -44,16 +44,10 @@ def without_values(message: str, dataset) -> str:
 
 
 def planes(datasets, where) -> list[Slice]:
-    """Where slices lie: single ones, or the frames of a multi-frame object.
+    """Where a series' slices lie: single ones, or the frames of a multi-frame object.
 
-    Parameters
-    ----------
-    datasets : sequence of pydicom.Dataset
-        Of one series. A multi-frame (enhanced) object is changed: where all its frames have one
-        orientation and pixel size, each in its own functional group, those become shared, which
-        highdicom asks for.
-    where : path-like
-        For messages.
+    The latter is changed: where all its frames have one orientation and pixel size, each in its
+    own functional group, those become shared, which highdicom asks for.
 
     Raises
     ------
@@ -88,18 +82,9 @@ def planes(datasets, where) -> list[Slice]:
 
 
 def on_slices(mask: Volume, slices: Sequence[Slice]) -> np.ndarray:
-    """Values of a mask at the pixels of DICOM slices of one size.
+    """Values of a mask at the pixels of slices of one size, ndarray (slices, rows, columns).
 
-    Parameters
-    ----------
-    mask : Volume of int
-        On the grid of the NIfTI image that was made of the series.
-    slices : sequence of Slice
-
-    Returns
-    -------
-    ndarray, shape (slices, rows, columns)
-        0 outside the mask's grid.
+    They are 0 outside the mask's grid.
     """
     rows, columns = slices[0].rows, slices[0].columns
     found = np.zeros((len(slices), rows, columns), mask.data.dtype)
@@ -113,14 +98,7 @@ def on_slices(mask: Volume, slices: Sequence[Slice]) -> np.ndarray:
 
 
 def write_segmentation(prediction, path: Path) -> Path:
-    """Write one segment per microbleed; a scan without any gets one empty segment.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        Of a DICOM series; its source names the files.
-    path : Path
-        Where to.
+    """Write one segment per microbleed of a DICOM series; without any, one empty segment.
 
     Raises
     ------

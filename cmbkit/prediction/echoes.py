@@ -44,13 +44,8 @@ def said(echo: int, times_ms: Sequence[float]) -> str:
 def one_echo(path: Path, folder: Path, fields: dict, echo: int | None) -> tuple[Path, list[str]]:
     """Image of three axes: the file itself, or one echo of a file of four, and a remark on it.
 
-    Parameters
-    ----------
-    path : Path
-        NIfTI file. Of four axes, its volumes must be echoes: EchoTime in ``fields`` lists as many
-        (s), or each is darker than the one before.
-    folder : Path
-        For the echo's file.
+    Volumes of a NIfTI file of four axes must be echoes: EchoTime in ``fields`` lists as many (s),
+    or each is darker than the one before. The echo's file is written into ``folder``.
 
     Raises
     ------

@@ -63,18 +63,10 @@ def microbleed_table(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per microbleed, the highest score first.
 
-    Parameters
-    ----------
-    image, instances, labels, brain : Volume
-        On the standard grid: z-scored image, one integer per microbleed, SynthSeg labels, mask.
-    found : DataFrame
-        Of `cmbkit.detector.inference.candidates.candidates`.
-    native : Volume
-        Its affine gives the voxel centres.
-    slice_mm : float or None
-        Slice thickness of the scan; None where only the distance of its slices is known.
-    calibration : Calibration, optional
-        Of the weights.
+    ``image`` (z-scored), ``instances`` (one integer per microbleed), ``labels`` (SynthSeg's) and
+    ``brain`` lie on the standard grid, ``native`` is the scan's own; ``found`` are its
+    `cmbkit.detector.inference.candidates.candidates`. ``slice_mm``: slice thickness; None where
+    only the distance of slices is known.
 
     Returns
     -------

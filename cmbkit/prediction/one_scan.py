@@ -14,9 +14,11 @@ from cmbkit.atomic import temporary_folder
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
+from cmbkit.prediction.echoes import one_echo
 from cmbkit.prediction.fitness import Fitness
+from cmbkit.prediction.fitness_header import fields_beside
 from cmbkit.prediction.fitness_image import BRAIN_ML, judge_brain
-from cmbkit.prediction.given_image import GivenImage, read_given
+from cmbkit.prediction.given_image import GivenImage
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
@@ -81,6 +83,19 @@ def detect(source: Source, settings: Settings) -> Prediction:
         return _detect(source, read_given(source, settings.echo, folder), settings, folder, clock)
 
 
+def read_given(source: Source, echo: int | None, folder: Path) -> GivenImage:
+    """Convert or write what was given, where it is no NIfTI file; of several echoes take one."""
+    if source.series:
+        from cmbkit.prediction.dicom import convert
+
+        return convert(source.files, folder, echo)
+    if source.volume is not None:
+        return GivenImage(source.volume.write(folder / f"{source.name}.nii"), {}, [], [])
+    fields = fields_beside(source.path)
+    path, notes = one_echo(source.path, folder, fields, echo)
+    return GivenImage(path, fields, notes, [])
+
+
 def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
@@ -91,7 +106,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     from cmbkit.preprocessing.pipeline import prepare
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    image = given.path
+    image = given.image
     volume = Volume.read(image)
     fitness = given.fitness(source.name, volume).require(source.path, settings.anyway)
     clock.start("brain mask and standard grid")
