@@ -33,8 +33,7 @@ from cmbkit.params import Preprocessing
 from cmbkit.prediction.fitness import Fitness
 from cmbkit.prediction.fitness_header import judge_header
 from cmbkit.prediction.fitness_image import judge_brain, judge_values
-from cmbkit.prediction.given_image import read_given
-from cmbkit.prediction.one_scan import _scan
+from cmbkit.prediction.one_scan import _scan, read_given
 from cmbkit.prediction.settings import make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.preprocessing.pipeline import prepare
@@ -114,11 +113,11 @@ def judged(source: Source, rules: Preprocessing) -> Fitness:
     """The gate's answer; the brain is looked at only where nothing spoke against a scan before."""
     with tempfile.TemporaryDirectory() as folder:
         given = read_given(source, None, Path(folder))
-        image = Volume.read(given.path)
+        image = Volume.read(given.image)
         found = judge_header(given.fields, "scan", image.spacing) + judge_values(image)
         if found.reasons:
             return found
-        done = prepare(_scan(source, given.path), rules)
+        done = prepare(_scan(source, given.image), rules)
         labels, _ = parcellate(done.image, done.brain, registration=rules.atlas_registration)
         return judge_brain(done.image, done.brain, labels, done.record["background_value"])
 

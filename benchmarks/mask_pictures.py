@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cmbkit.anatomy.brain_mask import brain_mask
-from cmbkit.prediction.given_image import read_given
+from cmbkit.prediction.one_scan import read_given
 from cmbkit.prediction.sources import find_sources
 from cmbkit.volume import Volume
 
@@ -22,7 +22,7 @@ matplotlib.use("agg")
 def read(source, folder: Path) -> Volume:
     """In RAS; the last of several echoes."""
     given = read_given(source, None, folder)
-    return Volume.read(given.path).reoriented("RAS")
+    return Volume.read(given.image).reoriented("RAS")
 
 
 def draw(axes, scan: Volume, brain: Volume) -> None:

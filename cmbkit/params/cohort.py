@@ -14,18 +14,10 @@ Split = Literal["test", "train", "valid", "train-valid"]
 class OwnDataset(Section):
     """A dataset of one's own in BIDS (see `cmbkit.datasets.bids`).
 
-    Attributes
-    ----------
-    root : str
-        Its folder. A path alone may stand for the whole section.
-    split : {"test", "train", "valid", "train-valid"}
-        Where its scans go; "train-valid" draws validation patients as from MOMENI, RODEJA and
-        VALDO. Scans that nobody has annotated are excluded whatever the split.
-    leave_out : list of str
-        Labels of subjects that are not read.
-    labels : {"shared", "own"}
-        "shared": a subject label names the same person in every such dataset; "own": the labels
-        of this one name people of its own.
+    A path alone (``root``) may stand for the whole section. ``split`` "train-valid" draws
+    validation patients as from MOMENI, RODEJA and VALDO; scans that nobody has annotated are
+    excluded whatever it is. Subjects labelled as in ``leave_out`` are not read. ``labels``
+    "shared": a subject label names the same person in every such dataset; "own": people of its own.
     """
 
     root: str = Field(min_length=1)
@@ -72,13 +64,9 @@ class Cohort(Section):
         return values | {"datasets": [name for name in get_args(DatasetName) if name in named]}
 
     @model_validator(mode="after")
-    def _there_is_a_dataset(self):
+    def _every_dataset_has_a_source(self):
         if not self.names:
             raise ValueError("expected a dataset in roots, phantom_scans or bids, found none")
-        return self
-
-    @model_validator(mode="after")
-    def _every_dataset_has_a_source(self):
         for name in self.datasets:
             if name not in self.roots and not self.phantom_scans.get(name):
                 raise ValueError(
@@ -100,13 +88,9 @@ class Cohort(Section):
         return self
 
     @model_validator(mode="after")
-    def _the_fold_is_one_of_them(self):
+    def _folds_and_own_names(self):
         if self.fold is not None and not self.fold <= (self.folds or 0):
             raise ValueError(f"fold: expected 1 to folds ({self.folds}), found {self.fold}")
-        return self
-
-    @model_validator(mode="after")
-    def _own_names_are_free(self):
         taken = sorted(set(self.bids) & set(RESERVED_NAMES))
         if taken:
             raise ValueError(f"bids: expected names of your own, found {', '.join(taken)}")

@@ -16,13 +16,12 @@ class SliceExperiment(Section):
     """The controlled experiment on slice thickness (beyond the thesis; `study.slice_experiment`).
 
     ``brains`` synthetic brains (0: it is left out), each scanned with slices of every
-    ``thickness_mm``. The first
-    of ``radius_mm``, ``contrast`` (share of signal lost) and ``count`` (microbleeds per brain)
-    is the base; each further value takes its place alone, at ``varied_thickness_mm``.
-    In the physical model (``cohort: phantom_model``) slices are summed as complex signal and, for
-    comparison, by averaging magnitudes; ``tesla`` and ``te_ms`` are varied like the others, and
-    the contrast follows from them. ``slab_mm``: the network looks at an axial slab of that height;
-    null: at the whole brain.
+    ``thickness_mm``. The first of ``radius_mm``, ``contrast`` (share of signal lost) and ``count``
+    (microbleeds per brain) is the base; each further value takes its place alone, at
+    ``varied_thickness_mm``. In the physical model (``cohort: phantom_model``) slices are summed as
+    complex signal and, for comparison, by averaging magnitudes; ``tesla`` and ``te_ms`` are varied
+    like the others, and the contrast follows from them. ``slab_mm``: the network looks at an axial
+    slab of that height; null: at the whole brain.
     """
 
     brains: int = Field(2, ge=0)

@@ -14,14 +14,8 @@ class ParameterError(ValueError):
 def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "file") -> list[str]:
     """Return one line per problem: the key, what is expected, what was found.
 
-    Parameters
-    ----------
-    error : ValidationError
-        Raised by ``model``.
-    model : type
-        Its names are those that a wrong one may have meant.
-    whole : str
-        Stands for the key where several keys together do not fit.
+    ``model`` raised the error: its names are those that a wrong one may have meant. ``whole``
+    stands for the key where several keys together do not fit.
     """
     lines = []
     for problem in error.errors():
@@ -33,10 +27,9 @@ def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "
             lines.append(f"{key}: expected a value, found nothing")
             continue
         given = problem["input"]
-        hint = ""
-        if isinstance(given, str) and problem["type"] == "float_type":
-            hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-        shown = repr(given) if len(repr(given)) < 80 else f"{type(given).__name__}"
+        text = isinstance(given, str) and problem["type"] == "float_type"
+        hint = " (YAML reads 1e-3 as text; write 1.0e-3)" if text else ""
+        shown = repr(given) if len(repr(given)) < 80 else type(given).__name__
         expected = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "model_type":
             expected = "expected keys and values"

@@ -19,9 +19,8 @@ class Augmentation(Section):
     logarithm of gamma.
 
     Beyond the thesis, with probability ``thick_slices`` a patch is shown as a scan with slices
-    of ``thick_slices_mm`` would (`cmbkit.detector.patches.simulated_slices`);
-    ``thick_slices_axes`` weighs
-    the axes across which they lie: right, anterior, superior.
+    of ``thick_slices_mm`` would (`cmbkit.detector.patches.simulated_slices`); ``thick_slices_axes``
+    weighs the axes across which they lie: right, anterior, superior.
     """
 
     spatial: float = Field(0.4, ge=0, le=1)
@@ -145,12 +144,11 @@ class Training(Section):
     folder of weights, the name of shipped ones ("compact"), or a list of such, trains nothing:
     each is called by its folder's name, and the sections ``network``, ``preprocessing`` and
     ``inference`` are the weights' own (`cmbkit.study.given_networks`).
-    ``source_weights`` names the source network of transfer learning
-    (`cmbkit.detector.network.transfer`);
-    ``source_rename`` maps names of its layers to this network's. ``validation_threshold`` and
-    ``validation_minimum_voxels`` are those of validation; another threshold of ``inference``
-    trains nothing.
-    ``memory_gb``: scans kept in memory between their visits; the patches do not depend on it.
+    ``source_weights`` names the source network of transfer learning, ``source_rename`` maps names
+    of its layers to this network's (`cmbkit.detector.network.transfer`). ``validation_threshold``
+    and ``validation_minimum_voxels`` are those of validation; another threshold of ``inference``
+    trains nothing. ``memory_gb``: scans kept in memory between their visits; the patches do not
+    depend on it.
     """
 
     networks: Place | Annotated[list[Place], Field(min_length=1)] = "train"

@@ -42,53 +42,51 @@ def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, float]) -> bytes:
     """JPEG of one microbleed: axial, coronal and sagittal cut, then the same with its outline.
 
-    Parameters
-    ----------
-    image, instances : Volume
-        On one RAS isotropic grid.
-    number : int
-        The microbleed's label.
-    limits : (float, float)
-        See `window`.
-
-    Returns
-    -------
-    bytes
-        Six panels of 30 mm; left is left, up is anterior or superior.
+    Six panels of 30 mm; left is left, up is anterior or superior. ``image`` and ``instances`` lie
+    on one RAS isotropic grid, ``limits`` are those of `window`.
     """
-    from PIL import Image, ImageDraw
-
-    spacing = float(image.spacing[0])
-    size = int(np.ceil(SIDE_MM / spacing))
+    size = int(np.ceil(SIDE_MM / float(image.spacing[0])))
     box = bounding_box(instances.data == number)
     mask = instances.data[box] == number
     centre = np.add([side.start for side in box], centre_of(mask, mask.shape))
     grey = to_grey(crop_around(image.data, centre, size, fill=limits[0]), limits)
     mask = crop_around(instances.data, centre, size) == number
-    scale = PANEL / size
-    sheet = Image.new("RGB", (6 * PANEL + 5 * GAP, PANEL), "white")
-    for place, cut in enumerate(CUTS):
-        index = size // 2
-        panel = Image.fromarray(np.ascontiguousarray(take_cut(grey, cut, index).T[::-1]))
-        panel = panel.resize((PANEL, PANEL), Image.Resampling.BICUBIC).convert("RGB")
-        sheet.paste(panel, (place * (PANEL + GAP), 0))
-        pen = ImageDraw.Draw(panel)
-        for (x0, y0), (x1, y1) in outline_segments(take_cut(mask, cut, index), (scale, scale)):
-            line = (x0, PANEL - 1 - y0, x1, PANEL - 1 - y1)
-            pen.line(line, fill=ROLE_COLOURS["predicted"], width=1)
-        sheet.paste(panel, ((3 + place) * (PANEL + GAP), 0))
+    colour = ROLE_COLOURS["predicted"]
+    pairs = [_panels(grey, mask, cut, size // 2, PANEL / size, colour) for cut in CUTS]
+    plain, outlined = zip(*pairs, strict=True)
+    return _side_by_side([*plain, *outlined])
+
+
+def _panels(grey: np.ndarray, mask: np.ndarray, cut: str, index: int, scale: float, colour: str):
+    """Picture of one cut, enlarged, and the same with the outline of a mask."""
+    from PIL import Image, ImageDraw
+
+    flat = np.ascontiguousarray(take_cut(grey, cut, index).T[::-1])
+    size = tuple(round(scale * n) for n in flat.shape[::-1])
+    plain = Image.fromarray(flat).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    outlined = plain.copy()
+    pen, last = ImageDraw.Draw(outlined), plain.height - 1
+    for (x0, y0), (x1, y1) in outline_segments(take_cut(mask, cut, index), (scale, scale)):
+        pen.line((x0, last - y0, x1, last - y1), fill=colour, width=1)
+    return plain, outlined
+
+
+def _side_by_side(panels) -> bytes:
+    from PIL import Image
+
+    width = sum(panel.width + GAP for panel in panels) - GAP
+    sheet = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")
+    left = 0
+    for panel in panels:
+        sheet.paste(panel, (left, 0))
+        left += panel.width + GAP
     return jpeg(sheet)
 
 
 def overview(scan: Volume, brain: Volume) -> tuple[Volume, Volume]:
     """Whole scan, skull and all, and its brain mask on a grid of `OVERVIEW_MM`, RAS.
 
-    Parameters
-    ----------
-    scan : Volume
-        As it was read, any orientation.
-    brain : Volume
-        0 or 1, on a RAS grid of its own.
+    ``scan`` may have any orientation, ``brain`` (0 or 1) lies on a RAS grid of its own.
     """
     grid = standard_grid(scan, OVERVIEW_MM)
     axes = scan.reoriented("RAS")
@@ -101,27 +99,15 @@ def mask_cuts(scan: Volume, brain: Volume) -> bytes:
 
     Takes what `overview` gives. Left is left, up is anterior or superior.
     """
-    from PIL import Image, ImageDraw
-
     limits = window(scan.with_data(np.where(brain.data > 0, scan.data, np.nan)))
     grey, centre = to_grey(scan.data, limits), centre_of(brain.data, brain.shape)
-    panels = []
-    for cut, (axis, _) in CUTS.items():
-        flat = np.ascontiguousarray(take_cut(grey, cut, centre[axis]).T[::-1])
-        size = (2 * flat.shape[1], 2 * flat.shape[0])
-        panel = Image.fromarray(flat).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-        pen = ImageDraw.Draw(panel)
-        for (x0, y0), (x1, y1) in outline_segments(take_cut(brain.data, cut, centre[axis]), (2, 2)):
-            line = (x0, panel.height - 1 - y0, x1, panel.height - 1 - y1)
-            pen.line(line, fill=ROLE_COLOURS["brain"], width=1)
-        panels.append(panel)
-    width = sum(panel.width + GAP for panel in panels) - GAP
-    sheet = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")
-    left = 0
-    for panel in panels:
-        sheet.paste(panel, (left, 0))
-        left += panel.width + GAP
-    return jpeg(sheet)
+    colour = ROLE_COLOURS["brain"]
+    return _side_by_side(
+        [
+            _panels(grey, brain.data, cut, centre[axis], 2, colour)[1]
+            for cut, (axis, _) in CUTS.items()
+        ]
+    )
 
 
 def jpeg(picture) -> bytes:

@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from cmbkit.datasets.sources import read_fields, sidecar_of
 from cmbkit.prediction.dicom_geometry import require_same_places, require_stack, slices_of
 from cmbkit.prediction.echoes import choose_echo, said
+from cmbkit.prediction.given_image import GivenImage
 from cmbkit.volume import Volume
 
 MAGIC_AT, MAGIC = 128, b"DICM"
@@ -119,44 +119,11 @@ def _dcm2niix() -> str:
     return str(program)
 
 
-@dataclass(frozen=True)
-class Converted:
-    """What was made of a series.
-
-    Attributes
-    ----------
-    image : Path
-        NIfTI file of three axes: a magnitude image where the series has one.
-    fields : dict
-        What its sidecar and the series' headers say of it.
-    notes : list of str
-        Which echo was taken, and that a phase is kept.
-    remarks : list of str
-        Warnings of dcm2niix.
-    phase : Path or None
-        The same echo's phase where the series has it.
-    """
-
-    image: Path
-    fields: dict
-    notes: list[str]
-    remarks: list[str]
-    phase: Path | None = None
-
-
-def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Converted:
+def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> GivenImage:
     """Make one NIfTI image of a series with dcm2niix, and see that it lies where headers say.
 
     Of magnitude and phase the magnitude is taken, of several echoes one (`choose_echo`).
-
-    Parameters
-    ----------
-    files : iterable of Path
-        The series.
-    folder : Path
-        Where to; must exist.
-    echo : int, optional
-        Number of the echo, from 1 by echo time.
+    ``folder``, where the image goes, must exist.
 
     Raises
     ------
@@ -183,7 +150,7 @@ def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Con
     fields = read_fields(sidecar_of(image))
     fields |= {n: str(headers[0].get(n)) for n in TOLD if headers[0].get(n)}
     kept = [] if phase is None else [KEPT_PHASE]
-    return Converted(image, fields, notes + more + kept, warned, phase)
+    return GivenImage(image, fields, notes + more + kept, warned, phase)
 
 
 def _phase_of(program: str, files, folder: Path, where: Path) -> Path | None:

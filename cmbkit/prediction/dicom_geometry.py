@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from cmbkit.volume import Volume
 
@@ -38,11 +39,18 @@ class Slice:
         """Direction across the slice, shape (3,)."""
         return np.cross(self.orientation[0], self.orientation[1])
 
+    @property
+    def affine(self) -> np.ndarray:
+        """(column, row, 0, 1) to RAS mm, shape (4, 4)."""
+        down, across = self.pixel_mm
+        steps = (self.orientation[0] * across, self.orientation[1] * down, self.normal)
+        return LPS @ np.vstack([np.column_stack([*steps, self.position]), [0, 0, 0, 1]])
+
     def corners(self) -> np.ndarray:
         """Centres of three corner pixels in RAS mm, shape (3, 3)."""
-        across = self.orientation[0] * self.pixel_mm[1] * (self.columns - 1)
-        down = self.orientation[1] * self.pixel_mm[0] * (self.rows - 1)
-        return (self.position + np.array([np.zeros(3), across, down])) @ LPS[:3, :3]
+        return apply_affine(
+            self.affine, [[0, 0, 0], [self.columns - 1, 0, 0], [0, self.rows - 1, 0]]
+        )
 
 
 def slices_of(datasets: Sequence, where: Path | str) -> list[Slice]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from cmbkit.prediction.dicom import INSTALL, DicomError, pydicom
+from cmbkit.prediction.dicom_geometry import Slice, slices_of
 from cmbkit.volume import Volume
 
 SERIES_NUMBER = 900
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-GEOMETRY = {
-    "PlanePositionSequence": "ImagePositionPatient",
-    "PlaneOrientationSequence": "ImageOrientationPatient",
-    "PixelMeasuresSequence": "PixelSpacing",
-}
-
+SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 PERSON_GROUPS = (0x0010, 0x0012, 0x0032, 0x0038, 0x0040)
 FREE_TEXT = ("LO", "LT", "PN", "SH", "SQ", "ST", "UC", "UT")
 NAMED = frozenset((
@@ -47,119 +43,62 @@ def without_values(message: str, dataset) -> str:
     return message
 
 
-def slice_affine(plane) -> np.ndarray:
-    """Affine of one DICOM slice: (column, row, 0, 1) to RAS mm, shape (4, 4)."""
-    orientation = np.array(plane.ImageOrientationPatient, float).reshape(2, 3)
-    row_mm, column_mm = (float(v) for v in plane.PixelSpacing)
-    affine = np.eye(4)
-    affine[:3, 0] = orientation[0] * column_mm
-    affine[:3, 1] = orientation[1] * row_mm
-    affine[:3, 2] = np.cross(*orientation)
-    affine[:3, 3] = np.array(plane.ImagePositionPatient, float)
-    return LPS @ affine
+def planes(datasets, where) -> list[Slice]:
+    """Where a series' slices lie: single ones, or the frames of a multi-frame object.
 
-
-def planes(datasets, where) -> list:
-    """One dataset per slice with its geometry: those of single slices, or a multi-frame's frames.
-
-    Parameters
-    ----------
-    datasets : sequence of pydicom.Dataset
-        Of one series. A multi-frame (enhanced) object is changed: where all its frames have one
-        orientation and pixel size, each in its own functional group, those become shared, which
-        highdicom asks for.
-    where : path-like
-        For messages.
+    The latter is changed: where all its frames have one orientation and pixel size, each in its
+    own functional group, those become shared, which highdicom asks for.
 
     Raises
     ------
     DicomError
         If a slice or frame has no place, or there is a multi-frame object among others.
     """
-    if not any(_is_multi_frame(dataset) for dataset in datasets):
-        if any("ImagePositionPatient" not in dataset for dataset in datasets):
-            raise DicomError(f"{where}: DICOM SEG: expected slices with a position, found others")
-        return list(datasets)
-    if len(datasets) > 1:
-        raise DicomError(
-            f"{where}: DICOM SEG: expected one multi-frame object in the series, "
-            f"found {len(datasets)} objects"
-        )
-    (dataset,) = datasets
-    if not all(name in dataset for name in GROUPS):
-        raise DicomError(
-            f"{where}: DICOM SEG: expected a multi-frame object with functional groups, found "
-            f"{dataset.SOPClassUID.name}"
-        )
-    frames = [_frame(dataset, number, where) for number in range(int(dataset.NumberOfFrames))]
-    shared = dataset.SharedFunctionalGroupsSequence[0]
+    first = datasets[0]
+    if any(int(d.get("NumberOfFrames") or 1) > 1 or SHARED in d for d in datasets):
+        if len(datasets) > 1:
+            raise DicomError(
+                f"{where}: DICOM SEG: expected one multi-frame object in the series, "
+                f"found {len(datasets)} objects"
+            )
+        if SHARED not in first or PER_FRAME not in first:
+            raise DicomError(
+                f"{where}: DICOM SEG: expected a multi-frame object with functional groups, found "
+                f"{first.SOPClassUID.name}"
+            )
+    try:
+        found = slices_of(datasets, where)
+    except ValueError as error:
+        raise DicomError(f"DICOM SEG: {error}") from None
     for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
-        if name not in shared:
-            own = [group[name].value for group in dataset.PerFrameFunctionalGroupsSequence]
+        if SHARED in first and name not in first[SHARED].value[0]:
+            own = [group[name].value for group in first[PER_FRAME].value]
             if any(sequence != own[0] for sequence in own):
                 raise DicomError(
                     f"{where}: DICOM SEG: expected one {name} for all frames, found several"
                 )
-            setattr(shared, name, own[0])
-    return frames
+            setattr(first[SHARED].value[0], name, own[0])
+    return found
 
 
-def _is_multi_frame(dataset) -> bool:
-    return int(dataset.get("NumberOfFrames") or 1) > 1 or GROUPS[0] in dataset
+def on_slices(mask: Volume, slices: Sequence[Slice]) -> np.ndarray:
+    """Values of a mask at the pixels of slices of one size, ndarray (slices, rows, columns).
 
-
-def _frame(dataset, number: int, where):
-    """Size and geometry of one frame of a multi-frame object, like those of a single slice."""
-    frame = pydicom().Dataset()
-    frame.Rows, frame.Columns = dataset.Rows, dataset.Columns
-    groups = (dataset.PerFrameFunctionalGroupsSequence[number],
-              dataset.SharedFunctionalGroupsSequence[0])  # fmt: skip
-    for sequence, name in GEOMETRY.items():
-        group = next((group for group in groups if sequence in group), None)
-        if group is None or name not in group[sequence].value[0]:
-            raise DicomError(
-                f"{where}: DICOM SEG: expected {name} of frame {number + 1}, found none"
-            )
-        setattr(frame, name, group[sequence].value[0][name].value)
-    return frame
-
-
-def on_slices(mask: Volume, datasets) -> np.ndarray:
-    """Values of a mask at the pixels of DICOM slices.
-
-    Parameters
-    ----------
-    mask : Volume of int
-        On the grid of the NIfTI image that was made of the series.
-    datasets : sequence of pydicom.Dataset
-        One per slice (see `planes`); all of one size.
-
-    Returns
-    -------
-    ndarray, shape (slices, rows, columns)
-        0 outside the mask's grid.
+    They are 0 outside the mask's grid.
     """
-    rows, columns = int(datasets[0].Rows), int(datasets[0].Columns)
-    found = np.zeros((len(datasets), rows, columns), mask.data.dtype)
+    rows, columns = slices[0].rows, slices[0].columns
+    found = np.zeros((len(slices), rows, columns), mask.data.dtype)
     column, row = np.meshgrid(np.arange(columns), np.arange(rows))
-    pixels = np.stack([column, row, np.zeros_like(row), np.ones_like(row)]).reshape(4, -1)
-    for number, dataset in enumerate(datasets):
-        matrix = np.linalg.inv(mask.affine) @ slice_affine(dataset)
-        voxels = np.rint((matrix @ pixels)[:3]).astype(int)
-        inside = ((voxels >= 0) & (voxels < np.array(mask.shape)[:, None])).all(axis=0)
-        found[number].reshape(-1)[inside] = mask.data[tuple(voxels[:, inside])]
+    pixels = np.stack([column, row, np.zeros_like(row)], axis=-1).reshape(-1, 3)
+    for place, values in zip(slices, found, strict=True):
+        voxels = np.rint(mask.to_voxels(apply_affine(place.affine, pixels))).astype(int)
+        inside = ((voxels >= 0) & (voxels < mask.shape)).all(axis=1)
+        values.reshape(-1)[inside] = mask.data[tuple(voxels[inside].T)]
     return found
 
 
 def write_segmentation(prediction, path: Path) -> Path:
-    """Write one segment per microbleed; a scan without any gets one empty segment.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        Of a DICOM series; its source names the files.
-    path : Path
-        Where to.
+    """Write one segment per microbleed of a DICOM series; without any, one empty segment.
 
     Raises
     ------

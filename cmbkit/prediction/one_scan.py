@@ -14,9 +14,11 @@ from cmbkit.atomic import temporary_folder
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import ParameterError, Preprocessing, Tool
 from cmbkit.params.names import no_such_name
+from cmbkit.prediction.echoes import one_echo
 from cmbkit.prediction.fitness import Fitness
+from cmbkit.prediction.fitness_header import fields_beside
 from cmbkit.prediction.fitness_image import BRAIN_ML, judge_brain
-from cmbkit.prediction.given_image import GivenImage, read_given
+from cmbkit.prediction.given_image import GivenImage
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
@@ -63,13 +65,7 @@ def _one_source(scan) -> Source:
 
 
 def detect(source: Source, settings: Settings) -> Prediction:
-    """Find the microbleeds of one scan.
-
-    Parameters
-    ----------
-    source : Source
-        Without a problem.
-    settings : Settings
+    """Find the microbleeds of one scan, whose source has no problem.
 
     Raises
     ------
@@ -87,6 +83,19 @@ def detect(source: Source, settings: Settings) -> Prediction:
         return _detect(source, read_given(source, settings.echo, folder), settings, folder, clock)
 
 
+def read_given(source: Source, echo: int | None, folder: Path) -> GivenImage:
+    """Convert or write what was given, where it is no NIfTI file; of several echoes take one."""
+    if source.series:
+        from cmbkit.prediction.dicom import convert
+
+        return convert(source.files, folder, echo)
+    if source.volume is not None:
+        return GivenImage(source.volume.write(folder / f"{source.name}.nii"), {}, [], [])
+    fields = fields_beside(source.path)
+    path, notes = one_echo(source.path, folder, fields, echo)
+    return GivenImage(path, fields, notes, [])
+
+
 def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path, clock: Clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
@@ -97,12 +106,12 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     from cmbkit.preprocessing.pipeline import prepare
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    image = given.path
+    image = given.image
     volume = Volume.read(image)
     fitness = given.fitness(source.name, volume).require(source.path, settings.anyway)
     clock.start("brain mask and standard grid")
     scan = _scan(source, image)
-    grid = _grid_of(image, source.path)
+    grid = _grid(volume.shape, volume.affine, source.path)
     preprocessing = _with_files(settings, scan.uid, source.name, folder, grid)
     done = prepare(scan, preprocessing)
     whole, brain = overview(volume, done.brain)
@@ -133,7 +142,7 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
     calibration = settings.description.calibration
     number = number_range(*scores, calibration)
     instances = done.image.with_data(numbered)
-    native = _native_grid(done.record)
+    native = _grid(**done.record["native"])
     mask = to_native(instances, done.record)
     table, features = microbleed_table(
         done.image, instances, labels, done.brain, found, native, given.slice_mm, calibration
@@ -173,12 +182,9 @@ def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path,
         "microbleeds": len(table),
         "number": number,
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
-        "weights": {
-            "name": settings.description.name,
-            "trained_on": settings.description.trained_on,
-            "sha256": settings.description.sha256,
-            "parameters": settings.description.parameters,
-        },
+        "weights": settings.description.model_dump(
+            include={"name", "trained_on", "sha256", "parameters"}
+        ),
         "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
@@ -222,10 +228,9 @@ def _scan(source: Source, image: Path) -> Scan:
     )
 
 
-def _grid_of(image: Path, named: Path) -> Volume:
-    """Grid of an image without its voxels, named as the user did."""
-    header = read_header(image)
-    return Volume(np.broadcast_to(np.zeros((), np.uint8), header.shape), header.affine, named)
+def _grid(shape, affine, named: Path | None = None) -> Volume:
+    """A grid without its voxels, named as the user did."""
+    return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), np.array(affine, float), named)
 
 
 def _with_files(
@@ -276,11 +281,6 @@ def _predictor(settings: Settings):
         )
         _READY[key] = Predictor(engine, settings.inference)
     return _READY[key]
-
-
-def _native_grid(record: dict) -> Volume:
-    shape, affine = tuple(record["native"]["shape"]), np.array(record["native"]["affine"], float)
-    return Volume(np.broadcast_to(np.zeros((), np.uint8), shape), affine)
 
 
 def _logits_on(logits: Volume, native: Volume) -> Volume:

@@ -25,11 +25,10 @@ TABLE, PAGE, SEGMENTATION = "microbleeds.tsv", "report.html", "segmentation.dcm"
 
 @dataclass(frozen=True)
 class Prediction:
-    """Microbleeds of one scan.
+    """Microbleeds of one scan, ``name``.
 
     Attributes
     ----------
-    name : str
     mask : Volume of uint16
         On the scan's own grid: one integer per microbleed.
     logits : Volume of float32
@@ -47,9 +46,7 @@ class Prediction:
     standard, standard_mask : Volume
         z-scored image and microbleeds on the network's grid.
     whole, brain : Volume
-        The scan with its skull and its brain mask, on one coarse grid (`OVERVIEW_MM` in
-        `cmbkit.prediction.crops`).
-    source : Source
+        The scan with its skull and its brain mask, on one coarse grid (`crops.OVERVIEW_MM`).
     phase : Volume or None
         Of the same series and echo, as it came: for later use, nothing looked at it.
     """
@@ -95,14 +92,8 @@ class Prediction:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write mask, logits, table, page, record and, for DICOM, a DICOM SEG and its phase.
 
-        Where no DICOM SEG can be made of a series, a remark in page and record says why.
-
-        Parameters
-        ----------
-        folder : path-like
-            Appears whole or not at all.
-        force : bool
-            Replace an earlier result there.
+        Where no DICOM SEG can be made of a series, a remark in page and record says why. The
+        folder appears whole or not at all; ``force`` replaces an earlier result there.
 
         Raises
         ------

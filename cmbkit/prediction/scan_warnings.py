@@ -43,16 +43,15 @@ def scan_remarks(
     methods : dict
         ``brain_mask`` and ``parcellation``: how each was made.
     changes : DataFrame
-        What preprocessing did (see `cmbkit.preprocessing.changes`).
+        See `cmbkit.preprocessing.changes`.
     spacing : (3,) float
         Voxel size of the scan in mm.
     slice_mm : float or None
         Slice thickness, where a header says it; without one the distance of slices counts.
     trained, used : Preprocessing
-        What the network was trained with, and what was done here.
+        Of the network, and of this scan.
     not_seen : list of str
-        Lines of the rating forms outside the field of view, or all where a stand-in of the
-        regions saw but a part of a brain.
+        See `cmbkit.anatomy.rating_scales.lines_not_seen`.
     """
     remarks = []
     in_plane, apart = sorted(spacing)[1], max(spacing)

@@ -25,25 +25,9 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything but the scan.
+    """Everything but the scan, as `make_settings` combines it."""
 
-    Attributes
-    ----------
-    weights : Path
-        Folder, see `cmbkit.detector.network.weights`.
-    description : Description
-        Of the weights.
-    preprocessing, inference : sections
-        In force: those of the weights, or of the parameter file, changed by what was given.
-    brain_mask, labels : Path, Volume or None
-        Made beforehand: a file, a folder with ``<scan>.nii.gz``, or an image.
-    echo : int or None
-        Number of the echo that is looked at, from 1.
-    anyway : bool
-        Count on scans that are unfit, too.
-    """
-
-    weights: Path
+    weights: Path  # folder
     description: Description
     preprocessing: Preprocessing
     inference: Inference

@@ -22,36 +22,22 @@ NO_SCAN = re.compile(
 GLOB = frozenset("*?[")
 OURS = "run.json"
 IN_MEMORY = "in memory"
+DANGLING = "expected a file, found a link without its content; fetch it"
 
 
 @dataclass(frozen=True)
 class Source:
     """One scan to look at, or one that could not even be found.
 
-    Attributes
-    ----------
-    name : str
-        Names its folder of results.
-    path : Path
-        NIfTI file, or the folder that holds a DICOM series.
-    files : tuple of Path
-        The files that hold it: the NIfTI file, or the series' DICOM files.
-    series : str
-        SeriesInstanceUID; empty for NIfTI.
-    sequence : str or None
-        "T2S" or "SWI" where the name says so (BIDS).
-    volume : Volume or None
-        The scan itself where it lies in memory; ``path`` then says so, and there are no files.
-    problem : str
-        Why it cannot be read; empty where nothing is known against it.
+    In memory it is a ``volume``; ``path`` then says so, and there are no files.
     """
 
-    name: str
-    path: Path
-    files: tuple[Path, ...] = field(default=(), repr=False)
-    series: str = ""
-    sequence: str | None = None
-    problem: str = ""
+    name: str  # of its folder of results
+    path: Path  # NIfTI file, or the folder that holds a DICOM series
+    files: tuple[Path, ...] = field(default=(), repr=False)  # the NIfTI file, or the DICOM files
+    series: str = ""  # SeriesInstanceUID; empty for NIfTI
+    sequence: str | None = None  # "T2S" or "SWI" where the name says so (BIDS)
+    problem: str = ""  # why it cannot be read; empty where nothing is known against it
     volume: Volume | None = field(default=None, repr=False)
 
 
@@ -70,6 +56,8 @@ def find_sources(
 ) -> list[Source]:
     """Scans that paths and patterns name, each with a name of its own.
 
+    They come in the order given; what cannot be read carries its problem.
+
     Parameters
     ----------
     named : iterable of path-like
@@ -77,15 +65,9 @@ def find_sources(
         T2*-weighted and SWI magnitude image); other folders (every image and DICOM series below
         them, without masks); patterns.
     leave_out : Path, optional
-        Folder that is not searched: that of the results. Folders with a ``run.json`` are
-        results too.
+        Folder of results, which is not searched, as none with a ``run.json`` is.
     tell : callable
         Gets a line about the images of a folder that are not looked at.
-
-    Returns
-    -------
-    list of Source
-        In the order given; what cannot be read carries its problem.
     """
     found: list[Source] = []
     for entry in named:
@@ -101,23 +83,17 @@ def _expand(entry: str, leave_out, tell) -> list[Source]:
     if path.exists():
         return _of_path(path, leave_out, tell)
     if path.is_symlink():
-        return [_dangling(path)]
+        return [_problem(path, DANGLING)]
     if GLOB & set(entry):
         matches = [Path(p) for p in sorted(glob.glob(entry, recursive=True))]
         if matches:
             return [source for match in matches for source in _of_path(match, leave_out, tell)]
-        return [_missing(entry, "a file that fits the pattern")]
-    return [_missing(entry, "a file or folder")]
+        return [_problem(path, "expected a file that fits the pattern, found nothing")]
+    return [_problem(path, "expected a file or folder, found nothing")]
 
 
-def _missing(entry: str, what: str) -> Source:
-    path = Path(entry)
-    return Source(_plain(stem(path)), path, problem=f"{entry}: expected {what}, found nothing")
-
-
-def _dangling(path: Path) -> Source:
-    problem = f"{path}: expected a file, found a link without its content; fetch it"
-    return Source(_plain(stem(path)), path, problem=problem)
+def _problem(path: Path, what: str) -> Source:
+    return Source(_plain(stem(path)), path, problem=f"{path}: {what}")
 
 
 def _of_path(path: Path, leave_out, tell) -> list[Source]:
@@ -137,9 +113,9 @@ def _of_path(path: Path, leave_out, tell) -> list[Source]:
         return found
     if others:
         kinds = ", ".join(sorted({stem(p).rpartition("_")[2] for p in others}))
-        problem = f"{path}: expected an image {' or '.join(bids.SUFFIXES)}, found {kinds}"
-        return [Source(_plain(path.name), path, problem=f"{problem}; name the file itself")]
-    return [_missing(str(path), "NIfTI files or DICOM series in the folder")]
+        what = f"expected an image {' or '.join(bids.SUFFIXES)}, found {kinds}"
+        return [_problem(path, f"{what}; name the file itself")]
+    return [_problem(path, "expected NIfTI files or DICOM series in the folder, found nothing")]
 
 
 def _chosen(images: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -166,7 +142,7 @@ def _wanted(path: Path, root: Path, leave_out) -> bool:
 
 def _image(path: Path) -> Source:
     if not path.exists():
-        return _dangling(path)
+        return _problem(path, DANGLING)
     named = BIDS_NAME.match(path.name) and bids.is_image(path)
     sequence = bids.sequence_of(path) if named else None
     return Source(_plain(stem(path)), path, (path,), sequence=sequence)
@@ -200,12 +176,8 @@ def _series(files: list[Path], only_of: Path | None = None) -> list[Source]:
         Source(_plain(held[0].parent.name), held[0].parent, tuple(held), series=uid)
         for uid, held in groups.items()
     ]
-    return series + [_unreadable(line) for line in problems]
-
-
-def _unreadable(line: str) -> Source:
-    path = Path(line.partition(":")[0])
-    return Source(_plain(stem(path)), path, problem=line)
+    parts = [line.partition(": ") for line in problems]
+    return series + [_problem(Path(where), what) for where, _, what in parts]
 
 
 def _plain(name: str) -> str:

@@ -77,13 +77,9 @@ class Cache:
 
     Attributes
     ----------
-    record : callable
-        `cmbkit.running.provenance.read_record` of a result's folder.
     not_made : list of Asked or None
         Once it is a list, nothing is made: what is not there is added, and `NotMade` raised.
     """
-
-    record = staticmethod(read_record)
 
     def __init__(self, root, user: str = ""):
         self.root = Path(root)
@@ -95,13 +91,8 @@ class Cache:
     def asked(self, step: str, item: str, inputs: dict, code: Iterable) -> Asked:
         """All that a result depends on.
 
-        Parameters
-        ----------
-        inputs : dict
-            Plain values and parameter models. A file among them, and the folder of a result of
-            a cache, counts by its content.
-        code : functions, classes or modules of cmbkit
-            What computes it, see `cmbkit.running.source.definitions`.
+        A file among the inputs, and the folder of a result of a cache, counts by its content.
+        ``code`` is what computes the result (`cmbkit.running.source.definitions`).
         """
         reached = source.definitions(*code, memory=self.root / MEMORY)
         return Asked(step, item, self._plain(inputs), reached, software_versions())
@@ -165,6 +156,15 @@ class Cache:
                     target.rename(gone / target.name)
                 partial.rename(target)
         return target
+
+    def table(self, step: str, item: str, inputs: dict, compute, *, code: Iterable, name: str):
+        """Table that ``compute()`` returns, kept as text in the file ``name`` (see `get`)."""
+        import pandas as pd
+
+        def write(folder: Path) -> None:
+            compute().to_csv(folder / name, sep="\t", index=False)
+
+        return pd.read_csv(self.get(step, item, inputs, write, code=code) / name, sep="\t")
 
     @contextmanager
     def making_nothing(self) -> Iterator[list[Asked]]:

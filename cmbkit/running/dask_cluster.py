@@ -118,14 +118,7 @@ def _connect(cluster, workers: int, stack: ExitStack):
 
 
 def slurm_cluster(slurm, workers: int):
-    """Start ``workers`` SLURM jobs of one thread each (package dask-jobqueue).
-
-    ``slurm`` (cmbkit.params.Slurm).
-
-    Returns
-    -------
-    dask_jobqueue.SLURMCluster
-    """
+    """Start ``workers`` SLURM jobs of one thread each (package dask-jobqueue)."""
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError:

@@ -24,33 +24,31 @@ class FileHashes:
     def __init__(self, record: Path):
         self.record = Path(record)
         self._known: dict[str, tuple[str, int, int]] = {}
-        self._read()
-
-    def _read(self) -> None:
-        if not self.record.is_file():
-            return
-        for line in self.record.read_text(errors="replace").splitlines():
+        told = self.record.read_text(errors="replace") if self.record.is_file() else ""
+        for line in told.splitlines():
             parts = line.split("\t", 3)
             if len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit():
                 self._known[parts[3]] = (parts[0], int(parts[1]), int(parts[2]))
 
     def get(self, path) -> str:
         """Hash of a file's content (BLAKE2b, 12 bytes, hexadecimal)."""
-        place, status = str(Path(path).absolute()), os.stat(path)
-        now = (status.st_size, status.st_mtime_ns)
+        place, *now = _state(path)
         known = self._known.get(place)
-        if known and known[1:] == now:
+        if known and [*known[1:]] == now:
             return known[0]
         found = _hash(place, *now)
         self._known[place] = (found, *now)
         if not any(c in place for c in "\n\t"):
-            self._append(f"{found}\t{now[0]}\t{now[1]}\t{place}\n")
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.record, "a") as stream:
+                stream.write(f"{found}\t{now[0]}\t{now[1]}\t{place}\n")
         return found
 
-    def _append(self, line: str) -> None:
-        self.record.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.record, "a") as stream:
-            stream.write(line)
+
+def _state(path) -> tuple[str, int, int]:
+    """Place, size in bytes and modification time in ns of a file."""
+    status = os.stat(path)
+    return str(Path(path).absolute()), status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=65536)
@@ -64,8 +62,7 @@ def checksum(path) -> str:
 
     It finds damage and costs a tenth of `file_hash`.
     """
-    status = os.stat(path)
-    return _checksum(str(Path(path).absolute()), status.st_size, status.st_mtime_ns)
+    return _checksum(*_state(path))
 
 
 @lru_cache(maxsize=65536)
@@ -85,5 +82,4 @@ def sha256(path) -> str:
 
 def file_hash(path) -> str:
     """Content hash of a file (remembered by this process)."""
-    status = os.stat(path)
-    return _hash(str(Path(path).absolute()), status.st_size, status.st_mtime_ns)
+    return _hash(*_state(path))

@@ -18,13 +18,7 @@ _IMPORTING = Lock()
 
 
 class ScanFailures(RuntimeError):
-    """Some scans failed; the others are done and in the cache.
-
-    Attributes
-    ----------
-    failures : dict of str to Exception
-        By the scan's name.
-    """
+    """Some scans failed (``failures``, by name); the others are done and in the cache."""
 
     def __init__(self, message: str, failures: Iterable[tuple[str, Exception]] = ()):
         super().__init__(message)
@@ -44,14 +38,11 @@ def map_scans(
     """Call ``function`` on every item: in this process, in processes, or on a Dask cluster.
 
     A worker holds one item at a time, so memory does not grow with their number. To carry on
-    after a stop is the function's part (it asks `cmbkit.running.cache.Cache` first).
+    after a stop is the function's part (it asks `cmbkit.running.cache.Cache` first). Results come
+    in the order of the items.
 
     Parameters
     ----------
-    function : callable
-        Takes one item.
-    items : sequence
-        Usually scans. Results come back in the same order.
     workers : int
         Processes; 1 means here. On SLURM, the number of jobs.
     name : callable

@@ -11,13 +11,10 @@ Outcomes = Iterable[tuple[int, Callable[[], Any]]]
 """Index of each item, as it is done, and a function that returns its result or raises."""
 
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
 }
 """Environment of a worker process: one thread each, the processes are the parallelism."""
 
@@ -36,13 +33,7 @@ def end_cleanly() -> None:
 
 
 def end_with(parent: int) -> None:
-    """Let this process end when the one that started it is gone, whatever ended that one.
-
-    Parameters
-    ----------
-    parent : int
-        Its process id.
-    """
+    """Let this process end when the one that started it (its id) is gone, whatever ended that."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -40,19 +40,13 @@ def software_versions() -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Asked:
-    """A result that is asked for.
-
-    Attributes
-    ----------
-    software : dict of str to str
-        From `software_versions`. The version of cmbkit does not count, its code does.
-    """
+    """A result that is asked for."""
 
     step: str
     item: str
     inputs: dict  # plain values; of files and of other results the hash of their content
     code: dict[str, str]  # from `cmbkit.running.source.definitions`
-    software: dict[str, str | None]
+    software: dict[str, str | None]  # versions; that of cmbkit does not count, its code does
 
     @cached_property
     def key(self) -> str:

@@ -42,7 +42,7 @@ def definitions(*code, memory: Path | None = None) -> dict[str, str]:
     Parameters
     ----------
     *code : function, method, class or module
-        Of cmbkit. What a method takes from ``self`` is not followed: give it as well.
+        What a method takes from ``self`` is not followed: give it as well.
     memory : Path, optional
         JSON file that keeps what was found, for other processes and days.
 
@@ -58,11 +58,12 @@ def definitions(*code, memory: Path | None = None) -> dict[str, str]:
     """
     roots = tuple(map(_root, code))
     with _LOCK:
-        kept = _FOLLOWED.get(roots) or _remembered(memory, roots)
+        kept = _FOLLOWED.get(roots) or _memory(memory).get(_name(roots))
         if kept is None or any(_read(name).digest != text for name, text in kept[0].items()):
             walk = _Walk(roots)
             kept = {name: _read(name).digest for name in sorted(walk.read)}, walk.found
-            _remember(memory, roots, kept)
+            if memory:
+                _remember(memory, roots, kept)
         _FOLLOWED[roots] = kept
         return kept[1]
 
@@ -146,41 +147,27 @@ def _name(roots) -> str:
     return digest(repr((roots, own)))
 
 
-def _remembered(memory: Path | None, roots) -> Followed | None:
-    return _memory(memory).get(_name(roots)) if memory else None
-
-
-def _memory(file: Path) -> dict[str, Followed]:
+def _memory(file: Path | None) -> dict[str, Followed]:
     """What a file remembers; nothing if it is damaged."""
     try:
-        mark, text = file.read_text().split("\n", 1)
+        mark, text = file.read_text().split("\n", 1) if file else ("", "")
     except (FileNotFoundError, ValueError):
         return {}
     return json.loads(text) if mark == digest(text) else {}
 
 
-def _remember(memory: Path | None, roots, kept: Followed) -> None:
+def _remember(memory: Path, roots, kept: Followed) -> None:
     """Add to the file; of two processes that add at once one will look again another time."""
-    if memory is None:
-        return
     text = json.dumps(_memory(memory) | {_name(roots): kept})
     write_whole(memory, f"{digest(text)}\n{text}")
 
 
 class _Walk:
-    """From some roots to every definition that can be reached.
-
-    Attributes
-    ----------
-    found : dict of str to str
-        Digest of each definition.
-    read : set of str
-        Modules that were looked at.
-    """
+    """From some roots to every definition that can be reached."""
 
     def __init__(self, roots):
-        self.found: dict[str, str] = {}
-        self.read: set[str] = set()
+        self.found: dict[str, str] = {}  # digest of each definition
+        self.read: set[str] = set()  # modules that were looked at
         waiting, done = list(roots), set()
         while waiting:
             place = waiting.pop()

@@ -24,22 +24,12 @@ def counted(number: int, name: str) -> str:
 
 @dataclass
 class Step:
-    """How far a step is; as text also how long it will take yet, as things have gone so far.
-
-    Attributes
-    ----------
-    name : str
-    done, total : int
-    stage : str
-        What is being done just now.
-    first : int
-        What was done when it began.
-    """
+    """How far a step is; as text also how long it will take yet, as things have gone so far."""
 
     name: str
     done: int
     total: int
-    stage: str = ""
+    stage: str = ""  # what is being done just now
 
     def __post_init__(self):
         self.first, self._began = self.done, time.monotonic()
@@ -64,14 +54,9 @@ class Step:
 
 
 class Log:
-    """Lines about steps: one as each begins, about four a minute, one as it ends.
+    """Lines about steps, for ``write``: one as each begins, about four a minute, one as it ends.
 
     Of a step that is over before it was told of, there is none.
-
-    Parameters
-    ----------
-    write : callable
-        Gets each line.
     """
 
     def __init__(self, write: Callable[[str], None]):

@@ -17,13 +17,7 @@ Use = tuple[str | Import, tuple[str, ...]]
 
 
 class Definition:
-    """One top-level statement, or a method.
-
-    Parameters
-    ----------
-    package : str
-        That relative imports start from.
-    """
+    """One top-level statement, or a method; ``package`` is what relative imports start from."""
 
     def __init__(self, node: ast.stmt, package: str):
         self.node = node
@@ -41,24 +35,11 @@ class Definition:
 
 
 class SourceFile:
-    """Top level of a file.
-
-    Parameters
-    ----------
-    module : str
-        Its full name.
-    package : bool
-        Whether it is the ``__init__.py`` of a package.
-
-    Attributes
-    ----------
-    imports : dict of str to Import
-        By the name that they have here.
-    """
+    """Top level of a file (``package``: an ``__init__.py``); ``module`` is its full name."""
 
     def __init__(self, text: str, module: str, package: bool):
         self._package = module if package else module.rpartition(".")[0]
-        self.imports: dict[str, Import] = {}
+        self.imports: dict[str, Import] = {}  # by the name that they have here
         self._nodes: dict[str, list[Definition]] = {}
         for node in ast.parse(text).body:
             self._enter(node)

@@ -49,15 +49,10 @@ def describe_cached(
     grid: str,
     item: tuple[StandardScan, Path | None, str],
 ) -> pd.DataFrame:
-    """Features of a scan's CMBs, one row each.
+    """Features of a scan's CMBs, one row each, on its "standard" or "native" grid.
 
-    Parameters
-    ----------
-    cache : Cache
-    grid : {"standard", "native"}
-    item : (StandardScan, Path or None, str)
-        The scan; a file of predicted CMBs on the standard grid, or None for the annotated ones;
-        the folder in the cache, e.g. ``"features"``.
+    ``item``: the scan; a file of predicted CMBs on the standard grid, or None for the annotated
+    ones; the folder in the cache, e.g. ``"features"``.
     """
     from cmbkit.features.grids import describe_scan
 
@@ -66,19 +61,14 @@ def describe_cached(
     if predicted is not None:
         inputs["predicted"] = predicted
 
-    def compute(folder: Path) -> None:
+    def compute() -> pd.DataFrame:
         lesions = Volume.read(predicted, "uint16") if predicted is not None else None
         kind = "GT" if predicted is None else "Pred"
-        table = describe_scan(standard, lesions, grid=grid, type=kind)
-        table.to_csv(folder / "features.tsv", sep="\t", index=False)
+        return describe_scan(standard, lesions, grid=grid, type=kind)
 
-    folder = cache.get(step, standard.scan.uid, inputs, compute, code=[describe_cached])
-    return read_features(folder / "features.tsv")
-
-
-def read_features(path: Path) -> pd.DataFrame:
-    """A features table from disk; nothing to say in ``reason`` is an empty text, as written."""
-    return pd.read_csv(path, sep="\t").fillna({"reason": ""})
+    code, uid = [describe_cached], standard.scan.uid
+    table = cache.table(step, uid, inputs, compute, code=code, name="features.tsv")
+    return table.fillna({"reason": ""})
 
 
 def concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -254,11 +244,8 @@ class CohortStage:
     def mimics(self) -> pd.DataFrame:
         """What raters marked as looking like a CMB, one row each (CRB, CRBneg).
 
-        Returns
-        -------
-        DataFrame
-            uid, dataset, kind (as the rater named it), x_mm, y_mm, z_mm (RAS mm, the space in
-            which features and matches have their centres).
+        Columns uid, dataset, kind (as the rater named it), x_mm, y_mm, z_mm (RAS mm, the space in
+        which features and matches have their centres).
         """
         rows = []
         for standard in self.standard:
@@ -283,11 +270,8 @@ class CohortStage:
     def census(self) -> pd.DataFrame:
         """One row per scan: CMBs in each state, raters' marks, methods used.
 
-        Returns
-        -------
-        DataFrame
-            uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
-            collapsed (components of the final labels' binary mask), brain_mask, parcellation.
+        Columns uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
+        collapsed (components of the final labels' binary mask), brain_mask, parcellation.
         """
         rows = []
         for record in (standard.record() for standard in self.standard):

@@ -19,16 +19,15 @@ def calls_cached(
     model, standard, map_folder = item
     low = lowered(params)
     inputs = {"map": map_folder, "scan": standard.folder, "variant": low.of_candidates()}
-    folder = cache.get(
+    table = cache.table(
         f"curves/{model}",
         standard.scan.uid,
         inputs | {"matching": evaluation.of_matching},
-        lambda folder: calls(standard, map_folder, low, evaluation).to_csv(
-            folder / "calls.tsv", sep="\t", index=False
-        ),
+        lambda: calls(standard, map_folder, low, evaluation),
         code=[calls],
+        name="calls.tsv",
     )
-    return pd.read_csv(folder / "calls.tsv", sep="\t").assign(uid=standard.scan.uid)
+    return table.assign(uid=standard.scan.uid)
 
 
 def calls(

@@ -44,13 +44,8 @@ class FrozenError(ValueError):
 def frozen_folder(root: Path, params: Parameters) -> Path:
     """The folder of a profile's frozen networks, once everything in it has been checked.
 
-    Parameters
-    ----------
-    root : Path
-        That of the study.
-    params : Parameters
-        Of what networks depend on, every value must be the one that they were trained with;
-        inference and evaluation may differ.
+    Of what networks depend on, every value must be the one that they were trained with; inference
+    and evaluation may differ. ``root`` is that of the study.
 
     Raises
     ------
@@ -81,19 +76,10 @@ def frozen_folder(root: Path, params: Parameters) -> Path:
 
 
 def freeze(study) -> Path:
-    """Copy what a study needs of its trained phases to ``weights/<profile>``.
+    """Copy what a study needs of its trained phases to ``weights/<profile>``, the folder returned.
 
-    Phases that are not in the cache are trained first. What was frozen before is replaced.
-
-    Parameters
-    ----------
-    study : cmbkit.study.Study
-        With ``training.networks`` "train".
-
-    Returns
-    -------
-    Path
-        The folder.
+    Phases that are not in the cache are trained first. What was frozen before is replaced. The
+    study's ``training.networks`` must be "train".
     """
     models, params = study.models, study.params
     folders = {

@@ -9,13 +9,7 @@ from cmbkit.params import ParameterError, Parameters, check_parameters, replace_
 
 
 def describe_given(params: Parameters, root: Path) -> dict[str, tuple[Path, Description]]:
-    """Folder and description of each network in ``training.networks``, by name.
-
-    Parameters
-    ----------
-    params : Parameters
-    root : Path
-        What folders are relative to.
+    """Folder (relative to ``root``) and description of each of ``training.networks``, by name.
 
     Raises
     ------
@@ -59,8 +53,8 @@ def with_given_networks(params: Parameters, root: Path) -> Parameters:
         }
         values[section] = next(iter(wanted.values()))
         _require_one(section, wanted)
-    spacing = {name: described.preprocessing.spacing_mm for name, (_, described) in found.items()}
-    for name, mm in spacing.items():
+    for name, (_, described) in found.items():
+        mm = described.preprocessing.spacing_mm
         if mm != values["preprocessing"]["spacing_mm"]:
             raise ParameterError(
                 f"preprocessing.spacing_mm: expected {mm}, on which {name} was trained, found "

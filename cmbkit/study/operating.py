@@ -58,44 +58,24 @@ def counts_cached(
         "variants": [params.of_candidates() for params in variants],
         "matching": evaluation.of_matching,
     }
-    folder = cache.get(
+    return cache.table(
         f"operating/{model}/{len(variants)} variants",
         standard.scan.uid,
         inputs,
-        lambda folder: scan_counts(standard, map_folder, variants, evaluation).to_csv(
-            folder / "counts.tsv", sep="\t", index=False
-        ),
+        lambda: scan_counts(standard, map_folder, variants, evaluation),
         code=[scan_counts],
+        name="counts.tsv",
     )
-    return pd.read_csv(folder / "counts.tsv", sep="\t")
-
-
-def _counts(lesions, predicted, params: Evaluation) -> dict[str, int]:
-    from cmbkit.evaluation.matching import match_instances
-
-    matches = match_instances(
-        lesions,
-        predicted,
-        rule=params.matching,
-        max_distance_mm=params.max_distance_mm,
-        assignment=params.assignment,
-    )["match"]
-    return {name.lower(): int((matches == name).sum()) for name in ("TP", "FP", "FN")}
 
 
 def scan_counts(
     standard: StandardScan, map_folder: Path, variants: list[Inference], evaluation: Evaluation
 ) -> pd.DataFrame:
-    """TP, FP and FN of one scan for each variant of post-processing.
-
-    Returns
-    -------
-    DataFrame
-        One row per variant, in their order: tp, fp, fn.
-    """
+    """Counts (tp, fp, fn) of one scan, a row for each variant of post-processing."""
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels, to_affine
+    from cmbkit.evaluation.matching import match_instances
 
     stored = read_logits(map_file(map_folder, standard))
     lesions, labels = standard.lesions().data, standard.labels().data
@@ -115,7 +95,14 @@ def scan_counts(
         kept = np.arange(int(table["id"].max() if len(table) else 0) + 1, dtype=np.uint16)
         kept[small] = 0
         predicted = from_labels(kept[instances], affine, "predicted")
-        rows.append(_counts(reference, predicted, evaluation))
+        matches = match_instances(
+            reference,
+            predicted,
+            rule=evaluation.matching,
+            max_distance_mm=evaluation.max_distance_mm,
+            assignment=evaluation.assignment,
+        )["match"]
+        rows.append({name.lower(): int((matches == name).sum()) for name in ("TP", "FP", "FN")})
     return pd.DataFrame(rows)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 
@@ -38,25 +37,21 @@ def microbleeds_of(standard: StandardScan, told: pd.DataFrame, params: Preproces
 def trials_cached(cache: Cache, params: Preprocessing, scan: Scan) -> pd.DataFrame:
     """Radius of every point or scribble of a scan, grown with every setting, on its own grid.
 
-    Returns
-    -------
-    DataFrame
-        `TRIAL`, one row per microbleed, setting and rule: id (as in the scan's microbleeds), guard
-        (whether ``growing_guard`` was on), the setting, elbow and leap (`region_growing.Growth`),
-        radius_mm of a ball as large as the region.
+    One row (`TRIAL`) per microbleed, setting and rule: id (as in the scan's microbleeds), guard
+    (whether ``growing_guard`` was on), the setting, elbow and leap (`region_growing.Growth`),
+    radius_mm of a ball as large as the region.
     """
     growing = {name: value for name, value in params.model_dump().items() if "growing" in name}
     growing |= {"scribble_link_mm": params.scribble_link_mm}
     del growing["growing_guard"]
-
-    inputs = {"scan": scan_inputs(scan), "growing": growing}
-
-    def compute(folder: Path) -> None:
-        table = grown_with_each_setting(scan, params)
-        table.to_csv(folder / "trials.tsv", sep="\t", index=False)
-
-    folder = cache.get("refinement", scan.uid, inputs, compute, code=[trials_cached])
-    return pd.read_csv(folder / "trials.tsv", sep="\t")
+    return cache.table(
+        "refinement",
+        scan.uid,
+        {"scan": scan_inputs(scan), "growing": growing},
+        lambda: grown_with_each_setting(scan, params),
+        code=[grown_with_each_setting],
+        name="trials.tsv",
+    )
 
 
 def trials(study) -> pd.DataFrame:

@@ -27,17 +27,19 @@ from cmbkit.volume import Volume
 
 
 class ResultStage:
-    """What the detectors found on the validation and test scans of a study."""
+    """What the detectors found on the validation and test scans of a study.
+
+    Attributes
+    ----------
+    predictor : callable
+        Gives the network of a model ready to predict; the last one used is kept.
+    """
 
     def __init__(self, study):
         self._study = study
-        self._predictor = lru_cache(maxsize=1)(study.models.predictor)
+        self.predictor = lru_cache(maxsize=1)(study.models.predictor)
         self._maps = lru_cache(self.logit_maps)
         self._folders = lru_cache(self.candidate_folders)
-
-    def predictor(self, model: str):
-        """The network of a model ready to predict; the last one used is kept."""
-        return self._predictor(model)
 
     @property
     def _params(self):
@@ -70,7 +72,7 @@ class ResultStage:
             f"maps/{model}",
             standard.scan.uid,
             inputs,
-            lambda folder: predict.predict_map(self._predictor(model), standard, folder),
+            lambda folder: predict.predict_map(self.predictor(model), standard, folder),
             code=[predict.predict_map, *PREDICTOR],
         )
 
@@ -84,41 +86,37 @@ class ResultStage:
     def candidates(self, model: str, standard: StandardScan) -> Volume:
         """Instance labels, uint16, of what one model found in one scan."""
         folder = self.candidate_folder(model, standard)
-        return Volume.read(predicted_file(folder, standard, "desc-cmbpred_dseg.nii.gz"), "uint16")
+        return Volume.read(predicted_file(folder, standard), "uint16")
 
     def logit_maps(self, model: str) -> list[Path]:
         """Folders of the maps of logits of one network, in the order of `scans`.
 
         A network takes the whole machine for one scan.
         """
-        return map_cached(
-            self._study.cache,
-            partial(self.logit_map, model),
-            self.scans,
-            step=f"prediction {model}",
-            name=lambda standard: standard.scan.uid,
-        )
+        return self._mapped(f"prediction {model}", partial(self.logit_map, model), workers=1)
 
     def candidate_folders(self, model: str) -> list[Path]:
         """Folders of the candidates of one model, in the order of `scans`."""
-        cache, workers = self._study.cache, self._params.workers
+        cache, params = self._study.cache, self._params
         if model == BASELINE:
-            return map_cached(
-                cache,
-                partial(baseline_cached, cache, self._params.evaluation.dark_blobs),
-                self.scans,
-                step=f"prediction {model}",
-                workers=workers,
-                name=lambda standard: standard.scan.uid,
-            )
-        items = [(model, *pair) for pair in zip(self.scans, self._maps(model), strict=True)]
+            function = partial(baseline_cached, cache, params.evaluation.dark_blobs)
+            return self._mapped(f"prediction {model}", function)
+        function = partial(found_cached, cache, params.inference)
+        return self._mapped(f"candidates {model}", function, self._items(model, self._maps))
+
+    def _items(self, model: str, folders) -> list[tuple[str, StandardScan, Path]]:
+        """(model, scan, folder) of each scan; the folders are ``folders(model)``."""
+        return [(model, *pair) for pair in zip(self.scans, folders(model), strict=True)]
+
+    def _mapped(self, step: str, function, items=None, **options) -> list:
+        """What a function makes of each scan, or of items of `_items`; see `map_cached`."""
         return map_cached(
-            cache,
-            partial(found_cached, cache, self._params.inference),
-            items,
-            step=f"candidates {model}",
-            workers=workers,
-            name=lambda item: item[1].scan.uid,
+            self._study.cache,
+            function,
+            self.scans if items is None else items,
+            step=step,
+            name=lambda item: (item if items is None else item[1]).scan.uid,
+            **{"workers": self._params.workers} | options,
         )
 
     @cached_property
@@ -132,16 +130,8 @@ class ResultStage:
 
     def _of_candidates(self, step: str, model: str, function) -> list:
         """What a function makes of (model, scan, folder of the candidates), scan by scan."""
-        folders = self._folders(model)
-        return map_cached(
-            self._study.cache,
-            function,
-            [(model, s, folder) for s, folder in zip(self.scans, folders, strict=True)],
-            step=step,
-            workers=self._params.workers,
-            name=lambda item: item[1].scan.uid,
-            cluster=self._params.cluster,
-        )
+        items = self._items(model, self._folders)
+        return self._mapped(step, function, items, cluster=self._params.cluster)
 
     def _together(self, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         """One table of those of the models; as in the thesis, all validation scans are Valid."""
@@ -206,10 +196,7 @@ class ResultStage:
     def operating_points(self, model: str) -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.
 
-        Returns
-        -------
-        DataFrame
-            threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
+        Columns threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
         """
         from cmbkit.study.operating import pairs
 
@@ -220,11 +207,7 @@ class ResultStage:
     def postprocessing_steps(self, model: str) -> pd.DataFrame:
         """Detection on validation and test scans as each step of post-processing is added.
 
-        Returns
-        -------
-        DataFrame
-            step, value (of its parameter), tp, fp, fn, precision, recall, f1; see
-            `operating.steps`.
+        Columns step, value (see `operating.steps`), tp, fp, fn, precision, recall, f1.
         """
         from cmbkit.study.operating import steps
 
@@ -239,22 +222,14 @@ class ResultStage:
         """
         from cmbkit.study.curves import calls_cached
 
-        cache, params = self._study.cache, self._params
-        found = {}
+        params, found = self._params, {}
         for model in models:
             own, folders = params.inference, self._maps
             if model == BASELINE:
                 blobs = params.evaluation.dark_blobs
                 own, folders = Inference(**blobs.model_dump()), self._folders
-            maps = zip(self.scans, folders(model), strict=True)
-            calls = map_cached(
-                cache,
-                partial(calls_cached, cache, own, params.evaluation),
-                [(model, standard, folder) for standard, folder in maps],
-                step=f"curves {model}",
-                workers=params.workers,
-                name=lambda item: item[1].scan.uid,
-            )
+            function = partial(calls_cached, self._study.cache, own, params.evaluation)
+            calls = self._mapped(f"curves {model}", function, self._items(model, folders))
             named = zip(self.scans, calls, strict=True)
             found[model] = concatenated([t.assign(dataset=s.scan.dataset) for s, t in named])
         return self._together(found)
@@ -279,20 +254,11 @@ class ResultStage:
         from cmbkit.study.operating import counts_cached
 
         split = self._study.cohort.table.set_index("uid")["split"]
-        items = [
-            (model, standard, folder)
-            for standard, folder in zip(self.scans, self._maps(model), strict=True)
-            if split[standard.scan.uid] in splits
-        ]
+        items = self._items(model, self._maps)
+        items = [item for item in items if split[item[1].scan.uid] in splits]
         if not items:
             counts = pd.DataFrame(columns=["tp", "fp", "fn"], dtype=int)
             return per_scan(counts).drop(columns="fp_cmb")
-        counts = map_cached(
-            self._study.cache,
-            partial(counts_cached, self._study.cache, variants, self._params.evaluation),
-            items,
-            step=f"operating points {model}",
-            workers=self._params.workers,
-            name=lambda item: item[1].scan.uid,
-        )
+        function = partial(counts_cached, self._study.cache, variants, self._params.evaluation)
+        counts = self._mapped(f"operating points {model}", function, items)
         return per_scan(sum(counts)).drop(columns="fp_cmb")

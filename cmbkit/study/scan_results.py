@@ -16,62 +16,16 @@ from cmbkit.volume import Volume
 BASELINE = "dark blobs"
 
 
-def predicted_file(folder: Path, standard: StandardScan, ending: str) -> Path:
-    """Path of one of a prediction's files, e.g. ``desc-cmbpred_dseg.nii.gz``."""
-    return folder / f"{standard.scan.bids_name}_{ending}"
+def predicted_file(folder: Path, standard: StandardScan, ending: str = "dseg.nii.gz") -> Path:
+    """Path of one of a prediction's files: its instance labels, or ``table.tsv``."""
+    return folder / f"{standard.scan.bids_name}_desc-cmbpred_{ending}"
 
 
 def evaluate_cached(
     cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]
 ) -> tuple[pd.DataFrame, dict]:
     """Matches and scan row of one predicted scan."""
-    from cmbkit.evaluation.scan import evaluate_scan
-
-    model, standard, prediction = item
-    scan = standard.scan
-
-    def compute(folder: Path) -> None:
-        predicted = Volume.read(
-            predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz"), "uint16"
-        )
-        table = pd.read_csv(
-            predicted_file(prediction, standard, "desc-cmbpred_table.tsv"), sep="\t"
-        )
-        scores = dict(zip(table["id"], table["score"], strict=True))
-        matches, row = evaluate_scan(
-            standard.lesions(),
-            predicted,
-            uid=scan.uid,
-            dataset=scan.dataset,
-            patient=scan.patient,
-            scores=scores,
-            params=params,
-        )
-        matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
-        (folder / "scan.json").write_text(json.dumps(row))
-
-    step = f"evaluation/{model}"
-    inputs = _inputs(params, standard, prediction)
-    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_cached])
-    row = json.loads((folder / "scan.json").read_text())
-    return pd.read_csv(folder / "matches.tsv", sep="\t"), row
-
-
-def candidate_features(cache: Cache, item: tuple[str, StandardScan, Path]) -> pd.DataFrame:
-    """Features of the candidates of one predicted scan; they do not depend on the matching."""
-    model, standard, prediction = item
-    file = predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
-    return describe_cached(cache, "standard", (standard, file, f"features-found/{model}"))
-
-
-def _inputs(params: Evaluation, standard: StandardScan, prediction: Path) -> dict:
-    scan = standard.scan
-    return {
-        "scan": standard.folder,
-        "prediction": prediction,
-        "evaluation": params.of_scans,
-        "who": [scan.uid, scan.dataset, scan.patient],
-    }
+    return _evaluated(cache, params, *item, native=False)
 
 
 def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardScan, Path]) -> dict:
@@ -79,25 +33,52 @@ def evaluate_native(cache: Cache, params: Evaluation, item: tuple[str, StandardS
 
     Annotated and predicted CMBs are taken back from the standard grid and matched there in mm.
     """
+    return _evaluated(cache, params, *item, native=True)[1]
+
+
+def _evaluated(
+    cache: Cache,
+    params: Evaluation,
+    model: str,
+    standard: StandardScan,
+    prediction: Path,
+    native: bool,
+) -> tuple[pd.DataFrame, dict]:
     from cmbkit.evaluation.scan import evaluate_scan
     from cmbkit.preprocessing.grid import to_native
 
-    model, standard, prediction = item
-    scan, file = standard.scan, predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
+    scan, file = standard.scan, predicted_file(prediction, standard)
+    who = {"uid": scan.uid, "dataset": scan.dataset, "patient": scan.patient}
 
     def compute(folder: Path) -> None:
-        record = standard.record()
-        sides = (standard.lesions(), Volume.read(file, "uint16"))
-        reference, predicted = (to_native(side, record) for side in sides)
-        who = {"uid": scan.uid, "dataset": scan.dataset, "patient": scan.patient}
-        matches, row = evaluate_scan(reference, predicted, **who, params=params)
+        sides, scores = [standard.lesions(), Volume.read(file, "uint16")], None
+        if native:
+            record = standard.record()
+            sides = [to_native(side, record) for side in sides]
+        else:
+            found = pd.read_csv(predicted_file(prediction, standard, "table.tsv"), sep="\t")
+            scores = dict(zip(found["id"], found["score"], strict=True))
+        matches, row = evaluate_scan(*sides, **who, scores=scores, params=params)
         matches.to_csv(folder / "matches.tsv", sep="\t", index=False)
         (folder / "scan.json").write_text(json.dumps(row))
 
-    step = f"evaluation-native/{model}"
-    inputs = _inputs(params, standard, prediction)
-    folder = cache.get(step, scan.uid, inputs, compute, code=[evaluate_native])
-    return json.loads((folder / "scan.json").read_text())
+    inputs = {
+        "scan": standard.folder,
+        "prediction": prediction,
+        "evaluation": params.of_scans,
+        "who": list(who.values()),
+    }
+    step = f"evaluation{'-native' * native}/{model}"
+    folder = cache.get(step, scan.uid, inputs, compute, code=[_evaluated])
+    row = json.loads((folder / "scan.json").read_text())
+    return pd.read_csv(folder / "matches.tsv", sep="\t"), row
+
+
+def candidate_features(cache: Cache, item: tuple[str, StandardScan, Path]) -> pd.DataFrame:
+    """Features of the candidates of one predicted scan; they do not depend on the matching."""
+    model, standard, prediction = item
+    file = predicted_file(prediction, standard)
+    return describe_cached(cache, "standard", (standard, file, f"features-found/{model}"))
 
 
 def rules_cached(
@@ -108,7 +89,7 @@ def rules_cached(
     from cmbkit.evaluation.rules import calls_by_rule
 
     model, standard, prediction = item
-    scan, file = standard.scan, predicted_file(prediction, standard, "desc-cmbpred_dseg.nii.gz")
+    scan, file = standard.scan, predicted_file(prediction, standard)
     names = ("counts.tsv", "found.tsv")
 
     def compute(folder: Path) -> None:

@@ -12,13 +12,10 @@ KEYS = [*Setting.__dataclass_fields__, "averaging", *PHYSICAL]
 
 
 def conditions(design: SliceExperiment, model: str = "contrast") -> pd.DataFrame:
-    """Every condition of the experiment.
+    """Every condition of the experiment by a ``model`` of the phantom, "contrast" or "physical".
 
-    Parameters
-    ----------
-    model : {"contrast", "physical"}
-        Of the phantom. In the physical model averaging, field and echo time are factors, contrast
-        is none, and factors of a single level are left out.
+    In the physical model averaging, field and echo time are factors, contrast is none, and
+    factors of a single level are left out.
 
     Returns
     -------

@@ -36,16 +36,9 @@ Item = tuple[int, Setting, Physics | None]
 def standardise(
     image: Volume, params: Preprocessing, slab: tuple[float, float] | None
 ) -> tuple[Volume, Volume, float]:
-    """Bring a scan to the standard grid as any other, then keep a slab of it.
+    """Bring a skull-stripped scan to the standard grid as any other, then keep a slab of it.
 
-    Parameters
-    ----------
-    image : Volume
-        Skull-stripped.
-    params : Preprocessing
-        The brain mask is always the image's own zero background.
-    slab : (float, float) or None
-        Lowest and highest z in mm.
+    The brain mask is always the image's own zero background; ``slab`` is lowest and highest z (mm).
 
     Returns
     -------
@@ -106,7 +99,7 @@ def matches_cached(
         "evaluation": evaluation.of_scans,
     }
 
-    def compute(folder: Path) -> None:
+    def compute() -> pd.DataFrame:
         logits = read_logits(map_folder / MAP)
         # the parcellation is not made: its filter of candidates is left out
         labels, table = candidates(logits.data, None, logits.spacing, inference)
@@ -120,12 +113,10 @@ def matches_cached(
             params=evaluation,
             affine=logits.affine,
         )
-        kept = ["match", "gt_id", "pred_id", "distance_mm", "score"]
-        matches[kept].to_csv(folder / "matches.tsv", sep="\t", index=False)
+        return matches[["match", "gt_id", "pred_id", "distance_mm", "score"]]
 
-    step = f"experiments/slices-{model}"
-    folder = cache.get(step, _named(scanned), inputs, compute, code=[matches_cached])
-    return pd.read_csv(folder / "matches.tsv", sep="\t")
+    step, code = f"experiments/slices-{model}", [matches_cached]
+    return cache.table(step, _named(scanned), inputs, compute, code=code, name="matches.tsv")
 
 
 class SliceExperimentStage:
@@ -209,13 +200,8 @@ class SliceExperimentStage:
     def matches(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Matches of every scan, and the scans.
 
-        Returns
-        -------
-        matches : DataFrame
-            The columns of `conditions`, brain, match, gt_id (the same CMB has the same number
-            in every scan of its brain), pred_id, distance_mm, score.
-        scans : DataFrame
-            The columns of `conditions` and brain.
+        Both have the columns of `conditions` and brain; matches also match, gt_id (the same CMB
+        has the same number in every scan of its brain), pred_id, distance_mm, score.
         """
         items, params, cache = self._scans(), self._study.params, self._study.cache
         maps = partial(self._map, model)

@@ -283,7 +283,7 @@ def test_multi_frame_objects_that_cannot_be_referenced_are_told_apart(tmp_path):
     plain.SharedFunctionalGroupsSequence = [Dataset()]
     plain.PerFrameFunctionalGroupsSequence = [Dataset() for _ in range(3)]
     plain.Rows = plain.Columns = 4
-    with pytest.raises(DicomError, match="expected ImagePositionPatient of frame 1, found none"):
+    with pytest.raises(DicomError, match="found no ImagePositionPatient in 3 of 3 slices"):
         planes([plain], tmp_path)
 
 

@@ -15,6 +15,7 @@ from cmbkit.running import cache as module
 from cmbkit.running import source
 from cmbkit.running.cache import Cache, NotMade
 from cmbkit.running.file_hashes import FileHashes, checksum, file_hash
+from cmbkit.running.provenance import read_record
 from cmbkit.running.report import PROGRESS_FILE
 
 
@@ -89,7 +90,7 @@ def test_sidecars_of_images_are_not_content(tmp_path):
             (folder / name.replace(".nii.gz", ".json")).write_text(sidecar)
 
         folder = cache.get("step", name, {"n": sidecar}, compute, code=[])
-        found.append(cache.record(folder)["content"])
+        found.append(read_record(folder)["content"])
     assert found[0] == found[1] and found[2] != found[3]
 
 
@@ -109,7 +110,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 
 def test_the_record_names_inputs_code_and_software(tmp_path):
     folder = ask(Cache(tmp_path), {"a": 1.5, "b": (1, 2)}, code=[intensities.fill_nan])
-    record = Cache.record(folder)
+    record = read_record(folder)
     assert record["inputs"] == {"a": 1.5, "b": [1, 2]} and record["software"]["numpy"]
     assert (record["step"], record["item"]) == ("step", "item")
     assert "cmbkit.preprocessing.intensities.fill_nan" in record["code"]
@@ -125,7 +126,7 @@ def test_a_cache_told_to_make_nothing_says_what_it_lacks(tmp_path):
             ask(cache, {"a": 2}, "never", calls)
     (lacking,) = lacks
     assert lacking.inputs == {"a": 2} and calls == ["made"]
-    assert lacking.differences(cache.record(there)) == ["input a: 1 -> 2"]
+    assert lacking.differences(read_record(there)) == ["input a: 1 -> 2"]
 
 
 def test_before_a_long_computation_the_changes_are_told(tmp_path, monkeypatch, capsys):

@@ -38,12 +38,10 @@ def candidates(
     logits : ndarray (x, y, z)
         log(p / (1 - p)) of the network's softmax p for a microbleed.
     labels : ndarray (x, y, z) or None
-        SynthSeg label numbers; None leaves the anatomical filter out.
+        SynthSeg label numbers; None leaves the anatomical filter (`BRAIN_LABELS`) out.
     spacing : 3 float or float
         Voxel size in mm.
     params : Inference
-        Threshold (a voxel counts from this softmax on), connectivity, smallest size, and
-        whether components with no voxel in brain tissue (`BRAIN_LABELS`) are dropped.
 
     Returns
     -------

@@ -139,9 +139,7 @@ def dark_blob_candidates(
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Compact dark blobs: components of `confidence`, as `candidates.candidates` gives them.
 
-    Their score is made of the logit of confidence as the networks' of theirs.
-
-    Components larger than a ball of `MAXIMUM_RADIUS_MM` are dropped.
+    The logit of confidence makes their score; those over `MAXIMUM_RADIUS_MM` are dropped.
     """
     instances, table = candidates(logits_of(sure), labels, spacing, Inference(**point.model_dump()))
     large = table["kept"] & (table["volume_mm3"] > 4 / 3 * np.pi * MAXIMUM_RADIUS_MM**3)

@@ -10,7 +10,7 @@ import copy
 from itertools import product
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.engines import Engine, engine_of
@@ -65,15 +65,11 @@ class Predictor:
             np.subtract(logits[..., 1], logits[..., 0], out=found[batch])
         return found
 
-    def patch_probability(self, patches: np.ndarray) -> np.ndarray:
-        """Probability of CMB in single patches, as `evidence` takes them; (n, *tile) out."""
-        return expit(self.evidence(patches))
-
 
 def predict_logits(
     predictor: Predictor, image: np.ndarray, *, brain: np.ndarray | None = None, background: float
 ) -> np.ndarray:
-    """Logit of CMB at every voxel, from those of overlapping tiles.
+    """Logit of CMB at every voxel, from those of overlapping tiles; ndarray (x, y, z), float32.
 
     Parameters
     ----------
@@ -84,10 +80,6 @@ def predict_logits(
         the brain this changes nothing; voxels that no tile covers get minus infinity.
     background : float
         z-score outside the brain; pads images smaller than a tile.
-
-    Returns
-    -------
-    ndarray (x, y, z), float32
     """
     params, tile = predictor.params, predictor.tile
     if brain is not None and brain.shape != image.shape:
@@ -101,25 +93,18 @@ def predict_logits(
         found = predict_logits(predictor.first_pass, image, brain=brain, background=background)
         near = found >= logit(params.screen_threshold)
         starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
-    total = np.zeros(padded, np.float32)
-    weight = np.ones(tile, np.float32)
-    if params.weighting == "gaussian":
-        weight = gaussian_weights(tile)
-    covered = np.zeros(padded, bool if params.weighting == "sum" else np.float32)
+    gaussian = params.weighting == "gaussian"
+    weight = gaussian_weights(tile) if gaussian else np.ones(tile, np.float32)
+    total, covered = np.zeros(padded, np.float32), np.zeros(padded, np.float32)
     for first in range(0, len(starts), params.batch_size):
         chosen = starts[first : first + params.batch_size]
         cuts = [
             tuple(slice(s, s + t) for s, t in zip(start, tile, strict=True)) for start in chosen
         ]
-        pieces = np.stack([volume[cut] for cut in cuts])
-        evidence = predictor.evidence(pieces)
+        evidence = predictor.evidence(np.stack([volume[cut] for cut in cuts]))
         for cut, piece in zip(cuts, evidence, strict=True):
-            if params.weighting == "sum":
-                total[cut] += piece
-                covered[cut] = True
-            else:
-                total[cut] += weight * piece
-                covered[cut] += weight
+            total[cut] += weight * piece
+            covered[cut] += weight
     if params.weighting != "sum":
         np.divide(total, covered, out=total, where=covered > 0)
     total[covered == 0] = -np.inf

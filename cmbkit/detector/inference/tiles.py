@@ -12,11 +12,8 @@ def axis_starts(size: int, tile: int, overlap: float) -> list[int]:
     """
     if not 0 <= overlap < 1:
         raise ValueError(f"expected an overlap in [0, 1), found {overlap}")
-    if size <= tile:
-        return [0]
-    stride = max(1, int(tile * (1 - overlap)))
-    starts = list(range(0, size - tile, stride))
-    return [*starts, size - tile]
+    last = max(0, size - tile)
+    return [*range(0, last, max(1, int(tile * (1 - overlap)))), last]
 
 
 def tile_starts(shape, tile, overlap: float) -> np.ndarray:

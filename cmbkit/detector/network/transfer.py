@@ -136,13 +136,11 @@ def _of_keras2(path: Path) -> dict[str, np.ndarray]:
 
 
 def carry_weights(source: SourceNetwork, target) -> pd.DataFrame:
-    """Copy ``source``'s weights into ``target`` wherever they fit.
+    """Copy ``source``'s weights into ``target`` (keras.Model, changed in place) where they fit.
 
     Of the first convolution's kernel only the SWI/T2S input channel is kept, of the last
     convolution only the outputs for background and haemorrhage. Tensors that are missing in the
     source or have another shape stay as initialised.
-
-    ``target`` (keras.Model): one input channel, two classes; changed in place.
 
     Returns
     -------

@@ -100,11 +100,7 @@ def _set_prior(model, params: Network) -> None:
 
 
 def build(
-    params: Network,
-    *,
-    n_channels: int | None = None,
-    n_classes: int | None = None,
-    seed: int = 0,
+    params: Network, *, n_channels: int | None = None, n_classes: int | None = None, seed: int = 0
 ):
     """Build UNetApollo3D.
 
@@ -117,9 +113,11 @@ def build(
         Input (batch, x, y, z, channels), output softmax probabilities (batch, x, y, z, classes).
         `logits_model` gives the same network without softmax.
     """
-    changes = {"n_channels": n_channels, "n_classes": n_classes}
-    changes = {key: value for key, value in changes.items() if value is not None}
-    params = Network.model_validate({**params.model_dump(), **changes})
+    sides = {
+        "n_channels": n_channels or params.n_channels,
+        "n_classes": n_classes or params.n_classes,
+    }
+    params = params.model_copy(update=sides)
     keras = use_keras()
     keras.utils.set_random_seed(seed)
     builder = _Builder(params)

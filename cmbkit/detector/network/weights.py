@@ -169,8 +169,6 @@ def write_weights(
         Made where missing; files of that name in it are replaced.
     weights : path-like or keras.Model
         A ``.weights.h5`` file that `cmbkit.detector.training.phase.train` wrote, or a network.
-    network, preprocessing, inference : sections of the parameter file
-        ``patch_size`` is the size of the tiles.
     training : dict, optional
         Summary: scans, seeds, epochs, metrics; JSON.
 

@@ -105,17 +105,9 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
 def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
     """Turn a region about its centre by ``matrix``, displace it, and crop it to ``shape``.
 
-    Parameters
-    ----------
-    matrix : ndarray (3, 3)
-        Takes offsets from the centre, in voxels, of the patch to those of the region.
-    nodes : ndarray (3, m, m, m)
-        See `elastic.displacements`; interpolated linearly between the corners of the patch.
-
-    Returns
-    -------
-    image, mask : ndarrays of ``shape``
-        As `augment`'s: float32 unless there are quarter turns and flips alone; uint8.
+    ``matrix`` (3, 3) takes offsets from the centre, in voxels, of the patch to those of the region;
+    ``nodes`` are `elastic.displacements`. The image is float32 unless there are quarter turns and
+    flips alone, the mask uint8.
     """
     from cmbkit.detector.patches.warp_kernel import warp
 
@@ -207,7 +199,7 @@ def augment(
     params : Augmentation or None
         None: only the central crop.
     spacing_mm : float
-        Voxel size; the blur's standard deviation is in voxels of the thesis's 0.5 mm grid.
+        The blur's standard deviation is in voxels of the thesis's 0.5 mm grid.
     intensity_range : 2 float, optional
         Lowest and highest value of the whole scan; default: of the patch.
 

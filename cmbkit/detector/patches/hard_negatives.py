@@ -30,16 +30,10 @@ COLUMNS = ["uid", "x", "y", "z", "n_voxels", "score"]
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """Places to draw patches around.
-
-    Attributes
-    ----------
-    places : dict of str to ndarray (n, 3)
-        By the scan's uid, in voxels of the standard grid.
-    """
+    """Places to draw patches around."""
 
     share: float = 0.0  # of the patches without a CMB that hold one
-    places: Mapping[str, np.ndarray] = field(default_factory=dict)
+    places: Mapping[str, np.ndarray] = field(default_factory=dict)  # (n, 3), voxels, by uid
 
     @classmethod
     def read(cls, path: Path, share: float) -> FalseAlarms:

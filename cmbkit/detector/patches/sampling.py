@@ -18,6 +18,8 @@ from cmbkit.params import Augmentation, Training
 from cmbkit.preprocessing.grid import label_boxes
 from cmbkit.records import StandardScan
 
+MOST_SPOTS = 400
+
 
 @dataclass(frozen=True)
 class SampledScan:
@@ -49,16 +51,10 @@ class SampledScan:
         if dark:
             spots = dark_spots(image.data, scan.brain().data, centres, spacing)
         background = float(scan.record()["background_value"])
-        return cls(
-            image.data.astype(np.float16),
-            lesions.data,
-            ids,
-            centres,
-            background,
-            spacing,
-            spots,
-            _range_with(image.data, background),
-        )
+        low, high = min(image.data.min(), background), max(image.data.max(), background)
+        ends = float(np.float16(low)), float(np.float16(high))
+        half = image.data.astype(np.float16)
+        return cls(half, lesions.data, ids, centres, background, spacing, spots, ends)
 
     @property
     def nbytes(self) -> int:
@@ -67,19 +63,12 @@ class SampledScan:
 
     def centre_of(self, id: int) -> np.ndarray:
         """Centre of mass in voxels of the CMB with this integer."""
-        found = np.flatnonzero(self.ids == id)
-        if not len(found):
+        if id not in self.ids:
             raise ValueError(f"expected CMB {id}, found only {self.ids.tolist()}")
-        return self.centres[found[0]]
+        return self.centres[self.ids == id][0]
 
 
-def _range_with(image: np.ndarray, background: float) -> tuple[float, float]:
-    """Lowest and highest value, in float16, of a scan that is padded with its background."""
-    low, high = min(image.min(), background), max(image.max(), background)
-    return float(np.float16(low)), float(np.float16(high))
-
-
-def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> np.ndarray:
+def dark_spots(image, brain, centres, spacing_mm: float) -> np.ndarray:
     """Local minima in the brain that are no CMB: mostly vessels, sulci and calcifications.
 
     Parameters
@@ -88,12 +77,11 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
         Standard grid; brain is 0 or 1.
     centres : ndarray (n, 3)
         CMBs, in voxels; spots nearer than 5 mm to one are left out.
-    most : int
-        Only the spots that are darkest against their surroundings (5 mm) are returned.
 
     Returns
     -------
     ndarray (m, 3), voxels
+        At most `MOST_SPOTS`, those that are darkest against their surroundings (5 mm).
     """
     inside = brain > 0
     if not inside.any():
@@ -108,7 +96,7 @@ def dark_spots(image, brain, centres, spacing_mm: float, *, most: int = 400) -> 
     for centre in centres:
         far = np.linalg.norm(places - centre, axis=1) * spacing_mm >= 5
         places, depth = places[far], depth[far]
-    return places[np.argsort(-depth, kind="stable")[:most]]
+    return places[np.argsort(-depth, kind="stable")[:MOST_SPOTS]]
 
 
 class ScanMemory:
@@ -158,15 +146,11 @@ def start_around(centre, patch, rng: np.random.Generator) -> np.ndarray:
 def patch_start(
     scan: SampledScan, patch, class_proportions, rng: np.random.Generator, spots=()
 ) -> np.ndarray:
-    """Start of a patch around a random CMB or anywhere, in ``class_proportions``.
+    """Start of a patch around a random CMB or anywhere, in ``class_proportions`` (anywhere, CMB).
 
-    Parameters
-    ----------
-    class_proportions : 2 float
-        Background, CMB. A scan without CMB gives background.
-    spots : sequence of (share, ndarray (m, 3))
-        Of the patches anywhere, the share that holds one of these places (in voxels); of the
-        rest, the share of the next pair. Pairs without a place are passed over.
+    A scan without CMB gives patches anywhere. ``spots`` are pairs (share, ndarray (m, 3)): of the
+    patches anywhere, the share that holds one of these places (in voxels); of the rest, the share
+    of the next pair. Pairs without a place are passed over.
     """
     share = np.asarray(class_proportions, float)
     wants_lesion = rng.random() < share[1] / share.sum()
@@ -181,12 +165,9 @@ def patch_start(
 def cut_patch(
     scan: SampledScan, start, patch, augmentation: Augmentation | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut one patch from the scan, augmented.
+    """Cut one patch from the scan, augmented: image (float32, or float16 as in the scan) and mask.
 
-    Returns
-    -------
-    image : ndarray of shape ``patch``, float32, or float16 as in the scan
-    mask : ndarray of shape ``patch``, uint8, 0/1
+    The mask is uint8, 0/1.
     """
     border = margin(patch, augmentation, scan.spacing_mm)
     start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border

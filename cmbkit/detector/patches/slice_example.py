@@ -6,33 +6,27 @@ from cmbkit.boxes import cut_box
 from cmbkit.detector.patches.simulated_slices import Slices, thicken
 from cmbkit.volume import Volume
 
+SIDE_MM = 24.0
+
 
 def in_thick_slices(
-    image: Volume, lesion: np.ndarray, background: float, thicknesses_mm, side_mm: float = 24.0
+    image: Volume, lesion: np.ndarray, background: float, thicknesses_mm
 ) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """The surroundings of a microbleed as scanned, and in slices across the third axis.
 
-    Parameters
-    ----------
-    image : Volume
-        On an isotropic grid.
-    lesion : ndarray of bool, shape of the image
-        The microbleed; it lies in the middle of a slice.
-    background : float
-        The image's value beyond its border.
-    thicknesses_mm : sequence of float
-    side_mm : float
-        Side of the cubes that come back.
+    The ``image`` lies on an isotropic grid; ``background`` is its value beyond its border. The
+    microbleed (``lesion``, bool) lies in the middle of a slice.
 
     Returns
     -------
     dict
-        By thickness in mm, first 0 for what was scanned: image (float32) and mask (uint8).
+        By thickness in mm, first 0 for what was scanned: image (float32) and mask (uint8), cubes
+        of `SIDE_MM`.
     """
     spacing_mm = float(image.spacing[0])
     voxels = np.argwhere(lesion)
     centre = voxels[((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-    side = round(side_mm / spacing_mm)
+    side = round(SIDE_MM / spacing_mm)
     margin = round(1.5 * max(thicknesses_mm) / spacing_mm) + 1  # what slices reach beyond
     longer = np.array([side, side, side + 2 * margin])
     start = centre - longer // 2

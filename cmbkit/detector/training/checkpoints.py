@@ -21,22 +21,15 @@ class CheckpointError(ValueError):
 
 @dataclass
 class Progress:
-    """How far a phase has come.
-
-    Attributes
-    ----------
-    best : dict
-        Best rank of each metric: (value, tie break), higher is better.
-    improved : list of str
-        Validation metrics that the last epoch improved.
-    """
+    """How far a phase has come."""
 
     keep: str  # metric of the phase; while it or a loss improves, the phase goes on
     history: list[dict] = field(default_factory=list)  # one row per finished epoch
     losses: list[float] = field(default_factory=list)  # training loss of each gradient step
+    # best rank of each metric: (value, tie break), higher is better
     best: dict[str, tuple[float, float]] = field(default_factory=dict)
     waited: int = 0  # epochs since the training loss, the validation loss or ``keep`` improved
-    improved: list[str] = field(default_factory=list)
+    improved: list[str] = field(default_factory=list)  # by the last epoch, on validation
 
     @property
     def epoch(self) -> int:

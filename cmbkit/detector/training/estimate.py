@@ -20,18 +20,15 @@ COPIES = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a phase will take if it is not stopped early.
+    """What a phase will take if it is not stopped early; hours are over all epochs.
 
-    ``weights_gb`` is of weights, gradients and the optimizer's moments, ``activations_gb`` of a
-    batch's layer outputs, kept for the backward pass: twice that may be in use at the peak.
-    ``step_seconds`` is the median of warm-up steps. Hours are over all epochs; a tile of
-    validation is taken to cost a third of its share of a step, as the backward pass costs twice
-    the forward pass.
+    A tile of validation is taken to cost a third of its share of a step, as the backward pass
+    costs twice the forward pass.
     """
 
     parameters: int
-    weights_gb: float
-    activations_gb: float
+    weights_gb: float  # weights, gradients and the optimizer's moments
+    activations_gb: float  # of a batch's layers; twice that may be in use at the peak
     step_seconds: float
     training_hours: float
     validation_hours: float

@@ -79,7 +79,6 @@ def train(
     memory : ScanMemory, optional
         From `ScanMemory.of`, with training scans that another phase may have read already.
     alarms : FalseAlarms, optional
-        Places in the training scans where an earlier network was wrong.
 
     Raises
     ------
@@ -222,13 +221,7 @@ def kept_epoch(history: pd.DataFrame, keep: str) -> int:
 
 
 def load(folder: Path, params: Network, which: str = "final"):
-    """Build the network and read the weights that `train` wrote; ``which`` as in `weight_file`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none.
-    """
+    """Build the network and read the weights that `train` wrote; ``which`` as in `weight_file`."""
     path = Path(folder) / weight_file(which)
     if not path.is_file():
         there = sorted(p.name for p in Path(folder).glob("*.weights.h5"))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.tiled import Predictor
@@ -32,7 +33,7 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
         (folder / "snapshots").mkdir(exist_ok=True)
     for stem, patch in patches.items():
         image = cut_box(patch["image"], (0, 0, 0), predictor.tile, patch["image"].min())
-        probability = predictor.patch_probability(image[None])[0]
+        probability = expit(predictor.evidence(image[None])[0])
         cut = tuple(slice(n) for n in patch["image"].shape)
         np.savez_compressed(
             folder / "snapshots" / f"{stem}_epoch{epoch:03d}.npz",
@@ -43,13 +44,9 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
 
 
 def read_snapshots(folder: Path) -> dict[tuple[str, int], list[dict]]:
-    """What `write_snapshots` wrote into a phase's folder.
+    """What `write_snapshots` wrote into a phase's folder, by scan and CMB, in the names' order.
 
-    Returns
-    -------
-    dict
-        By scan and CMB, in the order of their names: image, lesion, probability (ndarrays),
-        spacing_mm and epoch of each snapshot, by rising epoch.
+    Each snapshot has image, lesion, probability (ndarrays), spacing_mm and epoch, which rises.
     """
     found: dict[tuple[str, int], list[dict]] = {}
     for path in sorted((Path(folder) / "snapshots").glob("*_epoch*.npz")):

@@ -76,14 +76,10 @@ class SyntheticBrain:
 def draw_patch(
     brain: SyntheticBrain, patch, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One patch with up to three lesions.
+    """One patch with up to three lesions: image and classes.
 
-    Returns
-    -------
-    image : ndarray (*patch, 3), float32
-        z-scored per sequence; order as `SOURCE_SEQUENCES`.
-    classes : ndarray (*patch), uint8
-        Index into `SOURCE_CLASSES`.
+    The image (*patch, 3), float32, is z-scored per sequence, in the order of `SOURCE_SEQUENCES`;
+    classes (*patch), uint8, are indices into `SOURCE_CLASSES`.
     """
     start = random_start(brain.brain.shape, patch, rng)
     inside = cut_box(brain.brain, start, patch, False)
@@ -143,12 +139,7 @@ def build_source(network: Network, *, seed: int = 0):
 
 
 def train_source(
-    network: Network,
-    training: Training,
-    folder: Path,
-    *,
-    seed: int,
-    step: str = "training source",
+    network: Network, training: Training, folder: Path, *, seed: int, step: str
 ) -> None:
     """Train the source network for ``training.source_steps`` gradient steps.
 

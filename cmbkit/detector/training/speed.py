@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cmbkit.detector.inference.engines import engine_for
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.unet import build
+from cmbkit.detector.network.weights import FILE, read_weights
 from cmbkit.detector.training.steps import GradientSteps
 from cmbkit.params import Inference, Network, Training
+from cmbkit.running.file_hashes import file_hash
 
 MOST_VOXELS = 400_000
 """Of a batch that is timed: twelve patches of 32 voxels, or one of 96."""
@@ -21,12 +24,8 @@ def seconds_per_patch(
 ) -> tuple[float, int]:
     """Time of one patch's forward pass, and how many patches were timed.
 
-    Parameters
-    ----------
-    network, training, inference : parameters
-    given : Path, optional
-        Folder of weights: they predict. Without it, gradient steps of a fresh network are timed
-        and divided by `BACKWARD`.
+    ``given``: folder of weights, which predict. Without it, gradient steps of a fresh network are
+    timed and divided by `BACKWARD`.
     """
     patch = network.patch_size
     count = max(1, min(12, MOST_VOXELS // int(np.prod(patch))))
@@ -36,18 +35,9 @@ def seconds_per_patch(
         steps = GradientSteps(build(network), rate, loss)
         masks = np.zeros(patches.shape[:-1], np.int32)
         return _median_time(lambda: steps(patches, masks)) / count / BACKWARD, count
-    engine = _engine(given, network, inference)
+    weights = file_hash(given / FILE)
+    engine = engine_for(weights, network, inference, lambda: read_weights(given).model)
     return _median_time(lambda: engine.run(patches)) / count, count
-
-
-def _engine(given: Path, network: Network, inference: Inference):
-    from cmbkit.detector.inference.engines import engine_for
-    from cmbkit.detector.network.weights import FILE, read_weights
-    from cmbkit.running.file_hashes import file_hash
-
-    return engine_for(
-        file_hash(given / FILE), network, inference, lambda: read_weights(given).model
-    )
 
 
 def _median_time(call, times: int = 3) -> float:

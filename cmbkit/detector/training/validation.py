@@ -52,10 +52,7 @@ def depends_on(training: Training, inference: Inference, evaluation: Evaluation)
 def balanced_subset(
     scans: list[StandardScan], share: float, rng: np.random.Generator
 ) -> list[StandardScan]:
-    """Draw a share of the scans, as many healthy ones as unhealthy ones where there are enough.
-
-    With ``share`` 1 all scans are taken.
-    """
+    """Draw a share of the scans, as many healthy as unhealthy ones where there are enough."""
     if share >= 1:
         return list(scans)
     wanted = max(2, round(share * len(scans)))

@@ -74,7 +74,7 @@ def test_source_patches_have_dark_haemorrhages_and_bright_infarcts():
 def test_source_training_learns_and_can_be_loaded(tiny_network, tmp_path, monkeypatch):
     training = Training(source_steps=25, source_spacing_mm=1.5)
     monkeypatch.setattr(source_task, "load_atlas", brain_of_white_matter)
-    train_source(tiny_network, training, tmp_path, seed=0)
+    train_source(tiny_network, training, tmp_path, seed=0, step="source")
     losses = np.genfromtxt(tmp_path / "history.csv", delimiter=",", names=True)["train_loss"]
     assert losses[-8:].mean() < losses[:8].mean()
     source = read_source(tmp_path, tiny_network)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from cmbkit.detector.inference.tiled import Predictor
 from cmbkit.detector.network.losses import combined_loss
@@ -194,5 +195,5 @@ def test_batch_normalization_keeps_its_statistics_when_saved(small_network, tmp_
     expected = model.predict_on_batch(x)
     np.testing.assert_allclose(again.predict_on_batch(x), expected, atol=1e-6)
     settings = Inference(engine="openvino", precision="float32")
-    openvino = Predictor.of(again, settings).patch_probability(x[..., 0])
+    openvino = expit(Predictor.of(again, settings).evidence(x[..., 0]))
     np.testing.assert_allclose(openvino, expected[..., 1], atol=1e-4)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cmbkit.detector.patches import sampling
 from cmbkit.detector.patches.augmentation import augment
 from cmbkit.detector.patches.sampling import (
     SampledScan,
@@ -61,7 +62,7 @@ def test_the_range_of_a_scan_holds_its_background(standard_scan):
     assert SampledScan.load(made).intensity_range[0] == -50
 
 
-def test_dark_spots_are_minima_that_are_no_microbleed():
+def test_dark_spots_are_minima_that_are_no_microbleed(monkeypatch):
     """Three dark balls in noise-free tissue: a CMB, a mimic, and one outside the brain."""
     shape, brain = (40, 40, 40), np.zeros((40, 40, 40), np.uint8)
     brain[4:-4, 4:-4, 4:-4] = 1
@@ -70,7 +71,8 @@ def test_dark_spots_are_minima_that_are_no_microbleed():
     for centre in ((10, 10, 10), (28, 20, 12), (2, 20, 20)):
         away = np.sqrt(sum((x - c) ** 2 for x, c in zip(axes, centre, strict=True)))
         image -= np.clip(3 - away, 0, None)
-    found = dark_spots(image, brain, np.array([[10.0, 10, 10]]), 0.75, most=1)
+    monkeypatch.setattr(sampling, "MOST_SPOTS", 1)
+    found = dark_spots(image, brain, np.array([[10.0, 10, 10]]), 0.75)
     np.testing.assert_array_equal(found, [[28, 20, 12]])
     assert dark_spots(image, brain * 0, np.empty((0, 3)), 0.75).shape == (0, 3)
 

@@ -14,12 +14,12 @@ def test_a_microbleed_fills_the_slice_that_it_is_in_the_middle_of():
     cube = (slice(28, 33), slice(28, 33), slice(38, 43))
     image[cube], lesion[cube] = -1.0, True
     volume = Volume(image, np.diag([0.5, 0.5, 0.5, 1]))
-    cuts = in_thick_slices(volume, lesion, -3.0, [2.5, 5.5], side_mm=20)
+    cuts = in_thick_slices(volume, lesion, -3.0, [2.5, 5.5])
     assert list(cuts) == [0, 2.5, 5.5]
     for (shown, mask), height, darkest in zip(
         cuts.values(), (5, 5, 11), (-1, -1, 1 / 11), strict=True
     ):
-        assert shown.shape == mask.shape == (40, 40, 40)
+        assert shown.shape == mask.shape == (48, 48, 48)
         extents = [np.ptp(where) + 1 for where in np.nonzero(mask)]
         assert extents == [5, 5, height]
         np.testing.assert_allclose(shown.min(), darkest, atol=1e-6)
