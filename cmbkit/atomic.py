@@ -141,7 +141,13 @@ def whole_folder(folder, *, ours: str, force: bool = False) -> Iterator[Path]:
 def require_free(folder, *, ours: str, force: bool = False) -> None:
     """Raise OutputError unless ``folder`` may be written: missing, empty, or ours and forced.
 
-    ``ours`` is the name of a file that every earlier result has; ``force`` lets one be replaced.
+    Parameters
+    ----------
+    folder : path-like
+    ours : str
+        Name of a file that every earlier result has.
+    force : bool
+        Whether an earlier result may be replaced.
     """
     folder = Path(folder)
     if not folder.exists():

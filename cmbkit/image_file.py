@@ -33,7 +33,17 @@ class GeometryError(ValueError):
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the voxels of an image lie."""
+    """Where the voxels of an image lie.
+
+    Attributes
+    ----------
+    affine : ndarray, shape (4, 4)
+        Voxel indices (0-based) to RAS mm.
+    doubts : tuple of str
+        What the header leaves open or contradicts, one clause each.
+    sides_known : bool
+        Whether left and right can be told apart.
+    """
 
     affine: np.ndarray  # (4, 4): voxel indices (0-based) to RAS mm
     doubts: tuple[str, ...] = ()  # what the header leaves open or contradicts, one clause each

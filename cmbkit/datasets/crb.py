@@ -22,7 +22,11 @@ PUBLISHED = Published("1.5/3")
 def read(root: Path, dataset: str = "CRB") -> list[Scan]:
     """Read all studies below ``root``.
 
-    ``root`` holds the studies and ``tasks.json``; ``dataset`` is "CRB" or "CRBneg".
+    Parameters
+    ----------
+    root : Path
+        Folder that holds the studies and ``tasks.json``.
+    dataset : {"CRB", "CRBneg"}
 
     Returns
     -------

@@ -99,7 +99,11 @@ def calls_by_rule(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Match one scan by every rule of `RULES` that its sides allow.
 
-    ``affine``, shape (4, 4): of the grid; needed unless both sides are points.
+    Parameters
+    ----------
+    reference, predicted : Instances
+    affine : ndarray, shape (4, 4), optional
+        Of the grid; needed unless both sides are points.
 
     Returns
     -------

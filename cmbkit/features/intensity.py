@@ -38,7 +38,12 @@ SHELL = ("contrast", "shell_mean", "shell_sd")
 def first_order(image: np.ndarray, mask: np.ndarray, spacing) -> dict[str, float]:
     """First-order intensity features of pyradiomics on the lesion's crop.
 
-    ``image`` and ``mask`` (bool) of one shape; only total_energy depends on ``spacing`` (mm).
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+    mask : ndarray of bool, shape (i, j, k)
+    spacing : (3,) float
+        mm; only total_energy depends on it.
 
     Returns
     -------

@@ -25,8 +25,13 @@ class Slurm(Section):
 class Cluster(Section):
     """A Dask cluster for the steps that run scan by scan; exactly one of address and slurm.
 
-    ``address`` is that of a running scheduler, e.g. ``tcp://10.0.0.1:8786``, whose workers must
-    have one thread. ``patience_s``: seconds to wait for a worker when there is none.
+    Attributes
+    ----------
+    address : str or None
+        Of a running scheduler, e.g. ``tcp://10.0.0.1:8786``. Its workers must have one thread.
+    slurm : Slurm or None
+    patience_s : float
+        Seconds to wait for a worker when there is none.
     """
 
     address: str | None = Field(None, pattern=r"^[a-z]+://.+")

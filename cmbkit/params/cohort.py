@@ -14,10 +14,18 @@ Split = Literal["test", "train", "valid", "train-valid"]
 class OwnDataset(Section):
     """A dataset of one's own in BIDS (see `cmbkit.datasets.bids`).
 
-    A path alone (``root``) may stand for the whole section. ``split`` "train-valid" draws
-    validation patients as from MOMENI, RODEJA and VALDO; scans that nobody has annotated are
-    excluded whatever it is. Subjects labelled as in ``leave_out`` are not read. ``labels``
-    "shared": a subject label names the same person in every such dataset; "own": people of its own.
+    Attributes
+    ----------
+    root : str
+        Its folder. A path alone may stand for the whole section.
+    split : {"test", "train", "valid", "train-valid"}
+        Where its scans go; "train-valid" draws validation patients as from MOMENI, RODEJA and
+        VALDO. Scans that nobody has annotated are excluded whatever the split.
+    leave_out : list of str
+        Labels of subjects that are not read.
+    labels : {"shared", "own"}
+        "shared": a subject label names the same person in every such dataset; "own": the labels
+        of this one name people of its own.
     """
 
     root: str = Field(min_length=1)

@@ -13,9 +13,16 @@ from cmbkit.params.sections import AnyDataset, Section
 class Tool(Section):
     """Where SynthStrip or SynthSeg is.
 
-    ``program`` is its name on the PATH or its path (in ``docker_image``, if there is one); None:
-    ``mri_synthstrip`` or ``mri_synthseg``. With ``folder`` (of the workers' machine; from the
-    study's folder, unless absolute) ``<uid>.nii.gz`` is read from there instead of running it.
+    Attributes
+    ----------
+    program : str or None
+        Name on the PATH or path of the program (in the image, if there is one); None:
+        ``mri_synthstrip`` or ``mri_synthseg``.
+    docker_image : str or None
+        Run it in this docker image.
+    folder : str or None
+        Read ``<uid>.nii.gz`` from this folder (of the workers' machine; from the study's folder,
+        unless absolute) instead of running it.
     """
 
     program: str | None = Field(None, min_length=1)

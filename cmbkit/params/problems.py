@@ -14,8 +14,14 @@ class ParameterError(ValueError):
 def problem_lines(error: ValidationError, model: type[BaseModel], whole: str = "file") -> list[str]:
     """Return one line per problem: the key, what is expected, what was found.
 
-    ``model`` raised the error: its names are those that a wrong one may have meant. ``whole``
-    stands for the key where several keys together do not fit.
+    Parameters
+    ----------
+    error : ValidationError
+        Raised by ``model``.
+    model : type
+        Its names are those that a wrong one may have meant.
+    whole : str
+        Stands for the key where several keys together do not fit.
     """
     lines = []
     for problem in error.errors():

@@ -41,8 +41,12 @@ def with_truth(microbleeds: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
     Pairs are chosen so that their distances are least in sum; one over `FARTHEST_MM` is none.
 
-    ``microbleeds``: one row each, x_mm, y_mm, z_mm. ``truth``: rows of the same scan from
-    `read_truth`; those without a visible region are passed over.
+    Parameters
+    ----------
+    microbleeds : DataFrame
+        One row per annotated microbleed: x_mm, y_mm, z_mm.
+    truth : DataFrame
+        Rows of the same scan from `read_truth`; those without a visible region are passed over.
     """
     seen = truth[truth["radius_visible_mm"] != 0]
     away = np.linalg.norm(
@@ -62,8 +66,12 @@ def leaked(microbleeds: pd.DataFrame, full_radius_mm: float) -> pd.Series:
     visible region; where that is not known, one that leapt (`region_growing.largest_step`). A
     microbleed that was not grown (a mask) did not leak.
 
-    ``microbleeds``: tolerance, leap (of grown ones), native_radius_mm, radius_visible_mm. From
-    ``full_radius_mm`` on a region counts as at the cap.
+    Parameters
+    ----------
+    microbleeds : DataFrame
+        tolerance, leap (of grown ones), native_radius_mm, radius_visible_mm.
+    full_radius_mm : float
+        Radius from which on a region counts as at the cap.
     """
     radius, visible = microbleeds["native_radius_mm"], microbleeds["radius_visible_mm"]
     leapt = visible.isna() & (microbleeds["leap"] == True)  # noqa: E712 (missing: not grown)

@@ -42,8 +42,19 @@ def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 def strip(image: Volume, instances: Volume, number: int, limits: tuple[float, float]) -> bytes:
     """JPEG of one microbleed: axial, coronal and sagittal cut, then the same with its outline.
 
-    Six panels of 30 mm; left is left, up is anterior or superior. ``image`` and ``instances`` lie
-    on one RAS isotropic grid, ``limits`` are those of `window`.
+    Parameters
+    ----------
+    image, instances : Volume
+        On one RAS isotropic grid.
+    number : int
+        The microbleed's label.
+    limits : (float, float)
+        See `window`.
+
+    Returns
+    -------
+    bytes
+        Six panels of 30 mm; left is left, up is anterior or superior.
     """
     size = int(np.ceil(SIDE_MM / float(image.spacing[0])))
     box = bounding_box(instances.data == number)
@@ -86,7 +97,12 @@ def _side_by_side(panels) -> bytes:
 def overview(scan: Volume, brain: Volume) -> tuple[Volume, Volume]:
     """Whole scan, skull and all, and its brain mask on a grid of `OVERVIEW_MM`, RAS.
 
-    ``scan`` may have any orientation, ``brain`` (0 or 1) lies on a RAS grid of its own.
+    Parameters
+    ----------
+    scan : Volume
+        As it was read, any orientation.
+    brain : Volume
+        0 or 1, on a RAS grid of its own.
     """
     grid = standard_grid(scan, OVERVIEW_MM)
     axes = scan.reoriented("RAS")

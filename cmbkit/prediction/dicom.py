@@ -123,7 +123,15 @@ def convert(files: Iterable[Path], folder: Path, echo: int | None = None) -> Giv
     """Make one NIfTI image of a series with dcm2niix, and see that it lies where headers say.
 
     Of magnitude and phase the magnitude is taken, of several echoes one (`choose_echo`).
-    ``folder``, where the image goes, must exist.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        The series.
+    folder : Path
+        Where to; must exist.
+    echo : int, optional
+        Number of the echo, from 1 by echo time.
 
     Raises
     ------

@@ -44,10 +44,16 @@ def without_values(message: str, dataset) -> str:
 
 
 def planes(datasets, where) -> list[Slice]:
-    """Where a series' slices lie: single ones, or the frames of a multi-frame object.
+    """One dataset per slice with its geometry: those of single slices, or a multi-frame's frames.
 
-    The latter is changed: where all its frames have one orientation and pixel size, each in its
-    own functional group, those become shared, which highdicom asks for.
+    Parameters
+    ----------
+    datasets : sequence of pydicom.Dataset
+        Of one series. A multi-frame (enhanced) object is changed: where all its frames have one
+        orientation and pixel size, each in its own functional group, those become shared, which
+        highdicom asks for.
+    where : path-like
+        For messages.
 
     Raises
     ------
@@ -98,7 +104,14 @@ def on_slices(mask: Volume, slices: Sequence[Slice]) -> np.ndarray:
 
 
 def write_segmentation(prediction, path: Path) -> Path:
-    """Write one segment per microbleed of a DICOM series; without any, one empty segment.
+    """Write one segment per microbleed; a scan without any gets one empty segment.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of a DICOM series; its source names the files.
+    path : Path
+        Where to.
 
     Raises
     ------

@@ -18,8 +18,14 @@ MOST_ECHOES = 16
 def choose_echo(times_ms: Sequence[float], echo: int | None = None) -> int:
     """Index of the echo that was asked for, else of the one nearest to `TE_MS`.
 
-    Of several within the window, or as far from it, the longest counts. ``times_ms`` rise,
-    ``echo`` counts from 1.
+    Of several within the window, or as far from it, the longest counts.
+
+    Parameters
+    ----------
+    times_ms : sequence of float
+        Echo times, rising.
+    echo : int, optional
+        Number of an echo, from 1.
 
     Raises
     ------
@@ -44,8 +50,13 @@ def said(echo: int, times_ms: Sequence[float]) -> str:
 def one_echo(path: Path, folder: Path, fields: dict, echo: int | None) -> tuple[Path, list[str]]:
     """Image of three axes: the file itself, or one echo of a file of four, and a remark on it.
 
-    Volumes of a NIfTI file of four axes must be echoes: EchoTime in ``fields`` lists as many (s),
-    or each is darker than the one before. The echo's file is written into ``folder``.
+    Parameters
+    ----------
+    path : Path
+        NIfTI file. Of four axes, its volumes must be echoes: EchoTime in ``fields`` lists as many
+        (s), or each is darker than the one before.
+    folder : Path
+        For the echo's file.
 
     Raises
     ------

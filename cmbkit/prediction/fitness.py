@@ -14,7 +14,15 @@ class UnfitScan(ValueError):
 
 @dataclass(frozen=True)
 class Fitness:
-    """What speaks against counting microbleeds on a scan."""
+    """What speaks against counting microbleeds on a scan.
+
+    Attributes
+    ----------
+    against : tuple of str
+        Why nothing should be counted; empty for most scans.
+    doubts : tuple of str
+        Why a count may be wrong.
+    """
 
     against: tuple[str, ...] = ()  # why nothing should be counted; empty for most scans
     doubts: tuple[str, ...] = ()  # why a count may be wrong

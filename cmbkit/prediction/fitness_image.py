@@ -47,7 +47,10 @@ def judge_file(path: Path) -> Fitness:
 def judge_values(image: Volume) -> Fitness:
     """Rules on the values as the file has them; no brain mask is needed.
 
-    Values that are not finite are left out; of an image that is all corners nothing is said.
+    Parameters
+    ----------
+    image : Volume of float
+        Values that are not finite are left out; of an image that is all corners nothing is said.
     """
     data = image.data
     if sorted(data.shape)[1] < 2 * CORNER_VOXELS:
@@ -103,8 +106,14 @@ def _projected(data: np.ndarray, low: float, high: float) -> bool:
 def judge_brain(image: Volume, brain: Volume, labels: Volume, background: float) -> Fitness:
     """Rules on the size and shape of the brain mask, and on the contrast of tissues in it.
 
-    ``image`` is z-scored, on the standard grid; ``background`` is what 0 became of; ``labels``
-    are SynthSeg's.
+    Parameters
+    ----------
+    image : Volume of float32
+        On the standard grid, z-scored.
+    brain, labels : Volume of int
+        Its mask and SynthSeg labels.
+    background : float
+        Value of 0 before the z-score.
     """
     inside = brain.data > 0
     millilitres = np.count_nonzero(inside) * brain.voxel_volume_mm3 / 1000

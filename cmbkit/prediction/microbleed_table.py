@@ -35,10 +35,23 @@ COLUMNS = [
 def dark_run_mm(image: np.ndarray, mask: np.ndarray, spacing, reach_mm: float) -> float:
     """How far a dark structure that a lesion belongs to runs beyond the lesion.
 
-    Largest distance in mm from the lesion (``mask``, bool) to a voxel of the ``image`` (i, j, k),
-    a crop with ``reach_mm`` of room around it, that is connected with it (26 neighbours) through
-    voxels nearly as dark: nearer to the lesion's median than to that of its surroundings (within
-    ``reach_mm``) by two to one. 0 where nothing runs on. ``spacing`` is in mm.
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+        Crop with ``reach_mm`` of room around the lesion.
+    mask : ndarray of bool, same shape
+        The lesion.
+    spacing : (3,) float
+        mm.
+    reach_mm : float
+        Looked at.
+
+    Returns
+    -------
+    float
+        Largest distance in mm from the lesion to a voxel that is connected with it (26
+        neighbours) through voxels nearly as dark: nearer to the lesion's median than to that of
+        its surroundings (within ``reach_mm``) by two to one. 0 where nothing runs on.
     """
     away = ndimage.distance_transform_edt(~mask, sampling=spacing)
     around = (away > 0) & (away <= reach_mm)
@@ -63,10 +76,18 @@ def microbleed_table(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per microbleed, the highest score first.
 
-    ``image`` (z-scored), ``instances`` (one integer per microbleed), ``labels`` (SynthSeg's) and
-    ``brain`` lie on the standard grid, ``native`` is the scan's own; ``found`` are its
-    `cmbkit.detector.inference.candidates.candidates`. ``slice_mm``: slice thickness; None where
-    only the distance of slices is known.
+    Parameters
+    ----------
+    image, instances, labels, brain : Volume
+        On the standard grid: z-scored image, one integer per microbleed, SynthSeg labels, mask.
+    found : DataFrame
+        Of `cmbkit.detector.inference.candidates.candidates`.
+    native : Volume
+        Its affine gives the voxel centres.
+    slice_mm : float or None
+        Slice thickness of the scan; None where only the distance of its slices is known.
+    calibration : Calibration, optional
+        Of the weights.
 
     Returns
     -------

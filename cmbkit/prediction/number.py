@@ -23,7 +23,15 @@ def number_range(
 ) -> dict[str, float] | None:
     """Interval of the number of microbleeds, from all candidates down to a low threshold.
 
-    ``logits`` and ``labels`` (x, y, z) are of the standard grid, ``spacing`` is in mm.
+    Parameters
+    ----------
+    logits, labels : ndarray, shape (x, y, z)
+        Of the standard grid.
+    spacing : (3,) float
+        mm.
+    params : Inference
+    calibration : Calibration or None
+        Of the weights.
 
     Returns
     -------

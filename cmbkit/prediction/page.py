@@ -14,7 +14,17 @@ MOST_STRIPS = 60
 
 
 def report(prediction) -> str:
-    """Page about one scan (`Prediction`): HTML that needs no other file and no network."""
+    """Page about one scan.
+
+    Parameters
+    ----------
+    prediction : Prediction
+
+    Returns
+    -------
+    str
+        HTML that needs no other file and no network.
+    """
     table, record = prediction.table, prediction.record
     outlines = Layer("microbleed", ROLE_COLOURS["predicted"], prediction.standard_mask, table)
     told = sorted({flag for flags in table["flags"] for flag in flags.split(", ") if flag})

@@ -92,8 +92,14 @@ class Prediction:
     def write(self, folder, *, force: bool = False) -> Path:
         """Write mask, logits, table, page, record and, for DICOM, a DICOM SEG and its phase.
 
-        Where no DICOM SEG can be made of a series, a remark in page and record says why. The
-        folder appears whole or not at all; ``force`` replaces an earlier result there.
+        Where no DICOM SEG can be made of a series, a remark in page and record says why.
+
+        Parameters
+        ----------
+        folder : path-like
+            Appears whole or not at all.
+        force : bool
+            Replace an earlier result there.
 
         Raises
         ------

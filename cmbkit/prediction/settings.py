@@ -25,7 +25,23 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything but the scan, as `make_settings` combines it."""
+    """Everything but the scan.
+
+    Attributes
+    ----------
+    weights : Path
+        Folder, see `cmbkit.detector.network.weights`.
+    description : Description
+        Of the weights.
+    preprocessing, inference : sections
+        In force: those of the weights, or of the parameter file, changed by what was given.
+    brain_mask, labels : Path, Volume or None
+        Made beforehand: a file, a folder with ``<scan>.nii.gz``, or an image.
+    echo : int or None
+        Number of the echo that is looked at, from 1.
+    anyway : bool
+        Count on scans that are unfit, too.
+    """
 
     weights: Path  # folder
     description: Description

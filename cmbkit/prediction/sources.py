@@ -29,7 +29,22 @@ DANGLING = "expected a file, found a link without its content; fetch it"
 class Source:
     """One scan to look at, or one that could not even be found.
 
-    In memory it is a ``volume``; ``path`` then says so, and there are no files.
+    Attributes
+    ----------
+    name : str
+        Names its folder of results.
+    path : Path
+        NIfTI file, or the folder that holds a DICOM series.
+    files : tuple of Path
+        The files that hold it: the NIfTI file, or the series' DICOM files.
+    series : str
+        SeriesInstanceUID; empty for NIfTI.
+    sequence : str or None
+        "T2S" or "SWI" where the name says so (BIDS).
+    volume : Volume or None
+        The scan itself where it lies in memory; ``path`` then says so, and there are no files.
+    problem : str
+        Why it cannot be read; empty where nothing is known against it.
     """
 
     name: str  # of its folder of results
@@ -56,8 +71,6 @@ def find_sources(
 ) -> list[Source]:
     """Scans that paths and patterns name, each with a name of its own.
 
-    They come in the order given; what cannot be read carries its problem.
-
     Parameters
     ----------
     named : iterable of path-like
@@ -65,9 +78,15 @@ def find_sources(
         T2*-weighted and SWI magnitude image); other folders (every image and DICOM series below
         them, without masks); patterns.
     leave_out : Path, optional
-        Folder of results, which is not searched, as none with a ``run.json`` is.
+        Folder that is not searched: that of the results. Folders with a ``run.json`` are
+        results too.
     tell : callable
         Gets a line about the images of a folder that are not looked at.
+
+    Returns
+    -------
+    list of Source
+        In the order given; what cannot be read carries its problem.
     """
     found: list[Source] = []
     for entry in named:

@@ -21,7 +21,18 @@ LARGEST = 12_000_000
 
 @dataclass(frozen=True)
 class Layer:
-    """Microbleeds that are outlined in one colour."""
+    """Microbleeds that are outlined in one colour.
+
+    Attributes
+    ----------
+    name : str
+        What one of them is called.
+    colour : str
+    instances : Volume
+        One integer per microbleed, on the grid of the image.
+    table : DataFrame
+        id and x_mm, y_mm, z_mm of each; ``told`` is written behind its number.
+    """
 
     name: str  # of one of them
     colour: str
@@ -38,9 +49,17 @@ def viewer(
 ) -> dict:
     """What the viewer shows of a scan on its standard grid.
 
-    ``image`` lies on a RAS isotropic grid, which is called ``grid``; ``limits`` are those of
-    `cmbkit.prediction.crops.window`. Beyond ``largest`` voxels a coarser grid is shown, so that
-    the page does not become too large.
+    Parameters
+    ----------
+    image : Volume
+        On a RAS isotropic grid.
+    layers : sequence of Layer
+    limits : (float, float)
+        See `cmbkit.prediction.crops.window`.
+    grid : str
+        What the image's grid is called.
+    largest : int
+        Voxels beyond which a coarser grid is shown, so that the page does not become too large.
 
     Returns
     -------

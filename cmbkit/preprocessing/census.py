@@ -46,7 +46,12 @@ NOTHING = Census({}, {}, 0, 0)
 
 
 def take_census(labels: np.ndarray) -> Census:
-    """Count labels (int, shape (i, j, k)), their pieces and the collapsed mask's components."""
+    """Count labels, their pieces and the components of the collapsed mask.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+    """
     inside = labels > 0
     if not inside.any():
         return NOTHING

@@ -65,7 +65,11 @@ def tissue(image: Volume, brain: Volume, params: Preprocessing) -> Volume:
     four times the distance to percentile 99.9, so that no single voxel counts. As published
     ("padded") intensities stay as they are.
 
-    ``image`` and ``brain`` (0 or 1) are on one grid.
+    Parameters
+    ----------
+    image, brain : Volume
+        On one grid; mask 0 or 1.
+    params : Preprocessing
     """
     if params.zscore == "padded":
         return image.with_data(image.data * brain.data)

@@ -173,7 +173,12 @@ def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
 def refine(scan: Scan, image: Volume, params: Preprocessing) -> tuple[Volume, pd.DataFrame]:
     """Turn a scan's annotation into instance labels on its native grid (section 5.1).
 
-    ``image``: the scan's, native grid, finite values.
+    Parameters
+    ----------
+    scan : Scan
+    image : Volume
+        The scan's image, native grid, finite values.
+    params : Preprocessing
 
     Returns
     -------

@@ -202,9 +202,14 @@ def prepare(scan: Scan, params: Preprocessing) -> Prepared:
 def preprocess(scan: Scan, params: Preprocessing, folder: Path) -> None:
     """Bring one scan to the standard grid (`prepare`), parcellate the brain, write it all.
 
-    ``folder`` receives the files that `StandardScan` names: image (scaled int16), microbleeds
-    (uint16), brain and parcellation (uint8), each with its JSON sidecar; table (TSV, `COLUMNS`),
-    changes (TSV), record (JSON; ``scan_to_mni``: affine to MNI mm).
+    Parameters
+    ----------
+    scan : Scan
+    params : Preprocessing
+    folder : Path
+        Receives the files that `StandardScan` names: image (scaled int16), microbleeds
+        (uint16), brain and parcellation (uint8), each with its JSON sidecar; table (TSV,
+        ``COLUMNS``), changes (TSV), record (JSON; ``scan_to_mni``: affine to MNI mm).
     """
     target = StandardScan(scan, Path(folder))
     done = prepare(scan, params)

@@ -49,9 +49,18 @@ class Marks:
 def split_scribble(voxels: np.ndarray, affine: np.ndarray, link_mm: float) -> list[np.ndarray]:
     """Split a scribble over several microbleeds by single-linkage clustering (4.1.3).
 
-    Of ``voxels`` (int, shape (n, 3)) those within ``link_mm`` belong together; never less than a
-    voxel's diagonal, so touching ones always do. One array per microbleed, in the order in which
-    they first appear.
+    Parameters
+    ----------
+    voxels : ndarray of int, shape (n, 3)
+    affine : ndarray, shape (4, 4)
+    link_mm : float
+        Voxels within this distance belong together; never less than a voxel's diagonal, so
+        touching voxels always do.
+
+    Returns
+    -------
+    list of ndarray
+        One array of voxels per microbleed, in the order in which they first appear.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 

@@ -21,7 +21,12 @@ def write_sidecars(target: StandardScan, params: Preprocessing, methods: dict[st
     ``SoftwareVersions``, ``GeneratedBy`` and what BIDS asks of the kind of image. Where the
     rater's marks are points, ``Annotation`` holds them.
 
-    ``methods`` says how ``brain_mask`` and ``parcellation`` were made.
+    Parameters
+    ----------
+    target : StandardScan
+    params : Preprocessing
+    methods : dict
+        ``brain_mask`` and ``parcellation``: how each was made.
     """
     software = software_versions()
     scan, annotation = target.scan, target.scan.annotation

@@ -91,8 +91,13 @@ class Cache:
     def asked(self, step: str, item: str, inputs: dict, code: Iterable) -> Asked:
         """All that a result depends on.
 
-        A file among the inputs, and the folder of a result of a cache, counts by its content.
-        ``code`` is what computes the result (`cmbkit.running.source.definitions`).
+        Parameters
+        ----------
+        inputs : dict
+            Plain values and parameter models. A file among them, and the folder of a result of
+            a cache, counts by its content.
+        code : functions, classes or modules of cmbkit
+            What computes it, see `cmbkit.running.source.definitions`.
         """
         reached = source.definitions(*code, memory=self.root / MEMORY)
         return Asked(step, item, self._plain(inputs), reached, software_versions())

@@ -17,8 +17,13 @@ class Cell:
     """What is under way in a kernel whose front end has cells (JupyterLab, Notebook, VS Code).
 
     Jupyter can take back all outputs of a cell, but not one. So the line is taken away with all
-    others, and these are sent again: they are kept from the beginning of the cell on. ``before``
-    is called before each cell.
+    others, and these are sent again: they are kept from the beginning of the cell on.
+
+    Parameters
+    ----------
+    shell : ipykernel.zmqshell.ZMQInteractiveShell
+    before : callable
+        Called before each cell.
     """
 
     def __init__(self, shell, before: Callable[[], None]):

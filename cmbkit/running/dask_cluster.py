@@ -118,7 +118,14 @@ def _connect(cluster, workers: int, stack: ExitStack):
 
 
 def slurm_cluster(slurm, workers: int):
-    """Start ``workers`` SLURM jobs of one thread each (package dask-jobqueue)."""
+    """Start ``workers`` SLURM jobs of one thread each (package dask-jobqueue).
+
+    ``slurm`` (cmbkit.params.Slurm).
+
+    Returns
+    -------
+    dask_jobqueue.SLURMCluster
+    """
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError:

@@ -29,8 +29,12 @@ def map_cached(
     Before that, where it takes more than a minute, what is made is told, why, and how long it
     will take; where nobody knows yet how long, the beginning of the step says why.
 
-    ``function`` asks the cache for its result. Nothing is sent to the cluster unless one is
-    missing.
+    Parameters
+    ----------
+    cache : Cache
+        Which ``function`` asks for its result.
+    function, items, step, workers, cluster, **options
+        See `map_scans`. Nothing is sent to the cluster unless a result is missing.
 
     Raises
     ------

@@ -18,7 +18,13 @@ _IMPORTING = Lock()
 
 
 class ScanFailures(RuntimeError):
-    """Some scans failed (``failures``, by name); the others are done and in the cache."""
+    """Some scans failed; the others are done and in the cache.
+
+    Attributes
+    ----------
+    failures : dict of str to Exception
+        By the scan's name.
+    """
 
     def __init__(self, message: str, failures: Iterable[tuple[str, Exception]] = ()):
         super().__init__(message)

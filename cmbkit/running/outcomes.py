@@ -33,7 +33,13 @@ def end_cleanly() -> None:
 
 
 def end_with(parent: int) -> None:
-    """Let this process end when the one that started it (its id) is gone, whatever ended that."""
+    """Let this process end when the one that started it is gone, whatever ended that one.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -28,6 +28,12 @@ class Watch:
 
     A kernel appends its steps to the file of its notebook (see `file` and
     `cmbkit.running.report.report_progress`). Use as a context manager.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    names : list of str
+        Notebooks in the order in which they are counted.
     """
 
     def __init__(self, console: Console, names: list[str]):

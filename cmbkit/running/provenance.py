@@ -40,7 +40,13 @@ def software_versions() -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Asked:
-    """A result that is asked for."""
+    """A result that is asked for.
+
+    Attributes
+    ----------
+    software : dict of str to str
+        From `software_versions`. The version of cmbkit does not count, its code does.
+    """
 
     step: str
     item: str

@@ -24,7 +24,17 @@ def counted(number: int, name: str) -> str:
 
 @dataclass
 class Step:
-    """How far a step is; as text also how long it will take yet, as things have gone so far."""
+    """How far a step is; as text also how long it will take yet, as things have gone so far.
+
+    Attributes
+    ----------
+    name : str
+    done, total : int
+    stage : str
+        What is being done just now.
+    first : int
+        What was done when it began.
+    """
 
     name: str
     done: int
@@ -54,9 +64,14 @@ class Step:
 
 
 class Log:
-    """Lines about steps, for ``write``: one as each begins, about four a minute, one as it ends.
+    """Lines about steps: one as each begins, about four a minute, one as it ends.
 
     Of a step that is over before it was told of, there is none.
+
+    Parameters
+    ----------
+    write : callable
+        Gets each line.
     """
 
     def __init__(self, write: Callable[[str], None]):

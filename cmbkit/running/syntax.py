@@ -17,7 +17,13 @@ Use = tuple[str | Import, tuple[str, ...]]
 
 
 class Definition:
-    """One top-level statement, or a method; ``package`` is what relative imports start from."""
+    """One top-level statement, or a method.
+
+    Parameters
+    ----------
+    package : str
+        That relative imports start from.
+    """
 
     def __init__(self, node: ast.stmt, package: str):
         self.node = node
@@ -35,7 +41,20 @@ class Definition:
 
 
 class SourceFile:
-    """Top level of a file (``package``: an ``__init__.py``); ``module`` is its full name."""
+    """Top level of a file.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    package : bool
+        Whether it is the ``__init__.py`` of a package.
+
+    Attributes
+    ----------
+    imports : dict of str to Import
+        By the name that they have here.
+    """
 
     def __init__(self, text: str, module: str, package: bool):
         self._package = module if package else module.rpartition(".")[0]

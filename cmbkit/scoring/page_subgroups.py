@@ -18,9 +18,17 @@ OUTLINES = {"GT": "annotated", "Pred": "predicted"}
 def by_subgroup(
     scans: pd.DataFrame, factors: dict[str, pd.Series], params: Evaluation
 ) -> pd.DataFrame:
-    """Detection by subgroup of scans, from summed counts: one row per factor and subgroup.
+    """Detection by subgroup of scans, from summed counts.
 
-    ``factors``: the subgroup of every scan, by name.
+    Parameters
+    ----------
+    factors : dict of name to Series
+        The subgroup of every scan.
+
+    Returns
+    -------
+    DataFrame
+        One row per factor and subgroup.
     """
     groups = subgroups.by_factor(scans, factors)
     table = pooled_columns(summary_by(groups, ["factor", "subgroup"], params))

@@ -230,7 +230,14 @@ def merit(
 
 
 def comparison(found: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """`evaluation.hypotheses.compare_models` of two detectors as a table: one row per metric."""
+    """`evaluation.hypotheses.compare_models` as a table: one row per metric.
+
+    Parameters
+    ----------
+    found : DataFrame
+    names : (str, str)
+        Of the two detectors.
+    """
     table = found.rename(columns=ends_of("difference")).rename_axis("metric").reset_index()
     columns = [
         Column("metric", "Metric", names=COMPARED),

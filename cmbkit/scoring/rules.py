@@ -21,7 +21,14 @@ def calls_of_files(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Counts and found microbleeds of every scan by every rule of `evaluation.rules.RULES`.
 
-    ``name`` is the detector's; the others are as for `run.evaluate_files`.
+    Parameters
+    ----------
+    listing : DataFrame
+        As for `run.evaluate_files`.
+    name : str
+        Of the detector.
+    labelled, connectivity, workers
+        See `run.evaluate_files`.
 
     Returns
     -------

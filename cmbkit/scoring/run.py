@@ -191,9 +191,14 @@ def _evaluate(
 
 
 def outline_features(annotated: Annotated, parcellation: Volume | None, kind: str) -> list[dict]:
-    """Size, shape and region of every microbleed of a mask ("GT" or "Pred"); no rows for points.
+    """Size, shape and region of every microbleed of a mask; no rows for points.
 
-    ``parcellation``: SynthSeg labels on the same grid, or None.
+    Parameters
+    ----------
+    annotated : Annotated
+    parcellation : Volume or None
+        SynthSeg labels on the same grid.
+    kind : {"GT", "Pred"}
     """
     volume = annotated.volume
     if volume is None:

@@ -19,7 +19,13 @@ Labelled = Literal["by name", "predictions", "reference", "both", "none"]
 
 
 def labelled_sides(word: Labelled, reference, predicted) -> tuple[bool, bool]:
-    """Whether the mask of each side is labelled (see `Labelled`); AnnotationError if not known."""
+    """Whether the mask of each side is labelled (see `Labelled`).
+
+    Raises
+    ------
+    AnnotationError
+        If the word is not known.
+    """
     if word not in get_args(Labelled):
         expected = ", ".join(get_args(Labelled))
         raise AnnotationError(f"labelled: expected one of {expected}, found {word!r}")

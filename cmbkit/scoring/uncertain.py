@@ -23,7 +23,13 @@ def without_uncertain(
     Certain microbleeds are matched first; what then matches an uncertain one is no false
     positive, and an uncertain one that nobody found is no miss.
 
-    ``params``, ``affine``: how they match (see `matching.match_instances`).
+    Parameters
+    ----------
+    reference, predicted : Annotated
+    params : Evaluation
+        How they match.
+    affine : ndarray, shape (4, 4), optional
+        See `matching.match_instances`.
     """
     if not reference.uncertain:
         return reference, predicted

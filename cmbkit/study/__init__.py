@@ -124,7 +124,10 @@ class Study:
     def from_notebook(cls, namespace: Mapping) -> Study:
         """Study of a notebook: the file of its ``profile`` with what else its cell gives.
 
-        ``namespace`` are its ``globals()`` (`cmbkit.params.from_notebook.notebook_parameters`).
+        Parameters
+        ----------
+        namespace : mapping
+            The notebook's ``globals()`` (see `cmbkit.params.from_notebook.notebook_parameters`).
         """
         root = find_root(namespace.get(INPUT_PATH))
         params = notebook_parameters(namespace, root / "params")

@@ -49,10 +49,15 @@ def describe_cached(
     grid: str,
     item: tuple[StandardScan, Path | None, str],
 ) -> pd.DataFrame:
-    """Features of a scan's CMBs, one row each, on its "standard" or "native" grid.
+    """Features of a scan's CMBs, one row each.
 
-    ``item``: the scan; a file of predicted CMBs on the standard grid, or None for the annotated
-    ones; the folder in the cache, e.g. ``"features"``.
+    Parameters
+    ----------
+    cache : Cache
+    grid : {"standard", "native"}
+    item : (StandardScan, Path or None, str)
+        The scan; a file of predicted CMBs on the standard grid, or None for the annotated ones;
+        the folder in the cache, e.g. ``"features"``.
     """
     from cmbkit.features.grids import describe_scan
 
@@ -244,8 +249,11 @@ class CohortStage:
     def mimics(self) -> pd.DataFrame:
         """What raters marked as looking like a CMB, one row each (CRB, CRBneg).
 
-        Columns uid, dataset, kind (as the rater named it), x_mm, y_mm, z_mm (RAS mm, the space in
-        which features and matches have their centres).
+        Returns
+        -------
+        DataFrame
+            uid, dataset, kind (as the rater named it), x_mm, y_mm, z_mm (RAS mm, the space in
+            which features and matches have their centres).
         """
         rows = []
         for standard in self.standard:
@@ -270,8 +278,11 @@ class CohortStage:
     def census(self) -> pd.DataFrame:
         """One row per scan: CMBs in each state, raters' marks, methods used.
 
-        Columns uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
-        collapsed (components of the final labels' binary mask), brain_mask, parcellation.
+        Returns
+        -------
+        DataFrame
+            uid, dataset, annotated (raters' marks), refined, resampled, pruned, final (labels),
+            collapsed (components of the final labels' binary mask), brain_mask, parcellation.
         """
         rows = []
         for record in (standard.record() for standard in self.standard):

@@ -44,8 +44,13 @@ class FrozenError(ValueError):
 def frozen_folder(root: Path, params: Parameters) -> Path:
     """The folder of a profile's frozen networks, once everything in it has been checked.
 
-    Of what networks depend on, every value must be the one that they were trained with; inference
-    and evaluation may differ. ``root`` is that of the study.
+    Parameters
+    ----------
+    root : Path
+        That of the study.
+    params : Parameters
+        Of what networks depend on, every value must be the one that they were trained with;
+        inference and evaluation may differ.
 
     Raises
     ------
@@ -76,10 +81,19 @@ def frozen_folder(root: Path, params: Parameters) -> Path:
 
 
 def freeze(study) -> Path:
-    """Copy what a study needs of its trained phases to ``weights/<profile>``, the folder returned.
+    """Copy what a study needs of its trained phases to ``weights/<profile>``.
 
-    Phases that are not in the cache are trained first. What was frozen before is replaced. The
-    study's ``training.networks`` must be "train".
+    Phases that are not in the cache are trained first. What was frozen before is replaced.
+
+    Parameters
+    ----------
+    study : cmbkit.study.Study
+        With ``training.networks`` "train".
+
+    Returns
+    -------
+    Path
+        The folder.
     """
     models, params = study.models, study.params
     folders = {

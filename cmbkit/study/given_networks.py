@@ -9,7 +9,13 @@ from cmbkit.params import ParameterError, Parameters, check_parameters, replace_
 
 
 def describe_given(params: Parameters, root: Path) -> dict[str, tuple[Path, Description]]:
-    """Folder (relative to ``root``) and description of each of ``training.networks``, by name.
+    """Folder and description of each network in ``training.networks``, by name.
+
+    Parameters
+    ----------
+    params : Parameters
+    root : Path
+        What folders are relative to.
 
     Raises
     ------

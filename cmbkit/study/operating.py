@@ -71,7 +71,13 @@ def counts_cached(
 def scan_counts(
     standard: StandardScan, map_folder: Path, variants: list[Inference], evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Counts (tp, fp, fn) of one scan, a row for each variant of post-processing."""
+    """TP, FP and FN of one scan for each variant of post-processing.
+
+    Returns
+    -------
+    DataFrame
+        One row per variant, in their order: tp, fp, fn.
+    """
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.files import map_file, read_logits
     from cmbkit.evaluation.instances import from_labels, to_affine

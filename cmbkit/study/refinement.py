@@ -37,9 +37,12 @@ def microbleeds_of(standard: StandardScan, told: pd.DataFrame, params: Preproces
 def trials_cached(cache: Cache, params: Preprocessing, scan: Scan) -> pd.DataFrame:
     """Radius of every point or scribble of a scan, grown with every setting, on its own grid.
 
-    One row (`TRIAL`) per microbleed, setting and rule: id (as in the scan's microbleeds), guard
-    (whether ``growing_guard`` was on), the setting, elbow and leap (`region_growing.Growth`),
-    radius_mm of a ball as large as the region.
+    Returns
+    -------
+    DataFrame
+        `TRIAL`, one row per microbleed, setting and rule: id (as in the scan's microbleeds), guard
+        (whether ``growing_guard`` was on), the setting, elbow and leap (`region_growing.Growth`),
+        radius_mm of a ball as large as the region.
     """
     growing = {name: value for name, value in params.model_dump().items() if "growing" in name}
     growing |= {"scribble_link_mm": params.scribble_link_mm}

@@ -196,7 +196,10 @@ class ResultStage:
     def operating_points(self, model: str) -> pd.DataFrame:
         """Detection on the validation scans for pairs of threshold and smallest size.
 
-        Columns threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
+        Returns
+        -------
+        DataFrame
+            threshold, minimum_voxels, tp, fp, fn, precision, recall, f1.
         """
         from cmbkit.study.operating import pairs
 
@@ -207,7 +210,11 @@ class ResultStage:
     def postprocessing_steps(self, model: str) -> pd.DataFrame:
         """Detection on validation and test scans as each step of post-processing is added.
 
-        Columns step, value (see `operating.steps`), tp, fp, fn, precision, recall, f1.
+        Returns
+        -------
+        DataFrame
+            step, value (of its parameter), tp, fp, fn, precision, recall, f1; see
+            `operating.steps`.
         """
         from cmbkit.study.operating import steps
 

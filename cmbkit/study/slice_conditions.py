@@ -12,10 +12,13 @@ KEYS = [*Setting.__dataclass_fields__, "averaging", *PHYSICAL]
 
 
 def conditions(design: SliceExperiment, model: str = "contrast") -> pd.DataFrame:
-    """Every condition of the experiment by a ``model`` of the phantom, "contrast" or "physical".
+    """Every condition of the experiment.
 
-    In the physical model averaging, field and echo time are factors, contrast is none, and
-    factors of a single level are left out.
+    Parameters
+    ----------
+    model : {"contrast", "physical"}
+        Of the phantom. In the physical model averaging, field and echo time are factors, contrast
+        is none, and factors of a single level are left out.
 
     Returns
     -------

@@ -36,9 +36,16 @@ Item = tuple[int, Setting, Physics | None]
 def standardise(
     image: Volume, params: Preprocessing, slab: tuple[float, float] | None
 ) -> tuple[Volume, Volume, float]:
-    """Bring a skull-stripped scan to the standard grid as any other, then keep a slab of it.
+    """Bring a scan to the standard grid as any other, then keep a slab of it.
 
-    The brain mask is always the image's own zero background; ``slab`` is lowest and highest z (mm).
+    Parameters
+    ----------
+    image : Volume
+        Skull-stripped.
+    params : Preprocessing
+        The brain mask is always the image's own zero background.
+    slab : (float, float) or None
+        Lowest and highest z in mm.
 
     Returns
     -------
@@ -200,8 +207,13 @@ class SliceExperimentStage:
     def matches(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Matches of every scan, and the scans.
 
-        Both have the columns of `conditions` and brain; matches also match, gt_id (the same CMB
-        has the same number in every scan of its brain), pred_id, distance_mm, score.
+        Returns
+        -------
+        matches : DataFrame
+            The columns of `conditions`, brain, match, gt_id (the same CMB has the same number
+            in every scan of its brain), pred_id, distance_mm, score.
+        scans : DataFrame
+            The columns of `conditions` and brain.
         """
         items, params, cache = self._scans(), self._study.params, self._study.cache
         maps = partial(self._map, model)

@@ -35,7 +35,19 @@ VOXELS_AT_ONCE = 160_000
 
 @dataclass
 class Engine:
-    """A network ready to compute the logits of tiles of one size."""
+    """A network ready to compute the logits of tiles of one size.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Of one tile: (x, y, z, channels) and (x, y, z, classes).
+    start : callable
+        Makes `run` from the weights that the network has now.
+    name, precision : str
+        What computes, in which number format.
+    run : callable
+        See `Run`.
+    """
 
     input_shape: tuple[int, ...]  # of one tile: x, y, z, channels
     output_shape: tuple[int, ...]  # of one tile: x, y, z, classes
@@ -228,8 +240,12 @@ def keep(
 ) -> Path | None:
     """Convert a network for OpenVINO into `cache_folder`, unless it is there as it was written.
 
-    ``digest`` is the hash of its weight file; ``build`` returns the Keras network with these
-    weights, and is called if nothing is kept yet.
+    Parameters
+    ----------
+    digest : str
+        Content hash of its weight file.
+    build : callable
+        Returns the Keras network with these weights; called if nothing is kept yet.
 
     Returns
     -------

@@ -69,7 +69,7 @@ class Predictor:
 def predict_logits(
     predictor: Predictor, image: np.ndarray, *, brain: np.ndarray | None = None, background: float
 ) -> np.ndarray:
-    """Logit of CMB at every voxel, from those of overlapping tiles; ndarray (x, y, z), float32.
+    """Logit of CMB at every voxel, from those of overlapping tiles.
 
     Parameters
     ----------
@@ -80,6 +80,10 @@ def predict_logits(
         the brain this changes nothing; voxels that no tile covers get minus infinity.
     background : float
         z-score outside the brain; pads images smaller than a tile.
+
+    Returns
+    -------
+    ndarray (x, y, z), float32
     """
     params, tile = predictor.params, predictor.tile
     if brain is not None and brain.shape != image.shape:

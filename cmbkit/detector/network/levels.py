@@ -6,9 +6,12 @@ from cmbkit.params import Network
 def levels(params: Network) -> list[dict]:
     """Describe the network level by level, from the input to the output.
 
-    Each has ``name``, ``side`` ("encoder", "bottom", "decoder", "head"), ``depth`` (0 = full
-    resolution), ``size`` (voxels per axis where its convolutions work), ``filters`` (output
-    channels of each convolution) and ``strides``; enough to draw Figure 6.1.
+    Returns
+    -------
+    list of dict
+        ``name``, ``side`` ("encoder", "bottom", "decoder", "head"), ``depth`` (0 = full
+        resolution), ``size`` (voxels per axis where the level's convolutions work), ``filters``
+        (output channels of each convolution) and ``strides``; enough to draw Figure 6.1.
     """
     depths = len(params.filters_per_depth)
 

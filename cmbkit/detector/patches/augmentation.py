@@ -105,9 +105,17 @@ def deform(image, mask, shape, params: Augmentation, rng: np.random.Generator, p
 def warp_region(image, mask, shape, matrix, nodes=NO_NODES):
     """Turn a region about its centre by ``matrix``, displace it, and crop it to ``shape``.
 
-    ``matrix`` (3, 3) takes offsets from the centre, in voxels, of the patch to those of the region;
-    ``nodes`` are `elastic.displacements`. The image is float32 unless there are quarter turns and
-    flips alone, the mask uint8.
+    Parameters
+    ----------
+    matrix : ndarray (3, 3)
+        Takes offsets from the centre, in voxels, of the patch to those of the region.
+    nodes : ndarray (3, m, m, m)
+        See `elastic.displacements`; interpolated linearly between the corners of the patch.
+
+    Returns
+    -------
+    image, mask : ndarrays of ``shape``
+        As `augment`'s: float32 unless there are quarter turns and flips alone; uint8.
     """
     from cmbkit.detector.patches.warp_kernel import warp
 

@@ -17,9 +17,12 @@ SQUARINGS = 7
 
 
 def displacements(params: Augmentation, shape, rng: np.random.Generator) -> np.ndarray:
-    """Random displacements of a patch of ``shape``, in voxels: ndarray (3, m, m, m), float32.
+    """Random displacements of a patch of ``shape``, in voxels.
 
-    Their grid's corners are the patch's corner voxels; they are interpolated linearly between.
+    Returns
+    -------
+    ndarray (3, m, m, m), float32
+        On a grid whose corners are the patch's corner voxels; interpolated linearly between.
     """
     sd = rng.uniform(0, params.elastic_sd_voxels)
     if params.elastic_nodes is not None:
@@ -35,8 +38,13 @@ def displacements(params: Augmentation, shape, rng: np.random.Generator) -> np.n
 def integrated(velocity: np.ndarray) -> np.ndarray:
     """Where a stationary velocity field takes each point in unit time, by scaling and squaring.
 
-    ``velocity`` (3, x, y, z) is in voxels of its own grid, beyond the border that of the border;
-    so are the displacements, float32.
+    ``velocity``, ndarray (3, x, y, z): in voxels of its own grid; beyond the border it is that
+    of the border.
+
+    Returns
+    -------
+    ndarray (3, x, y, z), float32
+        Displacements in the same voxels.
     """
     moved = velocity.astype(np.float32) / 2**SQUARINGS
     here = np.indices(velocity.shape[1:]).astype(np.float32)

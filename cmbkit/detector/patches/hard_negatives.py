@@ -30,7 +30,13 @@ COLUMNS = ["uid", "x", "y", "z", "n_voxels", "score"]
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """Places to draw patches around."""
+    """Places to draw patches around.
+
+    Attributes
+    ----------
+    places : dict of str to ndarray (n, 3)
+        By the scan's uid, in voxels of the standard grid.
+    """
 
     share: float = 0.0  # of the patches without a CMB that hold one
     places: Mapping[str, np.ndarray] = field(default_factory=dict)  # (n, 3), voxels, by uid

@@ -146,11 +146,15 @@ def start_around(centre, patch, rng: np.random.Generator) -> np.ndarray:
 def patch_start(
     scan: SampledScan, patch, class_proportions, rng: np.random.Generator, spots=()
 ) -> np.ndarray:
-    """Start of a patch around a random CMB or anywhere, in ``class_proportions`` (anywhere, CMB).
+    """Start of a patch around a random CMB or anywhere, in ``class_proportions``.
 
-    A scan without CMB gives patches anywhere. ``spots`` are pairs (share, ndarray (m, 3)): of the
-    patches anywhere, the share that holds one of these places (in voxels); of the rest, the share
-    of the next pair. Pairs without a place are passed over.
+    Parameters
+    ----------
+    class_proportions : 2 float
+        Background, CMB. A scan without CMB gives background.
+    spots : sequence of (share, ndarray (m, 3))
+        Of the patches anywhere, the share that holds one of these places (in voxels); of the
+        rest, the share of the next pair. Pairs without a place are passed over.
     """
     share = np.asarray(class_proportions, float)
     wants_lesion = rng.random() < share[1] / share.sum()
@@ -165,9 +169,12 @@ def patch_start(
 def cut_patch(
     scan: SampledScan, start, patch, augmentation: Augmentation | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut one patch from the scan, augmented: image (float32, or float16 as in the scan) and mask.
+    """Cut one patch from the scan, augmented.
 
-    The mask is uint8, 0/1.
+    Returns
+    -------
+    image : ndarray of shape ``patch``, float32, or float16 as in the scan
+    mask : ndarray of shape ``patch``, uint8, 0/1
     """
     border = margin(patch, augmentation, scan.spacing_mm)
     start, shape = np.asarray(start) - border, np.asarray(patch) + 2 * border

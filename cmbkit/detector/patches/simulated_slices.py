@@ -57,11 +57,19 @@ def averaging(faces: np.ndarray, n: int) -> np.ndarray:
 
 
 def thicken(image: np.ndarray, mask: np.ndarray, slices: Slices) -> tuple[np.ndarray, np.ndarray]:
-    """Show image (float32) and mask (uint8, 0/1) as a scan with these slices would.
+    """Show image and mask as a scan with these slices would (see the module's text).
 
-    Both (x, y, z) are ``slices.reach`` voxels longer than needed at both ends of the axis; beyond
-    the outermost slice centres the outermost slice is repeated. Each 6-connected component of the
-    mask is a microbleed.
+    Parameters
+    ----------
+    image : ndarray (x, y, z), float32
+        At least ``slices.reach`` voxels longer than needed at both ends of the axis.
+    mask : ndarray (x, y, z), uint8
+        0/1; each 6-connected component is a microbleed.
+
+    Returns
+    -------
+    image, mask : ndarrays of the same shapes and dtypes
+        Beyond the outermost slice centres the outermost slice is repeated.
     """
     n = image.shape[slices.axis]
     faces = slices.faces(n)

@@ -91,10 +91,17 @@ def epoch_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of one epoch; the same whatever ran before.
 
-    Epochs (from 1) of equally many steps go on with the round of scans where the one before
-    ended, so that every scan is visited equally often. ``memory`` keeps scans from one epoch to
-    the next; around ``alarms``, where an earlier network was wrong, lie patches without a
-    microbleed.
+    Parameters
+    ----------
+    patch : 3 int
+        Voxels per axis.
+    epoch : int
+        From 1. Epochs of equally many steps go on with the round of scans where the one before
+        ended, so that every scan is visited equally often.
+    memory : ScanMemory, optional
+        Keeps scans from one epoch to the next.
+    alarms : FalseAlarms, optional
+        Where an earlier network was wrong, for patches without a microbleed.
 
     Yields
     ------

@@ -10,10 +10,16 @@ from cmbkit.preprocessing.grid_kernels import trilinear
 def warp(image, mask, matrix, offset, nodes, n0, n1, n2):
     """Image (linear) and mask (nearest) at ``matrix`` @ (i, j, k) + ``offset`` + displacement.
 
-    ``image`` and ``mask`` (x, y, z) are float32 and uint8; positions outside take the nearest
-    voxel. ``nodes`` (3, m, m, m), float32, are displacements in voxels on a coarse grid whose
-    corners are the corner voxels of the output (n0, n1, n2), interpolated linearly; m = 0 for
-    none.
+    Parameters
+    ----------
+    image, mask : ndarray (x, y, z), float32 and uint8
+        Positions outside take the nearest voxel.
+    matrix, offset : ndarray (3, 3) and (3,), float64
+    nodes : ndarray (3, m, m, m), float32
+        Displacements in voxels on a coarse grid whose corners are the output's corner voxels,
+        interpolated linearly; m = 0 for none.
+    n0, n1, n2 : int
+        Shape of the output.
     """
     values = np.empty((n0, n1, n2), np.float32)
     marks = np.empty((n0, n1, n2), mask.dtype)

@@ -21,7 +21,15 @@ class CheckpointError(ValueError):
 
 @dataclass
 class Progress:
-    """How far a phase has come."""
+    """How far a phase has come.
+
+    Attributes
+    ----------
+    best : dict
+        Best rank of each metric: (value, tie break), higher is better.
+    improved : list of str
+        Validation metrics that the last epoch improved.
+    """
 
     keep: str  # metric of the phase; while it or a loss improves, the phase goes on
     history: list[dict] = field(default_factory=list)  # one row per finished epoch

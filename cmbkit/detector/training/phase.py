@@ -221,7 +221,13 @@ def kept_epoch(history: pd.DataFrame, keep: str) -> int:
 
 
 def load(folder: Path, params: Network, which: str = "final"):
-    """Build the network and read the weights that `train` wrote; ``which`` as in `weight_file`."""
+    """Build the network and read the weights that `train` wrote; ``which`` as in `weight_file`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    """
     path = Path(folder) / weight_file(which)
     if not path.is_file():
         there = sorted(p.name for p in Path(folder).glob("*.weights.h5"))

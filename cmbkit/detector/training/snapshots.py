@@ -44,9 +44,13 @@ def write_snapshots(folder: Path, predictor: Predictor, patches: dict, epoch: in
 
 
 def read_snapshots(folder: Path) -> dict[tuple[str, int], list[dict]]:
-    """What `write_snapshots` wrote into a phase's folder, by scan and CMB, in the names' order.
+    """What `write_snapshots` wrote into a phase's folder.
 
-    Each snapshot has image, lesion, probability (ndarrays), spacing_mm and epoch, which rises.
+    Returns
+    -------
+    dict
+        By scan and CMB, in the order of their names: image, lesion, probability (ndarrays),
+        spacing_mm and epoch of each snapshot, by rising epoch.
     """
     found: dict[tuple[str, int], list[dict]] = {}
     for path in sorted((Path(folder) / "snapshots").glob("*_epoch*.npz")):

@@ -76,10 +76,14 @@ class SyntheticBrain:
 def draw_patch(
     brain: SyntheticBrain, patch, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One patch with up to three lesions: image and classes.
+    """One patch with up to three lesions.
 
-    The image (*patch, 3), float32, is z-scored per sequence, in the order of `SOURCE_SEQUENCES`;
-    classes (*patch), uint8, are indices into `SOURCE_CLASSES`.
+    Returns
+    -------
+    image : ndarray (*patch, 3), float32
+        z-scored per sequence; order as `SOURCE_SEQUENCES`.
+    classes : ndarray (*patch), uint8
+        Index into `SOURCE_CLASSES`.
     """
     start = random_start(brain.brain.shape, patch, rng)
     inside = cut_box(brain.brain, start, patch, False)

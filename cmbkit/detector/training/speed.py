@@ -24,8 +24,12 @@ def seconds_per_patch(
 ) -> tuple[float, int]:
     """Time of one patch's forward pass, and how many patches were timed.
 
-    ``given``: folder of weights, which predict. Without it, gradient steps of a fresh network are
-    timed and divided by `BACKWARD`.
+    Parameters
+    ----------
+    network, training, inference : parameters
+    given : Path, optional
+        Folder of weights: they predict. Without it, gradient steps of a fresh network are timed
+        and divided by `BACKWARD`.
     """
     patch = network.patch_size
     count = max(1, min(12, MOST_VOXELS // int(np.prod(patch))))

@@ -8,9 +8,16 @@ FIRST_NORMALISATION = "input_norm"
 
 
 class GradientSteps:
-    """Trains a network in place, step by step; the sides in ``frozen`` keep their weights.
+    """Trains a network in place, step by step.
 
-    ``rate`` is a number or a Keras schedule, ``loss`` a scalar of (y_true, y_pred).
+    Parameters
+    ----------
+    model : keras.Model
+    rate : float or keras schedule
+    loss : callable
+        Of (y_true, y_pred), a scalar over the batch.
+    frozen : list of {"encoder", "bottom", "decoder"}
+        Sides of the network that keep their weights.
     """
 
     def __init__(self, model, rate, loss, frozen=()):
