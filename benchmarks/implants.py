@@ -23,8 +23,7 @@ from scipy import ndimage
 
 from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.evaluation.intervals import wilson
-from cmbkit.prediction.given_image import read_given
-from cmbkit.prediction.one_scan import detect
+from cmbkit.prediction.one_scan import detect, read_given
 from cmbkit.prediction.settings import Settings, make_settings
 from cmbkit.prediction.sources import find_sources, source_in_memory
 from cmbkit.volume import Volume
@@ -109,9 +108,9 @@ def main() -> None:
     for source in find_sources(given.scans):
         try:
             with tempfile.TemporaryDirectory() as folder:
-                image = read_given(source, None, Path(folder))
-                scan = Volume.read(image.path)
-                image.fitness(source.name, scan).require(source.path)
+                found = read_given(source, None, Path(folder))
+                scan = Volume.read(found.image)
+                found.fitness(source.name, scan).require(source.path)
             brain, _ = brain_mask(scan)
             settings = make_settings(given.weights, brain_mask=brain)
             if given.zscore:

@@ -251,3 +251,24 @@ def test_a_missing_folder_keeps_no_other_from_being_looked_at(tmp_path, cohort):
         f"{tmp_path / 'nowhere'}",
     ]
     assert found.scans["VALDO"] == 6 and found.scans["DOU"] == 0
+
+
+def test_the_gate_looks_at_ones_own_scans(tmp_path, write_nifti):
+    """A phase image by its sidecar is a problem, one of 4 mm within the slice a remark."""
+    for number, spacing, about in (
+        (1, 1, {"ImageType": ["ORIGINAL", "PHASE"]}),
+        (2, 4, {}),
+        (3, 1, {}),
+    ):
+        image = tmp_path / f"sub-{number}" / "anat" / f"sub-{number}_T2starw.nii.gz"
+        write_nifti(image, noise(number), (spacing, spacing, 2))
+        sidecar = image.with_name(f"sub-{number}_T2starw.json")
+        sidecar.write_text(json.dumps(about))
+    said = []
+    bids = {"MINE": {"root": str(tmp_path)}}
+    cohort = Cohort.model_validate({"datasets": [], "bids": bids})
+    problems = check_cohort(cohort, tmp_path, tell=said.append).problems
+    (line,) = [line for line in problems if "leave_out" in line]
+    assert "sub-1_T2starw.nii.gz" in line and "phase" in line
+    (line,) = [line for line in said if "doubtful" in line and "within the slice" in line]
+    assert "sub-2_T2starw.nii.gz" in line

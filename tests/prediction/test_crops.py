@@ -34,3 +34,13 @@ def test_what_is_no_number_is_black_and_the_ends_are_black_and_white():
 
 def test_a_scan_without_a_number_has_a_window():
     assert window(Volume(np.full((2, 2, 2), np.nan), np.eye(4))) == (0, 1)
+
+
+def test_the_brain_mask_is_outlined_where_it_ends():
+    """The box of voxels 5 to 24 lies at 10 to 50 of the first panel's 60 pixels."""
+    picture = np.asarray(Image.open(io.BytesIO(mask_cuts(*head(0)))), int)
+    coloured = picture[..., 1] - picture[..., 2] > 25
+    rows, columns = np.nonzero(coloured[:, :60])
+    for found in (rows, columns):
+        assert abs(found.min() - 10) <= 2 and abs(found.max() - 50) <= 2
+    assert not coloured[15:45, 15:45].any()

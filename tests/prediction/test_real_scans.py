@@ -8,8 +8,7 @@ import pytest
 from cmbkit.datasets.sources import read_header
 from cmbkit.params import Preprocessing
 from cmbkit.prediction.fitness import UnfitScan
-from cmbkit.prediction.given_image import read_given
-from cmbkit.prediction.one_scan import _scan
+from cmbkit.prediction.one_scan import _scan, read_given
 from cmbkit.prediction.sources import find_sources
 from cmbkit.preprocessing.pipeline import prepare
 from cmbkit.volume import Volume
@@ -21,9 +20,9 @@ pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="without ../shared/rea
 def given(path, folder):
     """The one source of a path, what is read of it, and its fitness."""
     (source,) = find_sources([path])
-    image = read_given(source, None, folder)
-    volume = Volume.read(image.path)
-    return source, image, volume, image.fitness(source.name, volume)
+    found = read_given(source, None, folder)
+    volume = Volume.read(found.image)
+    return source, found, volume, found.fitness(source.name, volume)
 
 
 @pytest.mark.parametrize(
