@@ -27,7 +27,7 @@ smoke: setup
 
 test: setup lint
 	.venv/bin/$(UNIT)
-	.venv/bin/pytest notebooks -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/pytest notebooks
 
 test-fast: setup
 	.venv/bin/$(UNIT) -m "not slow"
