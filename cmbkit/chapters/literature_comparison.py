@@ -38,7 +38,7 @@ def table_8_4(
     own = [
         (
             f"this run, {MODEL_NAMES.get(model, model)}",
-            f"{dataset} (synthetic cohort)" if synthetic else dataset,
+            f"{dataset}, synthetic cohort" if synthetic else dataset,
             group,
         )
         for (dataset, model), group in tested.groupby(KEYS, sort=False)

@@ -32,7 +32,7 @@ def test_every_row_of_table_8_4_names_data_and_rule(scans):
     table = table_8_4(scans, PARAMS, synthetic=True)
     own = table[table["own"]]
     assert own["method"].tolist() == ["this run, Scratch", "this run, TL"] * 2
-    assert own["data"].tolist() == ["CRB (synthetic cohort)"] * 2 + ["DOU (synthetic cohort)"] * 2
+    assert own["data"].tolist() == ["CRB, synthetic cohort"] * 2 + ["DOU, synthetic cohort"] * 2
     assert own["matching"].eq("centre distance < 5 mm, greedy, one to one").all()
     row = own.iloc[2]
     assert row[["n_scans", "n_cmb", "tp", "fp", "fn"]].tolist() == [2, 10, 6, 2, 4]
