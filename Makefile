@@ -2,7 +2,8 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 READY := .venv/.ready
-UNIT := pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
+UNIT := pytest tests $(TWO)
 
 .PHONY: setup reproduce smoke test test-fast coverage book pdf faults security lint clean
 
@@ -27,7 +28,7 @@ smoke: setup
 
 test: setup lint
 	.venv/bin/$(UNIT)
-	.venv/bin/pytest notebooks
+	.venv/bin/pytest notebooks $(TWO)
 
 test-fast: setup
 	.venv/bin/$(UNIT) -m "not slow"

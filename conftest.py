@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-BLOCK = Path(__file__).parent / "tests/no_network"
+ROOT = Path(__file__).parent
+BLOCK = ROOT / "tests/no_network"
 LONG = ("commands/test_init.py", "study/test_own_data.py", "commands/test_reproduce.py")
 LONG += ("phantom/test_cohort.py", "faults/test_faults.py", "test_one_changed_value.py")
 LONG += ("study/test_train_command.py", "commands/test_evaluate.py")
 """Files of tests that take half a minute or more, after those marked slow."""
+LONGEST = ROOT / "notebooks/06_subgroup_analysis.ipynb"
+"""From raw scans on, of the notebooks: it predicts more scans than all others, which run beside it."""
 
 
 def pytest_configure(config):
@@ -33,7 +36,7 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     """Files that take long first: then neither of two workers has them left at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    long = {BLOCK.parent / name for name in LONG}
+    long = {LONGEST, *(ROOT / "tests" / name for name in LONG)}
     items.sort(key=lambda item: (item.path not in slow, item.path not in long))
 
 

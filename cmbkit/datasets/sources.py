@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cmbkit.boxes import bounding_box
 from cmbkit.image_file import GeometryError, geometry, load_header, stem
 from cmbkit.volume import Volume
 
@@ -182,15 +183,15 @@ def _mask_content(path: Path, _size: int, _mtime_ns: int) -> MaskContent:
     from scipy import ndimage
 
     try:
-        data = Volume.read(path, np.int32).data
+        data = Volume.read(path, np.integer).data
     except ValueError as error:
         raise DatasetError(
             f"{error}; save the mask with whole numbers, or copy it again"
         ) from error
-    found = ndimage.find_objects((data > 0).view(np.uint8))
-    if not found:
+    marked = data > 0
+    if not marked.any():
         return MaskContent(0)
-    cut = data[found[0]]
+    cut = data[bounding_box(marked)]
     count = ndimage.label(cut > 0)[1]
     return MaskContent(int(count), tuple(int(v) for v in np.unique(cut[cut > 0])))
 

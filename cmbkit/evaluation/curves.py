@@ -127,15 +127,26 @@ def counted(scores, true, weights) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-scores, kind="stable")
     scores, true, weights = scores[order], true[order], weights[:, order]
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])
-    hits, extra = (np.cumsum(weights * kind, axis=1)[:, last] for kind in (true, ~true))
+    hits, extra = (_running(weights[:, kind], np.cumsum(kind)[last]) for kind in (true, ~true))
     return hits, extra
 
 
+def _running(weights, upto) -> np.ndarray:
+    """Sum of each row's first ``upto`` weights, for every number in ``upto``."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return np.take(sums, upto, axis=1)
+
+
 def reached(hits, extra, n_gt, n_scans, levels=FROC_LEVELS) -> np.ndarray:
-    """Highest sensitivity at no more than each of ``levels`` FP per scan, (levels, samples)."""
-    sensitivity, rate = divide(hits, n_gt[:, None]), divide(extra, n_scans[:, None])
-    best = [np.where(rate <= at, sensitivity, 0.0).max(axis=1, initial=0.0) for at in levels]
-    return np.where(n_gt > 0, np.stack(best), np.nan)
+    """Highest sensitivity at no more than each of ``levels`` FP per scan, (levels, samples).
+
+    ``hits`` and ``extra`` rise from threshold to threshold, as those of `counted` do.
+    """
+    rate, each = divide(extra, n_scans[:, None]), np.arange(len(hits))
+    most = np.pad(hits, ((0, 0), (1, 0)))
+    best = [most[each, (rate <= at).sum(axis=1)] for at in levels]
+    return np.where(n_gt > 0, divide(np.stack(best), n_gt), np.nan)
 
 
 def average_precision(matches, scans, weights=None) -> np.ndarray:
@@ -150,8 +161,9 @@ def average_precision(matches, scans, weights=None) -> np.ndarray:
 
 def precision_area(hits, extra, n_gt) -> np.ndarray:
     """`average_precision` of the counts at every threshold (`counted`), (samples,)."""
-    steps = np.diff(hits, axis=1, prepend=0)
-    return divide((steps * np.nan_to_num(divide(hits, hits + extra))).sum(axis=1), n_gt)
+    called = hits + extra
+    precision = np.divide(hits, called, out=np.zeros_like(called), where=called > 0)
+    return divide((np.diff(hits, axis=1, prepend=0) * precision).sum(axis=1), n_gt)
 
 
 def afroc(matches, scans, weights=None, *, weighted: bool = True, all_scans: bool = False):
@@ -217,22 +229,23 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.Da
     all_scans = bool((scans["n_gt"] > 0).all())
     end = "1" if all_scans else ""
     both, n_gt = (matches, scans), scans["n_gt"].to_numpy(float)
-    rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        f"wafroc{end}": lambda w: afroc(*both, w, weighted=True, all_scans=all_scans),
-        f"afroc{end}": lambda w: afroc(*both, w, weighted=False, all_scans=all_scans),
-        "cad_score": lambda w: reached(*called_at(*both, w), w @ n_gt, w.sum(axis=1)).mean(axis=0),
-        "average_precision": lambda w: average_precision(*both, w),
+    rules: dict[str, Callable] = {
+        f"wafroc{end}": lambda w, _: afroc(*both, w, weighted=True, all_scans=all_scans),
+        f"afroc{end}": lambda w, _: afroc(*both, w, weighted=False, all_scans=all_scans),
+        "cad_score": lambda w, called: reached(*called, w @ n_gt, w.sum(axis=1)).mean(axis=0),
+        "average_precision": lambda w, called: precision_area(*called, w @ n_gt),
     }
     patients, has = patient_codes(scans), n_gt > 0
     n, smaller = len(set(patients)), min(len(set(patients[has])), len(set(patients[~has])))
-    drawn = bootstrap_weights(patients, samples, seed)
+    each = np.ones((1, len(scans))), left_out(scans), bootstrap_weights(patients, samples, seed)
+    weighted = [(weights, called_at(*both, weights)) for weights in each]
     rows: dict[str, dict] = {}
     for name, rule in rules.items():
-        value = float(rule(np.ones((1, len(scans))))[0])
-        of = smaller if name in ("wafroc", "afroc") else n
+        (value,), without, drawn = (rule(*weights) for weights in weighted)
+        value, of = float(value), smaller if name in ("wafroc", "afroc") else n
         units = np.full(n, of / n)
-        low, high, method = interval("merit", value, rule(left_out(scans)), units)
-        ends = percentile_interval(rule(drawn)) if method != TOO_FEW else (np.nan, np.nan)
+        low, high, method = interval("merit", value, without, units)
+        ends = percentile_interval(drawn) if method != TOO_FEW else (np.nan, np.nan)
         ends = ends if ends[0] < ends[1] else (np.nan, np.nan)
         rows[name] = {"value": value, "low": float(low), "high": float(high)}
         rows[name] |= {"interval": str(method)}

@@ -110,7 +110,7 @@ def settle(figure: Figure) -> None:
     if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
         return
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none" every file would be drawn twice
     for axes in figure.axes:
         axes.set_position(Bbox(axes.get_position(original=True).get_points().round(7)))
     for legend in figure.legends:

@@ -6,7 +6,7 @@ volume and draws three cuts through it. Nothing is loaded from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,7 @@ def viewer(
             {
                 "name": layer.name,
                 "colour": layer.colour,
-                "microbleeds": [_place(row, image, shown) for row in layer.table.itertuples()],
+                "microbleeds": list(_places(layer.table, image, shown)),
             }
             for layer, shown in zip(layers, instances, strict=True)
         ],
@@ -92,12 +92,16 @@ def viewer(
     return {"sprite": sprite, "data": data, "note": note}
 
 
-def _place(row, image: Volume, instances: Volume) -> dict:
-    """Voxels of a microbleed (first axis fastest) and the one at its centre."""
-    centre = np.rint(image.to_voxels([row.x_mm, row.y_mm, row.z_mm])).astype(int)
-    voxels = np.flatnonzero((instances.data == row.id).ravel(order="F"))
-    told = {"told": row.told} if hasattr(row, "told") else {}
-    return {"id": int(row.id), "centre": centre.tolist(), "voxels": voxels.tolist()} | told
+def _places(table: pd.DataFrame, image: Volume, instances: Volume) -> Iterator[dict]:
+    """Voxels of each microbleed (first axis fastest) and the one at its centre."""
+    flat = instances.data.ravel(order="F")
+    marked = np.flatnonzero(flat)
+    label = flat[marked]
+    for row in table.itertuples():
+        centre = np.rint(image.to_voxels([row.x_mm, row.y_mm, row.z_mm])).astype(int)
+        told = {"told": row.told} if hasattr(row, "told") else {}
+        voxels = marked[label == row.id].tolist()
+        yield {"id": int(row.id), "centre": centre.tolist(), "voxels": voxels} | told
 
 
 def _coarser(image: Volume, instances: list[Volume], largest: int) -> tuple[Volume, list[Volume]]:

@@ -80,6 +80,9 @@ class Layout:
     within: tuple[str, ...] = ()
     note: str = ""
 
+    def __deepcopy__(self, memo) -> Layout:  # pandas copies it with every step of a table
+        return self
+
 
 def heads(*keys: str, **titles: str) -> list[Column]:
     """Columns that are shown as they are: ``keys`` under their own names, others under titles."""

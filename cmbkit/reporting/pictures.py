@@ -21,8 +21,8 @@ def png_bytes(fig: Figure, dpi: int = PRINT_DPI) -> bytes:
 
     settle(fig)
     raw = io.BytesIO()
-    about = {"Software": None}
-    fig.savefig(raw, format="png", dpi=dpi, metadata=about, bbox_inches=drawn_area(fig))
+    unpacked = {"compress_level": 0}
+    fig.savefig(raw, format="png", dpi=dpi, pil_kwargs=unpacked, bbox_inches=drawn_area(fig))
     return _packed(Image.open(raw).convert("RGB"), dpi)
 
 
@@ -34,12 +34,26 @@ def on_screen(png: bytes) -> bytes:
     return _packed(picture, SCREEN_DPI)
 
 
+class _TooLarge(Exception):
+    """A picture has more than `PNG_LIMIT_BYTES`."""
+
+
+class _Small(io.BytesIO):
+    """Ends a picture's compression as soon as it is too large: the rest would take a second."""
+
+    def write(self, part) -> int:
+        if self.tell() + len(part) > PNG_LIMIT_BYTES:
+            raise _TooLarge
+        return super().write(part)
+
+
 def _packed(image, dpi: int) -> bytes:
     from PIL import Image
 
-    packed = io.BytesIO()
-    image.save(packed, format="PNG", optimize=True, dpi=(dpi, dpi))
-    if packed.tell() > PNG_LIMIT_BYTES:
+    try:
+        packed = _Small()
+        image.save(packed, format="PNG", optimize=True, dpi=(dpi, dpi))
+    except _TooLarge:
         packed = io.BytesIO()
         few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(packed, format="PNG", optimize=True, dpi=(dpi, dpi))

@@ -17,7 +17,7 @@ from statistics import median
 
 from pydantic import BaseModel
 
-from cmbkit.atomic import part_beside
+from cmbkit.atomic import PART, part_beside
 from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
@@ -61,6 +61,17 @@ def _unfinished(target: Path) -> Iterator[Path]:
         yield partial
         shutil.rmtree(partial, ignore_errors=True)
         lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[Path]:
+    """New folder beside the target, for one process at a time where the disk knows locks."""
+    lock = target.with_name(f"{PART}{target.name}.lock")  # `cmbkit.atomic.sweep` knows the name
+    with held(lock, needed=False), part_beside(target) as partial:
+        try:
+            yield partial
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 class Cache:
@@ -115,12 +126,13 @@ class Cache:
         """Return the result's folder, calling ``compute(folder)`` first unless it is there.
 
         ``compute`` writes into a temporary folder that is renamed when it has returned; if it
-        raises, nothing stays. The record is written beside.
+        raises, nothing stays. The record is written beside. A second process that asks for the
+        same result meanwhile waits for it.
 
         With ``resumable``, for what takes long, the temporary folder stays when ``compute``
-        raises or is killed, and the next call with the same key hands it to ``compute`` again; a
-        second process that asks for the same result meanwhile waits. Where there is an older
-        result of the item, what has changed since is said before it is made anew.
+        raises or is killed, and the next call with the same key hands it to ``compute`` again.
+        Where there is an older result of the item, what has changed since is said before it is
+        made anew.
 
         Raises
         ------
@@ -146,8 +158,8 @@ class Cache:
         self._note(target)
         if resumable and (why := self.why(asked)):
             report_line(f"{step} {item} is made anew, {why}")
-        with _unfinished(target) if resumable else part_beside(target) as partial:
-            if resumable and self._is_whole(target, asked):  # made by another process meanwhile
+        with (_unfinished if resumable else _alone)(target) as partial:
+            if self._is_whole(target, asked):  # made by another process meanwhile
                 return target
             began = time.monotonic()
             with _named(target):

@@ -57,10 +57,13 @@ class Entry:
 
 
 @contextmanager
-def held(lock: Path, *, wait: bool = True, waiting: str = "") -> Iterator[bool]:
+def held(
+    lock: Path, *, wait: bool = True, waiting: str = "", needed: bool = True
+) -> Iterator[bool]:
     """Hold a lock file for a while; False if another process does and we do not wait.
 
     The system lets go of it also when the process is killed. ``waiting`` is told before we wait.
+    Unless it is ``needed``, a disk without locks is none of our business.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -74,10 +77,22 @@ def held(lock: Path, *, wait: bool = True, waiting: str = "") -> Iterator[bool]:
                 if waiting:
                     report_line(waiting)
                 fcntl.flock(stream, fcntl.LOCK_EX)
-            if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), os.stat(lock)):
+            except OSError:
+                if needed:
+                    raise
+                yield True
+                return
+            if _is_file_of(lock, stream):
                 yield True
                 return
         # the one that held it has deleted the file: another may hold a new one
+
+
+def _is_file_of(path: Path, stream) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def parameter_set(params: BaseModel) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cmbkit.atomic import sweep
 from cmbkit.preprocessing import cleaning, intensities
 from cmbkit.running import cache as module
 from cmbkit.running import source
@@ -144,27 +145,75 @@ def test_before_a_long_computation_the_changes_are_told(tmp_path, monkeypatch, c
     assert told == f"step item is made anew, since {older.name}: input seed: 1 -> 2"
 
 
-def slow(root, number, started):
+def slow(root, number, started, resumable):
     def compute(folder):
         with open(folder.parent / "computed", "a") as stream:
             stream.write(f"{number}\n")
         started.set()
         time.sleep(0.5)
 
-    Cache(root).get("step", "item", {}, compute, code=[], resumable=True)
+    Cache(root).get("step", "item", {}, compute, code=[], resumable=resumable)
 
 
-def test_a_second_process_waits_for_a_resumable_result(tmp_path):
+@pytest.fixture
+def started_one(tmp_path):
+    """Two processes that ask for the same result; the first is making it."""
     context = multiprocessing.get_context("fork")
-    started = context.Event()
-    processes = [context.Process(target=slow, args=(tmp_path, i, started)) for i in range(2)]
-    processes[0].start()
-    assert started.wait(60)
-    processes[1].start()
-    for process in processes:
+
+    def start(resumable):
+        event = context.Event()
+        common = (event, resumable)
+        processes = [context.Process(target=slow, args=(tmp_path, i, *common)) for i in range(2)]
+        processes[0].start()
+        assert event.wait(60)
+        processes[1].start()
+        return processes
+
+    return start
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_second_process_waits_for_the_result(tmp_path, started_one, resumable):
+    for process in started_one(resumable):
         process.join()
+        assert process.exitcode == 0
     assert (tmp_path / "step/item/computed").read_text() == "0\n"
-    assert not list((tmp_path / "step/item").glob(".unfinished*"))
+    (made,) = (path for path in (tmp_path / "step/item").iterdir() if path.name != "computed")
+    assert read_record(made)["item"] == "item", "and neither a lock nor half a result"
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_process_that_is_killed_lets_the_one_that_waits_go_on(tmp_path, started_one, resumable):
+    first, second = started_one(resumable)
+    time.sleep(0.1)
+    first.kill()
+    second.join()
+    assert second.exitcode == 0
+    assert (tmp_path / "step/item/computed").read_text() == "0\n1\n"
+    sweep(tmp_path)
+    (made,) = (path for path in (tmp_path / "step/item").iterdir() if path.name != "computed")
+    assert read_record(made)["item"] == "item"
+
+
+def test_while_one_result_is_made_another_can_be_had(tmp_path):
+    cache, seen = Cache(tmp_path), []
+
+    def compute(folder):
+        seen.append(cache.get("step", "other", {}, writer("other", []), code=[]))
+        seen.append(Cache(tmp_path).get("step", "item", {"a": 2}, writer("2", []), code=[]))
+
+    cache.get("step", "item", {"a": 1}, compute, code=[])
+    assert [(folder / "result.txt").read_text() for folder in seen] == ["other", "2"]
+
+
+def test_on_a_disk_without_locks_a_result_is_made_all_the_same(tmp_path, monkeypatch):
+    def no_lock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_lock)
+    assert (ask(Cache(tmp_path), {"a": 1}) / "result.txt").read_text() == "text"
+    with pytest.raises(OSError, match="No locks"):
+        ask(Cache(tmp_path), {"a": 2}, resumable=True)
 
 
 def test_an_interrupted_result_is_handed_back_even_after_another_was_made(tmp_path):

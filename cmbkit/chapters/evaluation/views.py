@@ -90,7 +90,9 @@ def _viewer(standard: StandardScan, sides: dict[str, tuple[Volume, pd.Series]]) 
     image = crop(whole.with_data(np.where(brain.data > 0, whole.data, within.min())), box)
     layers = []
     for name, (labels, told) in sides.items():
-        centres = [labels.to_mm(np.argwhere(labels.data == n).mean(axis=0)) for n in told.index]
+        voxels = np.argwhere(labels.data)
+        label = labels.data[tuple(voxels.T)]
+        centres = [labels.to_mm(voxels[label == n].mean(axis=0)) for n in told.index]
         table = pd.DataFrame(centres, columns=PLACE).assign(id=told.index, told=told.to_numpy())
         layers.append(Layer(f"{name} microbleed", ROLE_COLOURS[name], crop(labels, box), table))
     limits = tuple(map(float, np.percentile(within, [0.5, 99.5])))

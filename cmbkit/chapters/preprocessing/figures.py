@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import ndimage
 
+from cmbkit.boxes import bounding_box
 from cmbkit.chapters.raw_slices import PLACE, raw_marks
 from cmbkit.params import Preprocessing
 from cmbkit.plotting.canvas import lettered, new_figure, nothing_to_show
@@ -212,5 +212,5 @@ def figure_5_1(
 
 def lesion_box(labels: np.ndarray, label: int) -> np.ndarray:
     """Mask of one instance in its bounding box with a rim of empty voxels."""
-    box = ndimage.find_objects((labels == label).view(np.uint8))[0]
-    return np.pad(labels[box] == label, 1)
+    mask = labels == label
+    return np.pad(mask[bounding_box(mask)], 1)
