@@ -83,6 +83,7 @@ def test_masks_alone_give_the_whole_page(folders):
     assert not list(folders.glob(".part*"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_rule_on_the_page(folders):
     """All candidates lie within 1 mm of a lesion, or far from all; one of four shares no voxel."""
     code, _ = evaluate(folders, "--rules", "all", "--against", folders / "less")
@@ -176,6 +177,7 @@ def test_points_on_one_side(folders):
     assert not (folders / "out" / "dice.csv").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_predict_writes_is_what_evaluate_takes(folders):
     """Per scan a folder with labels, probabilities and a table. Two labels that touch stay two."""
     for name, (_, said) in SCENES.items():
