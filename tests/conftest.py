@@ -19,6 +19,7 @@ def _drawn_small(fig) -> bytes:
 @pytest.fixture
 def run_cells(monkeypatch):
     """Call with a notebook and a profile; how pictures look in print is of no matter here."""
+    monkeypatch.setattr("cmbkit.plotting.canvas.settle", lambda fig: None)
     monkeypatch.setattr(gallery, "png_bytes", _drawn_small)
     monkeypatch.setattr(gallery, "pdf_bytes", lambda fig: b"")
     monkeypatch.setattr(gallery, "on_screen", lambda png: png)

@@ -27,8 +27,10 @@ def reproduce(
 
     figures/reproduction.html says which tables and figures came out the same, and which not.
     """
+    from cmbkit.commands.execution import without_iris
     from cmbkit.commands.reproduce import reproduce
 
+    without_iris()
     reproduce(
         parameter_file,
         retrain=retrain,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,36 +14,25 @@ from rich.console import Console
 
 from cmbkit.atomic import sweep
 from cmbkit.commands import differences
+from cmbkit.commands.execution import KERNEL, NotebookFailed, begin_process, execute
 from cmbkit.commands.order import FROZEN_NEEDS, NEEDS, run_in_order
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.params.yaml_file import read_keys_and_values
-from cmbkit.running.faults import explained_cell
 from cmbkit.running.ledger import held
-from cmbkit.running.outcomes import end_with
 from cmbkit.running.progress import Watch
-from cmbkit.running.report import PROGRESS_FILE
 from cmbkit.study import find_root
 from cmbkit.study.frozen import frozen_folder
 from cmbkit.study.given_networks import with_given_networks
 
-KERNEL = "python3"
 LOCK = ".lock"
 OWN_PROFILE = "demo"
 SPAWN = multiprocessing.get_context("spawn")
-QUIET_END = (
-    "--InteractiveShellApp.exec_lines=__import__('logging').getLogger('asyncio').setLevel(50)"
-)
-"""No "Task was destroyed but it is pending!" from a kernel that ends."""
 OF_NETWORKS = ("04", "05", "06", "07")
 """Notebooks that show something of a network; what the others show does not change with it."""
 
 
 class ProfileBusy(RuntimeError):
     """Another run of the same profile is under way; the message names its folder."""
-
-
-class NotebookFailed(RuntimeError):
-    """A notebook stopped with an error; the message names it and the executed copy."""
 
 
 def notebooks(root: Path) -> list[Path]:
@@ -178,7 +166,7 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
     by_number = {path.name[:2]: path for path in paths}
     with (
         Watch(console, [p.stem for p in paths]) as watch,
-        ProcessPoolExecutor(jobs, SPAWN, _begin_process, (os.getpid(),)) as pool,
+        ProcessPoolExecutor(jobs, SPAWN, begin_process, (os.getpid(),)) as pool,
         _ended_with(pool),
     ):
 
@@ -186,7 +174,7 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
             path = by_number[number]
             watch.start(path.stem)
             target = executed / path.name
-            return pool.submit(_execute, path, target, values, watch.file(path.stem))
+            return pool.submit(execute, path, target, values, watch.file(path.stem))
 
         def end(number: str) -> None:
             path = by_number[number]
@@ -195,12 +183,6 @@ def _run(paths, executed: Path, values: dict, jobs: int, needs, update: bool, co
                 write_back(executed / path.name, path)
 
         run_in_order(list(by_number), jobs, begin, end, needs)
-
-
-def _begin_process(parent: int) -> None:
-    """What a process that executes notebooks begins with: it and its kernel end with the run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's is for the command
-    end_with(parent)
 
 
 @contextmanager
@@ -224,41 +206,6 @@ def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool)
         f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}, "
         f"{networks}"
     )
-
-
-def _execute(source: Path, target: Path, values: dict, progress: Path) -> None:
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from traitlets.config import Config
-
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    os.environ[PROGRESS_FILE] = str(progress)
-    try:
-        papermill.execute_notebook(
-            str(source),
-            str(target),
-            parameters=values,
-            kernel_name=KERNEL,
-            cwd=str(source.parent),
-            progress_bar=False,
-            config=Config(KernelManager={"transport_encryption": "auto"}),
-            extra_arguments=[QUIET_END],
-        )
-    except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(
-            f"{source.name}: cell {error.exec_count}: {explained_cell(error)}\n"
-            f"the executed copy with the traceback is {target}"
-        ) from None
-    except DeadKernelError:
-        raise NotebookFailed(
-            f"{source.name}: the kernel died, perhaps for want of memory; "
-            f"what ran before is in {target}"
-        ) from None
-    except RuntimeError as error:
-        raise NotebookFailed(f"{source.name}: no kernel could be started: {error}") from None
-    except OSError as error:  # of a full disk, half a notebook would stay
-        target.unlink(missing_ok=True)
-        raise NotebookFailed(f"{source.name}: {target}: {error.strerror or error}") from None
 
 
 def write_back(executed: Path, notebook: Path) -> None:

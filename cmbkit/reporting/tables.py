@@ -119,6 +119,7 @@ def columns_of(table: pd.DataFrame) -> list[Shown]:
     named = [name for name in table.index.names if name is not None]
     columns = (*map(Column, named), *layout.columns)
     table = table.reset_index(drop=not named)
+    table.attrs = {}  # which pandas would copy with every column
 
     def of(column, key, head, printed=None):
         if key not in table and f"{key}_low" not in table:

@@ -42,6 +42,12 @@ def folders(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures as everywhere, which are made and left out of the files: others test these."""
+    monkeypatch.setattr("cmbkit.reporting.one_page.png_bytes", lambda *_: b"")
+
+
 def run(*arguments):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -77,6 +83,7 @@ def test_masks_alone_give_the_whole_page(folders):
     assert not list(folders.glob(".part*"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_rule_on_the_page(folders):
     """All candidates lie within 1 mm of a lesion, or far from all; one of four shares no voxel."""
     code, _ = evaluate(folders, "--rules", "all", "--against", folders / "less")
@@ -123,6 +130,7 @@ def test_everything_at_once(folders):
     assert "overlap of 1 voxel, greedy, one to one" in (out / "literature.csv").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("sites", "said"),
     [("AAAA", "No subgroups by site: it has one value, A."), ("AAB ", "1 scan without site.")],
@@ -137,6 +145,7 @@ def test_what_is_no_subgroup_is_said(folders, sites, said):
     assert code and "by: expected a value of site for some scan, found none" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_scan_table_cannot_replace_what_was_counted(folders):
     """Its columns tp and precision are left out; a missing thickness comes from the grid."""
     table = pd.read_csv(folders / "scans.csv").assign(
@@ -168,6 +177,7 @@ def test_points_on_one_side(folders):
     assert not (folders / "out" / "dice.csv").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_predict_writes_is_what_evaluate_takes(folders):
     """Per scan a folder with labels, probabilities and a table. Two labels that touch stay two."""
     for name, (_, said) in SCENES.items():
@@ -193,6 +203,7 @@ def test_what_predict_writes_is_what_evaluate_takes(folders):
     assert code == 1 and "sub-1_CMB.nii.gz: expected one integer per microbleed" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_bids_folder_with_its_images_is_a_reference(folders):
     """Images lie beside the points, which are the files that hold microbleeds."""
     for name, (truth, _) in SCENES.items():
@@ -206,6 +217,7 @@ def test_a_bids_folder_with_its_images_is_a_reference(folders):
     assert pd.read_csv(folders / "out" / "scans.csv")["tp"].tolist() == [1, 0, 1, 2]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_files_without_a_partner_stop_it_unless_told(folders):
     (folders / "said" / "sub-3_mask.nii.gz").unlink()
     mask([1]).write(folders / "said" / "sub-9_mask.nii.gz")
@@ -227,6 +239,7 @@ def test_another_affine_is_an_error_and_leaves_nothing(folders):
     assert not (folders / "out").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_earlier_result_stays_without_force(folders):
     assert evaluate(folders)[0] == 0
     before = (folders / "out" / "index.html").read_bytes()
@@ -242,6 +255,7 @@ def test_an_earlier_result_stays_without_force(folders):
     assert (folders / "out" / "scans.csv").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_wrong_options_are_one_line(folders):
     code, text = evaluate(folders, "--matching", "iou")
     assert code == 1 and "matching: Input should be 'distance' or 'overlap'; found 'iou'" in text
@@ -292,6 +306,7 @@ def test_audit_of_a_table(tmp_path):
     assert code == 1 and "Table 7.5" in text and text.startswith("contradiction: ")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_seen_is_said_and_shown(folders):
     """One scan mirrored: 3 of 3 would match, which is no chance; a file of no known use."""
     truth = mask([2, 9, 16])  # mirrored 37, 30 and 23
@@ -312,6 +327,7 @@ def test_what_was_seen_is_said_and_shown(folders):
     assert "sub-9_swi_mask.nii.gz" in page and "would match" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_uncertain_both_ways_a_tool_by_its_word_and_a_second_rater(tmp_path):
     for name, places in (("sub-1", [5, 20]), ("sub-2", [8])):
         mask(places[:1]).write(tmp_path / "said" / f"{name}.nii.gz")

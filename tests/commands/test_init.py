@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cmbkit.cli import app
 from cmbkit.commands import init as command
-from cmbkit.commands.reproduce import OF_NETWORKS, notebooks
+from cmbkit.commands.reproduce import notebooks
 from cmbkit.params import read_parameters
 from cmbkit.reporting.gallery import read_entries
 from cmbkit.study import Study, real_scan
@@ -63,6 +63,13 @@ def recipe() -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
 
 
+def in_one_process(file: Path) -> None:
+    """What else stands in the file stays: a pool takes longer to start than these scans."""
+    text, count = re.subn(r"^workers: \d+", "workers: 1", file.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    file.write_text(text)
+
+
 def small_real_scan(root, monkeypatch):
     """Keep a small head in the cache in the place of the real scan, which takes a minute."""
     head = Volume.read(root / "data/raw/MINE/sub-01/anat/sub-01_T2starw.nii.gz")
@@ -74,7 +81,7 @@ def small_real_scan(root, monkeypatch):
 def test_the_readmes_recipe_runs_as_written(root, run_cells, monkeypatch):
     """Without validation scans, with one network and one dataset.
 
-    The command runs 05 in a kernel; others run here, which spares kernels; 02 and 03 are left out.
+    The command runs 05 in a kernel, 04 and 06 run here; `test_own_data` runs all of them.
     """
     commands = recipe()
     assert [words[0] for words in commands] == ["init", "check", "reproduce"]
@@ -83,12 +90,13 @@ def test_the_readmes_recipe_runs_as_written(root, run_cells, monkeypatch):
         done = run(*words)
         assert done.exit_code == 0, done.output
         if words[0] == "init":
+            in_one_process(root / "params/mine.yaml")
             small_real_scan(root, monkeypatch)
     for path in notebooks(root):
-        if path.name[:2] in {"01", *OF_NETWORKS} - {"05"}:
+        if path.name[:2] in ("04", "06"):
             run_cells(path, "mine")
     entries = {entry["number"]: entry for entry in read_entries(root / "figures/mine")}
-    assert {"7.1", "6.2", "7.2", "7.3", "8.1", "8.4", "S13"} <= set(entries)
+    assert {"6.2", "7.2", "7.3", "8.1"} <= set(entries)
     (row,) = pd.read_csv(root / "figures/mine/table_7_3.csv").to_dict("records")
     assert (row["dataset"], row["model"], row["n_scans"]) == ("MINE", "compact", 3)
     assert row["tp"] + row["fn"] == 2  # both microbleeds, drawn in two of the scans

@@ -16,14 +16,8 @@ import yaml
 from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cmbkit.commands.reproduce import (
-    NotebookFailed,
-    ProfileBusy,
-    _execute,
-    notebooks,
-    reproduce,
-    write_back,
-)
+from cmbkit.commands.execution import NotebookFailed, execute
+from cmbkit.commands.reproduce import ProfileBusy, notebooks, reproduce, write_back
 from cmbkit.params import ParameterError
 from cmbkit.reporting.gallery import Gallery
 from cmbkit.running.ledger import held
@@ -71,7 +65,7 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, code, message):
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "01_bad.ipynb")
     with pytest.raises(NotebookFailed, match=f"01_bad.ipynb: {message}"):
-        _execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
+        execute(tmp_path / "01_bad.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
 
 
 def test_a_kernel_that_does_not_start_is_one_line(tmp_path, monkeypatch):
@@ -81,7 +75,7 @@ def test_a_kernel_that_does_not_start_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("CMBKIT_PROGRESS", "")
     monkeypatch.setattr("papermill.execute_notebook", dies)
     with pytest.raises(NotebookFailed, match="no kernel could be started: Kernel died"):
-        _execute(tmp_path / "01_x.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
+        execute(tmp_path / "01_x.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "progress")
 
 
 @pytest.fixture

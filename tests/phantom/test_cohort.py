@@ -187,7 +187,7 @@ def test_wrong_requests_are_refused(tmp_path):
 @pytest.fixture(scope="module")
 def physical(tmp_path_factory):
     folder = tmp_path_factory.mktemp("physical")
-    build("CRB", 2, SEED, folder / "CRB", model="physical")
+    build("CRB", 1, SEED, folder / "CRB", model="physical")
     build("MOMENI", 1, SEED, folder / "MOMENI", model="physical")
     return folder
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+UV = ROOT / ".uv/bin/uv"  # of the Makefile; links what setup has loaded already
 
 
 def run(*words, cwd):
@@ -24,7 +25,7 @@ def run(*words, cwd):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="environment.yml is for Python 3.11")
 def test_what_conda_hands_to_pip_and_the_sdist_predict(write_scan, weights, tmp_path):
-    """With the pip that Python brings; two minutes, most of them for tensorflow and vtk."""
+    """The sdist with the pip that Python brings; without the Makefile's uv, conda's list too."""
     tree, python = tmp_path / "tree", tmp_path / "venv/bin/python"
     shutil.copytree(ROOT / "cmbkit", tree / "cmbkit")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -32,11 +33,13 @@ def test_what_conda_hands_to_pip_and_the_sdist_predict(write_scan, weights, tmp_
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (tree / "pip.txt").write_text("\n".join(conda[-1]["pip"]))
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
-    run(python, "-m", "pip", "install", "-r", "pip.txt", "setuptools>=77", cwd=tree)
+    pip = [python, "-m", "pip", "install"]
+    listed = [UV, "pip", "install", "--python", python] if UV.exists() else pip
+    run(*listed, "-r", "pip.txt", "setuptools>=77", cwd=tree)
     sdist = "from setuptools.build_meta import build_sdist; build_sdist('..')"
     run(python, "-c", sdist, cwd=tree)
     shutil.rmtree(tree)
-    run(python, "-m", "pip", "install", next(tmp_path.glob("cmbkit-*.gz")), cwd=tmp_path)
+    run(*pip, next(tmp_path.glob("cmbkit-*.gz")), cwd=tmp_path)
     assert list(tmp_path.glob("venv/lib/*/site-packages/cmbkit/weights/compact/network.json"))
     words = (write_scan("a.nii.gz"), "--out", "out", "--weights", weights)
     run(python.with_name("cmbkit"), "predict", *words, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""The shipped weights still detect: two small scans of a seed of their own, one by each model."""
+"""The shipped weights still detect: two scans of a seed of their own, one by each model."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ import cmbkit
 from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.phantom.profiles import PROFILES
 from cmbkit.phantom.simulate import simulate
+from cmbkit.volume import Volume
 
 STRIPPED = replace(
     PROFILES["VALDO"].protocols[0][1],
@@ -20,6 +21,16 @@ STRIPPED = replace(
 )
 
 
+MIDDLE = slice(47, 79)
+"""Slices of the brain, of 110, with half of its microbleeds: the network takes the time."""
+
+
+def middle(volume):
+    affine = volume.affine.copy()
+    affine[:3, 3] += MIDDLE.start * affine[:3, 2]
+    return Volume(volume.data[..., MIDDLE], affine)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["contrast", "physical"])
 def test_most_microbleeds_are_found_and_little_else(model):
@@ -27,10 +38,10 @@ def test_most_microbleeds_are_found_and_little_else(model):
         STRIPPED,
         patient_seed=(2026, 1),
         scan_seed=(2026, 1, 5),
-        radii_mm=np.linspace(1.2, 2.6, 12),
+        radii_mm=np.linspace(1.2, 2.6, 24),
         model=model,
     )
-    found = cmbkit.predict(scan.image, brain_mask=scan.brain)
-    _, row = evaluate_scan(scan.masks, found.mask, uid="s", dataset="S", patient="p")
+    found = cmbkit.predict(middle(scan.image), brain_mask=middle(scan.brain))
+    _, row = evaluate_scan(middle(scan.masks), found.mask, uid="s", dataset="S", patient="p")
     assert row["n_gt"] >= 10
     assert row["f1"] >= 0.7

@@ -57,8 +57,8 @@ def place(tmp_path_factory):
 
 
 def written(place, **changes) -> str:
-    """The template with few steps and further changes, as a file."""
-    values = yaml.safe_load(TEMPLATE.read_text())
+    """The template with few steps and further changes, as a file; without a pool of processes."""
+    values = yaml.safe_load(TEMPLATE.read_text()) | {"workers": 1}
     values["training"]["finetune"] |= {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2}
     values["training"]["finetune"] |= {"warmup_steps": 1, "frozen": ["encoder"]}
     values["training"]["finetune"]["false_alarms"] = 0.5
