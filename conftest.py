@@ -15,7 +15,7 @@ LONG += ("phantom/test_cohort.py", "faults/test_faults.py", "test_one_changed_va
 LONG += ("study/test_train_command.py", "commands/test_evaluate.py")
 """Files of tests that take half a minute or more, after those marked slow."""
 LONGEST = ROOT / "notebooks/06_subgroup_analysis.ipynb"
-"""From raw scans on, of the notebooks: it predicts most scans; all others run beside it."""
+"""From raw scans on, it predicts more scans than all other notebooks, which run beside it."""
 
 
 def pytest_configure(config):

@@ -232,8 +232,8 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.Da
     rules: dict[str, Callable] = {
         f"wafroc{end}": lambda w, _: afroc(*both, w, weighted=True, all_scans=all_scans),
         f"afroc{end}": lambda w, _: afroc(*both, w, weighted=False, all_scans=all_scans),
-        "cad_score": lambda w, called: reached(*called, w @ n_gt, w.sum(axis=1)).mean(axis=0),
-        "average_precision": lambda w, called: precision_area(*called, w @ n_gt),
+        "cad_score": lambda w, of: reached(of[0], of[1], w @ n_gt, w.sum(axis=1)).mean(axis=0),
+        "average_precision": lambda w, of: precision_area(of[0], of[1], w @ n_gt),
     }
     patients, has = patient_codes(scans), n_gt > 0
     n, smaller = len(set(patients)), min(len(set(patients[has])), len(set(patients[~has])))
@@ -241,7 +241,7 @@ def figures_of_merit(matches, scans, *, samples: int = 1000, seed: int) -> pd.Da
     weighted = [(weights, called_at(*both, weights)) for weights in each]
     rows: dict[str, dict] = {}
     for name, rule in rules.items():
-        (value,), without, drawn = (rule(*weights) for weights in weighted)
+        (value,), without, drawn = (rule(weights, called) for weights, called in weighted)
         value, of = float(value), smaller if name in ("wafroc", "afroc") else n
         units = np.full(n, of / n)
         low, high, method = interval("merit", value, without, units)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from cmbkit.boxes import cut_box
+from cmbkit.boxes import bounding_box, cut_box
 from cmbkit.plotting.canvas import add_note, new_figure, nice_length, panels, with_letters
 from cmbkit.plotting.style import MODEL_NAMES, ROLE_COLOURS
+from cmbkit.preprocessing.grid import crop
 from cmbkit.volume import Volume
 
 CUTS = {"axial": (2, (0, 1)), "coronal": (1, (0, 2)), "sagittal": (0, (1, 2))}
@@ -102,7 +103,7 @@ def show_cut(axes, image: Volume, outlines, cut: str, centre, *, window, bar_mm=
     for role, mask in outlines.items():
         flat = _slab(image.with_data(np.asarray(mask) > 0), cut, centre)
         if flat.data.any():
-            fine = _split(flat, (right, up)).to_nifti()
+            fine = _split(crop(flat, bounding_box(flat.data)), (right, up)).to_nifti()
             display.add_contours(fine, levels=[0.5], colors=["black"], linewidths=2.0)
             display.add_contours(fine, levels=[0.5], colors=[ROLE_COLOURS[role]], linewidths=1.1)
     (x0, x1), (y0, y1) = view or ((x0, x1), (y0, y1))
