@@ -125,14 +125,14 @@ def check(before, after, threshold):
 
 
 def test_papermill_replaces_one_value(root, notebook, between):
-    def run(*given):
-        command = [sys.executable, "-m", "papermill", notebook, root / "out.ipynb"]
-        command += ["-p", "profile", "own", *given]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return shown(nbformat.read(root / "out.ipynb", as_version=4).cells)
-
-    check(run(), run("-y", f"inference: {{threshold: {between}}}"), between)
+    """As the study is without, the fixture `root` and the file say."""
+    command = [sys.executable, "-m", "papermill", notebook, root / "out.ipynb"]
+    command += ["-p", "profile", "own", "-y", f"inference: {{threshold: {between}}}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = shown(nbformat.read(root / "out.ipynb", as_version=4).cells)
+    file = read_parameters(root / "params/own.yaml")
+    check(([2, 0, 0], repr(file.inference)), after, between)
 
 
 class Page:

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.signal import lfilter
 from scipy.special import expit
-from scipy.stats import nbinom
 
 from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.metrics import divide
@@ -72,6 +69,8 @@ def fit(calls: pd.DataFrame) -> Calibration | None:
 
 def fit_logistic(score, real) -> tuple[float, float]:
     """Slope and intercept of Platt's logistic curve through scores that are real (1) or not (0)."""
+    from scipy.optimize import minimize
+
     x, y = np.asarray(score, float), np.asarray(real, float)
     centre, scale = x.mean(), x.std() or 1.0
     z = (x - centre) / scale
@@ -129,6 +128,9 @@ def number_of_microbleeds(probabilities, recall: float) -> np.ndarray:
     that is what a flat prior of the number of all gives where each is found with that chance. The
     sum of P(F) z^F G^(F+1) over F, G = recall / (1 - (1 - recall) z), is taken by Horner's rule.
     """
+    from scipy.signal import lfilter
+    from scipy.stats import nbinom
+
     real = np.ones(1)
     for p in np.asarray(probabilities, float):
         real = np.convolve(real, [1 - p, p])

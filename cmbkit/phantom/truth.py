@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 FARTHEST_MM = 5.0
 TOO_LARGE = 2.0
@@ -48,6 +47,8 @@ def with_truth(microbleeds: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     truth : DataFrame
         Rows of the same scan from `read_truth`; those without a visible region are passed over.
     """
+    from scipy.optimize import linear_sum_assignment
+
     seen = truth[truth["radius_visible_mm"] != 0]
     away = np.linalg.norm(
         microbleeds[_PLACE].to_numpy(float)[:, None] - seen[_PLACE].to_numpy(float)[None], axis=2
