@@ -96,9 +96,7 @@ def read_given(source: Source, echo: int | None, folder: Path) -> GivenImage:
     return GivenImage(path, fields, notes, [])
 
 
-def _detect(
-    source: Source, given: GivenImage, settings: PredictOptions, folder: Path, clock: Clock
-):
+def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder: Path, clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_logits
