@@ -24,7 +24,7 @@ from scipy import ndimage
 from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.evaluation.intervals import wilson
 from cmbkit.prediction.one_scan import detect, read_given
-from cmbkit.prediction.settings import Settings, make_settings
+from cmbkit.prediction.settings import PredictOptions, make_settings
 from cmbkit.prediction.sources import find_sources, source_in_memory
 from cmbkit.volume import Volume
 
@@ -72,7 +72,7 @@ def implanted(scan: Volume, places, width_mm: float, darkness: float) -> Volume:
     return scan.with_data(data)
 
 
-def recalls(scan: Volume, brain: Volume, settings: Settings, given) -> Iterator[str]:
+def recalls(scan: Volume, brain: Volume, settings: PredictOptions, given) -> Iterator[str]:
     """Found of implanted for every kind, with Wilson's interval; then what is called without."""
     drawn = [sites(scan, brain, given.sites, given.calm, seed) for seed in given.seeds]
     for width, darkness in KINDS:
@@ -87,7 +87,7 @@ def recalls(scan: Volume, brain: Volume, settings: Settings, given) -> Iterator[
     yield str(len(called(scan, settings)))
 
 
-def called(scan: Volume, settings: Settings) -> np.ndarray:
+def called(scan: Volume, settings: PredictOptions) -> np.ndarray:
     """Places of microbleeds in mm, shape (n, 3)."""
     table = detect(source_in_memory(scan), settings).table
     return table[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3)

@@ -60,7 +60,7 @@ def header_of():
 def named(path: Path):
     """The file's content as a name."""
     name = Path(path.read_bytes().decode(errors="replace").replace("\0", "") or "x")
-    return layouts.layout_of(name), layouts.scan_of(name), bids.is_image(name), _entities(name)
+    return layouts.tool_layout(name), layouts.scan_of(name), bids.is_image(name), _entities(name)
 
 
 def _entities(name: Path):

@@ -85,6 +85,16 @@ def test_cells_are_thin_and_hold_outputs_without_errors(path):
     assert counts == list(range(1, len(counts) + 1))
 
 
+def test_cells_call_their_chapter_and_few_libraries_that_a_reader_may_call_too():
+    imports = (re.findall(r"^from (cmbkit\S*)", cell.source, re.MULTILINE)
+               for path in NOTEBOOKS for cell in code_cells(path))  # fmt: skip
+    assert {module for each in imports for module in each} == {
+        *("cmbkit.study", "cmbkit.chapters", "cmbkit.reporting.rating_form"),
+        *("cmbkit.evaluation.match_table", "cmbkit.published.any_table"),
+        "cmbkit.published.numbers",
+    }
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_notebooks_are_small_and_name_no_machine(path):
     assert path.stat().st_size < 4 << 20

@@ -7,7 +7,7 @@ from cmbkit.params import Evaluation
 from cmbkit.plotting.bars import comparison_bars
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.published.literature import beside_own
-from cmbkit.published.thesis_audit import differences
+from cmbkit.published.thesis_audit import audit, differences
 from cmbkit.published.thesis_cohort import VERDICTS
 from cmbkit.reporting.layout import heads, laid_out
 
@@ -57,8 +57,12 @@ def table_s15(table: pd.DataFrame) -> pd.DataFrame:
     return laid_out(table.loc[~table["own"], [column.key for column in columns]], columns)
 
 
+audit_of_thesis = audit
+"""Every computation on the thesis's printed numbers, a row each."""
+
+
 def table_s13(findings: pd.DataFrame) -> pd.DataFrame:
-    """Findings of `published.thesis_audit.audit` that do not agree, contradictions first.
+    """Findings of `audit_of_thesis` that do not agree, contradictions first.
 
     Values stay as they are printed: with their digits, ranges and units.
     """

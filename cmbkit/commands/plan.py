@@ -35,7 +35,7 @@ MAP_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What stands in the way of a run, what it will not show, and what it will take.
 
     Attributes
@@ -82,7 +82,7 @@ def planned_splits(params: Parameters, scans: list[Scan]) -> pd.DataFrame:
     return assign_splits(table, cohort.validation_fraction, params.seed, cohort.own_splits)
 
 
-def plan_of(params: Parameters, scans: list[Scan], root: Path) -> Plan:
+def plan_of(params: Parameters, scans: list[Scan], root: Path) -> RunPlan:
     """Look ahead at a run, with what the readers found.
 
     Parameters
@@ -95,7 +95,7 @@ def plan_of(params: Parameters, scans: list[Scan], root: Path) -> Plan:
     """
     table = planned_splits(params, scans)
     problems = [*_nothing_to_evaluate(table), *_of_networks(params, table, root)]
-    return Plan(problems, list(_nothing_to_show(params, table)), table)
+    return RunPlan(problems, list(_nothing_to_show(params, table)), table)
 
 
 def _nothing_to_evaluate(table: pd.DataFrame) -> Iterator[str]:

@@ -15,7 +15,7 @@ from cmbkit.atomic import OutputError, require_free, sweep, write_whole
 from cmbkit.evaluation.calibration import LEVEL
 from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
 from cmbkit.prediction.one_scan import detect
-from cmbkit.prediction.settings import Settings, make_settings
+from cmbkit.prediction.settings import PredictOptions, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.prediction.stage_clock import STEP
 from cmbkit.running.faults import explained
@@ -61,7 +61,7 @@ class Outcome:
     problem: str = ""
 
 
-def predict_into(source: Source, settings: Settings, out: Path, force: bool) -> Outcome:
+def predict_into(source: Source, settings: PredictOptions, out: Path, force: bool) -> Outcome:
     """Predict one scan into ``out/<name>``; a failure becomes an outcome, not an exception."""
     began = time.perf_counter()
 
@@ -105,7 +105,7 @@ def _outcome(source: Source, status: str, record: dict | None, seconds=0.0, prob
     return Outcome(source.name, path, status, count, *ends, verdict, notes, seconds, problem)
 
 
-def _earlier(folder: Path, source: Source, settings: Settings) -> dict | None:
+def _earlier(folder: Path, source: Source, settings: PredictOptions) -> dict | None:
     """Record of a finished result of the same scan, weights and parameters.
 
     Raises
@@ -132,7 +132,7 @@ def _earlier(folder: Path, source: Source, settings: Settings) -> dict | None:
 
 def predict_many(
     sources: Sequence[Source],
-    settings: Settings,
+    settings: PredictOptions,
     out,
     *,
     jobs: int = 1,
@@ -143,7 +143,7 @@ def predict_many(
     Parameters
     ----------
     sources : sequence of Source
-    settings : Settings
+    settings : PredictOptions
     out : path-like
         Gets a folder per scan, and ``scans.tsv`` with all outcomes; those of other scans that
         stand there stay.
@@ -190,7 +190,9 @@ def _summarise(outcomes: list[Outcome], out: Path) -> None:
         (out / LOCK).unlink()
 
 
-def _after_loss(source: Source, settings: Settings, out: Path, error: ScanFailures) -> Outcome:
+def _after_loss(
+    source: Source, settings: PredictOptions, out: Path, error: ScanFailures
+) -> Outcome:
     if source.problem:
         return Outcome(source.name, str(source.path), FAILED, problem=source.problem)
     try:

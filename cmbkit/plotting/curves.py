@@ -12,6 +12,8 @@ LEVELS = {"complex": "complex sum", "magnitude": "magnitudes averaged"}
 MARKS = "os^Dv"
 SHIFT_MM = 0.08
 MOST_FP = 8.0
+RAW = {"estimator": None, "errorbar": None, "legend": False}
+"""For seaborn's lines: every value as it is, the legend drawn later."""
 FEW = 30
 """Lines with fewer points show each as a dot."""
 
@@ -23,10 +25,11 @@ def loss_curves(runs):
     and a row per gradient step (step, train_loss; none where they were not kept); None for a run
     that was not trained, whose panel says so.
     """
+    import seaborn as sns
+
     figure = new_figure(9, 6.4)
     grid = figure.subplots(-(-len(runs) // 2), 2, sharey=True, squeeze=False)
     for axes, (title, run) in zip(grid.flat, runs.items(), strict=False):
-        axes.set_ylabel("Loss" if axes in grid[:, 0] else "")
         axes.grid(axis="y")
         if run is None:
             axes.set_title(title)
@@ -34,13 +37,15 @@ def loss_curves(runs):
             continue
         history, steps = run
         if len(steps):
-            axes.plot(steps["step"], steps["train_loss"], color=SERIES[0], lw=0.5, alpha=0.45,
-                      label="Training, each step")  # fmt: skip
+            sns.lineplot(steps, x="step", y="train_loss", color=SERIES[0], lw=0.5, alpha=0.45,
+                         label="Training, each step", **RAW, ax=axes)  # fmt: skip
         _lines(axes, history, LOSSES_BY_STEP, "step")
         _mark_best(axes, history, "val_loss", lowest=True, at="step")
         axes.set_xlabel("Gradient step")
         axes.set_title(f"{title} (n = {len(history)} epochs, {history['step'].max()} steps)")
         axes.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
+    for axes in grid.flat:
+        axes.set_ylabel("Loss" if axes in grid[:, 0] else "")
     grid[0, 0].set_ylim(bottom=0)
     return figure
 
@@ -186,13 +191,15 @@ def _epochs(axes) -> None:
 
 
 def _lines(axes, history, names: dict, along: str = "epoch"):
-    for index, (column, label) in enumerate(names.items()):
+    import seaborn as sns
+
+    for (column, label), colour in zip(names.items(), SERIES, strict=False):
         shown = history[[along, column]].dropna()
         if shown.empty:
             continue
-        axes.plot(
-            shown[along], shown[column], color=SERIES[index], label=label,
-            marker="o" if len(shown) < FEW else None, ms=3,
+        sns.lineplot(
+            shown, x=along, y=column, color=colour, label=label, mec=colour, mew=1, ms=3,
+            marker="o" if len(shown) < FEW else None, **RAW, ax=axes,
         )  # fmt: skip
 
 
@@ -211,12 +218,15 @@ def _mark_best(axes, history, column: str, *, lowest: bool, at: str = "epoch"):
 
 def _speed(axes, history):
     """Seconds per epoch, validation included; the learning rate beside."""
+    import seaborn as sns
+
     axes.set_title("Time and learning rate")
-    axes.plot(history["epoch"], history["seconds"], color=SERIES[0])
+    sns.lineplot(history, x="epoch", y="seconds", color=SERIES[0], **RAW, ax=axes)
     axes.set_ylabel("Seconds per epoch, with validation", color=SERIES[0])
     axes.set_ylim(bottom=0)
     rate = axes.twinx()
-    rate.plot(history["epoch"], history["learning_rate"], "--", color=SERIES[3])
+    sns.lineplot(history, x="epoch", y="learning_rate", ls="--", color=SERIES[3], **RAW, ax=rate)
+    rate.set_xlabel("")
     rate.set_ylabel("Learning rate (dashed)", color=SERIES[3])
     rate.spines["right"].set_visible(True)
     rate.set_ylim(bottom=0)

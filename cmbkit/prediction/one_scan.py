@@ -23,7 +23,7 @@ from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
 from cmbkit.prediction.scan_warnings import MANY, scan_remarks
-from cmbkit.prediction.settings import Settings, make_settings
+from cmbkit.prediction.settings import PredictOptions, make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.prediction.stage_clock import STEP, Clock
 from cmbkit.records import Acquisition, Annotation, Scan
@@ -64,7 +64,7 @@ def _one_source(scan) -> Source:
     return sources[0]
 
 
-def detect(source: Source, settings: Settings) -> Prediction:
+def detect(source: Source, settings: PredictOptions) -> Prediction:
     """Find the microbleeds of one scan, whose source has no problem.
 
     Raises
@@ -96,7 +96,7 @@ def read_given(source: Source, echo: int | None, folder: Path) -> GivenImage:
     return GivenImage(path, fields, notes, [])
 
 
-def _detect(source: Source, given: GivenImage, settings: Settings, folder: Path, clock: Clock):
+def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder: Path, clock):
     from cmbkit.anatomy.parcellation import parcellate
     from cmbkit.detector.inference.candidates import candidates
     from cmbkit.detector.inference.tiled import predict_logits
@@ -234,7 +234,7 @@ def _grid(shape, affine, named: Path | None = None) -> Volume:
 
 
 def _with_files(
-    settings: Settings, uid: str, name: str, folder: Path, grid: Volume
+    settings: PredictOptions, uid: str, name: str, folder: Path, grid: Volume
 ) -> Preprocessing:
     """Preprocessing that reads the brain mask and the labels that were made beforehand.
 
@@ -263,7 +263,7 @@ def _with_files(
 _READY: dict = {}
 
 
-def _predictor(settings: Settings):
+def _predictor(settings: PredictOptions):
     """The network set up for prediction; kept for the next scan of this process."""
     from cmbkit.detector.inference.engines import engine_for
     from cmbkit.detector.inference.tiled import Predictor

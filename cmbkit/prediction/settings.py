@@ -24,7 +24,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class PredictOptions:
     """Everything but the scan.
 
     Attributes
@@ -92,7 +92,7 @@ def make_settings(
     engine: str | None = None,
     echo: int | None = None,
     anyway: bool = False,
-) -> Settings:
+) -> PredictOptions:
     """Combine weights, parameter file and options; the later wins.
 
     Parameters
@@ -139,7 +139,7 @@ def make_settings(
                 f"{option}: expected {words}, a file or a folder, found {str(value)!r}"
             )
     preprocessing = _changed(start.preprocessing, methods)
-    return Settings(
+    return PredictOptions(
         folder, description, preprocessing, inference, **files, echo=echo, anyway=anyway
     )
 

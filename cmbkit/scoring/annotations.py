@@ -77,7 +77,7 @@ def read_mask(
     VolumeError
         If it cannot be read, or is not on the grid.
     """
-    layout = layouts.layout_of(given)
+    layout = layouts.tool_layout(given)
     volume, soft = _mask_and_map(given, layout)
     alone = grid is not None and layout.own_grid and not _fits(volume, grid)
     if grid is not None and not alone:
@@ -111,7 +111,7 @@ def read_mask(
     return _centres_alone(found, grid, name) if alone else found
 
 
-def _mask_and_map(given, layout: layouts.Layout) -> tuple[Volume, Volume | Path | None]:
+def _mask_and_map(given, layout: layouts.ToolLayout) -> tuple[Volume, Volume | Path | None]:
     """The mask that a file holds, and what its microbleeds' scores are read from."""
     in_file = isinstance(given, str | os.PathLike)
     try:

@@ -44,7 +44,7 @@ IMAGE = r"\.(nii(\.gz)?|nrrd|mha)$"
 
 
 @dataclass(frozen=True)
-class Layout:
+class ToolLayout:
     """One kind of file.
 
     Attributes
@@ -71,36 +71,40 @@ class Layout:
     own_grid: bool = False
 
 
-LAYOUTS: dict[str, tuple[Layout, ...]] = {
-    "nndetection": (Layout(r"(^|/)(?P<scan>[^/]+)_boxes\.nii\.gz$", "labels"),),
+LAYOUTS: dict[str, tuple[ToolLayout, ...]] = {
+    "nndetection": (ToolLayout(r"(^|/)(?P<scan>[^/]+)_boxes\.nii\.gz$", "labels"),),
     "shivai": (
-        Layout(
+        ToolLayout(
             r"(^|/)(?P<scan>[^/]+)/labelled_cmb\.nii\.gz$", "labels", "cmb_map.nii.gz", None, True
         ),
     ),
     "censyncmb": (
-        Layout(
+        ToolLayout(
             r"(^|/)(?P<scan>[^/]+)_censyncmb_mask_thr[^/]*\.nii\.gz$",
             "mask",
             "{scan}_censyncmb_prob.nii.gz",
             26,
             True,
         ),
-        Layout(r"(^|/)(?P<scan>[^/]+)_censyncmb_centroids\.csv$", "points"),
+        ToolLayout(r"(^|/)(?P<scan>[^/]+)_censyncmb_centroids\.csv$", "points"),
     ),
-    "microbleednet": (Layout(rf"(^|/)[Pp]redicted_final_microbleednet_(?P<scan>[^/]+?){IMAGE}"),),
+    "microbleednet": (
+        ToolLayout(rf"(^|/)[Pp]redicted_final_microbleednet_(?P<scan>[^/]+?){IMAGE}"),
+    ),
     "valdo": (
-        Layout(rf"(^|/)(?P<scan>sub-[^/]+?)_space-[^/_]+_prediction{IMAGE}", "map"),
-        Layout(rf"_CMB{IMAGE}", "map"),
+        ToolLayout(rf"(^|/)(?P<scan>sub-[^/]+?)_space-[^/_]+_prediction{IMAGE}", "map"),
+        ToolLayout(rf"_CMB{IMAGE}", "map"),
     ),
-    "bids": (Layout(r"_(desc|label)-(cmbs?|microbleeds?)_(mask|dseg|points)\.(nii(\.gz)?|tsv)$"),),
-    "slicer": (Layout(r"(\.fcsv|\.mrk\.json)$", "points"),),
-    "nnunet": (Layout(rf"^[^/]+{IMAGE}"),),
+    "bids": (
+        ToolLayout(r"_(desc|label)-(cmbs?|microbleeds?)_(mask|dseg|points)\.(nii(\.gz)?|tsv)$"),
+    ),
+    "slicer": (ToolLayout(r"(\.fcsv|\.mrk\.json)$", "points"),),
+    "nnunet": (ToolLayout(rf"^[^/]+{IMAGE}"),),
 }
-USUAL = Layout("", "mask")
+USUAL = ToolLayout("", "mask")
 
 
-def layout_of(given) -> Layout:
+def tool_layout(given) -> ToolLayout:
     """Layout of one file by its name; a plain mask where no tool's."""
     if isinstance(given, str | os.PathLike):
         name = Path(given).as_posix()
@@ -126,13 +130,13 @@ def files_of(folder: Path, files: list[Path], word: str | None) -> list[Path]:
 
 def scan_of(path: Path) -> str | None:
     """Name of the scan that a tool's file is about; None where its name says no more than usual."""
-    found = re.search(layout_of(path).files, path.as_posix())
+    found = re.search(tool_layout(path).files, path.as_posix())
     return found.groupdict().get("scan") if found else None
 
 
 def scores_beside(path) -> Path | None:
     """Map that a tool leaves beside a file, if it is there."""
-    layout = layout_of(path)
+    layout = tool_layout(path)
     if not layout.scores:
         return None
     beside = Path(path).with_name(layout.scores.format(scan=scan_of(Path(path))))

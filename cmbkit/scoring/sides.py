@@ -35,7 +35,7 @@ def labelled_sides(word: Labelled, reference, predicted) -> tuple[bool, bool]:
 
 
 def _named_labels(given) -> bool:
-    if layouts.layout_of(given).holds == "labels":
+    if layouts.tool_layout(given).holds == "labels":
         return True
     named = isinstance(given, str | os.PathLike) and is_annotation(Path(given))
     return named and "_dseg." in Path(given).name

@@ -15,3 +15,4 @@ from cmbkit.chapters.preprocessing.tables import (
     table_s4b,
     table_s5,
 )
+from cmbkit.plotting.surfaces import renderer_name

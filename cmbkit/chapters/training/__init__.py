@@ -14,6 +14,7 @@ from cmbkit.plotting.bars import phase_bars
 from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.cuts import orthogonal_cuts
 from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
+from cmbkit.plotting.diagrams import workflow as figure_7_1
 from cmbkit.plotting.settings_table import settings_table as figure_a_7
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan

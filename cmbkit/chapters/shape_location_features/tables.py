@@ -1,9 +1,7 @@
-"""Tables and figures of notebook 03: features of annotated CMBs beside the thesis's values."""
+"""Tables of notebook 03: features of annotated CMBs beside the thesis's values."""
 
 import re
-from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from cmbkit.anatomy import rating_scales
@@ -13,13 +11,11 @@ from cmbkit.chapters.beside import beside, pooled
 from cmbkit.chapters.detection import share_of
 from cmbkit.evaluation.agreement import confusion, kappa
 from cmbkit.evaluation.subgroups import pooled_location
-from cmbkit.features import analytic, trends
+from cmbkit.features import analytic
 from cmbkit.features.columns import SHAPES, TITLES, mean_sd, n_leaked
-from cmbkit.plotting.associations import FLOOR, RATIOS, floor_bands
 from cmbkit.published.numbers import thesis_numbers, thesis_table
 from cmbkit.reporting.layout import Column, heads, laid_out
 
-FLOOR_SIZES = tuple(float(size) for size in np.geomspace(1, 1500, 40))
 PLACES = ("Cortical", "Subcortical", "Deep")
 """Rows of Table 8.2 (`cmbkit.evaluation.subgroups.POOLED_REGIONS`)."""
 LEAKED = Column("n_leaked", "Leaked regions")
@@ -27,8 +23,8 @@ MEAN_SD = "Mean ± SD over CMBs."
 NO_CMB = "No microbleeds in this run."
 
 
-def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
-    """Radius, and CMBs per scan that has any, beside Table 7.1's (Table S6, to Figure 4.2).
+def table_s6(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
+    """Radius, and CMBs per scan that has any, beside Table 7.1's (to Figure 4.2).
 
     Parameters
     ----------
@@ -59,8 +55,8 @@ def size_by_dataset(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame
     return laid_out(table, columns, note=note, otherwise=NO_CMB)
 
 
-def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
-    """Shape beside the thesis's, where it prints numbers (Table S20, to Figure 4.3).
+def table_s20(features: pd.DataFrame) -> pd.DataFrame:
+    """Shape beside the thesis's, where it prints numbers (to Figure 4.3).
 
     The thesis prints shapes of annotated CMBs only in Table 8.3, found and missed ones apart;
     they are put together here for its two test sets, CRB and DOU.
@@ -84,8 +80,8 @@ def shape_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     return laid_out(table, columns, note=MEAN_SD, otherwise=NO_CMB)
 
 
-def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
-    """How many CMBs lack a value on either grid, by the reason given (Table S26).
+def table_s26(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
+    """How many CMBs lack a value on either grid, by the reason given.
 
     ``standard``, ``native``: features of the same CMBs on the two grids.
     """
@@ -100,8 +96,8 @@ def undefined_values(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFra
     return laid_out(table, columns, otherwise=NO_CMB)
 
 
-def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
-    """The same CMBs on the standard and on their native grid (Table S22), a row for each."""
+def table_s22(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
+    """The same CMBs on the standard and on their native grid, a row for each."""
     table = pd.concat([standard.assign(grid="standard"), native.assign(grid="native")])
     groups = table.groupby(["dataset", "grid"])
     own = mean_sd(table, ["dataset", "grid"], ["radius_mm", "inv_elongation"])
@@ -119,8 +115,8 @@ def on_both_grids(standard: pd.DataFrame, native: pd.DataFrame) -> pd.DataFrame:
     return laid_out(own, columns, note=MEAN_SD, otherwise=NO_CMB)
 
 
-def analytic_shapes() -> pd.DataFrame:
-    """Shapes digitised at 0.5 mm against their closed form (Table S23)."""
+def table_s23() -> pd.DataFrame:
+    """Shapes digitised at 0.5 mm against their closed form."""
     table = analytic.analytic_table(spacings=((0.5, 0.5, 0.5),))
     table = table[table["feature"].isin(SHAPES)].drop(columns="voxel_mm").reset_index(drop=True)
     numbers = ["closed_form", "computed", "difference", "allowed"]
@@ -128,50 +124,6 @@ def analytic_shapes() -> pd.DataFrame:
     columns = [Column("shape", "Shape"), Column("feature", "Feature", names=TITLES)]
     columns += [Column(name, name.replace("_", " ").capitalize(), 3) for name in numbers]
     return laid_out(table, columns)
-
-
-def floor_data(features: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
-    """The values behind Figure S60: CMBs, then bands of perfect balls (dataset "perfect balls").
-
-    ``floor``: from `cmbkit.features.analytic.ball_floor`.
-    """
-    points = features[["uid", "dataset", "id", "n_voxels", *FLOOR]]
-    bands = floor_bands(floor).assign(dataset="perfect balls")
-    return pd.concat([points, bands], ignore_index=True)
-
-
-def with_slice_thickness(features: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
-    """Ratios of axes of each CMB with its scan's slice thickness (Figure S59).
-
-    sMOMENI is left out: its CMBs are copies of few models in MOMENI's scans.
-    """
-    scans = scans[["uid", "slice_thickness_mm"]]
-    points = features.merge(scans, on="uid", validate="many_to_one")
-    columns = ["uid", "dataset", "id", "slice_thickness_mm", *RATIOS]
-    return points.loc[points["dataset"] != "sMOMENI", columns]
-
-
-def thickness_trends(points: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Line and band of each ratio over slice thickness; none where all slices are as thick."""
-    x = points["slice_thickness_mm"]
-    if not x.max() > x.min():
-        return {}
-    at = np.linspace(x.min(), x.max(), 41)
-    return {
-        name: trends.linear_trend(x, points[name], points["uid"], at, seed=seed) for name in RATIOS
-    }
-
-
-def thickness_data(points: pd.DataFrame, lines: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The values behind Figure S59: CMBs, then lines with slope and 95 % ends (column line)."""
-    drawn = [
-        line.assign(line=name, **{key: line.attrs[key] for key in SLOPE})
-        for name, line in lines.items()
-    ]
-    return pd.concat([points, *drawn], ignore_index=True)
-
-
-SLOPE = ("slope", "slope_low", "slope_high")
 
 
 def table_4_2() -> pd.DataFrame:
@@ -198,8 +150,8 @@ def table_4_2() -> pd.DataFrame:
     return laid_out(pd.DataFrame(rows), columns)
 
 
-def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
-    """CMBs by place and dataset, beside the thesis's (Table S21, to Figure 4.4).
+def table_s21(features: pd.DataFrame) -> pd.DataFrame:
+    """CMBs by place and dataset, beside the thesis's (to Figure 4.4).
 
     The thesis's counts are those of Table 8.2, true positives and false negatives together,
     so for its two test sets. Places outside brain tissue count in the percentages alone.
@@ -221,8 +173,8 @@ def places_by_dataset(features: pd.DataFrame) -> pd.DataFrame:
     return laid_out(table, columns, note=note, otherwise=NO_CMB)
 
 
-def rater_against_parcellation(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
-    """Where the rater and where the parcellation puts the same CMBs (Table S27).
+def table_s27(features: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
+    """Where the rater and where the parcellation puts the same CMBs.
 
     ``features``, ``microbleeds``: one row per annotated CMB: uid, id; region (the
     parcellation's) in features, rater_location (missing where nobody rated it) in microbleeds.
