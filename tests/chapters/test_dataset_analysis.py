@@ -9,6 +9,7 @@ from cmbkit.chapters import dataset_analysis as chapter
 from cmbkit.chapters.beside import pooled
 from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Acquisition, Annotation, Scan
+from cmbkit.reporting.legends import read_legends
 from cmbkit.reporting.tables import shown
 
 
@@ -137,6 +138,11 @@ def test_a_8_by_hand_beside_the_log_of_the_thesis():
     assert table["n_scans_thesis"].notna().sum() == 30 + 28  # printed rows of both logs
     first = table[(table["split"] == "train") & (table["column"] == "Dataset")]
     assert first["value"].tolist() == ["MOMENI", "RODEJA", "VALDO"]
+    # of M1 (0), M2 (4), M3 (0, of another patient): "low" holds the scan without CMBs of a
+    assert rows.loc[("train", "CMB_level", "low"), "n_scans"] == 1
+    legends = read_legends()
+    assert "low, fewer than 3, holds scans with 0, too" in legends["figure", "A.8"]
+    assert "none, low (1 or 2) or high, where Figure A.8 goes by" in legends["table", "B.1"]
     title = chapter.figure_a_8(table).get_suptitle()
     assert "train 3 (463), valid 1 (82)" in title
     assert "No dataset" in chapter.figure_a_8(table.iloc[:0]).texts[0].get_text()

@@ -203,8 +203,8 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     """Scans in every combination of the groups used for stratification (Table B.1).
 
     Columns: dataset, sequence, resolution_level, healthy (no CMB in the scan), healthy_all (in no
-    scan of the patient), field_strength (tesla as text), cmb_level, n_scans; combinations without a
-    scan are left out.
+    scan of the patient), field_strength (tesla as text), cmb_level (of the scan: none, low or high;
+    not CMB_level of `table_a_8`), n_scans; combinations without a scan are left out.
     """
     most = table.groupby(["dataset", "patient"])["n_cmb"].transform("max")
     groups = table.assign(healthy=table["n_cmb"] == 0, healthy_all=most == 0)
@@ -214,6 +214,9 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
 
 def table_a_8(table: pd.DataFrame) -> pd.DataFrame:
     """Strata of training and validation: n_scans and percent of the split (Figure A.8).
+
+    CMB_level goes by patients: "Unspecified" are scans of those without CMBs, and "low" are others
+    with fewer than 3, also 0. That of a scan (`cmbkit.records.cmb_level`) is in `table_b_1`.
 
     Columns are split, column (a name of `STRATA` or "stratify_label"), value, te_ms (that of an
     echo time), n_scans and proportion_pct, the last two beside the thesis's. Of each stratum the
