@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 DEMO = Path(__file__).parents[1] / "figures" / "demo"
-SPANS = {"tp", "fp", "fn", "tr_ms", "te_ms", "flip_deg", "slice_thickness_mm"}
+ACQUIRED = ("field_strength", "tr_ms", "te_ms", "flip_deg", "slice_thickness_mm", "in_plane_mm")
+SPANS = {"tp", "fp", "fn", *ACQUIRED, *(f"{name}_thesis" for name in ACQUIRED)}
 """Columns whose ends are the least and the most of several values, and may agree."""
 PRINTED = re.compile(r"\[(-?\d+\.\d+), (-?\d+\.\d+)\]")
 

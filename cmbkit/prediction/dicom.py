@@ -41,7 +41,7 @@ def is_dicom(path: Path) -> bool:
     return start[MAGIC_AT:] == MAGIC or start[:2] in FIRST_TAGS
 
 
-def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[str]]:
+def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], dict[Path, str]]:
     """DICOM images by SeriesInstanceUID, in the order of their instance numbers.
 
     Files that are not DICOM, and DICOM files without an image, are left out. Images without a
@@ -50,11 +50,11 @@ def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[
     Returns
     -------
     groups : dict of str to list of Path
-    problems : list of str
-        One line for each DICOM file whose header cannot be read.
+    problems : dict of Path to str
+        What is wrong with each DICOM file whose header cannot be read.
     """
     groups: dict[str, list[tuple[int, Path]]] = {}
-    problems = []
+    problems = {}
     for path in files:
         try:
             found = _identity(path)
@@ -62,7 +62,7 @@ def group_by_series(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[
             raise
         except Exception as error:
             why = " ".join(str(error).split()) or type(error).__name__
-            problems.append(f"{path}: expected a readable DICOM header, found: {why}")
+            problems[path] = f"expected a readable DICOM header, found: {why}"
             continue
         if found is not None:
             series, number = found

@@ -96,7 +96,7 @@ def microbleed_table(
         RAS mm; diameter_mm is that of a ball of the volume, max_diameter_mm the longest; group
         is that of BOMBS; score is that of ``found``; probability is the share of candidates of
         such a score that were real where scores were calibrated, NaN without a calibration; flags
-        are keys of `FLAGS`, separated by commas.
+        is a tuple of keys of `FLAGS`.
     features : DataFrame
         Of `describe_lesions`, in the same order, for a rating form.
     """
@@ -119,13 +119,12 @@ def microbleed_table(
     centres = native.to_voxels(features[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3))
     table[["i", "j", "k"]] = centres
     table["probability"] = calibration.probability(table["score"]) if calibration else np.nan
-    table["flags"] = [
-        ", ".join(_flags(row, image, instances, brain, slice_mm)) for row in table.itertuples()
-    ]
+    flags = [_flags(row, image, instances, brain, slice_mm) for row in table.itertuples()]
+    table["flags"] = pd.Series(flags, table.index, dtype=object)
     return table[COLUMNS], features
 
 
-def _flags(row, image: Volume, instances: Volume, brain: Volume, slice_mm: float) -> list[str]:
+def _flags(row, image: Volume, instances: Volume, brain: Volume, slice_mm: float) -> tuple:
     centre = np.rint([row.x_vox, row.y_vox, row.z_vox]).astype(int)
     half = np.ceil((row.max_diameter_mm + VESSEL_MM) / image.spacing).astype(int) + 1
     low, high = np.maximum(centre - half, 0), centre + half + 1
@@ -142,4 +141,4 @@ def _flags(row, image: Volume, instances: Volume, brain: Volume, slice_mm: float
         "under 2 mm": row.max_diameter_mm < SMALL_MM,
         "outside brain tissue": row.group == "Outside brain tissue",
     }
-    return [name for name, holds in told.items() if holds]
+    return tuple(name for name, holds in told.items() if holds)

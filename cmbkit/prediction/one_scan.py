@@ -22,7 +22,7 @@ from cmbkit.prediction.given_image import GivenImage
 from cmbkit.prediction.microbleed_table import microbleed_table
 from cmbkit.prediction.plain_errors import about_scan
 from cmbkit.prediction.result import Prediction
-from cmbkit.prediction.scan_warnings import MANY, scan_remarks
+from cmbkit.prediction.scan_warnings import MANY, is_stand_in, scan_remarks
 from cmbkit.prediction.settings import PredictOptions, make_settings
 from cmbkit.prediction.sources import Source, find_sources, source_in_memory
 from cmbkit.prediction.stage_clock import STEP, Clock
@@ -152,7 +152,7 @@ def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder:
     on_native = _logits_on(done.image.with_data(logits), native)
     clock.stop()
     brain_ml = int((done.brain.data > 0).sum()) * done.brain.voxel_volume_mm3 / 1000
-    part_of_brain = method.startswith("stand-in") and brain_ml < BRAIN_ML[0]
+    part_of_brain = is_stand_in(method) and brain_ml < BRAIN_ML[0]
     not_seen = lines_not_seen(() if part_of_brain else np.unique(labels.data))
     if len(table) > MANY:
         fitness += Fitness(doubts=(f"{len(table)} microbleeds: suspect artefacts",))

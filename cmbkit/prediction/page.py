@@ -27,7 +27,7 @@ def report(prediction) -> str:
     """
     table, record = prediction.table, prediction.record
     outlines = Layer("microbleed", ROLE_COLOURS["predicted"], prediction.standard_mask, table)
-    told = sorted({flag for flags in table["flags"] for flag in flags.split(", ") if flag})
+    told = sorted({flag for flags in table["flags"] for flag in flags})
     return render(
         "prediction.html",
         title=f"Cerebral microbleeds: {prediction.name}",

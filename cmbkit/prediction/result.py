@@ -115,7 +115,10 @@ class Prediction:
         self.logits.write(folder / f"{self.name}_{LOGITS}", dtype=np.int16)
         if self.phase is not None:
             self.phase.write(folder / f"{self.name}_{PHASE}", dtype=np.int16)
-        table = self.table.assign(scan=self.fitness.verdict, scan_notes="; ".join(self.notes))
+        flags = self.table["flags"].map(", ".join)
+        table = self.table.assign(
+            flags=flags, scan=self.fitness.verdict, scan_notes="; ".join(self.notes)
+        )
         table.to_csv(folder / TABLE, sep="\t", index=False, float_format="%.6g")
         if self.source.series:
             self._write_segmentation(folder / SEGMENTATION)

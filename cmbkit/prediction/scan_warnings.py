@@ -27,6 +27,13 @@ def thresholds_reached(count: int) -> list[tuple[int, bool, str]]:
     return [(limit, count >= limit, text) for limit, text in THRESHOLDS.items()]
 
 
+def is_stand_in(method: str) -> bool:
+    """Whether a brain mask or brain regions were made in place of the program's."""
+    from cmbkit.anatomy import brain_mask, parcellation
+
+    return method == brain_mask.STAND_IN or method in parcellation.STAND_IN.values()
+
+
 def scan_remarks(
     methods: dict,
     changes: pd.DataFrame,
@@ -68,10 +75,10 @@ def scan_remarks(
         ("brain_mask", "brain mask", "SynthStrip"),
         ("parcellation", "brain regions", "SynthSeg"),
     ):
-        method = methods[key]
-        if method.startswith("stand-in"):
+        if is_stand_in(methods[key]):
             remarks.append(
-                f"The {what} came from a {method}; {better} is not installed or was not asked for. "
+                f"The {what} came from a {methods[key]}; {better} is not installed or was not "
+                "asked for. "
                 + ("Regions are approximate." if key == "parcellation" else "Look at its outline.")
             )
     if not_seen:

@@ -187,16 +187,15 @@ def _series(files: list[Path], only_of: Path | None = None) -> list[Source]:
     groups, problems = group_by_series(files)
     if only_of is not None:
         groups = {uid: held for uid, held in groups.items() if only_of in held}
-        problems = [line for line in problems if line.startswith(f"{only_of}:")]
+        problems = {path: what for path, what in problems.items() if path == only_of}
         if not groups and not problems:
             what = f"an image ({', '.join(ENDINGS)}) or a DICOM file"
-            problems = [f"{only_of}: expected {what}, found neither"]
+            problems = {only_of: f"expected {what}, found neither"}
     series = [
         Source(_plain(held[0].parent.name), held[0].parent, tuple(held), series=uid)
         for uid, held in groups.items()
     ]
-    parts = [line.partition(": ") for line in problems]
-    return series + [_problem(Path(where), what) for where, _, what in parts]
+    return series + [_problem(path, what) for path, what in problems.items()]
 
 
 def _plain(name: str) -> str:

@@ -97,8 +97,8 @@ def published_results() -> pd.DataFrame:
         only ones; verdict (of `any_table`, or `ONLY_AS_MEAN`); note with why there are no counts,
         or what else follows from them.
     """
-    printed = literature("str").fillna("").to_dict("records")
-    return pd.DataFrame(map(_with_counts, printed))
+    printed = literature("str").fillna("").assign(of_thesis=literature()["of_thesis"])
+    return pd.DataFrame(map(_with_counts, printed.to_dict("records")))
 
 
 def _with_counts(row: dict) -> dict:
@@ -161,8 +161,8 @@ def beside_own(
     Returns
     -------
     DataFrame
-        The columns of `published_results`, and own (bool); with ``by_rule`` own_f1, F1 of that
-        detector by the rule of each published row, where it is known.
+        The columns of `published_results`, and own (bool: of this run); with ``by_rule`` own_f1, F1
+        of that detector by the rule of each published row, where it is known.
     """
     rows = []
     for method, data, group in own:
@@ -175,11 +175,13 @@ def beside_own(
         said = {"method": method, "data": data, "matching": rule_text(params)}
         said |= {"averaging": "glob", "fp_denominator": "scans", "note": "", "own": True}
         rows.append(said | counts | rates)
-    table = pd.concat([published_results().assign(own=False), pd.DataFrame(rows)])
+    own_rows = pd.DataFrame(rows).assign(of_thesis=False)
+    table = pd.concat([published_results().assign(own=False), own_rows])
     whole = dict.fromkeys(["n_scans", "n_cmb", *COUNT_COLUMNS], "Int64")
-    table = table.reset_index(drop=True).astype(whole | {"own": bool})
+    table = table.reset_index(drop=True).astype(whole | {"own": bool, "of_thesis": bool})
     ends = [f"{name}{end}" for name in RATE_TITLES for end in ("", "_low", "_high")]
-    first = ["method", "data", "own", "n_scans", "n_cmb", "matching", "averaging", "fp_denominator"]
+    first = ["method", "data", "own", "of_thesis", "n_scans", "n_cmb", "matching", "averaging"]
+    first += ["fp_denominator"]
     last = ["without_fp_scan", *ends, "rule", "verdict", "note", "source"]
     table = table[[*first, *COUNT_COLUMNS, *last]]
     if by_rule is not None:

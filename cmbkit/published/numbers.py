@@ -21,6 +21,8 @@ FILES = {
     "A.8 train": "figure_A_8_train_split.csv",
     "A.8 valid": "figure_A_8_valid_split.csv",
 }
+OWN_METHOD = "del Pozo Lérida (thesis)"
+"""The thesis's own row of Table 8.4."""
 _WITH_SD = re.compile(r"\s*(-?[\d.]+)\s*±\s*([\d.]+)\s*$")
 
 
@@ -32,7 +34,8 @@ def _read(name: str, dtype=None) -> pd.DataFrame:
 def thesis_table(number: str) -> pd.DataFrame:
     """Return a table of the thesis as printed, every cell as text.
 
-    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``.
+    ``number``: ``"7.2"``, ``"8.1"``, ... or ``"A.8 train"``, ``"A.8 valid"``. What is printed as
+    a range or a pair has a column for each of its numbers.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def literature(dtype=None) -> pd.DataFrame:
 
     ``dtype`` "str" gives every cell as printed.
 
-    Columns: method, data, n_scans, n_cmb, matching (rule in words), averaging ("glob", "scan",
+    Columns: method, data, of_thesis (whether the row is the thesis's own), n_scans, n_cmb, matching
+    (rule in words), averaging ("glob", "scan",
     "scan median" or "not stated"), precision, recall, f1, fp_scan, fp_cmb, fp_denominator, rule (of
     `evaluation.rules.RULES`, where it is one), note, source (where the numbers were read); NaN
     where not reported.

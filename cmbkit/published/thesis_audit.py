@@ -8,7 +8,7 @@ import pandas as pd
 from cmbkit.evaluation.metrics import aggregate
 from cmbkit.published.any_table import CUT_OFF, FITS, ROUNDED, audit_rows
 from cmbkit.published.counts import RATES, f1_range, printed
-from cmbkit.published.numbers import stated, thesis_table
+from cmbkit.published.numbers import OWN_METHOD, stated, thesis_table
 from cmbkit.published.thesis_cohort import (
     AGREES,
     AMBIGUITY,
@@ -77,7 +77,7 @@ def glob_rates() -> Iterator[dict]:
 def false_positive_rates() -> Iterator[dict]:
     """FPscan against FPcmb, in the literature table, the abstract and Table 7.2."""
     counts = call_counts().set_index("dataset")
-    own = numbers("8.4").set_index("method")["fp_scan"].iloc[-1]
+    own = numbers("8.4").set_index("method").loc[OWN_METHOD, "fp_scan"]
     for name, where, said in (
         ("DOU", "Table 8.4", own),
         ("DOU", "Abstract", float(stated("Abstract", "DOU", "fp_scan"))),
@@ -240,17 +240,18 @@ def integer_counts() -> Iterator[dict]:
                 found.text or "none",
                 found.arithmetic or "the rates of these counts print as they are printed",
                 found.verdict == FITS,
-                *_of_rates(where == "Table 8.4", found.verdict, row),
+                *_of_rates(found.verdict, row.get("method")),
             )
 
 
-def _of_rates(literature: bool, verdict: str, row: dict) -> tuple[str, str]:
-    """Kind and reading of a row of rates that no whole counts give."""
+def _of_rates(verdict: str, method: str | None) -> tuple[str, str]:
+    """Kind and reading of a row of rates that no whole counts give; ``method`` in Table 8.4."""
     readings = {CUT_OFF: "last digits cut off", ROUNDED: "F1 of the printed precision and recall"}
     if verdict in readings:
         return ROUNDING, readings[verdict]
-    own = not literature or row["method"].startswith("del Pozo")
-    return (CONTRADICTION, "per CMB" if literature else "") if own else (AMBIGUITY, ASSUMED)
+    if method not in (None, OWN_METHOD):
+        return AMBIGUITY, ASSUMED
+    return CONTRADICTION, "per CMB" if method else ""
 
 
 CHECKS = (

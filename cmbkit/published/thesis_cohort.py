@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from cmbkit.datasets.splits import STRATA
 from cmbkit.published.counts import printed, spread_possible
 from cmbkit.published.numbers import stated, thesis_numbers, thesis_table
 
@@ -90,15 +91,14 @@ def recall_solutions(
 
 def low_burden_scans() -> Iterator[dict]:
     """Tables 7.1 and 8.1: scans with 3 CMBs sit among those with fewer than 3."""
-    below = thesis_table("7.1").set_index("dataset")["scans_with_cmb_and_below_3"]
+    below = numbers("7.1").set_index("dataset")["scans_below_3"]
     reading = "scans with 3 CMBs are among them"
     for name in ("CRB", "DOU"):
-        printed = int(below[name].split(",")[1])
         needed = N_SCANS[name] - AT_LEAST[name][0]
         yield finding_row(
             "Table 7.1",
             f"{name}: scans with fewer than 3 CMBs",
-            printed,
+            below[name],
             needed,
             f"{N_SCANS[name]} scans, {AT_LEAST[name][0]} with 3 or more (section 7.3, Table 7.5)",
             reading=reading,
@@ -145,7 +145,7 @@ def spreads() -> Iterator[dict]:
         rate = printed(row["cmb_per_scan"])
         if rate is None:
             continue
-        total, n = int(row["total_cmb"]), int(row["scans_with_cmb_and_below_3"].split(",")[0])
+        total, n = int(row["total_cmb"]), int(row["scans_with_cmb"])
         yield finding_row(
             "Table 7.1",
             f"{name}: mean and SD of CMBs per scan",
@@ -156,28 +156,16 @@ def spreads() -> Iterator[dict]:
         )
 
 
-LABEL_PARTS = (
-    "Dataset",
-    "healthy_all",
-    "seq_type",
-    "res_level",
-    "field_strength",
-    "CMB_level",
-    "TE",
-)
-
-
 def split_figures() -> Iterator[dict]:
     """Figure A.8: the strata must add up to each attribute, and both splits to Table 7.1."""
     healthy = {}
     for part in ("train", "valid"):
         table = numbers(f"A.8 {part}")
         strata = table[table["column"] == "stratify_label"]
-        parts = strata["value"].str.split("-", expand=True)
         total = int(strata["count"].sum())
-        for position, attribute in enumerate(LABEL_PARTS):
+        for attribute in STRATA:
             said = table[table["column"] == attribute].set_index("value")["count"]
-            summed = strata.groupby(parts[position])["count"].sum()
+            summed = strata.groupby(attribute)["count"].sum()
             odd = [v for v in said.index.union(summed.index) if said.get(v, 0) != summed.get(v, 0)]
             yield finding_row(
                 "Figure A.8",
@@ -188,24 +176,22 @@ def split_figures() -> Iterator[dict]:
                 not odd,
             )
         shares = table["count"] / total
-        shown = table["proportion_pct"].map(lambda text: printed(text).value)
-        wrong = table[(shares - shown).abs() > 0.00006]
+        wrong = table[(shares - table["proportion_pct"] / 100).abs() > 0.00006]
         yield finding_row(
             "Figure A.8",
             f"{part}: shares are counts over {total} scans",
-            ", ".join(wrong["proportion_pct"]) or f"{len(table)} shares",
+            ", ".join(f"{share:g}%" for share in wrong["proportion_pct"]) or f"{len(table)} shares",
             ", ".join(f"{share:.2%}" for share in shares[wrong.index]) or f"{len(table)} agree",
             "; ".join(f"{r['value']} {r['count']}/{total}" for r in wrong.to_dict("records")),
             wrong.empty,
         )
-        unhealthy = parts[1] == "False"
-        for name, count in strata[unhealthy]["count"].groupby(parts[0]).sum().items():
+        unhealthy = strata[strata["healthy_all"] == "False"]
+        for name, count in unhealthy.groupby("Dataset")["count"].sum().items():
             healthy[name] = healthy.get(name, 0) + int(count)
-    table = thesis_table("7.1").set_index("dataset")
+    table = numbers("7.1").set_index("dataset")
     for name in TRAINED_ON:
-        said = int(table.loc[name, "scans_with_cmb_and_below_3"].split(",")[0])
-        patients = int(table.loc[name, "patients_total_and_with_cmb"].split(",")[1])
-        possible = said <= healthy[name] <= int(table.loc[name, "scans_total"])
+        said, patients = table.loc[name, ["scans_with_cmb", "patients_with_cmb"]]
+        possible = said <= healthy[name] <= table.loc[name, "scans_total"]
         yield finding_row(
             "Table 7.1, Figure A.8",
             f"{name}: scans with CMBs",

@@ -39,8 +39,9 @@ class Column:
         Which value is printed bold, among the rows that agree in `Layout.within`.
     names : mapping, optional
         What stands for a value, e.g. ``{"tl": "TL"}``.
-    shows : {"value", "range", "p", "setting"}
+    shows : {"value", "range", "both", "p", "setting"}
         "range" shows ``key_low`` and ``key_high`` alone, as "2.5-5", for values that spread;
+        "both" as "1.5/3", for values that occur; printed ones with the digits that they have;
         "p" shows what would round to zero as "<0.0001"; "setting" shows a number as it was
         chosen, 1.5 as "1.5".
     """
@@ -50,7 +51,7 @@ class Column:
     decimals: int | None = None
     best: Literal["max", "min"] | None = None
     names: Mapping = field(default_factory=dict)
-    shows: Literal["value", "range", "p", "setting"] = "value"
+    shows: Literal["value", "range", "both", "p", "setting"] = "value"
 
     @property
     def head(self) -> str:

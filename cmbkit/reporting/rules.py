@@ -1,5 +1,6 @@
 """Tables of all matching rules, for the notebook and for ``cmbkit evaluate``."""
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -37,14 +38,20 @@ def rules_table(
     return laid_out(compare_rules(counts, found, params), columns, within=("rule",), note=NOTE)
 
 
+def found_by(rule: str) -> str:
+    """Column of what a rule calls found: "found_iou_0_1" of "IoU 0.1"."""
+    return "found_" + re.sub(r"\W+", "_", rule.lower())
+
+
 def changed_table(found: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """`evaluation.rules.changed_calls`, laid out."""
+    """`evaluation.rules.changed_calls`, laid out; the column of a rule is named by `found_by`."""
     table = changed_calls(found)
     rules = [name for name in RULES if name in table]
+    table = table.rename(columns={name: found_by(name) for name in rules})
     columns = [
         Column("model", "Detector", names=names),
         *heads(uid="Scan", gt_id="CMB", n_rules="Rules that call it found"),
-        *(Column(name, names={True: "found", False: "-"}) for name in rules),
+        *(Column(found_by(name), name, names={True: "found", False: "-"}) for name in rules),
     ]
     note = f"Annotated microbleeds; {len(rules)} rules."
     return laid_out(table, columns, note=note, otherwise="All rules call the same ones found.")

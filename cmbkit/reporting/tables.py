@@ -16,6 +16,8 @@ from cmbkit.reporting.layout import PARTS, THESIS, Column, layout_of
 from cmbkit.reporting.pages import render
 
 NOTHING = "–"
+BETWEEN = {"range": "-", "both": "/"}
+"""What stands between two ends, by `Column.shows`."""
 
 Parts = tuple[str, str, str]
 """Text of a cell: a value, its spread ("± 0.19") and the rest ("[0.82, 0.98] (8)")."""
@@ -238,9 +240,11 @@ def _blank(text: str) -> str:
 
 
 def _parts(table: pd.DataFrame, key: str, column: Column) -> list[Parts]:
-    if column.shows == "range" and key == column.key:
-        ends = zip(table[f"{key}_low"], table[f"{key}_high"], strict=True)
-        return [(range_text(*pair, decimals=column.decimals), "", "") for pair in ends]
+    if column.shows in BETWEEN and f"{key}_low" in table:
+        as_printed = column.shows == "both" or key != column.key
+        text = setting_text if as_printed else lambda end: number_text(end, column.decimals)
+        pairs = zip(table[f"{key}_low"].map(text), table[f"{key}_high"].map(text), strict=True)
+        return [(BETWEEN[column.shows].join(dict.fromkeys(pair)), "", "") for pair in pairs]
     if column.shows == "p":
         return [(p_text(value, column.decimals or 4), "", "") for value in table[key]]
     if column.shows == "setting":

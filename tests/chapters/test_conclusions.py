@@ -43,7 +43,7 @@ def test_the_cohort_counts_scans_marginals_and_strata(cohort):
         ("valid", "seq_type", "T2S", 60, 12),
         ("valid", "seq_type", "SWI", 40, 88),
         ("train", "stratify_label", "x", 100, 1),
-    )
+    ).assign(te_ms=NAN)
     told = conclusions.dataset_analysis_shows(cohort, marginals, strata)
     assert "20 scans from 2 datasets with 69 CMBs; 6 of the scans have none" in told
     assert "460 scans and 526 CMBs" in told and "for testing: CRB, 12 scans" in told
@@ -216,16 +216,16 @@ def test_slices_are_called_worse_only_where_it_is_shown(thick, thin, words):
 
 def test_the_literature_tells_of_counts_and_of_what_does_not_fit():
     table = frame(
-        "method data own n_ways matching f1 fp_scan fp_cmb verdict",
-        ("A", "DOU", False, 1, "not stated", 0.9, 1, 1, "cannot be"),
-        ("B", "VALDO", False, NAN, "rule", 0.5, NAN, NAN, "not checkable"),
-        ("del Pozo Lérida 2024", "DOU", False, 1, "5 mm", 0.756, 0.5, 0.135, "fits"),
-        ("this run", "DOU", True, NAN, "5 mm", 0.52, 1, 1, NAN),
+        "method data own of_thesis n_ways matching f1 fp_scan fp_cmb verdict",
+        ("A", "DOU", False, False, 1, "not stated", 0.9, 1, 1, "cannot be"),
+        ("del Pozo and others", "DOU", False, False, NAN, "rule", 0.5, NAN, NAN, "not checkable"),
+        ("The thesis", "DOU", False, True, 1, "5 mm", 0.756, 0.5, 0.135, "fits"),
+        ("this run", "DOU", True, False, NAN, "5 mm", 0.52, 1, 1, NAN),
     )
     findings = frame("where verdict", ("Abstract", "agrees"),
                      ("Abstract", "contradiction"), ("6.1", "ambiguity"))  # fmt: skip
     told = conclusions.literature_comparison_shows(table, findings)
-    assert "Of 3 published rows 2 follow" in told and "1 of 1 others print a higher one" in told
+    assert "Of 3 published rows 2 follow" in told and "1 of 2 others print a higher one" in told
     assert "cannot come from whole counts of CMBs: 1 rows; that" in told and "state: 0 rows" in told
     assert "0.50 per scan; the 0.135" in told and "F1 0.52, show" in told
     assert "Of 3 computations on the thesis's printed numbers 1 contradict another" in told

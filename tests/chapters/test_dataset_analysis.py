@@ -9,6 +9,7 @@ from cmbkit.chapters import dataset_analysis as chapter
 from cmbkit.chapters.beside import pooled
 from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Acquisition, Annotation, Scan
+from cmbkit.reporting.legends import read_legends
 from cmbkit.reporting.tables import shown
 
 
@@ -36,21 +37,31 @@ def test_4_1_gives_ranges_beside_every_printed_column():
         scan("OWN", "1", field_strength="1.5/3"),
     ]
     table = chapter.table_4_1(scans)
-    printed = {name.removesuffix("_thesis") for name in table if name.endswith("_thesis")}
+    printed = [name for name in table if "_thesis" in name]
     assert len(printed) == len(thesis_table("4.1").columns) - 2  # dataset and location are keys
     rows = table.set_index(["dataset", "site", "sequence"])
     india = rows.loc[("CRB", "India", "SWI")]
-    assert india[["field_strength", "n_scans"]].tolist() == ["1.5/3", 3]
+    tesla = ["field_strength_low", "field_strength_high"]
+    assert india[[*tesla, "n_scans"]].tolist() == [1.5, 3, 3]
+    assert rows.loc[("OWN",)].iloc[0][tesla].tolist() == [1.5, 3]
     assert india[["te_ms", "te_ms_low", "te_ms_high"]].tolist() == [29.8, 19.6, 40.0]
     slices = ["slice_thickness_mm", "slice_thickness_mm_low", "slice_thickness_mm_high"]
     assert india[slices].tolist() == [4.0, 2.5, 5.0]
-    assert india["te_ms_thesis"] == "19-40" and pd.isna(india["tr_ms"])
+    assert india[["te_ms_thesis_low", "te_ms_thesis_high"]].tolist() == [19, 40]
+    assert pd.isna(india["tr_ms"])
     valdo = rows.loc[("VALDO", "UK or Spain", "T2S")]
-    assert valdo["tr_ms_thesis"] == "1288 / 1300" and valdo["field_strength_thesis"] == "3"
+    assert valdo[["tr_ms_thesis_low", "tr_ms_thesis_high"]].tolist() == [1288, 1300]
+    assert valdo[["field_strength_thesis_low", "field_strength_thesis_high"]].tolist() == [3, 3]
+    kept = {"site", "sequence", "demographics_thesis", "scanner_model_thesis", "sequence_thesis"}
+    kept |= {"dataset", "rating_scale_thesis"}
+    assert set(table.select_dtypes(exclude="number")) == kept
     # 12 printed sites, two of them in one row; India has two sequences; OWN is not printed
     assert len(rows) == 11 + 1 + 1
     cells = shown(table)[0].set_index(["Dataset", "Site", "Sequence"]).loc[("CRB", "India", "SWI")]
     assert cells[["TE (ms)", "Slices (mm)", "TR (ms)"]].tolist() == ["19.6-40.0", "2.50-5.00", "–"]
+    assert cells[["Field (T)", "Field (T) (thesis)"]].tolist() == ["1.5/3", "1.5/3"]
+    printed = ["TR (ms) (thesis)", "Slices (mm) (thesis)"]
+    assert cells[printed].tolist() == ["48-936", "2.5-5"]
 
 
 @pytest.fixture
@@ -116,6 +127,8 @@ def test_a_8_by_hand_beside_the_log_of_the_thesis():
     alike = {"sequence": "SWI", "resolution_level": "low", "field_strength": "3"}
     table = chapter.table_a_8(pd.DataFrame(scans, columns=columns).assign(**alike))
     rows = table.set_index(["split", "column", "value"])
+    assert rows.loc[("train", "TE", "20_0"), "te_ms"] == 20  # what "20_0" stands for
+    assert rows.pop("te_ms").notna().sum() == 2 + 2  # 20 and 25 ms, printed in both splits
     # Patient a has a scan with and one without CMBs: neither is "healthy_all".
     assert rows.loc[("train", "healthy_all", "False")].tolist() == [2, 66.67, 169, 36.5]
     assert rows.loc[("train", "CMB_level", "high")].tolist() == [1, 33.33, 34, 7.34]
@@ -125,6 +138,11 @@ def test_a_8_by_hand_beside_the_log_of_the_thesis():
     assert table["n_scans_thesis"].notna().sum() == 30 + 28  # printed rows of both logs
     first = table[(table["split"] == "train") & (table["column"] == "Dataset")]
     assert first["value"].tolist() == ["MOMENI", "RODEJA", "VALDO"]
+    # of M1 (0), M2 (4), M3 (0, of another patient): "low" holds the scan without CMBs of a
+    assert rows.loc[("train", "CMB_level", "low"), "n_scans"] == 1
+    legends = read_legends()
+    assert "low, fewer than 3, holds scans with 0, too" in legends["figure", "A.8"]
+    assert "none, low (1 or 2) or high, where Figure A.8 goes by" in legends["table", "B.1"]
     title = chapter.figure_a_8(table).get_suptitle()
     assert "train 3 (463), valid 1 (82)" in title
     assert "No dataset" in chapter.figure_a_8(table.iloc[:0]).texts[0].get_text()

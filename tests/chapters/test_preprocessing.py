@@ -39,10 +39,21 @@ def test_5_1_is_the_printed_one():
     assert len(table) == 7
     for name in STEPS:
         assert table[name].tolist() == table[f"{name}_thesis"].tolist()
+    assert table.set_index("dataset").loc["RODEJA", STEPS[1:]].tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    cells = shown(table)[0].set_index("Dataset")
+    steps = ["Step 0", "Step 1", "Step 2", "Steps 3-6"]
+    for name, marks in {"RODEJA": ["✓", "✗", "✗", "✓"], "CRBneg": ["✓", "n/a", "n/a", "✓"]}.items():
+        assert cells.loc[name, steps].tolist() == marks
+        assert cells.loc[name, [f"{step} (thesis)" for step in steps]].tolist() == marks
     mixed = chapter.table_5_1([scan("OWN", "1", kind) for kind in ("mask", "points", "unknown")])
     assert mixed[STEPS].to_numpy().tolist() == [
-        ["full 3d mask", "✓", "✗", "✗", "✓"],
-        ["center of CMB", "✓", "✓", "✓", "✓"],
+        ["full 3d mask", True, False, False, True],
+        ["center of CMB", True, True, True, True],
     ]
     assert mixed["step_1_thesis"].isna().all()
 

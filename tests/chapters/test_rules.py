@@ -37,4 +37,7 @@ def test_networks_come_first_and_rules_are_told_in_words():
 def test_calls_that_depend_on_the_rule():
     table = table_s42b(made()[1], "scratch")
     assert len(table) == 6 and set(table["n_rules"]) == {5}
+    assert all(name.isidentifier() for name in table)
+    assert table.loc[0, ["found_5_mm", "found_overlap"]].tolist() == [True, False]
+    assert {"found_iou_0_1", "found_many_to_one_26"} <= set(table)
     assert shown(table)[0].iloc[0][["5 mm", "overlap"]].tolist() == ["found", "-"]

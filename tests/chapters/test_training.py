@@ -8,6 +8,7 @@ import pytest
 
 from cmbkit.chapters import training as chapter
 from cmbkit.detector.training.snapshots import read_snapshots
+from cmbkit.params import Network
 from cmbkit.reporting.layout import layout_of
 from cmbkit.reporting.tables import shown
 
@@ -173,3 +174,21 @@ def test_followed_microbleeds_are_named(snapshots):
         "A: CRB-study001_T2S, CMB 2",
         "B: DOU-01, CMB 1",
     ]
+
+
+def test_settings_are_numbers_and_words_a_row_each_and_lists_only_in_the_picture():
+    """Three levels here, five in the thesis; a mean over no axis is none."""
+    network = Network(filters_per_depth=[8, 16, 32], lesion_prior=0.01)
+    table = chapter.settings_of_network(network)
+    rows = table[table["setting"] == "filters_per_depth"]
+    assert rows["item"].tolist() == [1, 2, 3, 4, 5]
+    assert rows["value"].tolist() == [8, 16, 32, None, None]
+    assert rows["value_thesis"].tolist() == [32, 64, 128, 256, 320]
+    one = table.set_index("setting").loc["lesion_prior"]
+    assert one.isna().tolist() == [True, False, True] and one["value"] == 0.01
+    assert not table.map(lambda value: isinstance(value, list | tuple)).any(axis=None)
+    drawn = chapter.figure_a_7(table).axes[0].tables[0].get_celld()
+    words = [[drawn[row, column].get_text().get_text() for column in range(3)] for row in range(21)]
+    assert words[0] == ["Setting", "This run", "Thesis"]
+    assert ["filters_per_depth", "[8, 16, 32]", "[32, 64, 128, 256, 320]"] in words
+    assert ["lesion_prior", "0.01", "none"] in words and ["l2", "1e-05", "1e-05"] in words

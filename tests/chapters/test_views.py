@@ -13,6 +13,7 @@ import pytest
 from cmbkit.chapters import evaluation
 from cmbkit.params import Evaluation
 from cmbkit.reporting.gallery import Gallery, read_entries, write_index
+from cmbkit.reporting.tables import shown
 from cmbkit.volume import Volume
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -59,7 +60,7 @@ class Standard:
     def __init__(self, uid):
         from types import SimpleNamespace
 
-        acquisition = SimpleNamespace(in_plane_mm=(0.5, 0.5), slice_thickness_mm=2.0)
+        acquisition = SimpleNamespace(in_plane_mm=(0.6, 0.5), slice_thickness_mm=2.0)
         self.scan = SimpleNamespace(uid=uid, patient=uid, sequence="SWI", acquisition=acquisition)
 
     def image(self):
@@ -88,6 +89,10 @@ def test_of_each_dataset_the_scan_with_most_that_was_not_trained_on(made):
     assert table["uid"].tolist() == ["DOU-2", "X-2"] and list(viewers) == ["DOU", "X"]
     assert table[["n_gt", "n_pred", "tp", "fn", "fp"]].iloc[0].tolist() == [2, 2, 1, 1, 1]
     assert table["split"].tolist() == ["test", "validation"]
+    acquired = ["sequence", "in_plane_mm_low", "in_plane_mm_high", "slice_thickness_mm"]
+    assert table[acquired].iloc[0].tolist() == ["SWI", 0.5, 0.6, 2.0]
+    cells = shown(table)[0]
+    assert cells[["Pixels (mm)", "Slices (mm)"]].iloc[0].tolist() == ["0.50-0.60", "2.00"]
 
 
 def test_both_sides_lie_in_the_brains_box_with_what_became_of_each(made):

@@ -26,7 +26,7 @@ def test_series_are_told_apart_and_other_files_left_out(phantom, dicom_series, t
     (tmp_path / "study" / "a" / "notes.txt").write_text("no DICOM")
     files = [p for p in (tmp_path / "study").rglob("*") if p.is_file()]
     groups, damaged = group_by_series(files)
-    assert damaged == []
+    assert damaged == {}
     assert {uid: len(held) for uid, held in groups.items()} == {first: 4, second: 4}
     found = find_sources([tmp_path / "study"])
     assert [(s.name, s.series) for s in found] == [("a", first), ("b", second)]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cmbkit.params import Preprocessing
-from cmbkit.prediction.microbleed_table import dark_run_mm, microbleed_table
+from cmbkit.prediction.microbleed_table import FLAGS, dark_run_mm, microbleed_table
 from cmbkit.prediction.scan_warnings import scan_remarks, thresholds_reached
 from cmbkit.preprocessing.changes import Change, change_table
 from cmbkit.volume import Volume
@@ -71,6 +71,10 @@ def test_each_warning_comes_alone(given, said):
     assert said in line
 
 
+def test_a_stand_in_is_known_by_what_made_it_not_by_how_its_name_begins():
+    assert remarks(mask="stand-in-free masks", regions="stand-ins of mine") == []
+
+
 def test_a_gap_between_slices_is_no_thickness():
     """2 mm slices 3.5 mm apart are thin; overlapping slices of 4 mm, 2 mm apart, are thick."""
     assert remarks(spacing=(0.5, 0.5, 3.5), slice_mm=2.0) == []
@@ -100,6 +104,7 @@ def near_vessel(beside_mm=0.0, from_mm=-12.0, to_mm=12.0, darkness=DARK, brain_t
     found = pd.DataFrame({"id": [1], "kept": True, "score": 4.5})
     table, _ = microbleed_table(*volumes, found, native=volumes[0], slice_mm=1.0)
     assert table.loc[0, ["x_mm", "y_mm", "z_mm"]].tolist() == pytest.approx([0, 0, 0])
+    assert set(table.loc[0, "flags"]) <= set(FLAGS)
     return "near-vessel" in table.loc[0, "flags"]
 
 

@@ -3,11 +3,14 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cmbkit
+from cmbkit.prediction.microbleed_table import FLAGS
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 PROBE = """<script>window.addEventListener("load", () => setTimeout(() => {
@@ -84,6 +87,17 @@ def test_list_and_form_go_by_one_diameter_and_the_keys_are_told(html, prediction
     small = [name for name in everything.index if "under_5_mm" in name]
     assert everything[small].sum() == (longest < 5).sum()
     assert "Size: the longest diameter." in html and "<kbd>Page Up</kbd>" in html
+
+
+def test_flags_are_names_that_page_and_file_join(prediction, tmp_path):
+    """Slices of 3 mm: every microbleed has at least that flag; each is told by what it means."""
+    flags = prediction.table["flags"]
+    assert len(flags) and all("thick-slice scan" in one and set(one) <= set(FLAGS) for one in flags)
+    table = prediction.table.assign(flags=[("elongated", "under 2 mm")] * len(flags))
+    changed = replace(prediction, table=table)
+    assert "Doubts: elongated, under 2 mm" in changed.report()
+    written = pd.read_csv(changed.write(tmp_path / "out") / "microbleeds.tsv", sep="\t")
+    assert set(written["flags"]) == {"elongated, under 2 mm"}
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(html):

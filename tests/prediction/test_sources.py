@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from cmbkit.prediction import dicom
 from cmbkit.prediction.dicom import group_by_series
 from cmbkit.prediction.sources import find_sources
 
@@ -91,6 +92,19 @@ def test_odd_dicom_headers_lose_nothing_beside_them(phantom, dicom_series, tmp_p
     assert len(sources) == 2 + len(damaged)
     for source in sources:
         assert not source.problem or str(fourth) in source.problem
+
+
+def test_a_folder_whose_name_holds_a_colon_names_its_broken_file(tmp_path, monkeypatch):
+    first = tmp_path / "day: 1" / "IM0001"
+    first.parent.mkdir()
+    first.write_bytes(b"\0" * 128 + b"DICM")
+    monkeypatch.setattr(dicom, "pydicom", lambda: 1 / 0)
+    for named in (tmp_path, first):
+        (broken,) = find_sources([named])
+        assert broken.path == first
+        assert broken.problem == (
+            f"{first}: expected a readable DICOM header, found: division by zero"
+        )
 
 
 def test_a_dicomdir_stands_for_its_folder(phantom, dicom_series, tmp_path):

@@ -178,7 +178,7 @@ def test_the_page_of_a_prediction():
     def page(word):
         row = dict.fromkeys(("max_diameter_mm", "volume_mm3", "score", "x_mm", "y_mm", "z_mm",
                              "probability"), 1.0)  # fmt: skip
-        row |= {"id": word, "region": word, "side": word, "flags": word, "strip": b""}
+        row |= {"id": word, "region": word, "side": word, "flags": (word,), "strip": b""}
         form = tables.render_html(table_of(word), word)
         viewer = {"note": word, "data": {"word": word}, "sprite": b""}
         return render(

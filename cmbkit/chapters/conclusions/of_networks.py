@@ -253,8 +253,9 @@ def literature_comparison_shows(table: pd.DataFrame, findings: pd.DataFrame) -> 
             f"can only if they are means, which the papers do not state: "
             f"{kinds.get(ONLY_AS_MEAN, 0)} rows."
         )
-    thesis = published[(published["data"] == "DOU") & published["method"].str.startswith("del Poz")]
-    others = published[(published["data"] == "DOU") & ~published.index.isin(thesis.index)]
+    of_thesis = published["of_thesis"].astype(bool)
+    on_dou = published["data"] == "DOU"
+    thesis, others = published[on_dou & of_thesis], published[on_dou & ~of_thesis]
     if len(thesis) and len(others):
         f1, above = thesis["f1"].iloc[0], int((others["f1"] > thesis["f1"].iloc[0]).sum())
         yield (

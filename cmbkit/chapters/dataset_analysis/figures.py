@@ -16,6 +16,7 @@ from cmbkit.chapters.raw_slices import (
     raw_marks,
     raw_phase,
 )
+from cmbkit.datasets.splits import UNKNOWN
 from cmbkit.features.phase_sign import susceptibility_sign
 from cmbkit.plotting.bars import split_bars
 from cmbkit.plotting.canvas import nothing_to_show
@@ -33,6 +34,8 @@ STRATA_TITLES = {
     "TE": "Echo time (ms)",
 }
 """Panels of Figure A.8."""
+VALUES = {"healthy_all": {"True": "yes", "False": "no"}, "CMB_level": {UNKNOWN: "none"}}
+UNKNOWN_VALUES = {UNKNOWN: "not stated"}
 
 
 def figure_a_8(table: pd.DataFrame) -> Figure:
@@ -46,11 +49,14 @@ def figure_a_8(table: pd.DataFrame) -> Figure:
 
 
 def in_words(strata: pd.DataFrame) -> pd.DataFrame:
-    """`table_a_8` with values in words: "Unspecified" is "not stated", of CMBs "none"."""
-    shown = strata["value"].astype(str).str.replace("_", ".").str.removesuffix(".0")
-    shown = shown.replace({"True": "yes", "False": "no", "Unspecified": "not stated"})
-    none = (strata["column"] == "CMB_level") & (shown == "not stated")
-    return strata.assign(value=shown.mask(none, "none"))
+    """`table_a_8` with values as `VALUES` names them, and echo times as numbers."""
+    shown = [
+        VALUES.get(column, {}).get(value, UNKNOWN_VALUES.get(value, value))
+        if np.isnan(te_ms)
+        else f"{te_ms:g}"
+        for column, value, te_ms in strata[["column", "value", "te_ms"]].itertuples(index=False)
+    ]
+    return strata.assign(value=shown)
 
 
 def figure_s1(table: pd.DataFrame, standard: Mapping[str, StandardScan]) -> Figure:

@@ -85,11 +85,10 @@ def _printed() -> pd.DataFrame:
     """The same of the thesis: dataset, quantity, value_thesis, value_thesis_sd."""
     rows = []
     for row in thesis_numbers("7.1").to_dict("records"):
-        low = float(row["res_level_low_high_pct"].split(",")[0])
         rows += [
             (row["dataset"], "cmb_per_scan", row["cmb_per_scan"], row["cmb_per_scan_sd"]),
             (row["dataset"], "radius_mm", row["cmb_radius_mm"], row["cmb_radius_mm_sd"]),
-            (row["dataset"], "low_resolution", low, np.nan),
+            (row["dataset"], "low_resolution", row["res_level_low_pct"], np.nan),
         ]
     places = thesis_numbers("8.2").assign(n=lambda t: t["tp"] + t["fn"])
     for dataset, part in places.groupby("dataset"):

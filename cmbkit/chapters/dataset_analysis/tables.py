@@ -3,31 +3,37 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 
 from cmbkit.chapters.beside import beside
-from cmbkit.datasets.splits import STRATA, stratification_log
+from cmbkit.datasets.splits import STRATA, strata, stratification_log
 from cmbkit.features.columns import n_leaked
-from cmbkit.published.numbers import thesis_numbers, thesis_table
+from cmbkit.published.numbers import thesis_numbers
 from cmbkit.records import Scan
 from cmbkit.reporting.layout import Column, heads, laid_out
 
 SITES = {"U.S.A": "United States", "UK": "UK or Spain", "Spain": "UK or Spain"}
 """Printed sites to the names that the readers give; VALDO's files do not tell two apart."""
 RANGES = ("tr_ms", "te_ms", "flip_deg", "slice_thickness_mm")
-PRINTED_4_1 = {
-    "location": "site",
-    "field_T": "field_strength",
-    "TR_ms": "tr_ms",
-    "TE_ms": "te_ms",
+PRINTED_4_1 = {"location": "site"} | {
+    f"{theirs}{end}": f"{ours}{end}"
+    for ours, theirs in {"field_strength": "field_T", "tr_ms": "TR_ms", "te_ms": "TE_ms"}.items()
+    for end in ("_low", "_high")
 }
-PAIRS_7_1 = {
-    "scans_with_cmb_and_below_3": ("n_scans_with_cmb", "n_scans_below_3"),
-    "patients_total_and_with_cmb": ("n_patients", "n_patients_with_cmb"),
-    "res_level_low_high_pct": ("resolution_low_pct", "resolution_high_pct"),
+PRINTED_7_1 = {
+    "scans_total": "n_scans",
+    "scans_with_cmb": "n_scans_with_cmb",
+    "scans_below_3": "n_scans_below_3",
+    "patients_total": "n_patients",
+    "patients_with_cmb": "n_patients_with_cmb",
+    "res_level_low_pct": "resolution_low_pct",
+    "res_level_high_pct": "resolution_high_pct",
+    "total_cmb": "n_cmb",
+    "cmb_radius_mm": "radius_mm",
+    "cmb_radius_mm_sd": "radius_mm_sd",
 }
-"""Printed columns of Table 7.1 that hold two numbers, separated by a comma."""
-PRINTED_7_1 = {"scans_total": "n_scans", "total_cmb": "n_cmb", "cmb_radius_mm": "radius_mm"}
+"""Columns of Table 7.1 to the names that `table_7_1` gives them."""
 GROUPS_B_1 = {
     "dataset": "Dataset",
     "sequence": "Sequence",
@@ -74,27 +80,35 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
 
     Values come from headers, sidecars and what a dataset's publication states.
 
-    Columns: dataset, site, sequence, field_strength (tesla as text, "1.5/3" where both occur);
-    median of tr_ms, te_ms, flip_deg (degrees) and slice_thickness_mm over the scans that give them,
-    with the smallest and largest (``_low``, ``_high``); n_scans; the thesis's columns.
+    Columns: dataset, site, sequence; field_strength_low and _high (tesla); median of tr_ms, te_ms,
+    flip_deg (degrees) and slice_thickness_mm over the scans that give them, with the smallest and
+    largest (``_low``, ``_high``); n_scans; the thesis's columns, where a site stands for two
+    printed ones the least and the most of both.
     """
-    told = [{"dataset": s.dataset, "sequence": s.sequence, **asdict(s.acquisition)} for s in scans]
+    told = [
+        {"dataset": s.dataset, "sequence": s.sequence, **asdict(s.acquisition)}
+        | _tesla(s.acquisition.field_strength)
+        for s in scans
+    ]
     keys = ["dataset", "site", "sequence"]
     groups = pd.DataFrame(told).astype(dict.fromkeys(RANGES, float)).groupby(keys, dropna=False)
     ends = {"": "median", "_low": "min", "_high": "max"}
     own = groups.agg(
-        field_strength=("field_strength", _fields),
+        field_strength_low=("field_strength_low", "min"),
+        field_strength_high=("field_strength_high", "max"),
         n_scans=("dataset", "size"),
         **{f"{name}{end}": (name, how) for name in RANGES for end, how in ends.items()},
     ).reset_index()
     own = own.astype({"site": object})  # text to be joined on, also where no site is known
-    printed = thesis_table("4.1").rename(columns=PRINTED_4_1)
+    printed = thesis_numbers("4.1").rename(columns=PRINTED_4_1)
     printed["site"] = printed["site"].replace(SITES)
-    printed = printed.groupby(["dataset", "site"], sort=False).agg(_each).reset_index()
+    ends = {"low": "min", "high": "max"}
+    hows = {name: ends.get(name.rpartition("_")[2], _each) for name in printed.columns[2:]}
+    printed = printed.groupby(["dataset", "site"], sort=False).agg(hows).reset_index()
     columns = [
         *heads("dataset", "site", demographics_thesis="Subjects (thesis)"),
         *heads(scanner_model_thesis="Scanner (thesis)", sequence="Sequence"),
-        Column("field_strength", "Field (T)"),
+        Column("field_strength", "Field (T)", shows="both"),
         Column("tr_ms", "TR (ms)", 1, shows="range"),
         Column("te_ms", "TE (ms)", 1, shows="range"),
         Column("flip_deg", "Flip angle (°)", 0, shows="range"),
@@ -105,10 +119,10 @@ def table_4_1(scans: Iterable[Scan]) -> pd.DataFrame:
     return laid_out(beside(own, printed, ["dataset", "site"], rows="both"), columns, note=note)
 
 
-def _fields(values: pd.Series) -> str | None:
-    """Field strengths in tesla as text, ``"1.5/3"``; None if none is known."""
-    known = {part for value in values.dropna() for part in value.split("/")}
-    return "/".join(sorted(known, key=float)) or None
+def _tesla(strength: str | None) -> dict[str, float]:
+    """Least and most tesla of a `cmbkit.records.Acquisition`; NaN where none is known."""
+    known = [float(tesla) for tesla in strength.split("/")] if strength else [np.nan]
+    return {"field_strength_low": min(known), "field_strength_high": max(known)}
 
 
 def _each(values: pd.Series) -> str:
@@ -135,7 +149,7 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
         standard deviation of cmb_per_scan (over scans with CMBs) and radius_mm (over CMBs);
         n_leaked (of n_cmb, regions that leaked); split; all again as printed in the thesis.
     """
-    printed = _printed_7_1()
+    printed = thesis_numbers("7.1").rename(columns=PRINTED_7_1)
     public = dict(zip(printed["dataset"], printed["source"], strict=True))
     leaks, rows = n_leaked(microbleeds, "dataset"), []
     for dataset, scans in table.groupby("dataset", sort=True):
@@ -180,14 +194,6 @@ def table_7_1(table: pd.DataFrame, microbleeds: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _printed_7_1() -> pd.DataFrame:
-    """Table 7.1 of the thesis, one number per column, named as `table_7_1`'s."""
-    printed = thesis_numbers("7.1").rename(columns=PRINTED_7_1)
-    for pair, names in PAIRS_7_1.items():
-        printed[list(names)] = printed.pop(pair).str.split(", ", expand=True).astype(int)
-    return printed.rename(columns={"cmb_radius_mm_sd": "radius_mm_sd"})
-
-
 def _split_name(splits: pd.Series) -> str | None:
     named = [name.capitalize() for name in ("train", "valid", "test") if (splits == name).any()]
     return "-".join(named) or None
@@ -197,8 +203,8 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
     """Scans in every combination of the groups used for stratification (Table B.1).
 
     Columns: dataset, sequence, resolution_level, healthy (no CMB in the scan), healthy_all (in no
-    scan of the patient), field_strength (tesla as text), cmb_level, n_scans; combinations without a
-    scan are left out.
+    scan of the patient), field_strength (tesla as text), cmb_level (of the scan: none, low or high;
+    not CMB_level of `table_a_8`), n_scans; combinations without a scan are left out.
     """
     most = table.groupby(["dataset", "patient"])["n_cmb"].transform("max")
     groups = table.assign(healthy=table["n_cmb"] == 0, healthy_all=most == 0)
@@ -209,18 +215,24 @@ def table_b_1(table: pd.DataFrame) -> pd.DataFrame:
 def table_a_8(table: pd.DataFrame) -> pd.DataFrame:
     """Strata of training and validation: n_scans and percent of the split (Figure A.8).
 
-    Columns are split, column (a name of `STRATA` or "stratify_label"), value, n_scans and
-    proportion_pct, the last two beside the thesis's. Of each stratum the rows of this run come
-    first, the biggest first, then those that only the thesis has.
+    CMB_level goes by patients: "Unspecified" are scans of those without CMBs, and "low" are others
+    with fewer than 3, also 0. That of a scan (`cmbkit.records.cmb_level`) is in `table_b_1`.
+
+    Columns are split, column (a name of `STRATA` or "stratify_label"), value, te_ms (that of an
+    echo time), n_scans and proportion_pct, the last two beside the thesis's. Of each stratum the
+    rows of this run come first, the biggest first, then those that only the thesis has.
     """
     own = stratification_log(table)
     if own.empty:
         return own
-    parts = [thesis_table(f"A.8 {name}").assign(split=name) for name in ("train", "valid")]
-    printed = pd.concat(parts, ignore_index=True).rename(columns={"count": "n_scans"})
-    printed["proportion_pct"] = printed["proportion_pct"].str.rstrip("%").astype(float)
-    printed = printed.astype({"n_scans": int})
-    both = beside(own, printed, ["split", "column", "value"], rows="both")
+    parts = [thesis_numbers(f"A.8 {name}").assign(split=name) for name in ("train", "valid")]
+    printed = pd.concat(parts, ignore_index=True)
+    names = {"n_scans": "count", "proportion_pct": "proportion_pct"}
+    both = beside(own, printed, ["split", "column", "value"], names, rows="both")
+    known = zip(strata(table)["TE"], table["te_ms"], strict=True)
+    known = dict(known) | printed.dropna(subset=["te_ms"]).set_index("value")["te_ms"].to_dict()
+    te_ms = both["value"].map(known).where(both["column"] == "TE").astype(float)
+    both.insert(3, "te_ms", te_ms)
     sizes = ["n_scans", "n_scans_thesis"]
     both = both.assign(order=both["column"].map([*STRATA, "stratify_label"].index)).sort_values(
         ["split", "order", *sizes], ascending=[True, True, False, False], kind="stable"

@@ -14,7 +14,7 @@ from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.preprocessing.grid import crop
 from cmbkit.records import StandardScan
-from cmbkit.reporting.layout import heads, laid_out
+from cmbkit.reporting.layout import Column, heads, laid_out
 from cmbkit.volume import Volume
 
 LARGEST = 2_000_000
@@ -45,7 +45,8 @@ def view_s70(
     Returns
     -------
     table : DataFrame
-        dataset, uid, split, acquired, n_gt, n_pred, tp, fp, fn.
+        dataset, uid, split, sequence; in_plane_mm_low and _high, of both axes; slice_thickness_mm;
+        n_gt, n_pred, tp, fp, fn.
     viewers : dict of str to dict
         By dataset, for `cmbkit.reporting.gallery.Gallery.view`.
     """
@@ -60,7 +61,15 @@ def view_s70(
         who = {"uid": chosen.uid, "dataset": chosen.dataset, "patient": standard.scan.patient}
         matches, row = evaluate_scan(standard.lesions(), found, **who, params=params)
         split = SPLITS.get(chosen.split, chosen.split)
-        rows.append(row | {"split": split, "acquired": acquired(standard.scan)})
+        acquisition = standard.scan.acquisition
+        told = {
+            "split": split,
+            "sequence": standard.scan.sequence,
+            "in_plane_mm_low": min(acquisition.in_plane_mm),
+            "in_plane_mm_high": max(acquisition.in_plane_mm),
+            "slice_thickness_mm": acquisition.slice_thickness_mm,
+        }
+        rows.append(row | told)
         sides["annotated"] = (standard.lesions(), _told(matches, "gt_id", "found", "missed"))
         sides["predicted"] = (found, _told(matches, "pred_id", "right", "false"))
         about = (
@@ -70,8 +79,14 @@ def view_s70(
         )
         viewers[chosen.dataset] = _viewer(standard, sides) | {"about": about}
     counts = heads(n_gt="Annotated", n_pred="Predicted", tp="Found", fn="Missed", fp="False")
-    columns = [*heads("dataset", uid="Scan", split="Split", acquired="Acquired"), *counts]
-    table = pd.DataFrame(rows)[[column.key for column in columns]]
+    columns = [
+        *heads("dataset", uid="Scan", split="Split", sequence="Sequence"),
+        Column("in_plane_mm", "Pixels (mm)", 2, shows="range"),
+        Column("slice_thickness_mm", "Slices (mm)", 2),
+        *counts,
+    ]
+    shown = ["dataset", "uid", *told, *(column.key for column in counts)]
+    table = pd.DataFrame(rows)[shown]
     return laid_out(table, columns), viewers
 
 

@@ -12,11 +12,13 @@ from cmbkit.published.numbers import thesis_table
 from cmbkit.records import Scan
 from cmbkit.reporting.layout import Column, heads, laid_out
 
-DONE, SKIPPED, NOT_APPLICABLE = "✓", "✗", "n/a"
+NOT_APPLICABLE = "n/a"
+MARKS = {True: "✓", False: "✗", None: NOT_APPLICABLE}
+"""How Table 5.1 prints that a step is done, skipped, not applicable."""
 RAW_ANNOTATION = {
-    "mask": ("full 3d mask", SKIPPED),
-    "points": ("center of CMB", DONE),
-    "scribbles": ("scribble", DONE),
+    "mask": ("full 3d mask", False),
+    "points": ("center of CMB", True),
+    "scribbles": ("scribble", True),
 }
 """Kind of annotation to its name in Table 5.1 and whether steps 1 and 2 are needed."""
 STEPS_5_1 = {
@@ -45,18 +47,22 @@ def table_5_1(scans: Iterable[Scan]) -> pd.DataFrame:
     -------
     DataFrame
         One row per dataset and kind of annotation: raw_annotation, step_0, step_1, step_2,
-        steps_3_6 ("✓" done, "✗" skipped, "n/a" not applicable), each also as printed.
+        steps_3_6 (True done, False skipped, None not applicable), each also as printed.
     """
     rows, kinds = [], {}
     for scan in scans:
         kinds.setdefault(scan.dataset, set()).add(scan.annotation.kind)
     for dataset in sorted(kinds):
         found = [told for kind, told in RAW_ANNOTATION.items() if kind in kinds[dataset]]
-        for name, refined in found or [(NOT_APPLICABLE, NOT_APPLICABLE)]:
-            rows.append([dataset, name, DONE, refined, refined, DONE])
-    own = pd.DataFrame(rows, columns=["dataset", "raw_annotation", *STEPS_5_1])
+        for name, refined in found or [(NOT_APPLICABLE, None)]:
+            rows.append([dataset, name, True, refined, refined, True])
+    own = pd.DataFrame(rows, columns=["dataset", "raw_annotation", *STEPS_5_1], dtype=object)
     printed = thesis_table("5.1").fillna(NOT_APPLICABLE)
-    columns = heads("dataset", raw_annotation="Raw annotation", **STEPS_5_1)
+    done = {mark: step for step, mark in MARKS.items()}
+    printed = printed.assign(**{name: [done[mark] for mark in printed[name]] for name in STEPS_5_1})
+    printed = printed.astype(object)
+    columns = heads("dataset", raw_annotation="Raw annotation")
+    columns += [Column(name, title, names=MARKS) for name, title in STEPS_5_1.items()]
     return laid_out(beside(own, printed, ["dataset"]), columns)
 
 

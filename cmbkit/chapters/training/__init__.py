@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cmbkit.chapters.training.followed import figure_7_2, figure_a_5
+from cmbkit.chapters.training.settings import figure_a_7, settings_of_network
 from cmbkit.features.clearest import clearest_in_thin_slices
 from cmbkit.params import Network, Parameters, Training
 from cmbkit.plotting import curves
@@ -15,7 +16,6 @@ from cmbkit.plotting.canvas import nothing_to_show
 from cmbkit.plotting.cuts import orthogonal_cuts
 from cmbkit.plotting.diagrams import network_diagrams, patch_sampling
 from cmbkit.plotting.diagrams import workflow as figure_7_1
-from cmbkit.plotting.settings_table import settings_table as figure_a_7
 from cmbkit.plotting.style import MODEL_NAMES
 from cmbkit.records import StandardScan
 from cmbkit.reporting.layout import Column, heads, laid_out
@@ -53,16 +53,6 @@ def figure_6_1(network: Network, parameters: int) -> Figure:
     if parameters != PUBLISHED_PARAMETERS:
         shown.append(("This run", levels(network), parameters))
     return network_diagrams(shown)
-
-
-def settings_of_network(network: Network) -> pd.DataFrame:
-    """Settings of a network beside those of the published one, UNetApollo3D, as text."""
-    published = Network().model_dump()
-    rows = [
-        (key, *("none" if value is None else str(value) for value in (now, published[key])))
-        for key, now in network.model_dump().items()
-    ]
-    return pd.DataFrame(rows, columns=["Setting", "This run", "Thesis"])
 
 
 def figure_6_2(standard: StandardScan, params: Parameters) -> Figure:
