@@ -14,7 +14,7 @@ import numpy as np
 
 from cmbkit.phantom.field import dipole_field
 from cmbkit.phantom.head import Patient
-from cmbkit.phantom.tissues import Acquisition
+from cmbkit.phantom.tissues import GradientEcho
 
 DIRECTIONS = ((0, 0, 1), (0, 0.6, 0.8), (0.48, 0.36, 0.8))
 SIZE = 80  # voxels of 1 mm; both sides pad to twice that
@@ -25,7 +25,7 @@ def head_chi(seed: int) -> np.ndarray:
     """Susceptibility (ppm) in a cube of a head with skull and air."""
     patient = Patient((seed, 1))
     box = patient.bounding_box(head=True)
-    (_, chi), *_ = patient.render(Acquisition(20, 27, 15, 3), *box, True)
+    (_, chi), *_ = patient.render(GradientEcho(20, 27, 15, 3), *box, True)
     low = [(n - SIZE) // 2 for n in chi.shape]
     return chi[tuple(slice(start, start + SIZE) for start in low)]
 

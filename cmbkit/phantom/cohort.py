@@ -21,7 +21,7 @@ MOMENI_STEM = "{patient:03d}_T{time}_MRI_SWI_BFC_50mm_HM"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScanPlan:
     """What one scan will be; everything else follows from its seeds."""
 
     dataset: str
@@ -106,7 +106,7 @@ def build(
     (folder / "dataset_description.json").write_text(json.dumps(description, indent=1))
 
 
-def _plan(dataset: str, n_scans: int, seed: int) -> list[Plan]:
+def _plan(dataset: str, n_scans: int, seed: int) -> list[ScanPlan]:
     number = profiles.DATASET_NUMBER[dataset]
     rng = np.random.default_rng([seed, number])
     if dataset == "MOMENI":
@@ -118,7 +118,7 @@ def _plan(dataset: str, n_scans: int, seed: int) -> list[Plan]:
     for index, count in enumerate(counts):
         radii = profiles.draw_radii(dataset, count, np.random.default_rng([seed, number, index, 9]))
         plans.append(
-            Plan(
+            ScanPlan(
                 dataset,
                 index,
                 _name(dataset, index),
@@ -141,7 +141,7 @@ def _name(dataset: str, index: int) -> str:
     return f"{101 + index}"
 
 
-def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
+def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[ScanPlan]:
     """Every third patient has two time points: the same head, perhaps with new microbleeds.
 
     ``counts`` has one number per patient.
@@ -159,7 +159,7 @@ def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
             if len(plans) == n_scans:
                 break
             plans.append(
-                Plan(
+                ScanPlan(
                     "MOMENI",
                     len(plans),
                     MOMENI_STEM.format(patient=100 + 11 * patient, time=time),
@@ -173,7 +173,7 @@ def _plan_momeni(n_scans: int, seed: int, counts: list[int]) -> list[Plan]:
     return plans
 
 
-def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
+def _write(plan: ScanPlan, folder: Path, model: str = "contrast") -> dict:
     """Simulate and write one scan; returns its truth rows and what the shared files need."""
     projected = plan.dataset == "RODEJA" and plan.index % 3 == 2
     crop = plan.dataset == "DOU" and plan.index % 5 == 3
@@ -217,7 +217,7 @@ def _write(plan: Plan, folder: Path, model: str = "contrast") -> dict:
     return result
 
 
-def _finish(dataset: str, folder: Path, plans: list[Plan], results: list[dict]) -> None:
+def _finish(dataset: str, folder: Path, plans: list[ScanPlan], results: list[dict]) -> None:
     if dataset == "MOMENI":
         rows = [
             (f"{plan.name}.nii.gz", result["points"])

@@ -14,7 +14,7 @@ from cmbkit.phantom import lesions, physical, reconstruction, scanner, sources, 
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.simulate import WHITE_MATTER_SIGNAL, Scene, stamp_blobs
-from cmbkit.phantom.tissues import Acquisition
+from cmbkit.phantom.tissues import GradientEcho
 from cmbkit.volume import Volume
 
 AVERAGING = ("complex", "magnitude")
@@ -28,7 +28,7 @@ SNR = 18.0
 
 
 @dataclass(frozen=True)
-class Setting:
+class Condition:
     """What is varied: slice thickness and spacing, radius (mm), share of signal lost, number."""
 
     thickness_mm: float
@@ -56,9 +56,9 @@ class Physics:
     chi_ppm: float = 1.0
 
     @property
-    def acquisition(self) -> Acquisition:
+    def acquisition(self) -> GradientEcho:
         """With the repetition time and angle of an SWI."""
-        return Acquisition(self.te_ms, max(27.0, self.te_ms + 7), 15.0, self.tesla)
+        return GradientEcho(self.te_ms, max(27.0, self.te_ms + 7), 15.0, self.tesla)
 
 
 class ControlledBrain:
@@ -112,7 +112,7 @@ class ControlledBrain:
         return self.slab[0] + RIM_MM <= z <= self.slab[1] - RIM_MM
 
     def scan(
-        self, setting: Setting, in_plane_mm: float, physics: Physics | None = None
+        self, setting: Condition, in_plane_mm: float, physics: Physics | None = None
     ) -> tuple[Volume, np.ndarray]:
         """Scan the brain.
 
@@ -149,7 +149,7 @@ class ControlledBrain:
         affine[:3, 3] = grid.start
         return Volume(np.rint(image), affine), scene.centres[len(self._mimics) :]
 
-    def _scene(self, setting: Setting, in_plane_mm: float, physics: Physics | None) -> Scene:
+    def _scene(self, setting: Condition, in_plane_mm: float, physics: Physics | None) -> Scene:
         thickness = (setting.thickness_mm, setting.thickness_mm)
         protocol = Protocol(SEQUENCE, (in_plane_mm, in_plane_mm), thickness, ("RAS",), head=False)
         grid = scanner.make_grid(protocol, *self._box, np.random.default_rng(0))
@@ -186,7 +186,7 @@ class ControlledBrain:
         shown = np.abs(image) * reconstruction.negative_mask(reconstruction.phase(image))
         return shown.reshape(*shown.shape[:2], -1, layers).mean(axis=3)
 
-    def _complex_signal(self, acquisition: Acquisition):
+    def _complex_signal(self, acquisition: GradientEcho):
         """Signal of the tissue on the maps' grid; the last acquisition's is kept."""
         if self._last is None or self._last[0] != acquisition:
             rng = np.random.default_rng([*self._seed, 4])

@@ -15,7 +15,7 @@ from cmbkit.phantom.tissues import (
     FLUID,
     GREY,
     WHITE,
-    Acquisition,
+    GradientEcho,
     drawn_factors,
     iron_by_age,
     iron_r2star,
@@ -144,7 +144,7 @@ class Patient:
             signal += (1 - fields.brain) * (fields.head - signal)
         return signal * (1 - contrast.dropout * fields.dropout)
 
-    def _template_physics(self, fields: Fields, acquisition: Acquisition):
+    def _template_physics(self, fields: Fields, acquisition: GradientEcho):
         """Magnitude relative to white matter, and susceptibility (ppm), on the template's grid."""
         rng = np.random.default_rng(self._texture_seed)
         tissue, white = self._shares(fields, rng)
@@ -164,19 +164,19 @@ class Patient:
             signal += (1 - fields.brain) * (fields.head - signal)
         return signal, chi.astype(np.float32, copy=False)
 
-    def render(self, contrast: Contrast | Acquisition, low, high, head: bool):
+    def render(self, contrast: Contrast | GradientEcho, low, high, head: bool):
         """Maps and brain mask on grids of the patient's frame.
 
         Parameters
         ----------
-        contrast : Contrast or Acquisition
+        contrast : Contrast or GradientEcho
             Signals drawn for a contrast, or those that tissues give in an acquisition.
 
         Returns
         -------
         signal : ndarray, float32
             First sample at ``start``, 1 mm apart, beyond ``high``; white matter is 1. With an
-            Acquisition a pair of such maps: signal, and susceptibility in ppm.
+            GradientEcho a pair of such maps: signal, and susceptibility in ppm.
         brain : ndarray, float32, or None
             The same with every second sample, 2 mm apart; None with a head.
         start : ndarray, shape (3,), mm
@@ -188,7 +188,7 @@ class Patient:
             self._map_to_template(start, shape)
             - fields.origin.astype(np.float32)[:, None, None, None]
         )
-        if isinstance(contrast, Acquisition):
+        if isinstance(contrast, GradientEcho):
             maps = self._template_physics(fields, contrast)
             signal = interpolated(*maps, where)
         else:

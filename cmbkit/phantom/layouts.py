@@ -10,7 +10,7 @@ import numpy as np
 from cmbkit.phantom.physical import draw_acquisition
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.simulate import Simulated
-from cmbkit.phantom.tissues import Acquisition
+from cmbkit.phantom.tissues import GradientEcho
 from cmbkit.volume import Volume
 
 TOGETHER_MM = 10.0
@@ -69,7 +69,7 @@ def write_dou(folder: Path, name: str, scan: Simulated) -> None:
     savemat(target, {"cen": np.array(one_based(scan), np.uint16).reshape(-1, 3)})
 
 
-def write_sidecar(image: Path, acquisition: Acquisition, country: str) -> None:
+def write_sidecar(image: Path, acquisition: GradientEcho, country: str) -> None:
     """BIDS fields beside an image: tesla, seconds, degrees, country."""
     fields = {
         "MagneticFieldStrength": acquisition.tesla,

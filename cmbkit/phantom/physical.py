@@ -19,7 +19,7 @@ from scipy import ndimage
 from cmbkit.phantom import dephasing, reconstruction, scanner, sources
 from cmbkit.phantom.field import HERTZ_PER_PPM_TESLA, dipole_field, phase_per_ppm
 from cmbkit.phantom.profiles import Protocol
-from cmbkit.phantom.tissues import WHITE, Acquisition, drawn_factors
+from cmbkit.phantom.tissues import WHITE, GradientEcho, drawn_factors
 
 VISIBLE_LOSS = 0.2  # share of the signal lost on the image without noise
 FIELD_MARGIN = 24  # samples of water around the maps before the field is computed
@@ -49,13 +49,13 @@ class Picture:
     marked: np.ndarray
 
 
-def draw_acquisition(protocol: Protocol, rng: np.random.Generator) -> Acquisition:
+def draw_acquisition(protocol: Protocol, rng: np.random.Generator) -> GradientEcho:
     """Echo and repetition time, angle and field of one scan, as they stand in its sidecar."""
     tesla = float(rng.choice(protocol.field_strength))
     te = protocol.te_ms if tesla > 2 or protocol.te_low_field_ms is None else (
         protocol.te_low_field_ms
     )  # fmt: skip
-    return Acquisition(
+    return GradientEcho(
         round(rng.uniform(*te), 1),
         round(rng.uniform(*protocol.tr_ms), 1),
         round(rng.uniform(*protocol.flip_deg)),
@@ -64,20 +64,20 @@ def draw_acquisition(protocol: Protocol, rng: np.random.Generator) -> Acquisitio
     )
 
 
-def asked_snr(protocol: Protocol, grid: scanner.Grid, acquisition: Acquisition, drawn: float):
+def asked_snr(protocol: Protocol, grid: scanner.Grid, acquisition: GradientEcho, drawn: float):
     """White matter over noise: ``drawn`` for the protocol's middle voxel, echo and field.
 
     In proportion to voxel volume, field strength and white matter's signal at the echo.
     """
     slices = np.mean(protocol.slice_thickness_mm) or np.mean(protocol.slice_spacing_mm)
     volume = np.prod(grid.width) / (np.mean(protocol.in_plane_mm) ** 2 * slices)
-    middle = Acquisition(*(float(np.mean(v)) for v in (
+    middle = GradientEcho(*(float(np.mean(v)) for v in (
         protocol.te_ms, protocol.tr_ms, protocol.flip_deg, protocol.field_strength)))  # fmt: skip
     signal = acquisition.magnitude(WHITE) / middle.magnitude(WHITE)
     return drawn * volume * signal * acquisition.tesla / middle.tesla
 
 
-def complex_signal(magnitude, chi, acquisition: Acquisition, direction, rng):
+def complex_signal(magnitude, chi, acquisition: GradientEcho, direction, rng):
     """Real and imaginary signal on the grid of the maps, 1 mm apart; the module's steps 1 and 2."""
     field = dipole_field(chi, (1, 1, 1), direction, FIELD_MARGIN)
     turns = acquisition.te_ms / 1000 * HERTZ_PER_PPM_TESLA * acquisition.tesla
@@ -103,7 +103,7 @@ def sampled(signal, start, grid: scanner.Grid) -> np.ndarray:
     return image
 
 
-def add_structures(image, scene, acquisition: Acquisition, direction, rng):
+def add_structures(image, scene, acquisition: GradientEcho, direction, rng):
     """Let veins, bleeds and their mimics change the image, in place; returns as `imprint`."""
     segments = sources.segments_of(scene.tubes, scene.patient.from_template, acquisition, rng)
     changes = dephasing.tube_changes(segments, scene.grid, direction)
@@ -113,7 +113,7 @@ def add_structures(image, scene, acquisition: Acquisition, direction, rng):
     return imprint(image, scene.blobs, scene.centres, scene.grid, acquisition, direction, weighted)
 
 
-def imprint(image, blobs, centres, grid, acquisition: Acquisition, direction, weighted: bool):
+def imprint(image, blobs, centres, grid, acquisition: GradientEcho, direction, weighted: bool):
     """Let bleeds and their mimics change the image, in place.
 
     Returns
@@ -151,7 +151,7 @@ def loss(factor: np.ndarray, weighted: bool) -> np.ndarray:
     return 1 - (shown * reconstruction.negative_mask(-np.angle(factor)) if weighted else shown)
 
 
-def _tissue(scene, acquisition: Acquisition, direction, rng):
+def _tissue(scene, acquisition: GradientEcho, direction, rng):
     """Complex image of the head without small sources; brain mask (2 mm), first sample (mm)."""
     head, grid = scene.protocol.head, scene.grid
     (magnitude, chi), brain, start = scene.patient.render(acquisition, scene.low, scene.high, head)
@@ -160,7 +160,7 @@ def _tissue(scene, acquisition: Acquisition, direction, rng):
     return sampled((real, imaginary), start, grid), brain, start
 
 
-def picture(scene, acquisition: Acquisition, direction, rng, projected: bool = False) -> Picture:
+def picture(scene, acquisition: GradientEcho, direction, rng, projected: bool = False) -> Picture:
     """Scan a scene (`simulate.Scene`).
 
     Parameters

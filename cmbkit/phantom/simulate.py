@@ -11,7 +11,7 @@ from cmbkit.phantom import lesions, mimics, physical, scanner, sources, veins, w
 from cmbkit.phantom.head import Contrast, Patient
 from cmbkit.phantom.profiles import Protocol
 from cmbkit.phantom.template import CAVITIES
-from cmbkit.phantom.tissues import Acquisition
+from cmbkit.phantom.tissues import GradientEcho
 from cmbkit.volume import Volume
 
 MODELS = ("contrast", "physical")
@@ -37,7 +37,7 @@ class Simulated:
         RAS mm of the written image; in the physical model as a rater would point at them.
     structures : list of dict
         Rows of ``phantom_truth.tsv``, without the scan's name.
-    acquisition : Acquisition or None
+    acquisition : GradientEcho or None
         What the physical model scanned with.
     phase : Volume or None
         High-pass filtered phase in rad; SWI of the physical model.
@@ -49,7 +49,7 @@ class Simulated:
     microbleeds: list[lesions.Blob]
     centres_mm: np.ndarray
     structures: list[dict]
-    acquisition: Acquisition | None = None
+    acquisition: GradientEcho | None = None
     phase: Volume | None = None
 
 

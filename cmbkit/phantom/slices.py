@@ -12,7 +12,7 @@ import numpy as np
 from cmbkit.phantom.dephasing import sphere_modulation
 from cmbkit.phantom.field import phase_per_ppm
 from cmbkit.phantom.scanner import Grid
-from cmbkit.phantom.tissues import Acquisition, iron_r2star
+from cmbkit.phantom.tissues import GradientEcho, iron_r2star
 
 IN_PLANE_MM = 0.5
 LAYER_MM = 0.025  # a thin slice within which magnitude and complex sum are one
@@ -20,7 +20,7 @@ LAYER_MM = 0.025  # a thin slice within which magnitude and complex sum are one
 
 def peak_loss(
     thickness_mm: float,
-    acquisition: Acquisition,
+    acquisition: GradientEcho,
     *,
     radius_mm: float = 0.75,
     chi_ppm: float = 1.0,

@@ -26,7 +26,7 @@ _PLACE_SD_MM = 6.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class DerivedScan:
     """One derived scan: its source image, the microbleeds already there, and its name."""
 
     source: Path
@@ -37,7 +37,7 @@ class Plan:
     real: np.ndarray
 
 
-def plan(n_scans: int, seed: int, momeni: Path) -> list[Plan]:
+def plan(n_scans: int, seed: int, momeni: Path) -> list[DerivedScan]:
     """Every third scan comes from a scan with CMBs (``_rsCMB_Vn``), the others from one without.
 
     Falls back on the kind of source that exists when the other is missing.
@@ -58,7 +58,7 @@ def plan(n_scans: int, seed: int, momeni: Path) -> list[Plan]:
         is_real = source in real
         rows = truth[(truth["scan"] == stem) & (truth["kind"] == "cmb")]
         plans.append(
-            Plan(
+            DerivedScan(
                 source,
                 tuple(map(tuple, rows[["x_mm", "y_mm", "z_mm", "radius_mm"]].to_numpy(float))),
                 f"{stem}_{'rsCMB' if is_real else 'sCMB'}_V{used[source]}",
@@ -119,7 +119,7 @@ def _choose_centres(image: Volume, taken_mm: np.ndarray, real, rng: np.random.Ge
     return np.array(chosen).reshape(-1, 3)
 
 
-def write(plan: Plan, folder: Path) -> dict:
+def write(plan: DerivedScan, folder: Path) -> dict:
     """Implant and write one scan; returns its 1-based points and truth rows."""
     rng = np.random.default_rng(plan.seed)
     image = Volume.read(plan.source)
@@ -139,7 +139,7 @@ def write(plan: Plan, folder: Path) -> dict:
     return {"points": [tuple(int(v) for v in p) for p in points], "truth": truth}
 
 
-def finish(folder: Path, plans: list[Plan], results: list[dict], seed: int) -> None:
+def finish(folder: Path, plans: list[DerivedScan], results: list[dict], seed: int) -> None:
     """Write both workbooks; some rows list a point twice, or a neighbour one voxel off."""
     rng = np.random.default_rng([seed, DATASET_NUMBER["sMOMENI"], 10**6])
     books = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from cmbkit.phantom.field import phase_per_ppm
 from cmbkit.phantom.lesions import Blob
-from cmbkit.phantom.tissues import BLOOD, WHITE, Acquisition, iron_r2star, vein_chi
+from cmbkit.phantom.tissues import BLOOD, WHITE, GradientEcho, iron_r2star, vein_chi
 from cmbkit.phantom.veins import Tube
 
 CHI_PPM = (0.3, 3.0)
@@ -32,7 +32,7 @@ def source_of(blob: Blob) -> tuple[float, float]:
     return float(radius), float(-chi if blob.kind == "calcification" else chi)
 
 
-def spheres_of(blob: Blob, centre, acquisition: Acquisition) -> np.ndarray:
+def spheres_of(blob: Blob, centre, acquisition: GradientEcho) -> np.ndarray:
     """A structure as spheres for `dephasing.sphere_modulation`, shape (n, 6).
 
     A microbleed is one sphere, or two or three in touch, so that it is seldom round; a
@@ -68,7 +68,7 @@ def _in_touch(sizes, rng: np.random.Generator) -> np.ndarray:
 
 
 def segments_of(
-    tubes: list[Tube], to_patient, acquisition: Acquisition, rng: np.random.Generator
+    tubes: list[Tube], to_patient, acquisition: GradientEcho, rng: np.random.Generator
 ) -> np.ndarray:
     """Veins as straight pieces for `dephasing.tube_changes`, shape (n, 9); ends taper."""
     sizes = np.cumsum([0] + [len(t.path) for t in tubes])

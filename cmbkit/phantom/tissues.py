@@ -80,7 +80,7 @@ def iron_r2star(chi, tesla: float):
 
 
 @dataclass(frozen=True)
-class Acquisition:
+class GradientEcho:
     """What a scan was acquired with: TE and TR in ms, angle in degrees, field in tesla.
 
     ``factors`` multiply the signals of grey matter and fluid (`Protocol.contrast_sd`).

@@ -3,7 +3,7 @@
 Masks are taken as they are, one label per microbleed. Points and scribbles are grown
 (`region_growing`); the grown region gives a radius, and the microbleed becomes a sphere of
 that radius around its centre. The thesis did so on the scan's native grid (`refine`) and names
-the standard grid as the better place (section 9.4); `read_marks`, `Marks.moved` and
+the standard grid as the better place (section 9.4); `read_marks`, `Seeds.moved` and
 `grow_spheres` do the same there.
 """
 
@@ -17,7 +17,7 @@ from cmbkit.ball import ball_radius
 from cmbkit.boxes import bounding_box
 from cmbkit.params import Preprocessing
 from cmbkit.preprocessing.region_growing import SIX, grow_study
-from cmbkit.preprocessing.seeds import LabelError, Marks, read_labels, read_marks
+from cmbkit.preprocessing.seeds import LabelError, Seeds, read_labels, read_marks
 from cmbkit.records import Finding, Scan
 from cmbkit.volume import Volume
 
@@ -143,7 +143,7 @@ def with_ratings(found: pd.DataFrame, findings: tuple[Finding, ...]) -> pd.DataF
     return found.assign(**words)
 
 
-def grow_spheres(image: Volume, marks: Marks, params: Preprocessing):
+def grow_spheres(image: Volume, marks: Seeds, params: Preprocessing):
     """Grow every mark and draw a sphere of the grown volume around its centre (steps 1 and 2).
 
     ``image`` has finite values, on the native grid or the standard one, and ``marks`` are on

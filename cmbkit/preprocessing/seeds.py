@@ -16,7 +16,7 @@ class LabelError(ValueError):
 
 
 @dataclass(frozen=True)
-class Marks:
+class Seeds:
     """Seeds of the microbleeds that are to be grown, on one grid.
 
     ``source`` is ``"point"`` or ``"scribble"``. Per microbleed: ``numbers`` has the rater's
@@ -30,7 +30,7 @@ class Marks:
     voxels: tuple[np.ndarray, ...]
     centres: tuple[np.ndarray, ...]
 
-    def moved(self, here: Volume, there: Volume) -> Marks:
+    def moved(self, here: Volume, there: Volume) -> Seeds:
         """Return the same places on another grid: each seed in the voxel nearest to it."""
         last = np.array(there.shape) - 1
         voxels = [there.to_voxels(here.to_mm(v)) for v in self.voxels]
@@ -83,7 +83,7 @@ def read_labels(scan: Scan, image: Volume) -> Volume:
     return labels
 
 
-def _scribbles(scan: Scan, image: Volume, params: Preprocessing) -> Marks:
+def _scribbles(scan: Scan, image: Volume, params: Preprocessing) -> Seeds:
     drawn = read_labels(scan, image)
     multiple = {finding.segment for finding in scan.annotation.findings if finding.multiple}
     segments = np.unique(drawn.data[drawn.data > 0]).tolist()
@@ -98,10 +98,10 @@ def _scribbles(scan: Scan, image: Volume, params: Preprocessing) -> Marks:
             parts = split_scribble(voxels, image.affine, params.scribble_link_mm)
         seeds += parts
         numbers += [segment] * len(parts)
-    return Marks("scribble", tuple(numbers), tuple(seeds), tuple(v.mean(axis=0) for v in seeds))
+    return Seeds("scribble", tuple(numbers), tuple(seeds), tuple(v.mean(axis=0) for v in seeds))
 
 
-def read_marks(scan: Scan, image: Volume, params: Preprocessing) -> Marks:
+def read_marks(scan: Scan, image: Volume, params: Preprocessing) -> Seeds:
     """Seeds of a scan whose annotation is points or scribbles, on its native grid.
 
     Raises
@@ -120,4 +120,4 @@ def read_marks(scan: Scan, image: Volume, params: Preprocessing) -> Marks:
         )
     points = [np.array([point], int) for point in scan.annotation.points]
     numbers = tuple(range(1, len(points) + 1))
-    return Marks("point", numbers, tuple(points), tuple(p[0].astype(float) for p in points))
+    return Seeds("point", numbers, tuple(points), tuple(p[0].astype(float) for p in points))

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from cmbkit.params import SliceExperiment
-from cmbkit.phantom.controlled import AVERAGING, LAYER_MM, Setting
+from cmbkit.phantom.controlled import AVERAGING, LAYER_MM, Condition
 
 FACTORS = {"radius": "radius_mm", "contrast": "contrast", "count": "count"}
 PHYSICAL = {"tesla": "tesla", "te_ms": "te_ms"}
-KEYS = [*Setting.__dataclass_fields__, "averaging", *PHYSICAL]
+KEYS = [*Condition.__dataclass_fields__, "averaging", *PHYSICAL]
 
 
 def conditions(design: SliceExperiment, model: str = "contrast") -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from cmbkit.atomic import temporary_folder
 from cmbkit.params import Evaluation, Inference, Preprocessing, SliceExperiment, Tool
-from cmbkit.phantom.controlled import ControlledBrain, Physics, Setting
+from cmbkit.phantom.controlled import Condition, ControlledBrain, Physics
 from cmbkit.preprocessing import grid, pipeline
 from cmbkit.records import Acquisition, Annotation, Scan
 from cmbkit.running.cache import Cache
@@ -29,7 +29,7 @@ from cmbkit.volume import Volume
 BRAIN_NUMBER = 90
 """Second part of the brains' seeds; the cohort's datasets have 1 to 7."""
 MAP, CENTRES = "logits.nii.gz", "centres.npy"
-Item = tuple[int, Setting, Physics | None]
+Item = tuple[int, Condition, Physics | None]
 """Number of a brain, and how it is scanned; no physics in the contrast model."""
 
 
@@ -201,7 +201,7 @@ class SliceExperimentStage:
         for row in self._distinct.to_dict("records"):
             physics = {name: row.pop(name) for name in ("averaging", *PHYSICAL)}
             known = isinstance(physics["averaging"], str)
-            settings.append((Setting(**row), Physics(**physics) if known else None))
+            settings.append((Condition(**row), Physics(**physics) if known else None))
         return [(number, *s) for number in range(self.design.brains) for s in settings]
 
     def matches(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmbkit.phantom.controlled import ControlledBrain, Physics, Setting
+from cmbkit.phantom.controlled import Condition, ControlledBrain, Physics
 
-SETTING = Setting(thickness_mm=2.0, radius_mm=2.0, contrast=0.8, count=4)
+SETTING = Condition(thickness_mm=2.0, radius_mm=2.0, contrast=0.8, count=4)
 
 
 @pytest.fixture(scope="module")

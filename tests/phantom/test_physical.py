@@ -10,10 +10,10 @@ from cmbkit.phantom.field import phase_per_ppm
 from cmbkit.phantom.lesions import Blob
 from cmbkit.phantom.profiles import PROFILES, Protocol
 from cmbkit.phantom.scanner import Grid
-from cmbkit.phantom.tissues import GREY, WHITE, Acquisition, iron_r2star, vein_chi
+from cmbkit.phantom.tissues import GREY, WHITE, GradientEcho, iron_r2star, vein_chi
 
 AXIAL = (0.0, 0.0, 1.0)
-SWI = Acquisition(20.0, 27.0, 15, 3.0)
+SWI = GradientEcho(20.0, 27.0, 15, 3.0)
 
 
 def grid(spacing, shape, centre=(0.0, 0.0, 0.0)):
@@ -30,7 +30,7 @@ def test_steady_state_of_a_spoiled_gradient_echo():
     e1, a = np.exp(-27 / 832), np.deg2rad(15)
     expected = 0.65 * np.sin(a) * (1 - e1) / (1 - e1 * np.cos(a)) * np.exp(-0.02 * 18.8)
     assert SWI.magnitude(WHITE) == pytest.approx(expected)
-    long = Acquisition(20.0, 5000.0, 90, 1.5)  # all relaxed: water, and its decay
+    long = GradientEcho(20.0, 5000.0, 90, 1.5)  # all relaxed: water, and its decay
     assert long.magnitude(GREY) == pytest.approx(0.78 * np.exp(-0.02 * 11.9), rel=0.02)
 
 
@@ -58,7 +58,7 @@ def test_blood_and_calcium_are_alike_on_magnitude_and_opposite_on_phase():
 def test_blooming_grows_with_echo_time_times_field(weighted):
     regions = []
     for te, tesla in ((10, 1.5), (20, 1.5), (20, 3), (40, 3)):
-        bleed = sphere(0.8, 1.0, Acquisition(te, 30, 15, tesla))
+        bleed = sphere(0.8, 1.0, GradientEcho(te, 30, 15, tesla))
         _, factor = sphere_modulation([bleed], grid((0.4, 0.4, 1), (51, 51, 21)), AXIAL)
         regions.append((physical.loss(factor, weighted) >= physical.VISIBLE_LOSS).sum())
     assert regions == sorted(set(regions))
@@ -72,7 +72,7 @@ def test_the_visible_radius_of_a_lone_sphere_is_that_of_its_closed_form():
     phase = kappa chi/3 (a/r)^3 (3 c^2 - 1), so that r^3 <= A (3 c^2 - 1) at the cosine c.
     """
     a, mm = 0.8, 0.25
-    bleed = sphere(a, 1.0, Acquisition(10, 30, 15, 1.5))
+    bleed = sphere(a, 1.0, GradientEcho(10, 30, 15, 1.5))
     reach = bleed[4] * a**3 / 3 / (np.pi * (1 - 0.8**0.25))
     c = np.linspace(-1, 1, 20001)
     volume = 2 * np.pi / 3 * 2 * np.maximum(reach * (3 * c**2 - 1), a**3).mean()
@@ -161,11 +161,11 @@ def test_noise_has_its_sd_is_rayleigh_in_air_and_independent_between_slices():
 
 def test_snr_follows_voxel_volume_field_and_echo():
     protocol = Protocol("T2S", (1.0, 1.0), (2.0, 4.0), ("RAS",), field_strength=(3.0,))
-    middle = Acquisition(20.0, 27.0, 17.5, 3.0)
+    middle = GradientEcho(20.0, 27.0, 17.5, 3.0)
     assert physical.asked_snr(protocol, grid((1, 1, 3), (2, 2, 2)), middle, 15) == pytest.approx(15)
     thin = physical.asked_snr(protocol, grid((1, 1, 1.5), (2, 2, 2)), middle, 15)
     assert thin == pytest.approx(7.5)
-    late = Acquisition(40.0, 27.0, 17.5, 3.0)
+    late = GradientEcho(40.0, 27.0, 17.5, 3.0)
     found = physical.asked_snr(protocol, grid((1, 1, 3), (2, 2, 2)), late, 15)
     assert found == pytest.approx(15 * np.exp(-0.02 * 18.8))
 

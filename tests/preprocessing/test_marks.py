@@ -32,7 +32,7 @@ def test_seeds_move_to_the_nearest_voxel_and_the_centre_exactly():
     here = grid((9, 9, 9), -0.2, 1, 3, origin=(10, 0, 0))
     there = grid((5, 9, 49), 0.5, 1, 0.5, origin=(8, 0, 0))
     seeds = np.array([(2, 1, 1), (3, 1, 1), (5, 1, 1)])
-    moved = mk.Marks("scribble", (7,), (seeds,), (seeds.mean(axis=0),)).moved(here, there)
+    moved = mk.Seeds("scribble", (7,), (seeds,), (seeds.mean(axis=0),)).moved(here, there)
     assert moved.voxels[0].tolist() == [[2, 1, 6], [3, 1, 6]] and moved.numbers == (7,)
     np.testing.assert_allclose(moved.centres[0], [(28 / 3 - 8) / 0.5, 1, 6])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmbkit.params import Inference, Preprocessing, SliceExperiment
-from cmbkit.phantom.controlled import ControlledBrain, Setting
+from cmbkit.phantom.controlled import Condition, ControlledBrain
 from cmbkit.study import Study
 from cmbkit.study.slice_conditions import conditions
 from cmbkit.study.slice_experiment import standardise
@@ -41,7 +41,7 @@ def test_physical_model_sums_the_same_scans_in_both_ways():
 
 def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
     brain = ControlledBrain((3, 90, 0), 3, 2.5, 40.0)
-    raw, centres = brain.scan(Setting(3.0, 2.5, 1.0, 3), 1.0)
+    raw, centres = brain.scan(Condition(3.0, 2.5, 1.0, 3), 1.0)
     params = Preprocessing(spacing_mm=1.5, pad_voxels=136)
     whole, _, background = standardise(raw, params, None)
     slab, inside, same = standardise(raw, params, brain.slab)

@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 
 from cmbkit.phantom.slices import peak_loss
-from cmbkit.phantom.tissues import Acquisition
+from cmbkit.phantom.tissues import GradientEcho
 from cmbkit.reporting.layout import Column, heads, laid_out
 
 THICKNESS_MM = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -24,7 +24,7 @@ def table_peak_loss(radius_mm: float = 0.75, chi_ppm: float = 1.0) -> pd.DataFra
     """
     rows = []
     for tesla, te, thickness in product(TESLA, TE_MS, THICKNESS_MM):
-        acquisition = Acquisition(te, 50.0, 15, tesla)
+        acquisition = GradientEcho(te, 50.0, 15, tesla)
         losses = peak_loss(thickness, acquisition, radius_mm=radius_mm, chi_ppm=chi_ppm)
         rows.append((tesla, te, thickness, *losses))
     table = pd.DataFrame(
