@@ -17,7 +17,7 @@ from statistics import median
 
 from pydantic import BaseModel
 
-from cmbkit.atomic import PART, part_beside
+from cmbkit.atomic import PART, part_beside, write_whole
 from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
@@ -258,11 +258,12 @@ class Cache:
 
     def describe(self, generated_by: str) -> None:
         """Write the ``dataset_description.json`` that BIDS asks of derivatives."""
-        self.root.mkdir(parents=True, exist_ok=True)
         description = {
             "Name": f"cmbkit derivatives ({self.root.name})",
             "BIDSVersion": "1.9.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "cmbkit", "Version": generated_by}],
         }
-        (self.root / "dataset_description.json").write_text(json.dumps(description, indent=1))
+        path, text = self.root / "dataset_description.json", json.dumps(description, indent=1)
+        if not path.is_file() or path.read_text() != text:
+            write_whole(path, text)
