@@ -7,6 +7,7 @@ import pytest
 from cmbkit.anatomy.brain_mask import brain_mask
 from cmbkit.anatomy.parcellation import parcellate
 from cmbkit.features.describe import describe_lesions
+from cmbkit.phantom.implant import implant
 from cmbkit.preprocessing.grid import crop
 from cmbkit.volume import Volume
 
@@ -59,6 +60,7 @@ WAYS = {
     )[0],
     "describe_lesions": described,
     "crop": cropped,
+    "implant": lambda get: implant(get("image"), [[30, 30, 20]], [4], np.random.default_rng(0)),
 }
 
 
