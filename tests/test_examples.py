@@ -23,9 +23,10 @@ ENTRIES = {
     ("module", "name"), [(module, name) for module, names in ENTRIES.items() for name in names]
 )
 def test_example_of_a_public_entry(module, name, monkeypatch, tmp_path, request):
-    """Each shows what it says; a study's data goes to a folder of the test."""
+    """Each shows what it says, in every line; data and networks go to a folder of the test."""
     monkeypatch.chdir(request.config.rootpath)
     monkeypatch.setenv("CMBKIT_ROOT", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = importlib.import_module(module)
     entry = found
     for part in name.split("."):
@@ -33,6 +34,8 @@ def test_example_of_a_public_entry(module, name, monkeypatch, tmp_path, request)
     entry = inspect.unwrap(getattr(entry, "__func__", entry))
     examples = [e for e in doctest.DocTestFinder().find(entry, name, found) if e.examples]
     assert examples, f"{module}.{name} has no Examples section"
+    skipped = [line.source for e in examples for line in e.examples if doctest.SKIP in line.options]
+    assert not skipped, f"{module}.{name} does not run {skipped}"
     for example in examples:
         report = []
         doctest.DocTestRunner().run(example, out=report.append)

@@ -47,13 +47,13 @@ class BrainMaskError(ProgramError):
 
 
 def brain_mask(
-    image: Volume, method: str = "auto", tool: Tool | None = None, uid: str | None = None
+    image, method: str = "auto", tool: Tool | None = None, uid: str | None = None
 ) -> tuple[Volume, str]:
     """Mask of the brain on the image's own grid.
 
     Parameters
     ----------
-    image : Volume
+    image : path-like, nibabel image or Volume
         Finite values, any orientation.
     method : {"auto", "synthstrip", "stand-in", "deepbet"}
         ``auto`` takes SynthStrip where ``mri_synthstrip`` is on the PATH, and gives it a
@@ -75,7 +75,7 @@ def brain_mask(
     """
     if method not in METHODS:
         raise ValueError(f"method: expected {', '.join(METHODS)}, found {method}")
-    tool = tool or Tool()
+    image, tool = Volume.of(image), tool or Tool()
     if tool.folder:
         found = Volume.read(finished_file(tool, uid, "the brain mask"))
         return _checked(image, found), BEFOREHAND

@@ -38,8 +38,8 @@ class ParcellationError(ProgramError):
 
 
 def parcellate(
-    image: Volume,
-    brain: Volume,
+    image,
+    brain,
     method: str = "auto",
     tool: Tool | None = None,
     uid: str | None = None,
@@ -50,8 +50,9 @@ def parcellate(
 
     Parameters
     ----------
-    brain : Volume of uint8
-        Same grid, axes along the scanner's, RAS.
+    image : path-like, nibabel image or Volume
+    brain : path-like, nibabel image or Volume
+        Voxels > 0, on the same grid, axes along the scanner's, RAS.
     method : {"auto", "synthseg", "stand-in"}
         ``auto`` takes SynthSeg where ``mri_synthseg`` is on the PATH.
     tool : cmbkit.params.Tool, optional
@@ -69,6 +70,7 @@ def parcellate(
     """
     if method not in ("auto", "synthseg", "stand-in"):
         raise ValueError(f"method: expected auto, synthseg or stand-in, found {method}")
+    image, brain = Volume.of(image), Volume.of(brain)
     image.require_same_grid(brain)
     tool = tool or Tool()
     if tool.folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmbkit.atomic import write_whole
 from cmbkit.commands.plan import GB_PER_MEGAVOXEL, megavoxels, needs, plan_of
 from cmbkit.datasets.registry import read_dataset, read_own, scan_table
 from cmbkit.datasets.splits import PUBLISHED_SPLITS
@@ -86,7 +87,7 @@ def init_command(
         raise ParameterError("\n".join(plan.problems))
     for line in (plan.counted, *plan.remarks, *needs(params, scans, plan.splits, root)):
         tell(line)
-    target.write_text(text, encoding="utf-8")
+    write_whole(target, text)
     shown = os.path.relpath(target)
     tell(f"{shown}: written; now cmbkit check {shown}, then cmbkit reproduce {shown}")
     return target

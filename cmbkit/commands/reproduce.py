@@ -20,6 +20,7 @@ from cmbkit.params import ParameterError, Parameters, read_parameters, replace_p
 from cmbkit.params.yaml_file import read_keys_and_values
 from cmbkit.running.ledger import held
 from cmbkit.running.progress import Watch
+from cmbkit.running.steps import counted
 from cmbkit.study import find_root
 from cmbkit.study.frozen import frozen_folder
 from cmbkit.study.given_networks import with_given_networks
@@ -114,7 +115,8 @@ def reproduce(
         _run(chosen, executed, values, jobs, needs, update_notebooks, console)
         index, _ = write_index(retrained or figures, root / "notebooks", executed)
         minutes = (time.monotonic() - started) / 60
-        console.print(f"{len(chosen)} notebooks in {minutes:.1f} min. Tables and figures: {index}")
+        books = counted(len(chosen), "notebook")
+        console.print(f"{books} in {minutes:.1f} min. Tables and figures: {index}")
         told = {"profile": params.profile, "frozen": frozen, "retrained": retrained, "only": only}
         summed = differences.write_report(report, earlier, figures, **told)
     console.print(f"Reproduction: {summed}: {report}")
@@ -203,8 +205,8 @@ def _headline(params: Parameters, file: Path, count: int, frozen, retrain: bool)
     if params.training.given:
         networks = f"networks given: {', '.join(params.training.given)}"
     return (
-        f"{count} notebooks with {file.name}: {cohort}, {spacing:g} mm grid, seed {params.seed}, "
-        f"{networks}"
+        f"{counted(count, 'notebook')} with {file.name}: {cohort}, {spacing:g} mm grid, "
+        f"seed {params.seed}, {networks}"
     )
 
 

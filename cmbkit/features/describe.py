@@ -25,15 +25,15 @@ COLUMNS = [
 
 
 def describe_lesions(
-    image: Volume,
-    lesions: Volume,
-    labels: Volume | None,
+    image,
+    lesions,
+    labels,
     *,
     uid: str,
     dataset: str,
     type: str = "GT",
     grouping: str = "thesis",
-    brain: Volume | None = None,
+    brain=None,
     grid: str = "standard",
     scan_to_mni=None,
 ) -> pd.DataFrame:
@@ -41,15 +41,16 @@ def describe_lesions(
 
     Parameters
     ----------
-    lesions : Volume of int
+    image : path-like, nibabel image or Volume
+    lesions : as image, of int
         One integer per lesion, on the image's grid.
-    labels : Volume of int or None
+    labels : as image, of int, or None
         SynthSeg-style parcellation on the same grid; without it region, group, side and MARS
         region are empty.
     type : {"GT", "Pred"}
     grouping : {"thesis", "bombs"}
         High-level groups, see `cmbkit.anatomy.rating_scales`.
-    brain : Volume of int or None
+    brain : as image, or None
         Brain mask on the same grid. With it the surroundings of a lesion end at the brain's
         edge, and edge_mm is the depth of its centre below that edge; else edge_mm is NaN.
     grid : str
@@ -70,6 +71,9 @@ def describe_lesions(
     VolumeError
         If the grids differ.
     """
+    image, lesions = Volume.of(image), Volume.of(lesions, np.int32)
+    labels = None if labels is None else Volume.of(labels, np.int32)
+    brain = None if brain is None else Volume.of(brain)
     for other in (lesions, labels, brain):
         if other is not None:
             image.require_same_grid(other)

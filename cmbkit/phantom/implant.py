@@ -50,9 +50,7 @@ def gaussian_loss(spacing, offset_mm, half_voxels, radii_mm, rotation) -> np.nda
     return values.reshape(counts).mean(axis=(1, 3, 5))
 
 
-def implant(
-    image: Volume, centres_voxel, radii_mm, rng: np.random.Generator, depth=(0.6, 0.95)
-) -> Volume:
+def implant(image, centres_voxel, radii_mm, rng: np.random.Generator, depth=(0.6, 0.95)) -> Volume:
     """Put synthetic microbleeds into a scan (Momeni et al. 2021, thesis section 4.5).
 
     Each is a 3D Gaussian loss of signal, ellipsoidal (axes up to 20 % off) and turned at random;
@@ -61,7 +59,7 @@ def implant(
 
     Parameters
     ----------
-    image : Volume
+    image : path-like, nibabel image or Volume
         Magnitude image with background near 0; not changed.
     centres_voxel : array, shape (n, 3)
         Centres in 0-based voxel indices; fractions are allowed.
@@ -81,6 +79,7 @@ def implant(
     ValueError
         If a centre lies outside the image, a radius is not positive, or the numbers differ.
     """
+    image = Volume.of(image)
     centres = np.atleast_2d(np.asarray(centres_voxel, float)).reshape(-1, 3)
     radii = np.atleast_1d(np.asarray(radii_mm, float))
     if len(centres) != len(radii):

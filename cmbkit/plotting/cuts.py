@@ -195,7 +195,7 @@ def window_of(*images) -> tuple[float, float]:
     """Percentiles 0.5 and 99.5 of the finite values: what becomes black and white."""
     values = np.concatenate([np.ravel(image).astype(float) for image in images])
     values = values[np.isfinite(values)]
-    low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
+    low, high = map(float, np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0))
     return (low, high) if high > low else (low, low + 1)
 
 

@@ -7,7 +7,14 @@ import io
 import numpy as np
 
 from cmbkit.boxes import bounding_box
-from cmbkit.plotting.cuts import CUTS, centre_of, crop_around, outline_segments, take_cut
+from cmbkit.plotting.cuts import (
+    CUTS,
+    centre_of,
+    crop_around,
+    outline_segments,
+    take_cut,
+    window_of,
+)
 from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.preprocessing.grid import resample_linear, resample_nearest, standard_grid
 from cmbkit.volume import Volume
@@ -26,9 +33,7 @@ def window(image: Volume) -> tuple[float, float]:
     """
     values = image.data[np.isfinite(image.data)]
     values = values[values != values.min()] if values.size else values
-    values = values[:: max(1, values.size // 200_000)]
-    low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
-    return (float(low), float(high) if high > low else float(low) + 1)
+    return window_of(values[:: max(1, values.size // 200_000)])
 
 
 def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -126,7 +126,6 @@ def write_segmentation(prediction, path: Path) -> Path:
         from pydicom.uid import ExplicitVRLittleEndian
     except ModuleNotFoundError:
         raise DicomError(f"DICOM SEG: expected the package highdicom; {INSTALL}") from None
-    from cmbkit import __version__
 
     datasets = [
         without_more_of_the_patient(pydicom().dcmread(file)) for file in prediction.source.files
@@ -138,9 +137,10 @@ def write_segmentation(prediction, path: Path) -> Path:
             f"{prediction.source.path}: expected every microbleed on a slice of the series, "
             f"found none for {sorted(int(v) for v in lost)}"
         )
+    version = prediction.record["software"]["cmbkit"] or "unknown"
     algorithm = hd.AlgorithmIdentificationSequence(
         name="cmbkit",
-        version=__version__,
+        version=version,
         family=codes.cid7162.ArtificialIntelligence,
         parameters={"weights": prediction.record["weights"]["sha256"]},
     )
@@ -171,7 +171,7 @@ def write_segmentation(prediction, path: Path) -> Path:
             instance_number=1,
             manufacturer="cmbkit",
             manufacturer_model_name="cmbkit predict",
-            software_versions=__version__,
+            software_versions=version,
             device_serial_number=prediction.record["weights"]["sha256"][:16],
             content_label="MICROBLEEDS",
             content_description="Cerebral microbleeds, research only",

@@ -25,8 +25,9 @@ DRIFT_VOXELS = 1e-3
 RIM_VOXELS = 1e-6
 
 
-def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
-    """Part of a volume; the affine moves along."""
+def crop(volume, box: tuple[slice, slice, slice]) -> Volume:
+    """Part of what `Volume.of` takes; the affine moves along."""
+    volume = Volume.of(volume)
     affine = volume.affine.copy()
     affine[:3, 3] = volume.to_mm([s.start for s in box])
     return Volume(volume.data[box], affine, volume.path)

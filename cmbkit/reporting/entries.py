@@ -29,6 +29,11 @@ def write_entry(path: Path, entry: dict) -> None:
         write_whole(path, text)
 
 
+def entry_text(path: Path) -> str:
+    """An entry as it stands in its file; empty where there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def read_entries(folder) -> list[dict]:
     """Entries of a gallery in the thesis's order: chapters, in each tables and then figures."""
     entries = []

@@ -16,7 +16,13 @@ from cmbkit.atomic import write_whole
 from cmbkit.plotting.canvas import SYNTHETIC_LABEL, label_synthetic, write_below
 from cmbkit.reporting import tables
 from cmbkit.reporting.displayed import DisplayedFigure, DisplayedTable, csv_text, html_file
-from cmbkit.reporting.entries import FOLDER, GalleryError, read_entries, write_entry
+from cmbkit.reporting.entries import (
+    FOLDER,
+    GalleryError,
+    entry_text,
+    read_entries,
+    write_entry,
+)
 from cmbkit.reporting.gallery_page import changed, page, stale
 from cmbkit.reporting.latex_tables import document, figure_latex, render_latex
 from cmbkit.reporting.layout import layout_of
@@ -27,6 +33,7 @@ from cmbkit.reporting.pages import render
 from cmbkit.reporting.pictures import on_screen, pdf_bytes, png_bytes
 from cmbkit.reporting.rendered import write_pages
 from cmbkit.running.file_hashes import file_hash
+from cmbkit.running.report import report_line
 
 _NUMBER = re.compile(r"^[0-9A-Z]+(\.[0-9]+)?[a-z]?$")
 
@@ -68,6 +75,7 @@ class Gallery:
         self.made_with = made_with
         self.legends = legends or {}
         self.origins = origins or {}
+        self._told = False
         (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
 
     def figure(
@@ -198,6 +206,7 @@ class Gallery:
     def _keep(self, kind, number, caption, legend, files, synthetic, **shown) -> list[str]:
         """Write files, given by the ends of their names, and the entry; return their names."""
         stem, number = self._stem(kind, number).name, str(number)
+        self._tell_of_others(self.folder / FOLDER / f"{stem}.json")
         content = {f"{stem}{end}": text for end, text in files.items()}
         for name, text in content.items():
             write_whole(self.folder / name, text)
@@ -222,6 +231,16 @@ class Gallery:
         }
         write_entry(self.folder / FOLDER / f"{stem}.json", entry)
         return list(content)
+
+    def _tell_of_others(self, path: Path) -> None:
+        """Say once that what the profile's file has made is replaced by another run's."""
+        replaced = self.made_with.replaced if self.made_with else ""
+        if replaced and not self._told and f'"settings": "{replaced}"' in entry_text(path):
+            self._told = True
+            report_line(
+                f"{self.folder}: what params/{self.profile}.yaml made is replaced, with other "
+                "parameters than the file's; figures_dir keeps both"
+            )
 
 
 def write_index(

@@ -95,6 +95,12 @@ class MadeWith:
         """Hash of all settings that change a result."""
         return parameter_set(self.params)
 
+    @property
+    def replaced(self) -> str:
+        """`digest` of what the profile's file makes, where this run makes something else."""
+        own = parameter_set(self.of_file) if self.of_file else self.digest
+        return "" if own == self.digest else own
+
     def inputs(self, kind: str, number: str) -> dict[str, str]:
         """Hashes of the raw scans and networks that one table or figure depends on, by name."""
         parts = DEPENDS.get((kind, str(number)), UNLISTED)

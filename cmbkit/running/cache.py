@@ -17,7 +17,7 @@ from statistics import median
 
 from pydantic import BaseModel
 
-from cmbkit.atomic import PART, part_beside
+from cmbkit.atomic import PART, part_beside, write_whole
 from cmbkit.running import source
 from cmbkit.running.file_hashes import NAME, FileHashes
 from cmbkit.running.ledger import UNFINISHED, held, mark, newest
@@ -90,12 +90,15 @@ class Cache:
     ----------
     not_made : list of Asked or None
         Once it is a list, nothing is made: what is not there is added, and `NotMade` raised.
+    looked_for : set of (str, str) or None
+        Once it is a set, step and item of each result that is asked for are added.
     """
 
     def __init__(self, root, user: str = ""):
         self.root = Path(root)
         self.user = user
         self.not_made: list[Asked] | None = None
+        self.looked_for: set[tuple[str, str]] | None = None
         self._hashes = FileHashes(self.root / NAME)
         source.look()
 
@@ -139,6 +142,8 @@ class Cache:
         OSError
             Also where the disk is full; the message names the folder.
         """
+        if self.looked_for is not None:
+            self.looked_for.add((step, item))
         if self.not_made is not None and newest(self.root / step / item) is None:
             self._lack(Asked(step, item, {}, {}, {}))  # whose inputs need not be read
         asked = self.asked(step, item, inputs, code)
@@ -253,11 +258,12 @@ class Cache:
 
     def describe(self, generated_by: str) -> None:
         """Write the ``dataset_description.json`` that BIDS asks of derivatives."""
-        self.root.mkdir(parents=True, exist_ok=True)
         description = {
             "Name": f"cmbkit derivatives ({self.root.name})",
             "BIDSVersion": "1.9.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "cmbkit", "Version": generated_by}],
         }
-        (self.root / "dataset_description.json").write_text(json.dumps(description, indent=1))
+        path, text = self.root / "dataset_description.json", json.dumps(description, indent=1)
+        if not path.is_file() or path.read_text() != text:
+            write_whole(path, text)

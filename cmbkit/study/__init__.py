@@ -185,5 +185,8 @@ class Study:
         about = (self.params.profile, self.synthetic, self.note, self.made_with)
         return Gallery(folder, *about, read_legends(), origins(self.root / "notebooks"))
 
+    def __repr__(self) -> str:
+        return f"Study({self.params.profile!r}, seed={self.params.seed})"
+
     def _repr_html_(self) -> str:
         return f"<b>cmbkit study</b> &middot; {self.note} &middot; seed {self.params.seed}"

@@ -227,19 +227,28 @@ class ResultStage:
 
         Columns uid, match, score, adds, model, dataset, source (see `matching.match_instances`).
         """
-        from cmbkit.study.curves import calls_cached
-
-        params, found = self._params, {}
+        found = {}
         for model in models:
-            own, folders = params.inference, self._maps
-            if model == BASELINE:
-                blobs = params.evaluation.dark_blobs
-                own, folders = Inference(**blobs.model_dump()), self._folders
-            function = partial(calls_cached, self._study.cache, own, params.evaluation)
-            calls = self._mapped(f"curves {model}", function, self._items(model, folders))
+            folders = self._folders if model == BASELINE else self._maps
+            items = self._items(model, folders)
+            calls = self._mapped(f"curves {model}", self._calls_of(model), items)
             named = zip(self.scans, calls, strict=True)
             found[model] = concatenated([t.assign(dataset=s.scan.dataset) for s, t in named])
         return self._together(found)
+
+    def calls(self, model: str, standard: StandardScan) -> pd.DataFrame:
+        """As `curve_calls`, of one model on one scan."""
+        folder = self.candidate_folder if model == BASELINE else self.logit_map
+        return self._calls_of(model)((model, standard, folder(model, standard)))
+
+    def _calls_of(self, model: str):
+        """Function of an item of `_items`."""
+        from cmbkit.study.curves import calls_cached
+
+        params = self._params
+        blobs = params.evaluation.dark_blobs.model_dump()
+        own = Inference(**blobs) if model == BASELINE else params.inference
+        return partial(calls_cached, self._study.cache, own, params.evaluation)
 
     @cached_property
     def calibrations(self) -> dict:

@@ -148,7 +148,7 @@ class SliceExperimentStage:
         design = self.design
         return ControlledBrain(seed, max(design.count), max(design.radius_mm), design.slab_mm)
 
-    def _map(self, model: str, item: Item) -> Path:
+    def map_folder(self, model: str, item: Item) -> Path:
         """Folder of the logits of one brain in one condition; predicts unless there."""
         number, setting, physics = item
         params, design = self._study.params, self.design
@@ -204,6 +204,21 @@ class SliceExperimentStage:
             settings.append((Condition(**row), Physics(**physics) if known else None))
         return [(number, *s) for number in range(self.design.brains) for s in settings]
 
+    @property
+    def items(self) -> dict[str, Item]:
+        """Every scan of the experiment by its name in the cache."""
+        return {_named(item): item for item in self._scans()}
+
+    def matches_of(self, model: str, item: Item) -> pd.DataFrame:
+        """Matches of one scan: match, gt_id, pred_id, distance_mm, score."""
+        return self._match(model)((item, self.map_folder(model, item)))
+
+    def _match(self, model: str):
+        """Function of an item and the folder of its map."""
+        study = self._study
+        evaluation = study.params.evaluation
+        return partial(matches_cached, study.cache, study.params.inference, evaluation, model)
+
     def matches(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Matches of every scan, and the scans.
 
@@ -216,11 +231,11 @@ class SliceExperimentStage:
             The columns of `conditions` and brain.
         """
         items, params, cache = self._scans(), self._study.params, self._study.cache
-        maps = partial(self._map, model)
+        maps = partial(self.map_folder, model)
         folders = map_cached(cache, maps, items, step=f"slices {model}", name=_named)
         found = map_cached(
             cache,
-            partial(matches_cached, cache, params.inference, params.evaluation, model),
+            self._match(model),
             list(zip(items, folders, strict=True)),
             step=f"slices {model}, matches",
             workers=params.workers,

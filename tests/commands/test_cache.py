@@ -8,7 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from cmbkit.cli import app
-from cmbkit.commands.cache import kept, why
+from cmbkit.commands.cache import kept
+from cmbkit.commands.why import why
+from cmbkit.detector.inference import dark_blob
 from cmbkit.evaluation import matching
 from cmbkit.params import read_parameters
 from cmbkit.preprocessing import pipeline
@@ -18,6 +20,7 @@ from cmbkit.running.ledger import entries, parameter_set
 from cmbkit.study import Study
 from cmbkit.study.cohort import scan_inputs
 from cmbkit.study.operating import scan_counts
+from cmbkit.study.scan_results import BASELINE, rules_cached
 from cmbkit.volume import Volume
 
 OWN = {"MINE": {"root": "data/raw/MINE", "split": "test"}}
@@ -60,8 +63,8 @@ def preprocess(root: Path, profile="own", **changes):
     ]
 
 
-def run(*arguments):
-    done = CliRunner().invoke(app, ["cache", *arguments], env={"COLUMNS": "200"})
+def run(*arguments, columns=200):
+    done = CliRunner().invoke(app, ["cache", *arguments], env={"COLUMNS": str(columns)})
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -149,18 +152,64 @@ def test_why_says_what_changed_and_computes_nothing(root, monkeypatch):
     assert len(kept(root)) == 2
 
 
+STEPS = [f"{kind}/{model}" for kind in ("rules", "curves") for model in ("scratch", BASELINE)]
+STEPS += ["refinement", "features-native", "features-found/scratch", "maps/scratch"]
+STEPS += ["predictions/scratch", "evaluation/scratch", "evaluation-native/scratch"]
+STEPS += ["operating/scratch/3 variants"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_why_knows_every_step_of_a_scan(root, step):
+    first, *_ = why(root, "own", step, "MINE-01_swi")
+    words = "has never been made" if step == "refinement" else "depends on what has to be made"
+    assert first.startswith(f"{step} MINE-01_swi {words}")
+
+
+def test_why_of_what_every_rule_calls(root):
+    """Also where the terminal is narrow, the list has the step's name as --why takes it."""
+    step, uid = f"rules/{BASELINE}", "MINE-01_swi"
+    (made, _) = preprocess(root)
+    study = Study(root, **read_parameters(root / "params/own.yaml").model_dump())
+
+    def write(folder):
+        for name in ("counts.tsv", "found.tsv"):
+            (folder / name).write_text("a\tb\n1\t2\n")
+
+    def get(step, inputs, code):
+        return study.cache.get(step, uid, {"scan": made, **inputs}, write, code=[code])
+
+    point = {"point": study.params.evaluation.dark_blobs.model_dump()}
+    found = get(f"predictions/{BASELINE}", point, dark_blob.predict_scan)
+    assert why(root, "own", step, uid) == [f"{step} {uid} has never been made"]
+    get(step, {"prediction": found}, rules_cached)
+    assert why(root, "own", step, uid) == [f"{step} {uid} is in the cache; nothing has changed"]
+    get("experiments/slices-scratch-and-a-long-name", {}, rules_cached)
+    listed = run("own", columns=60)
+    for name in (step, "experiments/slices-scratch-and-a-long-name"):
+        assert any(f" {name} " in line for line in listed.splitlines())
+
+
 def test_why_refuses_what_is_not_there(root):
     for step, item, words in (
         ("preproc", "MINE-09_swi", "MINE-09_swi"),
+        ("preproc", "REAL-09", "REAL-09"),
         ("nothing", "MINE-09_swi", "nothing"),
         ("maps/scrach", "MINE-01_swi", "maps/scrach"),
+        ("operating/scratch/30", "MINE-01_swi", "operating/scratch/30"),
         ("experiments/maps-none", "brain-1", "experiments/maps-none"),
+        ("experiments/all-scratch", "brain-1", "experiments/all-scratch"),
     ):
         preprocess(root)
         done = CliRunner().invoke(app, ["cache", "own", "--why", step, item])
         assert done.exit_code == 1 and done.output.startswith(f"{words}: expected a s")
-    done = CliRunner().invoke(app, ["cache", "own", "--why", "models", "scratch-fine"])
-    assert "scratch-fine: expected an item such as size, source, scratch-pretrain" in done.output
+    for step, item in (("real", "x"), ("synthetic", "MOMENI")):
+        with pytest.raises(ValueError, match=f"{step} {item}: expected a result that own asks for"):
+            why(root, "own", step, item)
+    for step in ("experiments/maps-scratch", "experiments/slices-scratch"):
+        with pytest.raises(ValueError, match="x: expected an item such as brain-0_thickness-"):
+            why(root, "own", step, "x")
+    done = CliRunner().invoke(app, ["cache", "own", "--why", "models", "scratch-fine-alarms"])
+    assert done.output.startswith("scratch-fine-alarms: expected an item such as size, source, scr")
     done = CliRunner().invoke(app, ["cache", "onw"])
     assert done.exit_code == 1 and done.output == "onw: no such profile; did you mean own?\n"
 

@@ -192,3 +192,13 @@ def test_a_folder_may_have_any_name(root, quick):
     done = run("init", "mine", "--bids", name, "--networks", "compact")
     assert done.exit_code == 0, done.output
     assert read_parameters(root / "params/mine.yaml").cohort.bids["MINE"].root == name
+
+
+def test_a_parameter_file_is_replaced_whole(root):
+    """Whoever reads the old one meanwhile, here by a hard link, reads all of it."""
+    (root / "params/mine.yaml").write_text("before")
+    (root / "link").hardlink_to(root / "params/mine.yaml")
+    done = run("init", "mine", "--bids", "data/raw/MINE", "--networks", "compact", "--force")
+    assert done.exit_code == 0, done.output
+    assert read_parameters(root / "params/mine.yaml").profile == "mine"
+    assert (root / "link").read_text() == "before"

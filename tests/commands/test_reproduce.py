@@ -147,7 +147,7 @@ study.gallery.table("4.1", pd.DataFrame({"n": [1]}), "Scans")
 """
 
 
-def test_with_folders_elsewhere_nothing_comes_into_the_study(elsewhere):
+def test_with_folders_elsewhere_nothing_comes_into_the_study(elsewhere, capsys):
     """But the outputs of the notebook, which were asked for."""
     place, away = elsewhere
     before = set(place.rglob("*"))
@@ -155,6 +155,8 @@ def test_with_folders_elsewhere_nothing_comes_into_the_study(elsewhere):
     assert set(place.rglob("*")) == before
     stored = nbformat.read(place / "notebooks/01_one.ipynb", as_version=4)
     assert stored.cells[1].outputs
+    said = capsys.readouterr().out
+    assert "1 notebook with demo.yaml" in said and "1 notebook in " in said
     assert report == away / "figures/reproduction.html"
     made = {p.relative_to(away).as_posix() for p in away.rglob("*") if p.is_file()}
     assert {"figures/demo/table_4_1.csv", "figures/demo/index.html"} <= made

@@ -1,5 +1,7 @@
 """Outlines, crops and cuts on masks small enough to check by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,12 @@ def test_axial_panels_show_each_place(lesion, readable, drawn, outlines):
     panels = [(f"radius {k} mm", scan, {"annotated": mask}, (6, 11, k)) for k in (3, 15, 16, 19)]
     figure = readable(cuts.axial_panels(panels, (0, 1), "Yellow: implanted."))
     assert [len(outlines(axes)) for axes in drawn(figure)] == [0, 1, 1, 0]
+
+
+def test_the_window_of_grey_values_stands_once():
+    """0 to 1000 but for what is no number: 5 to 995; of a constant one step, of nothing 0 to 1."""
+    assert cuts.window_of(np.arange(501.0), [np.nan, *range(501, 1001)]) == (5, 995)
+    assert cuts.window_of([7, 7]) == (7, 8) and cuts.window_of([np.nan]) == (0, 1)
+    package = Path(cuts.__file__).parents[1]
+    texts = {path.name: path.read_text() for path in package.rglob("*.py")}
+    assert [name for name, text in texts.items() if "[0.5, 99.5]" in text] == ["cuts.py"]

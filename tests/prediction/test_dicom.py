@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from cmbkit import __version__
 from cmbkit.commands.predict import predict_command
 from cmbkit.prediction.dicom import KEPT_PHASE, DicomError, convert, group_by_series
 from cmbkit.prediction.sources import find_sources
@@ -233,6 +234,7 @@ def test_round_trip_from_series_to_segmentation(phantom, dicom_series, weights, 
     seg = hd.seg.segread(tmp_path / "out" / "swi" / "segmentation.dcm")
     assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == series
     assert seg.number_of_segments == 2
+    assert seg.SoftwareVersions == __version__
     for path in (tmp_path / "out" / "swi").iterdir():  # the SEG must name the patient, no other
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content

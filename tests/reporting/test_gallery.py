@@ -300,6 +300,23 @@ def test_an_item_that_comes_out_the_same_keeps_the_commit_that_made_it(tmp_path)
     assert made("four", 2) == "four"
 
 
+def test_other_parameters_that_replace_what_the_file_made_are_told_once(tmp_path, capsys):
+    file = Path(__file__).parents[2] / "params/demo.yaml"
+    own, other = read_parameters(file), read_parameters(file, {"inference": {"threshold": 0.9}})
+
+    def said(params):
+        gallery = Gallery(tmp_path, "demo", False, made_with=MadeWith(params, own, dict))
+        for number in ("S3", "S4"):
+            gallery.table(number, pd.DataFrame({"a": [1]}), "Rules")
+        return capsys.readouterr().err
+
+    assert not said(own)
+    told = said(other)
+    assert told.count("what params/demo.yaml made is replaced") == 1 and str(tmp_path) in told
+    assert not said(other), "what the file made has gone already"
+    assert not said(own)
+
+
 def test_the_page_says_how_each_was_made_and_what_is_stale(tmp_path):
     """The notebook has two code cells; the second shows Table S3 by a function of cmbkit."""
     cells = [

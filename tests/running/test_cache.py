@@ -347,3 +347,15 @@ def test_hashes_are_remembered_on_disk_until_size_or_time_changes(tmp_path):
     source.write_text("123456")
     assert FileHashes(record).get(source) == file_hash(source) != first
     assert record.read_text().count(str(source)) == 2
+
+
+def test_what_describes_the_derivatives_appears_whole_and_once(tmp_path):
+    """A hard link keeps what it had: the file is replaced; where it says the same, it stays."""
+    cache, path = Cache(tmp_path), tmp_path / "dataset_description.json"
+    cache.describe("1")
+    (tmp_path / "link").hardlink_to(path)
+    cache.describe("1")
+    assert path.samefile(tmp_path / "link")
+    cache.describe("2")
+    written = [json.loads(p.read_text())["GeneratedBy"] for p in (path, tmp_path / "link")]
+    assert written == [[{"Name": "cmbkit", "Version": version}] for version in ("2", "1")]

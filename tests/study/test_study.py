@@ -54,6 +54,11 @@ def test_a_table_of_other_settings_than_the_files_says_so(home):
         assert expected in study.gallery.table("7.1", table, "Scans").html
 
 
+def test_a_study_names_its_profile_and_seed(tmp_path):
+    cohort = {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}
+    assert repr(Study(tmp_path, profile="mine", seed=3, cohort=cohort)) == "Study('mine', seed=3)"
+
+
 def test_a_study_is_read_from_a_file_parts_of_which_are_replaced(tmp_path):
     values = {"profile": "small", "cohort": {"datasets": ["DOU"], "phantom_scans": {"DOU": 1}}}
     values["inference"] = {"threshold": 0.9, "minimum_voxels": 8}

@@ -100,7 +100,7 @@ def figure_s56(
     """
     image, truth = standard.image(), standard.lesions().data
     lesions = standard.microbleeds().sort_values("id").head(slices)
-    window = np.percentile(image.data[standard.brain().data > 0], [0.5, 99.5])
+    window = cuts.window_of(image.data[standard.brain().data > 0])
     panels = []
     for lesion in lesions.itertuples():
         centre = np.rint(image.to_voxels([lesion.x_mm, lesion.y_mm, lesion.z_mm])).astype(int)

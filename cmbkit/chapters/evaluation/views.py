@@ -10,6 +10,7 @@ from cmbkit.chapters.crops import acquired
 from cmbkit.chapters.raw_slices import PLACE
 from cmbkit.evaluation.scan import evaluate_scan
 from cmbkit.params import Evaluation
+from cmbkit.plotting.cuts import window_of
 from cmbkit.plotting.style import ROLE_COLOURS
 from cmbkit.prediction.viewer import Layer, viewer
 from cmbkit.preprocessing.grid import crop
@@ -110,5 +111,4 @@ def _viewer(standard: StandardScan, sides: dict[str, tuple[Volume, pd.Series]]) 
         centres = [labels.to_mm(voxels[label == n].mean(axis=0)) for n in told.index]
         table = pd.DataFrame(centres, columns=PLACE).assign(id=told.index, told=told.to_numpy())
         layers.append(Layer(f"{name} microbleed", ROLE_COLOURS[name], crop(labels, box), table))
-    limits = tuple(map(float, np.percentile(within, [0.5, 99.5])))
-    return viewer(image, layers, limits, "the standard grid", LARGEST)
+    return viewer(image, layers, window_of(within), "the standard grid", LARGEST)
