@@ -52,7 +52,8 @@ class Difference:
         Whether more than the tolerance lies between two numbers; True for all else.
     never : bool
         Whether no share of a table excuses it: a published number or text, a number that is
-        further off than any may be, a column.
+        further off than any may be, a column, a text that does not tell of a number that is
+        missing or back (in a table with a row per candidate any may differ).
     """
 
     row: str
@@ -97,12 +98,17 @@ def compare_tables(
     def fixed(row: int, name) -> bool:
         return name in exact or bool(published[0][row] and not _of_this_run(name))
 
+    lost = {
+        i for (i, j), n in product(pairs, numeric)
+        if pd.isna(before[n].iloc[i]) != pd.isna(after[n].iloc[j])
+    }  # fmt: skip
     retold = set()
     for (i, j), name in product(pairs, texts):
         a, b = str(before[name].iloc[i]), str(after[name].iloc[j])
         if a != b:
             retold.add(i)
-            found.append(Difference(labels[0][i], name, a, b, never=fixed(i, name)))
+            never = fixed(i, name) or (i not in lost and not tolerance.row_share)
+            found.append(Difference(labels[0][i], name, a, b, never=never))
     for name in sorted(numeric, key=STEPS.__contains__):  # last: they may follow other numbers
         follows = name in STEPS and any(isinstance(d.before, float) for d in found)
         for i, j in pairs:

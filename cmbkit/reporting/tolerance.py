@@ -47,7 +47,8 @@ class Tolerance:
         By more than that no number may differ, nor be missing unless a text of its row, such as
         the kind of an interval, changed with it.
     text_share, row_share : float
-        Of all rows, how many may differ in a text, and be there in one table only.
+        Of all rows, how many may differ in a text, and be there in one table only; where no row
+        may, a text may differ only in a row of which a number is missing in one table.
     """
 
     numbers: Bound = Bound()
