@@ -3,10 +3,10 @@
 Run it after ``make reproduce``, whose cache it reads and leaves as it is::
 
     .venv/bin/python tests/planted_faults.py            # all, a quarter of an hour
-    .venv/bin/python tests/planted_faults.py radius     # one
+    .venv/bin/python tests/planted_faults.py radius     # those with this word in their names
 
 Each line of the result names the fault, the notebook, and the cell that caught it. Exit code 1
-if a fault went unnoticed.
+if a fault went unnoticed, 2 if a word is in no fault's name.
 """
 
 from __future__ import annotations
@@ -108,10 +108,9 @@ FAULTS = (
     ),
     Fault(
         "a figure's data shifted by one row",
-        "cmbkit/plotting/curves.py",
-        "long = history.assign(part=parts).rename(columns=LOSSES)",
-        "long = history.assign(part=parts, train_loss=history['train_loss'].shift()).rename("
-        "columns=LOSSES)",
+        "cmbkit/chapters/training/__init__.py",
+        "for part in (history, step_losses[run]",
+        "for part in (history.assign(train_loss=history['train_loss'].shift()), step_losses[run]",
         "04",
         '"A.1"',
     ),
@@ -127,14 +126,24 @@ def planted(fault: Fault, root: Path) -> None:
     for data in (ROOT / "data").iterdir():
         if data.is_dir():
             shutil.copytree(data, root / "data" / data.name, copy_function=os.link, symlinks=True)
-    path = root / fault.file
-    text = path.read_text(encoding="utf-8")
+    (root / fault.file).write_text(with_fault(fault), encoding="utf-8")
+
+
+def with_fault(fault: Fault) -> str:
+    """The package's file with the wrong text instead of the right one.
+
+    Raises
+    ------
+    ValueError
+        If the right one does not stand there exactly once.
+    """
+    text = (ROOT / fault.file).read_text(encoding="utf-8")
     if text.count(fault.right) != 1:
         raise ValueError(
             f"{fault.name}: expected {fault.right!r} once in {fault.file}, found it "
             f"{text.count(fault.right)} times"
         )
-    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+    return text.replace(fault.right, fault.wrong)
 
 
 def failed_cells(root: Path, notebook: str) -> list[str]:
@@ -169,17 +178,35 @@ def caught(fault: Fault) -> str | None:
     return None
 
 
-def main(names: list[str]) -> int:
-    """Plant the faults of the given names, or all; return how many went unnoticed."""
+def chosen(words: list[str]) -> list[Fault]:
+    """The faults that have one of the words in their names; all without words.
+
+    Raises
+    ------
+    ValueError
+        If a word is in no fault's name.
+    """
+    names = ", ".join(fault.name for fault in FAULTS)
+    for word in words:
+        if word not in names:
+            raise ValueError(f"expected part of one of: {names}; found {word!r}")
+    return [each for each in FAULTS if not words or any(word in each.name for word in words)]
+
+
+def main(words: list[str]) -> int:
+    """Plant the faults that are chosen; return the exit code."""
+    try:
+        faults = chosen(words)
+    except ValueError as refused:
+        print(refused, file=sys.stderr)
+        return 2
     missed = 0
-    for fault in FAULTS:
-        if names and fault.name not in names:
-            continue
+    for fault in faults:
         cell = caught(fault)
         missed += cell is None
         print(f"{fault.name}: {fault.notebook}: {cell or 'NOT NOTICED'}", flush=True)
-    return missed
+    return min(1, missed)
 
 
 if __name__ == "__main__":
-    sys.exit(min(1, main(sys.argv[1:])))
+    sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmbkit.atomic import write_whole
-from cmbkit.reporting.comparison import NETWORK, NETWORK_PICTURE, PICTURE
+from cmbkit.reporting.comparison import NETWORK_PICTURE, PICTURE
 from cmbkit.reporting.pages import render
 from cmbkit.reporting.reproduction import (
     VERDICTS,
@@ -21,6 +21,7 @@ from cmbkit.reporting.reproduction import (
     intervals_beside,
     read_files,
 )
+from cmbkit.reporting.tolerance import NETWORK
 from cmbkit.study.frozen import MANIFEST, commit_of, processor
 
 FILE = "reproduction.html"

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cmbkit.atomic import sweep
 from cmbkit.commands import differences
-from cmbkit.commands.execution import KERNEL, NotebookFailed, begin_process, execute
+from cmbkit.commands.execution import NotebookFailed, begin_process, execute
 from cmbkit.commands.order import FROZEN_NEEDS, NEEDS, run_in_order
 from cmbkit.params import ParameterError, Parameters, read_parameters, replace_parts
 from cmbkit.params.yaml_file import read_keys_and_values
@@ -214,18 +214,6 @@ def write_back(executed: Path, notebook: Path) -> None:
     """Put the outputs of an executed copy into the notebook."""
     import nbformat
 
-    book = nbformat.read(executed, as_version=4)
-    book.cells = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    for number, cell in enumerate((c for c in book.cells if c.cell_type == "code"), 1):
-        cell.execution_count = number
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output.execution_count = number
-    for cell in book.cells:
-        tags = cell.metadata.get("tags", [])
-        cell.metadata = {"tags": tags} if tags else {}
-    book.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
-        "language_info": {"name": "python"},
-    }
-    nbformat.write(book, notebook)
+    from cmbkit.reporting.rendered import as_stored
+
+    nbformat.write(as_stored(nbformat.read(executed, as_version=4)), notebook)

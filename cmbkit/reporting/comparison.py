@@ -8,43 +8,29 @@ from __future__ import annotations
 import difflib
 import io
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+
+from cmbkit.reporting.tolerance import (
+    EXACT,
+    OWN,
+    STEPS,
+    Tolerance,
+    count_of_tolerant,
+    exact_columns,
+    exact_rows,
+    is_count,
+    is_numeric,
+)
 
 Verdict = Literal["identical", "within tolerance", "different"]
 POINT_INCHES = 0.04
 """Edge of the squares of a picture that are compared as one."""
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How far the numbers of two tables may lie apart.
-
-    Attributes
-    ----------
-    absolute, relative : float
-        A number may differ by ``absolute`` or by ``relative`` times the one before, whichever
-        is more.
-    share : float
-        Of all numbers of a table, how many may differ by more than that.
-    row_share : float
-        Of all rows, how many may be there in one table only, or differ in a text.
-    """
-
-    absolute: float = 0.0
-    relative: float = 0.0
-    share: float = 0.0
-    row_share: float = 0.0
-
-
-EXACT = Tolerance(absolute=1e-9, relative=2e-5)
-"""Exact computation: files hold six digits, of which the last may round either way."""
-NETWORK = Tolerance(absolute=0.02, relative=0.02, share=0.05)
-"""What a network predicted on another processor: a voxel on the threshold may fall either way."""
-NETWORK_ROWS = Tolerance(absolute=0.02, relative=0.02, share=0.05, row_share=0.05)
-"""The same, of a table with a row per candidate: one on the threshold may come or go."""
 PICTURE = 0.02
 """How much of its ink a picture of exact numbers may have elsewhere (see `compare_pictures`)."""
 NETWORK_PICTURE = 0.05
@@ -64,6 +50,10 @@ class Difference:
         Two numbers or two texts; "there" and "missing" for a row or a column.
     beyond : bool
         Whether more than the tolerance lies between two numbers; True for all else.
+    never : bool
+        Whether no share of a table excuses it: a published number or text, a number that is
+        further off than any may be, a column, a text that does not tell of a number that is
+        missing or back (in a table with a row per candidate any may differ).
     """
 
     row: str
@@ -71,6 +61,7 @@ class Difference:
     before: object
     after: object
     beyond: bool = True
+    never: bool = False
 
 
 def compare_tables(
@@ -86,28 +77,59 @@ def compare_tables(
     before, after : DataFrame
         The index counts for nothing.
     tolerance : Tolerance
-        Decides ``beyond`` of each difference between two numbers.
+        Decides ``beyond`` and ``never`` of each difference between two numbers; what the thesis
+        and the literature print is compared exactly whatever it says.
     """
-    found = [Difference("", name, "there", "missing") for name in before if name not in after]
-    found += [Difference("", name, "missing", "there") for name in after if name not in before]
+    found = [Difference("", n, "there", "missing", never=True) for n in before if n not in after]
+    found += [Difference("", n, "missing", "there", never=True) for n in after if n not in before]
     shared = [name for name in before if name in after]
-    numeric = [n for n in shared if _is_numeric(before[n]) and _is_numeric(after[n])]
+    numeric = [n for n in shared if is_numeric(before[n]) and is_numeric(after[n])]
     texts = [name for name in shared if name not in numeric]
     labels = row_labels(before[texts], after[texts])
     pairs, alone = _paired(*labels)
-    found += [Difference(labels[0][i], "", "there", "missing") for i in alone[0]]
-    found += [Difference(labels[1][j], "", "missing", "there") for j in alone[1]]
-    for i, j in pairs:
-        for name in texts:
-            a, b = str(before[name].iloc[i]), str(after[name].iloc[j])
-            if a != b:
-                found.append(Difference(labels[0][i], name, a, b))
-        for name in numeric:
+    published = exact_rows(before), exact_rows(after)
+    for side, states in enumerate((("there", "missing"), ("missing", "there"))):
+        for i in alone[side]:
+            never = bool(published[side][i])
+            found.append(Difference(labels[side][i], "", *states, never=never))
+    exact = exact_columns(before)
+    whole = {name: is_count(before[name], after[name]) for name in numeric}
+
+    def fixed(row: int, name) -> bool:
+        return name in exact or bool(published[0][row] and not _of_this_run(name))
+
+    lost = {
+        i for (i, j), n in product(pairs, numeric)
+        if pd.isna(before[n].iloc[i]) != pd.isna(after[n].iloc[j])
+    }  # fmt: skip
+    retold = set()
+    for (i, j), name in product(pairs, texts):
+        a, b = str(before[name].iloc[i]), str(after[name].iloc[j])
+        if a != b:
+            retold.add(i)
+            never = fixed(i, name) or (i not in lost and not tolerance.row_share)
+            found.append(Difference(labels[0][i], name, a, b, never=never))
+    for name in sorted(numeric, key=STEPS.__contains__):  # last: they may follow other numbers
+        follows = name in STEPS and any(isinstance(d.before, float) for d in found)
+        for i, j in pairs:
             a, b = float(before[name].iloc[i]), float(after[name].iloc[j])
-            if a != b and not (np.isnan(a) and np.isnan(b)):
-                allowed = max(tolerance.absolute, tolerance.relative * abs(a))
-                found.append(Difference(labels[0][i], name, a, b, not abs(a - b) <= allowed))
+            if a == b or (np.isnan(a) and np.isnan(b)):
+                continue
+            tight = fixed(i, name) or (name in STEPS and not follows)
+            near, furthest = (EXACT if tight else tolerance).of(whole[name])
+            beyond = not near.holds(a, b)
+            if tight:
+                never = beyond
+            elif np.isnan(a) or np.isnan(b):
+                never = i not in retold
+            else:
+                never = not follows and not furthest.holds(a, b)
+            found.append(Difference(labels[0][i], name, a, b, beyond, never))
     return found
+
+
+def _of_this_run(name) -> bool:
+    return str(name).startswith(f"{OWN}_")
 
 
 def judge(
@@ -124,15 +146,15 @@ def judge(
     """
     if not differences:
         return "identical"
-    columns = [d for d in differences if not d.row and d.column]
     numbers = [d for d in differences if d.beyond and isinstance(d.before, float) and d.row]
     rows = [d for d in differences if d.row and not d.column]
     texts = {d.row for d in differences if d.row and d.column and isinstance(d.before, str)}
-    numeric = sum(_is_numeric(table[name]) for name in table) * len(table)
+    count = count_of_tolerant(table)
     fits = (
-        not columns
-        and len(numbers) <= tolerance.share * numeric
-        and len(rows) + len(texts) <= tolerance.row_share * len(table)
+        not any(d.never for d in differences)
+        and len(numbers) <= (tolerance.share * count if count >= tolerance.few else 0)
+        and len(rows) <= tolerance.row_share * len(table)
+        and len(texts) <= tolerance.text_share * len(table)
     )
     return "within tolerance" if fits else "different"
 
@@ -151,10 +173,6 @@ def row_labels(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], li
         return [str(i) for i in range(len(before))], [str(i) for i in range(len(after))]
     joined = varying.apply(lambda row: ", ".join(filter(None, row)), axis=1)
     return joined["before"].tolist(), joined["after"].tolist()
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _paired(before: list[str], after: list[str]):

@@ -280,7 +280,7 @@ def write_index(
     if notebooks:
         now = origins(notebooks)
         books = Path(os.path.relpath(notebooks, folder)).as_posix()
-        pages = write_pages(executed or notebooks, folder)
+        pages = write_pages(notebooks, folder, executed)
     for entry in entries:
         item = entry["kind"], entry["number"]
         today = dict(inputs or {})

@@ -15,6 +15,8 @@ from cmbkit.running.source import definitions
 from cmbkit.running.syntax import digest
 
 SHOWN_BY = ("figure", "table", "data", "view")
+INJECTED = "injected-parameters"
+"""Tag of the cell that papermill puts into an executed copy; it counts as none."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def origins(folder) -> dict[tuple[str, str], Origin]:
     found = {}
     for path in sorted(Path(folder).glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+        own = (c for c in cells if INJECTED not in c["metadata"].get("tags", ()))
+        texts = ["".join(c["source"]) for c in own if c["cell_type"] == "code"]
         known: dict[str, set[str]] = {}
         for number, text in enumerate(texts, 1):
             for item, functions in _shown(ast.parse(text), known):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmbkit.atomic import write_whole
-from cmbkit.reporting.origins import Origin, origins
+from cmbkit.reporting.origins import INJECTED, Origin, origins
 from cmbkit.reporting.pages import anchor, render
 
 if TYPE_CHECKING:
@@ -23,6 +23,33 @@ _PAGE = re.compile(r"\bview_\w+\.html")
 PAGES = "notebooks"
 
 Items = Mapping[tuple[str, str], Origin]
+
+
+def as_stored(book: NotebookNode) -> NotebookNode:
+    """Make of an executed copy the notebook with outputs, whichever parameter file ran it.
+
+    Without the cell of parameters that were handed in, and of its metadata tags alone; cells are
+    counted anew. A notebook of ``notebooks/`` stays as it is.
+
+    Parameters
+    ----------
+    book : NotebookNode
+        Changed.
+    """
+    book.cells = [c for c in book.cells if INJECTED not in c.metadata.get("tags", [])]
+    for number, cell in enumerate((c for c in book.cells if c.cell_type == "code"), 1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
+    for cell in book.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {"tags": tags} if tags else {}
+    book.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return book
 
 
 def linked(
@@ -75,10 +102,19 @@ def _place(kind: str, number: str) -> str:
     return anchor(f"{kind} {number}")
 
 
-def write_pages(notebooks, folder) -> dict[str, str]:
+def write_pages(notebooks, folder, executed=None) -> dict[str, str]:
     """Write each notebook, with its outputs, as a page into ``folder/notebooks``.
 
     Pictures that the gallery in ``folder`` holds are shown from there, so the pages stay small.
+
+    Parameters
+    ----------
+    notebooks : path-like
+        Their folder.
+    folder : path-like
+    executed : path-like, optional
+        Folder of executed copies, of which alone pages are made; pages of others that are there
+        stay, and are linked.
 
     Returns
     -------
@@ -89,19 +125,23 @@ def write_pages(notebooks, folder) -> dict[str, str]:
     from nbformat import read
     from pygments.formatters import HtmlFormatter
 
-    items, pages = origins(notebooks), {}
+    executed = Path(executed or notebooks)
+    paths = sorted(executed.glob("*.ipynb"))
+    (Path(folder) / PAGES).mkdir(exist_ok=True)
+    there = {path.stem for path in (*paths, *(Path(folder) / PAGES).glob("*.html"))}
+    pages = {f"{stem}.ipynb": f"{PAGES}/{stem}.html" for stem in sorted(there)}
+    items = {**origins(notebooks), **origins(executed)}
+    items = {item: origin for item, origin in items.items() if origin.notebook in pages}
     exporter = HTMLExporter(template_name="basic", anchor_link_text="")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     style = HtmlFormatter().get_style_defs(".highlight")
-    (Path(folder) / PAGES).mkdir(exist_ok=True)
-    for path in sorted(Path(notebooks).glob("*.ipynb")):
-        book = read(path, as_version=4)
+    for path in paths:
+        book = as_stored(read(path, as_version=4))
         _show_stored(book, Path(folder))
         linked(book, path.name, items, '<a id="{}"></a>', _to_page)
         for number, cell in enumerate(book.cells):
             cell.id = f"{number}"  # new cells have random names
         html, _ = exporter.from_notebook_node(book)
-        pages[path.name] = f"{PAGES}/{path.stem}.html"
         page = render("notebook.html", title=path.stem, html=html, code_style=style)
         write_whole(Path(folder) / pages[path.name], page)
     return pages

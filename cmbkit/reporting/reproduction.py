@@ -12,13 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from cmbkit.reporting.comparison import (
-    EXACT,
-    NETWORK,
     NETWORK_PICTURE,
-    NETWORK_ROWS,
     PICTURE,
     Difference,
-    Tolerance,
     Verdict,
     compare_pictures,
     compare_tables,
@@ -27,6 +23,7 @@ from cmbkit.reporting.comparison import (
 )
 from cmbkit.reporting.gallery_page import order
 from cmbkit.reporting.made_with import DEPENDS
+from cmbkit.reporting.tolerance import EXACT, through_network
 
 VERDICTS = ("identical", "within tolerance", "different")
 EVERY_RULE = {("table", "S42"), ("table", "S42b")}
@@ -34,8 +31,6 @@ THROUGH_NETWORK = EVERY_RULE | frozenset(
     item for item, parts in DEPENDS.items() if "matches" in parts
 )
 """Tables and figures of what a network predicted; all others are exact."""
-PER_CANDIDATE = frozenset([("data", "S35")])
-"""Of these, the ones with a row per candidate."""
 Files = Mapping[str, bytes]
 
 
@@ -82,13 +77,6 @@ def compare_galleries(before: Files, after: Files) -> list[Compared]:
     entries = _entries(before), _entries(after)
     named = sorted({**entries[0], **entries[1]}, key=lambda item: order(*item))
     return [_compared(item, *(each.get(item) for each in entries), before, after) for item in named]
-
-
-def tolerances(kind: str, number: str) -> tuple[Tolerance, float]:
-    """How far the numbers of a table or figure, and its picture, may lie apart."""
-    if (kind, number) not in THROUGH_NETWORK:
-        return EXACT, PICTURE
-    return NETWORK_ROWS if (kind, number) in PER_CANDIDATE else NETWORK, NETWORK_PICTURE
 
 
 def intervals_beside(frozen: Files, retrained: Files, file: str) -> pd.DataFrame:
@@ -144,7 +132,8 @@ def _compared(item, old: dict | None, new: dict | None, before: Files, after: Fi
         return Compared(*item, entry["caption"], "different", gone, 0.0, entry["files"])
     names = list(dict.fromkeys([*old["files"], *new["files"]]))
     changed = [name for name in names if before.get(name) != after.get(name)]
-    tolerance, picture = tolerances(*item)
+    predicted = item in THROUGH_NETWORK
+    picture = NETWORK_PICTURE if predicted else PICTURE
     verdicts, differences, apart = ["identical"], [], 0.0
     for name in changed:
         a, b = before.get(name), after.get(name)
@@ -160,6 +149,7 @@ def _compared(item, old: dict | None, new: dict | None, before: Files, after: Fi
             verdict = "within tolerance" if apart <= picture else "different"
         elif name.endswith((".csv", ".tsv")):
             table = table_of(name, a)
+            tolerance = through_network(table) if predicted else EXACT
             found = compare_tables(table, table_of(name, b), tolerance)
             verdict = judge(found, table, tolerance)
             differences += [(name, difference) for difference in found]

@@ -52,7 +52,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     figures = gallery(tmp_path / "figures/small")
     earlier = earlier_figures(figures, tmp_path / "kept", keep=True)
-    gallery(figures, f1=0.65)
+    gallery(figures, f1=0.67)
     anew = gallery(tmp_path / "figures/retrained/small", f1=0.4)
     target = tmp_path / "figures/reproduction.html"
     said = write_report(target, earlier, figures, profile="small", retrained=anew)
@@ -61,12 +61,12 @@ def page(tmp_path, monkeypatch):
 
 
 def test_differences_stand_number_beside_number(page):
-    assert "<td>0.6</td><td>0.65</td><td>beyond</td>" in page
-    assert "Table 7.2" in page and "0.02 or 2 %" in page
+    assert "<td>0.6</td><td>0.67</td><td>beyond</td>" in page
+    assert "Table 7.2" in page and "0.05 or 10 %" in page
 
 
 def test_retrained_values_stand_beside_frozen_ones_with_their_intervals(page):
-    assert "<td>0.65 [0.5, 0.7]</td><td>0.4 [0.5, 0.7]</td><td>outside</td>" in page
+    assert "<td>0.67 [0.5, 0.7]</td><td>0.4 [0.5, 0.7]</td><td>outside</td>" in page
     assert "1 of 2 retrained values lie within" in page
     assert 'href="retrained/small/index.html"' in page
 

@@ -10,16 +10,20 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cmbkit.reporting.comparison import (
-    EXACT,
-    NETWORK,
     NETWORK_PICTURE,
-    NETWORK_ROWS,
     PICTURE,
     Difference,
-    Tolerance,
     compare_pictures,
     compare_tables,
     judge,
+)
+from cmbkit.reporting.tolerance import (
+    EXACT,
+    NETWORK,
+    NETWORK_ROWS,
+    Bound,
+    Tolerance,
+    through_network,
 )
 
 
@@ -59,7 +63,7 @@ def test_a_difference_stands_number_beside_number(table):
     [
         (1e-6, "within tolerance", "within tolerance"),  # the sixth digit of 0.8
         (0.019, "different", "within tolerance"),
-        (0.05, "different", "different"),
+        (0.09, "different", "different"),  # a tenth of 0.8 is 0.08
     ],
 )
 def test_numbers_may_differ_by_as_much_as_the_tolerance(table, change, exact, network):
@@ -69,19 +73,83 @@ def test_numbers_may_differ_by_as_much_as_the_tolerance(table, change, exact, ne
     assert verdict(table, changed, NETWORK) == network
 
 
-def test_a_share_of_the_numbers_may_lie_beyond(table):
-    """Of 12 numbers 0.1 * 12 = 1.2, so one."""
-    tolerance, changed = replace(NETWORK, share=0.1), table.copy()
+def test_a_share_of_the_numbers_may_lie_beyond_but_none_far_and_none_of_few(table):
+    """Of 12 numbers 0.1 * 12 = 1.2, so one; a rate by 0.3 or its half, and no more."""
+    tolerance, changed = replace(NETWORK, share=0.1, few=12), table.copy()
     changed.loc[1, "precision"] += 0.1
     assert verdict(table, changed, tolerance) == "within tolerance"
+    assert verdict(table, changed, replace(tolerance, few=13)) == "different"
     changed.loc[3, "recall"] += 0.1
     assert verdict(table, changed, tolerance) == "different"
+    far = table.copy()
+    far.loc[0, "recall"] += 0.31
+    assert verdict(table, far, tolerance) == "different"
+
+
+def test_a_count_may_be_off_by_two_and_a_share_of_zeros_and_ones_is_no_count(table):
+    for off, expected in ((2, "within tolerance"), (-2, "within tolerance"), (3, "different")):
+        changed = table.copy()
+        changed.loc[0, "tp"] += off
+        assert verdict(table, changed, NETWORK) == expected
+    shares = pd.DataFrame({"recall": [0, 1, 1]})
+    assert verdict(shares, shares[::-1], NETWORK) == "different"
+
+
+def test_what_is_published_is_exact(table):
+    """A column of the thesis's and a row of the literature, in a table of a network's numbers."""
+    shown = pd.concat([table.assign(f1_thesis=[0.42, 0.76, 0.41, 0.7], own=[False, *3 * [True]])])
+    shown["own_f1"] = shown["recall"]
+    for row, name in ((1, "f1_thesis"), (0, "recall"), (0, "tp")):
+        changed = shown.copy()
+        changed[name] = changed[name].astype(float)
+        changed.loc[row, name] += 0.01
+        assert verdict(shown, changed, NETWORK) == "different"
+    for row, name in ((1, "recall"), (0, "own_f1")):
+        changed = shown.copy()
+        changed.loc[row, name] += 0.01
+        assert verdict(shown, changed, NETWORK) == "within tolerance"
+    assert verdict(shown, shown[1:], replace(NETWORK_ROWS, row_share=1.0)) == "different"
+    assert verdict(shown, shown[:-1], replace(NETWORK_ROWS, row_share=1.0)) == "within tolerance"
+
+
+def test_a_rank_test_may_move_only_with_other_numbers():
+    table = pd.DataFrame({"metric": list("abc"), "first": [0.5, 0.6, 0.7], "p_value": 0.2})
+    changed = table.assign(p_value=[0.2, 0.9, 0.2])
+    tolerance = replace(NETWORK, share=0.2, few=6)  # 1.2 of 6 numbers
+    assert verdict(table, changed, tolerance) == "different"
+    changed.loc[1, "first"] += 0.02
+    assert verdict(table, changed, tolerance) == "within tolerance"
+
+
+def test_a_number_may_be_missing_where_a_text_of_its_row_says_so():
+    table = pd.DataFrame(
+        {"scan": list("abcdefghij"), "n": range(3, 13), "low": 0.1, "f1": 0.3, "interval": "t"}
+    )
+    changed = table.copy()
+    changed.loc[4, "low"] = np.nan
+    assert verdict(table, changed, NETWORK) == "different"
+    changed.loc[4, "interval"] = "too few"
+    assert verdict(table, changed, NETWORK) == "within tolerance"
+    told = table.copy()
+    told.loc[4, "interval"] = "too few"  # yet no number is missing
+    assert verdict(table, told, NETWORK) == "different"
+
+
+def test_a_table_with_a_row_per_candidate_is_known_by_its_columns():
+    columns = {"7.2": ["dataset", "tp"], "7.4": ["uid", "tp"], "S35": ["uid", "match", "score"]}
+    found = {name: through_network(pd.DataFrame(columns=c)) for name, c in columns.items()}
+    assert found == {"7.2": NETWORK, "7.4": NETWORK, "S35": NETWORK_ROWS}
 
 
 def test_a_number_that_becomes_missing_is_beyond_any_tolerance(table):
     changed = table.assign(precision=table["precision"].where(table["tp"] > 20))
-    (difference,) = compare_tables(table, changed, Tolerance(absolute=9.0))
-    assert difference.beyond and difference.before == 0.6 and np.isnan(difference.after)
+    (difference,) = compare_tables(table, changed, Tolerance(numbers=Bound(absolute=9.0)))
+    assert (
+        difference.beyond
+        and difference.never
+        and difference.before == 0.6
+        and np.isnan(difference.after)
+    )
 
 
 def test_swapped_columns_and_a_lost_row_are_different(table):
@@ -96,12 +164,12 @@ def test_swapped_columns_and_a_lost_row_are_different(table):
 
 def test_a_lost_column_and_a_changed_text_are_different(table):
     assert compare_tables(table, table.drop(columns="tp"), NETWORK) == [
-        Difference("", "tp", "there", "missing")
+        Difference("", "tp", "there", "missing", never=True)
     ]
     assert verdict(table, table.drop(columns="tp"), NETWORK_ROWS) == "different"
     other = table.replace({"dataset": {"CRB": "VALDO"}})
     found = compare_tables(table, other)
-    assert found[0] == Difference("scratch, CRB", "dataset", "CRB", "VALDO")
+    assert found[0] == Difference("scratch, CRB", "dataset", "CRB", "VALDO", never=True)
     assert len(found) == 2
 
 
