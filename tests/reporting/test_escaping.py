@@ -18,6 +18,7 @@ from cmbkit.reporting.layout import Column, laid_out, layout_of
 from cmbkit.reporting.one_page import OnePage
 from cmbkit.reporting.pages import render
 from cmbkit.reporting.pictures import pdf_bytes
+from cmbkit.reporting.tolerance import NETWORK
 
 PIECES = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onload='x", "</td></table>",
@@ -165,7 +166,7 @@ def test_the_page_of_a_reproduction():
         return render(
             "reproduction.html", **values, manifest={"commit": word, "processor": word},
             notebooks=[word], compared=[(item, [(word, word)])], counts=[(word, 1)],
-            network=SimpleNamespace(absolute=0.1, relative=0.1, share=0.1), picture=0.1,
+            network=NETWORK, picture=0.1,
             network_picture=0.1, retrained=[(word, 1, [(word, word)])],
         )  # fmt: skip
 
