@@ -28,7 +28,7 @@ from cmbkit.params import read_parameters
 OURS = {"cmbkit, float32": "float32", "cmbkit, mixed bfloat16": "mixed_bfloat16"}
 BATCH = {"thesis": 1}
 """Where the profile's is too large for three rounds."""
-FED_STEPS = 40
+FED_STEPS = 20
 
 
 def own_steps(params, n):
