@@ -91,12 +91,13 @@ def compared(profile, python, rounds):
         clock = {name: [] for name in ways}
         for i in range(rounds + 1):
             for name, step in ways.items():
-                found = step()
+                seconds = step()
                 if i:
-                    clock[name].append(found["seconds"])
-    own = peer.about["parameters"] if python else parameters
-    if own - parameters not in (0, -moving(params)):
-        raise SystemExit(f"{profile}: expected {parameters} parameters, found {own}")
+                    clock[name].append(seconds)
+    expected = parameters - moving(params)
+    if python and peer.about["parameters"] != expected:
+        found = peer.about["parameters"]
+        raise SystemExit(f"{profile}: expected {expected} parameters in PyTorch, found {found}")
     rows, base = [], clock[next(iter(ours))]
     for name, seconds in clock.items():
         ratio = median(a / b for a, b in zip(seconds, base, strict=True))
@@ -118,7 +119,7 @@ def own_seconds(step):
     def timed():
         start = time.perf_counter()
         step()
-        return {"seconds": time.perf_counter() - start}
+        return time.perf_counter() - start
 
     return timed
 
