@@ -17,13 +17,12 @@ import yaml
 from timing import table
 
 from cmbkit.detector.inference.candidates import candidates
-from cmbkit.detector.inference.engines import Engine, engine_for
+from cmbkit.detector.inference.ready import predictor_for
 from cmbkit.detector.inference.tiled import Predictor, predict_standard
-from cmbkit.detector.network.weights import describe_weights, read_weights
 from cmbkit.evaluation.hypotheses import compare_models
 from cmbkit.evaluation.scan import evaluate_scan, join_results
 from cmbkit.evaluation.statistics import summary
-from cmbkit.params import Evaluation, Inference
+from cmbkit.params import Evaluation
 from cmbkit.records import StandardScan
 from cmbkit.running.cache import Cache
 from cmbkit.study import Study
@@ -34,16 +33,9 @@ METRICS = {"precision": "pooled_precision", "recall": "pooled_recall", "F1": "po
 OUT = Path(__file__).with_name("compact.md")
 
 
-def engine_with(name: str, params: Inference) -> Engine:
-    """Engine of the weights of this name or folder, with other parameters than their own."""
-    _, described = describe_weights(name)
-    return engine_for(described.sha256, described.network, params, lambda: read_weights(name).model)
-
-
 def predictor_of(name: str) -> Predictor:
     """The weights of this name or folder, set up as they describe themselves."""
-    params = describe_weights(name)[1].inference
-    predictor = Predictor(engine_with(name, params), params)
+    predictor = predictor_for(name)
     engine = predictor.engine
     print(f"{name}: engine {engine.name}, precision {engine.precision}")
     return predictor
@@ -66,9 +58,7 @@ def baseline_rows(cache: Cache, scans: list[StandardScan], params: Evaluation) -
     """The same for the untrained dark-blob detector."""
     found = []
     for scan in scans:
-        mask = predicted_file(
-            baseline_cached(cache, params.dark_blobs, scan), scan, "desc-cmbpred_dseg.nii.gz"
-        )
+        mask = predicted_file(baseline_cached(cache, params.dark_blobs, scan), scan)
         who = {name: getattr(scan.scan, name) for name in ("uid", "dataset", "patient")}
         found.append(
             evaluate_scan(scan.lesions(), Volume.read(mask, "uint16"), **who, params=params)

@@ -53,8 +53,7 @@ def variants(own: Inference, compact: bool) -> dict[str, Inference]:
 
 def predictors(weights: str) -> tuple[dict[str, Predictor], Inference]:
     """One per variant; a network is compiled once for each number format."""
-    from bench_compact import engine_with
-
+    from cmbkit.detector.inference.ready import predictor_for
     from cmbkit.detector.network.weights import describe_weights
 
     own = describe_weights(weights)[1].inference
@@ -62,8 +61,9 @@ def predictors(weights: str) -> tuple[dict[str, Predictor], Inference]:
     ready = {}
     for name, params in variants(own, weights == "compact").items():
         if params.precision not in engines:
-            engines[params.precision] = engine_with(weights, params)
-        ready[name] = Predictor(engines[params.precision], params)
+            engines[params.precision] = predictor_for(weights, params)
+        made = engines[params.precision]
+        ready[name] = Predictor(made.engine, params, made.look)
     return ready, own
 
 

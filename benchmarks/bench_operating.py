@@ -36,7 +36,7 @@ from cmbkit.study.curves import calls
 from cmbkit.study.operating import scan_counts
 from cmbkit.study.scan_results import BASELINE
 
-THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 MINIMUM_VOXELS = (5, 8, 12, 16, 20, 30)
 OUT = Path(__file__).with_name("operating.md")
 

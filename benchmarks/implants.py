@@ -56,18 +56,21 @@ def sites(scan: Volume, brain: Volume, count: int, calm=False, seed: int = 0) ->
     return np.array(chosen)
 
 
-def implanted(scan: Volume, places, width_mm: float, darkness: float) -> Volume:
-    """Scan with Gaussians taken away, integrated over 64 parts of each voxel."""
+def implanted(scan: Volume, places, width_mm, darkness: float) -> Volume:
+    """Scan with Gaussians taken away, integrated over 64 parts of each voxel.
+
+    ``width_mm``: one, or three along the axes of the world.
+    """
     data = scan.data.copy()
-    reach = np.ceil(2 * width_mm / scan.spacing).astype(int)
+    reach = np.ceil(2 * np.max(width_mm) / scan.spacing).astype(int)
     for place in places:
         middle = np.rint(scan.to_voxels(place)).astype(int)
         low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, scan.shape)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         voxels = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)],
                                       indexing="ij"), -1)  # fmt: skip
-        away = np.linalg.norm(scan.to_mm(voxels[..., None, :] + PARTS) - place, axis=-1)
-        share = np.exp(-4 * np.log(2) * (away / width_mm) ** 2).mean(-1)
+        away = (scan.to_mm(voxels[..., None, :] + PARTS) - place) / width_mm
+        share = np.exp(-4 * np.log(2) * np.square(away).sum(-1)).mean(-1)
         data[box] *= (1 - darkness * share).astype(np.float32)
     return scan.with_data(data)
 

@@ -181,7 +181,7 @@ def predict(
         typer.Option(help="auto, synthseg, stand-in; SynthSeg labels; a folder with SCAN.nii.gz."),
     ] = "auto",
     threshold: Annotated[
-        float | None, typer.Option(help="Softmax from which on a voxel counts.")
+        float | None, typer.Option(help="Probability in the map from which on a voxel counts.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, keras or openvino.")] = None,
     echo: Annotated[

@@ -135,11 +135,13 @@ def _started_from(params: Parameters, start: str, source) -> tuple[Parameters, P
             f"{source}: preprocessing.spacing_mm: expected {spacing} as in {folder}, "
             f"found {params.preprocessing.spacing_mm}"
         )
-    for name in ("network", "preprocessing", "inference"):
-        values.setdefault(name, getattr(found, name).model_dump())
+    inference = found.look.alone if found.look else found.inference
+    wanted = {"network": found.network, "preprocessing": found.preprocessing}
+    for name, section in (wanted | {"inference": inference}).items():
+        values.setdefault(name, section.model_dump())
     training = values.setdefault("training", {})
-    training.setdefault("validation_threshold", found.inference.threshold)
-    training.setdefault("validation_minimum_voxels", found.inference.minimum_voxels)
+    training.setdefault("validation_threshold", inference.threshold)
+    training.setdefault("validation_minimum_voxels", inference.minimum_voxels)
     return check_parameters(values, source), folder / FILE
 
 

@@ -20,7 +20,8 @@ class Inference(Section):
     ``weighting``: logits of overlapping tiles are summed (the thesis), averaged, or averaged with
     a Gaussian that trusts a tile's middle more. ``flips``: the mean over the eight mirror images.
     ``two_passes``: tiles without overlap and mirror images first, then only the tiles near voxels
-    of ``screen_threshold`` or more.
+    of ``screen_threshold`` or more. Where weights look a second time at what they find, nothing
+    under 5 voxels is left.
     """
 
     engine: Literal["auto", "keras", "openvino"] = "auto"

@@ -142,7 +142,7 @@ def write_segmentation(prediction, path: Path) -> Path:
         name="cmbkit",
         version=version,
         family=codes.cid7162.ArtificialIntelligence,
-        parameters={"weights": prediction.record["weights"]["sha256"]},
+        parameters={"weights": prediction.record["weights"]["digest"]},
     )
     numbers = sorted(int(v) for v in prediction.table["id"]) or [1]
     rows = prediction.table.set_index("id")
@@ -172,7 +172,7 @@ def write_segmentation(prediction, path: Path) -> Path:
             manufacturer="cmbkit",
             manufacturer_model_name="cmbkit predict",
             software_versions=version,
-            device_serial_number=prediction.record["weights"]["sha256"][:16],
+            device_serial_number=prediction.record["weights"]["digest"][:16],
             content_label="MICROBLEEDS",
             content_description="Cerebral microbleeds, research only",
             series_description="Cerebral microbleeds (research only)",

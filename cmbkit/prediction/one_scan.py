@@ -184,7 +184,8 @@ def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder:
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
         "weights": settings.description.model_dump(
             include={"name", "trained_on", "sha256", "parameters"}
-        ),
+        )
+        | {"digest": settings.description.digest},
         "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),
@@ -265,21 +266,13 @@ _READY: dict = {}
 
 def _predictor(settings: PredictOptions):
     """The network set up for prediction; kept for the next scan of this process."""
-    from cmbkit.detector.inference.engines import engine_for
-    from cmbkit.detector.inference.tiled import Predictor
-    from cmbkit.detector.network.weights import read_weights
+    from cmbkit.detector.inference.ready import predictor_for
 
-    found = settings.description
-    key = (found.sha256, settings.inference.model_dump_json())
+    look = settings.description.model_dump_json(include={"look"})
+    key = (settings.description.sha256, look, settings.inference.model_dump_json())
     if key not in _READY:
         _READY.clear()
-        engine = engine_for(
-            found.sha256,
-            found.network,
-            settings.inference,
-            lambda: read_weights(settings.weights).model,
-        )
-        _READY[key] = Predictor(engine, settings.inference)
+        _READY[key] = predictor_for(settings.weights, settings.inference)
     return _READY[key]
 
 

@@ -78,7 +78,7 @@ def _facts(record: dict) -> dict[str, str]:
         "Brain regions": record["methods"]["parcellation"],
         "Grid": f"{preprocessing['spacing_mm']:g} mm, RAS",
         "Network": f"{record['weights']['parameters']:,} weights, sha256 "
-        f"{record['weights']['sha256'][:12]}..., engine {record['engine']['name']}",
+        f"{record['weights']['digest'][:12]}..., engine {record['engine']['name']}",
         "Threshold": f"{inference['threshold']:g}; at least "
         + counted(inference["minimum_voxels"], "voxel"),
         "Candidates dropped": dropped,

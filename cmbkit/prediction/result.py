@@ -32,7 +32,8 @@ class Prediction:
     mask : Volume of uint16
         On the scan's own grid: one integer per microbleed.
     logits : Volume of float32
-        The network's, on the scan's own grid: log(p / (1 - p)) of its softmax p, at least -6.
+        The network's, on the scan's own grid: log(p / (1 - p)) of its softmax p, at least -6; of a
+        candidate no higher than what the second look of the weights says, if they have one.
     table : DataFrame
         One row per microbleed (`cmbkit.prediction.microbleed_table.COLUMNS`).
     features : DataFrame

@@ -62,7 +62,7 @@ class PredictOptions:
             "code": code,
             "scan": [file_hash(path) for path in sorted(sources)],
             "weights": self.description.sha256,
-            "calibration": self.description.model_dump(mode="json")["calibration"],
+            **self.description.model_dump(mode="json", include={"look", "calibration"}),
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "inference": self.inference.model_dump(mode="json", exclude={"engine", "batch_size"}),
             "echo": self.echo,
@@ -107,7 +107,7 @@ def make_settings(
     labels : str, path-like, nibabel image or Volume
         "auto", "synthseg" or "stand-in", a SynthSeg label image, or a folder of them.
     threshold : float, optional
-        Softmax from which on a voxel counts.
+        Probability in the map (logistic of its logit) from which on a voxel counts.
     engine : {"auto", "keras", "openvino"}, optional
     echo : int, optional
         Number of the echo, from 1; by default the one nearest to `cmbkit.prediction.echoes.TE_MS`.
@@ -118,6 +118,8 @@ def make_settings(
     ------
     cmbkit.detector.network.weights.WeightsError, cmbkit.params.ParameterError
     """
+    from cmbkit.detector.inference.ready import require_seen
+
     folder, description = describe_weights(weights)
     start = read_parameters(params) if params else description
     given = {"threshold": threshold, "engine": engine}
@@ -138,6 +140,7 @@ def make_settings(
             raise ParameterError(
                 f"{option}: expected {words}, a file or a folder, found {str(value)!r}"
             )
+    require_seen(description, inference)
     preprocessing = _changed(start.preprocessing, methods)
     return PredictOptions(
         folder, description, preprocessing, inference, **files, echo=echo, anyway=anyway

@@ -69,8 +69,11 @@ class ModelStage(TrainedPhases):
         spared the import of TensorFlow.
         """
         from cmbkit.detector.inference.engines import engine_for
+        from cmbkit.detector.inference.ready import predictor_for
         from cmbkit.detector.inference.tiled import Predictor
 
+        if self.given:
+            return predictor_for(self.given[model][0], self._study.params.inference)
         kept = self._kept(self.weights(model), lambda: self.load(model), self.network(model))
         engine = engine_for(*kept)
         return Predictor(engine, self._study.params.inference)
@@ -83,11 +86,20 @@ class ModelStage(TrainedPhases):
             return self.given[model][0] / FILE
         return self.phase_weights(model, "finetune")
 
+    def as_input(self, model: str) -> dict:
+        """What a map of a network depends on: its parameters, weights and second look."""
+        found = {"weights": self.weights(model), "network": self.network(model)}
+        if self.given and self.given[model][1].look:
+            found["look"] = self.given[model][1].look.digest
+        return found
+
     @cached_property
     def weight_hashes(self) -> dict[str, str]:
-        """SHA-256 of each model's final weight file."""
+        """SHA-256 of each model's final weights (of file, or of both networks; see `digest`)."""
         from cmbkit.running.file_hashes import sha256
 
+        if self.given:
+            return {model: found.digest for model, (_, found) in self.given.items()}
         return {model: sha256(self.weights(model)) for model in self.names}
 
     def history(self, model: str, phase: str) -> pd.DataFrame:

@@ -65,8 +65,7 @@ class ResultStage:
         inputs = {
             "scan": standard.folder,
             "inference": self._params.inference.of_map(),
-            "weights": self._study.models.weights(model),
-            "network": self._study.models.network(model),
+            **self._study.models.as_input(model),
         }
         return self._study.cache.get(
             f"maps/{model}",

@@ -160,8 +160,7 @@ class SliceExperimentStage:
             "in_plane_mm": design.in_plane_mm,
             "preprocessing": params.preprocessing,
             "inference": params.inference.of_map(),
-            "network": self._study.models.network(model),
-            "weights": self._study.models.weights(model),
+            **self._study.models.as_input(model),
         }
         return self._study.cache.get(
             f"experiments/maps-{model}",

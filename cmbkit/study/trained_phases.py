@@ -217,4 +217,4 @@ class TrainedPhases:
         """Arguments of `engines.keep` for a weight file."""
         from cmbkit.running.file_hashes import file_hash
 
-        return file_hash(weights), network, self._study.params.inference, build
+        return file_hash(weights), network.patch_size, self._study.params.inference, build

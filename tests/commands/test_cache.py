@@ -73,8 +73,8 @@ def test_sizes_by_step(root):
     folders = preprocess(root)
     table = kept(root)
     assert list(table["step"]) == ["preproc"] * 2 and table["reached"].all()
-    size = sum(path.stat().st_size for path in folders[0].iterdir())
-    assert list(table["size"]) == [size, size]
+    sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in folders]
+    assert list(table["size"]) == sizes
     assert [entry.folder for entry in table["entry"]] == folders
     row = next(line for line in run("own").splitlines() if "preproc" in line)
     assert row.split() == ["own", "preproc", "2", "2", "0.0", "0", "0.0"]

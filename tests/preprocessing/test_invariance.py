@@ -1,5 +1,6 @@
 """What must not matter: how a scan is stored, and what its numbers count from and in."""
 
+import json
 import shutil
 from functools import lru_cache
 from itertools import permutations, product
@@ -178,9 +179,10 @@ def unmirrored(folder):
     """The shipped weights without their mean over eight mirror images, which takes the time."""
     shipped, own = Path(cmbkit.__file__).parent / "weights/compact", folder / "unmirrored"
     shutil.copytree(shipped, own)
-    text = (own / "network.json").read_text()
-    assert text.count('"flips": true') == 1
-    (own / "network.json").write_text(text.replace('"flips": true', '"flips": false'))
+    values = json.loads((own / "network.json").read_text())
+    assert values["inference"]["flips"]
+    values["inference"]["flips"] = False
+    (own / "network.json").write_text(json.dumps(values))
     return own
 
 

@@ -56,6 +56,8 @@ def test_a_slab_of_the_standard_grid_keeps_the_whole_brains_z_score():
 class DarkSpots:
     """Calls voxels of the brain that are much darker than what lies 5 mm around them."""
 
+    look = None
+
     def __init__(self, background):
         self.tile, self.background = [64, 64, 32], background
         self.params = Inference(threshold=0.5, minimum_voxels=3, overlap=0.0, batch_size=4)

@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cmbkit.cli import app
+from cmbkit.commands.train import _started_from
 from cmbkit.detector.network.unet import build
 from cmbkit.detector.network.weights import describe_weights, read_weights, write_weights
 from cmbkit.params import Inference, Network, Preprocessing, read_parameters
@@ -134,3 +135,12 @@ def test_what_does_not_fit_is_one_line(place, changes, options, words):
     done = cmbkit(place, "train", written(place, **changes), "--from", given, *options)
     assert done.exit_code == 1
     assert words in done.output.splitlines()[-1], done.output
+
+
+def test_weights_trained_on_from_a_first_network_keep_its_own_operating_point():
+    """0.98 and 8 voxels, chosen before there was a second look, which they will not have."""
+    params, _ = _started_from(read_parameters(TEMPLATE), "compact", TEMPLATE)
+    assert (params.inference.threshold, params.inference.minimum_voxels) == (0.98, 8)
+    training = params.training
+    assert (training.validation_threshold, training.validation_minimum_voxels) == (0.98, 8)
+    assert describe_weights("compact")[1].inference.threshold == 0.7

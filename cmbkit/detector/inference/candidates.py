@@ -72,8 +72,7 @@ def candidates(
         in_brain = np.bincount(numbers, tissue, minlength=n + 1)[1:] > 0
         drop(~in_brain, "no voxel in a brain label")
     voxel = float(np.prod(np.broadcast_to(spacing, 3)))
-    top = max(1, round(np.pi / 6 * TOP_MM**3 / voxel))
-    columns = [size, size * voxel, _top_mean(numbers, values, size, top)]
+    columns = [size, size * voxel, _top_mean(numbers, values, size, top_voxels(spacing))]
     ids = np.where(kept, np.cumsum(kept), 0)
     instances = np.zeros(logits.shape, np.uint16)
     instances[where] = np.concatenate([[0], ids])[numbers]
@@ -81,13 +80,24 @@ def candidates(
     return instances, pd.DataFrame(columns)
 
 
+def top_voxels(spacing) -> int:
+    """How many voxels fill a ball of `TOP_MM`; ``spacing`` in mm, one number or three."""
+    voxel = float(np.prod(np.broadcast_to(spacing, 3)))
+    return max(1, round(np.pi / 6 * TOP_MM**3 / voxel))
+
+
 def _top_mean(numbers, values, size, top: int) -> np.ndarray:
     """Mean of the ``top`` highest values of each component 1, 2, ... of ``size`` voxels."""
+    chosen = highest(numbers, values, size, top)
+    total = np.bincount(numbers[chosen], values[chosen], minlength=len(size) + 1)[1:]
+    return total / np.minimum(size, top)
+
+
+def highest(numbers, values, size, top: int) -> np.ndarray:
+    """Where the ``top`` highest values of each component stand in ``numbers`` and ``values``."""
     order = np.lexsort((-values, numbers))
     rank = np.arange(len(order)) - (np.cumsum(size) - size)[numbers[order] - 1]
-    highest = order[rank < top]
-    total = np.bincount(numbers[highest], values[highest], minlength=len(size) + 1)[1:]
-    return total / np.minimum(size, top)
+    return order[rank < top]
 
 
 def true_places(array: np.ndarray) -> tuple[np.ndarray, ...]:

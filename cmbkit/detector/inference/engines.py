@@ -20,12 +20,12 @@ import numpy as np
 from cmbkit.atomic import part_beside, temporary_folder, write_whole
 from cmbkit.detector.network.backend import muted, use_keras
 from cmbkit.detector.network.unet import logits_model
-from cmbkit.params import Inference, Network
+from cmbkit.params import Inference
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.report import report_line
 
 Run = Callable[[np.ndarray], np.ndarray]
-"""Takes patches (n, x, y, z, channels), float32; returns logits (n, x, y, z, classes), float32."""
+"""Takes patches (n, x, y, z, channels), float32; returns logits (n, *output_shape), float32."""
 
 PACKAGES = ("openvino", "keras", "tensorflow-cpu", "tensorflow")
 FORMAT = 2
@@ -40,7 +40,7 @@ class Engine:
     Attributes
     ----------
     input_shape, output_shape : tuple of int
-        Of one tile: (x, y, z, channels) and (x, y, z, classes).
+        Of one tile: (x, y, z, channels) and (x, y, z, classes), or (1,) of a `second_look`.
     start : callable
         Makes `run` from the weights that the network has now.
     name, precision : str
@@ -49,8 +49,8 @@ class Engine:
         See `Run`.
     """
 
-    input_shape: tuple[int, ...]  # of one tile: x, y, z, channels
-    output_shape: tuple[int, ...]  # of one tile: x, y, z, classes
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     start: Callable[[], Run]  # makes `run` from the weights that the network has now
     name: str = "keras"
     precision: str = "float32"
@@ -186,7 +186,7 @@ def _openvino_run(network, precision: str, batch_size: int) -> Run:
     worth it), as many pieces at a time as there are streams.
     """
     openvino = use_openvino()
-    tile, (*_, classes) = _tile_shapes(network)
+    tile, answer = _tile_shapes(network)
     room = VOXELS_AT_ONCE // int(np.prod(tile[:3]))
     piece = max(n for n in range(1, max(room, 1) + 1) if batch_size % n == 0)
     network.reshape([piece, *tile])
@@ -199,7 +199,7 @@ def _openvino_run(network, precision: str, batch_size: int) -> Run:
 
     def run(patches: np.ndarray) -> np.ndarray:
         patches = np.ascontiguousarray(patches, np.float32)
-        found = np.empty((*patches.shape[:-1], classes), np.float32)
+        found = np.empty((len(patches), *answer), np.float32)
 
         def keep(request, first):
             n = min(piece, len(found) - first)
@@ -235,15 +235,15 @@ def stored_path(digest: str, tile) -> Path:
     return cache_folder() / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
 
 
-def keep(
-    digest: str, network: Network, inference: Inference, build: Callable[[], Any]
-) -> Path | None:
+def keep(digest: str, tile, inference: Inference, build: Callable[[], Any]) -> Path | None:
     """Convert a network for OpenVINO into `cache_folder`, unless it is there as it was written.
 
     Parameters
     ----------
     digest : str
         Content hash of its weight file.
+    tile : 3 int
+        Voxels of what it looks at at once.
     build : callable
         Returns the Keras network with these weights; called if nothing is kept yet.
 
@@ -255,7 +255,7 @@ def keep(
     """
     if choose(inference.engine) != "openvino":
         return None
-    target = stored_path(digest, network.patch_size)
+    target = stored_path(digest, tile)
     if _is_kept(target):
         return target
     logits = logits_model(build())
@@ -289,12 +289,10 @@ def _hashes(network: Path) -> str:
     return f"{file_hash(network)}\n{file_hash(network.with_suffix('.bin'))}\n"
 
 
-def engine_for(
-    digest: str, network: Network, inference: Inference, build: Callable[[], Any]
-) -> Engine:
+def engine_for(digest: str, tile, inference: Inference, build: Callable[[], Any]) -> Engine:
     """Engine of the network that `keep` keeps, else of the one that Keras builds.
 
     Parameters are those of `keep`.
     """
-    path = keep(digest, network, inference, build)
+    path = keep(digest, tile, inference, build)
     return engine_from(path, inference) if path else engine_of(build(), inference)

@@ -1,31 +1,34 @@
 """Logit of a microbleed at every voxel of a scan, tile by tile (section 6.4.2).
 
 A logit is log(p / (1 - p)) of the network's softmax p for a microbleed. Logits are kept, since
-nearly every p in a candidate rounds to 1 and ranks none.
+nearly every p in a candidate rounds to 1 and ranks none. A second look, where weights have one,
+lowers them (`cmbkit.detector.inference.second_look`).
 """
 
 from __future__ import annotations
-
-import copy
-from itertools import product
 
 import numpy as np
 from scipy.special import logit
 
 from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.engines import Engine, engine_of
-from cmbkit.detector.inference.tiles import gaussian_weights, holds_any, tile_starts
+from cmbkit.detector.inference.second_look import SecondLook
+from cmbkit.detector.inference.tiles import MIRRORS, gaussian_weights, holds_any, tile_starts
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
 
 
 class Predictor:
-    """A trained network of two classes set up for tiles of one size, to be used for many scans."""
+    """A trained network of two classes set up for tiles of one size, to be used for many scans.
 
-    def __init__(self, engine: Engine, params: Inference):
+    ``look``: at what it finds, if its weights have such a network.
+    """
+
+    def __init__(self, engine: Engine, params: Inference, look: SecondLook | None = None):
         self.engine = engine
         self.params = params
+        self.look = look
         self.tile = list(engine.input_shape[:3])
         classes = engine.output_shape[-1]
         if classes != 2:
@@ -39,20 +42,17 @@ class Predictor:
     @property
     def first_pass(self) -> Predictor:
         """The same network on as few tiles as cover the brain (for ``params.two_passes``)."""
-        other = copy.copy(self)
         changes = {"overlap": 0.0, "two_passes": False, "weighting": "sum", "flips": False}
-        other.params = self.params.model_copy(update=changes)
-        return other
+        return Predictor(self.engine, self.params.model_copy(update=changes))
 
     def evidence(self, patches: np.ndarray) -> np.ndarray:
         """Logit of CMB minus logit of background of patches (n, *tile); the same shape, float32.
 
         With ``params.flips``, the mean over the eight mirror images.
         """
-        mirrors = list(product([False, True], repeat=3)) if self.params.flips else [(False,) * 3]
+        mirrors = MIRRORS if self.params.flips else [()]
         total = np.zeros(patches.shape, np.float32)
-        for mirror in mirrors:
-            axes = tuple(axis + 1 for axis in range(3) if mirror[axis])
+        for axes in mirrors:
             total += np.flip(self._evidence(np.flip(patches, axes)), axes)
         total /= len(mirrors)
         return total
@@ -84,12 +84,14 @@ def predict_logits(
     Returns
     -------
     ndarray (x, y, z), float32
+        With a second look, no higher than what that says of the candidate.
     """
     params, tile = predictor.params, predictor.tile
     if brain is not None and brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
-    volume = cut_box(np.asarray(image, np.float32), (0, 0, 0), padded, np.float32(background))
+    image = np.asarray(image, np.float32)
+    volume = cut_box(image, (0, 0, 0), padded, np.float32(background))
     starts = tile_starts(padded, tile, params.overlap)
     if brain is not None and params.skip_outside_brain:
         starts = starts[holds_any(brain, starts, tile)]
@@ -112,7 +114,8 @@ def predict_logits(
     if params.weighting != "sum":
         np.divide(total, covered, out=total, where=covered > 0)
     total[covered == 0] = -np.inf
-    return total[tuple(slice(n) for n in image.shape)]
+    logits = total[tuple(slice(n) for n in image.shape)]
+    return predictor.look(logits, image, background) if predictor.look else logits
 
 
 def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:

@@ -4,6 +4,12 @@ from itertools import product
 
 import numpy as np
 
+MIRRORS = [
+    tuple(axis for axis, mirrored in zip((1, 2, 3), chosen, strict=True) if mirrored)
+    for chosen in product([False, True], repeat=3)
+]
+"""Axes of a stack of patches (n, x, y, z, ...) that are mirrored in each of the eight images."""
+
 
 def axis_starts(size: int, tile: int, overlap: float) -> list[int]:
     """Starts along one axis; the last tile is moved back so that it ends with the image.

@@ -1,10 +1,12 @@
 """A trained network in one folder: weights, what they need to run, what they were trained on.
 
 ``network.json`` (parameters of network, preprocessing and inference, hash of the weight file,
-training in words and numbers), ``network.weights.h5`` (arrays in HDF5, which cannot hold code)
-and, for people, ``MODEL_CARD.md``.
+training in words and numbers), ``network.weights.h5`` (arrays in HDF5, which cannot hold code),
+``look.weights.h5`` where a second network looks at what the first finds, and, for people,
+``MODEL_CARD.md``.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,11 +26,29 @@ from cmbkit.running.file_hashes import sha256
 FORMAT = 1
 DESCRIPTION = "network.json"
 FILE = "network.weights.h5"
+LOOK_FILE = "look.weights.h5"
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
 
 
 class WeightsError(ValueError):
     """A folder of weights cannot be used; the message names file, expected and found."""
+
+
+class Look(Section):
+    """The network of a second look, whose arrays are in ``look.weights.h5``."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the file
+    parameters: int = Field(gt=0)
+    opinion: Network  # the other U-Net in it
+    share: float = Field(ge=0)  # of what that one says
+    alone: Inference  # of the first network without the look
+    training: dict[str, Any] = Field(default_factory=dict)  # summary, any JSON
+
+    @property
+    def digest(self) -> str:
+        """Of what decides, which is more than the arrays: SHA-256, hexadecimal."""
+        text = self.model_dump_json(include={"sha256", "opinion", "share"})
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Description(Section):
@@ -43,10 +63,18 @@ class Description(Section):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the weight file
     parameters: int = Field(gt=0)  # how many weights the network has
     training: dict[str, Any] = Field(default_factory=dict)  # summary of the training, any JSON
+    look: Look | None = None
     # what scores mean, on scans of neither training nor test
     calibration: (
         Annotated[Calibration, BeforeValidator(TypeAdapter(Calibration).validate_python)] | None
     ) = None
+
+    @property
+    def digest(self) -> str:
+        """Of all networks: `sha256`, or what `look` makes of it."""
+        if not self.look:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} {self.look.digest}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -97,16 +125,21 @@ def describe_weights(name) -> tuple[Path, Description]:
         raise WeightsError(f"{path}: expected JSON, found: {error}") from None
     if found.format != FORMAT:
         raise WeightsError(f"{path}: format: expected {FORMAT}, found {found.format}")
-    file = folder / FILE
+    _require_file(folder / FILE, found.sha256)
+    if found.look:
+        _require_file(folder / LOOK_FILE, found.look.sha256)
+    return folder, found
+
+
+def _require_file(file: Path, expected: str) -> None:
     if not file.is_file():
         raise WeightsError(f"{file}: expected a file, found nothing")
     digest = sha256(file)
-    if digest != found.sha256:
+    if digest != expected:
         raise WeightsError(
-            f"{file}: expected sha256 {found.sha256[:12]}... as in {DESCRIPTION}, "
+            f"{file}: expected sha256 {expected[:12]}... as in {DESCRIPTION}, "
             f"found {digest[:12]}...; the file was changed or is incomplete"
         )
-    return folder, found
 
 
 def read_weights(name="compact") -> Weights:
@@ -121,13 +154,35 @@ def read_weights(name="compact") -> Weights:
 
     folder, found = describe_weights(name)
     model = build(found.network)
-    if model.count_params() != found.parameters:
+    _load(model, folder, FILE, found.parameters)
+    return Weights(folder, found, model)
+
+
+def read_look(name):
+    """Build the network of the second look that a folder, or the weights of this name, describe.
+
+    Raises
+    ------
+    WeightsError
+        As `read_weights`.
+    """
+    from cmbkit.detector.network.look import build_look
+
+    folder, found = describe_weights(name)
+    if not found.look:
+        raise WeightsError(f"{folder / DESCRIPTION}: expected a look, found none")
+    model = build_look(found.look.opinion, found.look.share)
+    _load(model, folder, LOOK_FILE, found.look.parameters)
+    return model
+
+
+def _load(model, folder: Path, file: str, parameters: int) -> None:
+    if model.count_params() != parameters:
         raise WeightsError(
-            f"{folder / DESCRIPTION}: expected a network of {found.parameters} parameters, "
+            f"{folder / DESCRIPTION}: expected a network of {parameters} parameters in {file}, "
             f"found one of {model.count_params()}"
         )
-    load_whole(model, folder / FILE)
-    return Weights(folder, found, model)
+    load_whole(model, folder / file)
 
 
 def load_whole(model, path: Path) -> None:

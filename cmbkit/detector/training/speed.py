@@ -40,7 +40,7 @@ def seconds_per_patch(
         masks = np.zeros(patches.shape[:-1], np.int32)
         return _median_time(lambda: steps(patches, masks)) / count / BACKWARD, count
     weights = file_hash(given / FILE)
-    engine = engine_for(weights, network, inference, lambda: read_weights(given).model)
+    engine = engine_for(weights, patch, inference, lambda: read_weights(given).model)
     return _median_time(lambda: engine.run(patches)) / count, count
 
 

@@ -35,7 +35,7 @@ def kept(model, small_network, tmp_path_factory):
     root = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root))
-        keep("a" * 64, small_network, OPENVINO, lambda: model)
+        keep("a" * 64, small_network.patch_size, OPENVINO, lambda: model)
     return root
 
 
@@ -145,13 +145,13 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
     patches = np.random.default_rng(0).normal(size=(3, 16, 16, 16)).astype(np.float32)
     expected = Predictor.of(model, Inference(engine="keras")).evidence(patches)
     for _ in range(2):
-        engine = engine_for("a" * 64, small_network, OPENVINO, build_it)
+        engine = engine_for("a" * 64, small_network.patch_size, OPENVINO, build_it)
         assert engine.input_shape == (16, 16, 16, 1) and engine.output_shape == (16, 16, 16, 2)
         found = Predictor(engine, OPENVINO).evidence(patches)
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(built) == 1
     assert sorted(p.suffix for p in cache_folder().iterdir()) == [".bin", ".hashes", ".xml"]
-    assert keep("b" * 64, small_network, Inference(engine="keras"), build_it) is None
+    assert keep("b" * 64, small_network.patch_size, Inference(engine="keras"), build_it) is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_damaged_kept_network_is_converted_anew(
     path.with_suffix(ending).unlink()
     if changed is not None:
         path.with_suffix(ending).write_bytes(changed)
-    assert keep("a" * 64, small_network, OPENVINO, lambda: model) == path
+    assert keep("a" * 64, small_network.patch_size, OPENVINO, lambda: model) == path
     assert ending != ".bin" or path.with_suffix(ending).read_bytes() == whole
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and f"{path}: expected the network" in told
@@ -183,9 +183,9 @@ def test_on_a_full_disk_nothing_is_kept(model, small_network, tmp_path, monkeypa
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("keras.Model.export", full)
-    assert keep("a" * 64, small_network, OPENVINO, lambda: model) is None
+    assert keep("a" * 64, small_network.patch_size, OPENVINO, lambda: model) is None
     with pytest.raises(OSError, match="expected room for a converted network"):
-        engine_for("a" * 64, small_network, OPENVINO, lambda: model)
+        engine_for("a" * 64, small_network.patch_size, OPENVINO, lambda: model)
 
 
 def test_where_nothing_can_be_kept_keras_builds_the_network(
@@ -193,7 +193,7 @@ def test_where_nothing_can_be_kept_keras_builds_the_network(
 ):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
-    engine = engine_for("c" * 64, small_network, OPENVINO, lambda: model)
+    engine = engine_for("c" * 64, small_network.patch_size, OPENVINO, lambda: model)
     assert engine.name == "openvino" and engine.output_shape[-1] == 2
 
 

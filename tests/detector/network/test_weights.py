@@ -88,7 +88,9 @@ def test_weights_of_another_network_are_refused(folder, tiny_network):
     """Four filters were trained; a description of six does not fit, by number or by shape."""
     other = tiny_network.model_copy(update={"filters_per_depth": [6]})
     change(folder, network=other.model_dump(mode="json"))
-    with pytest.raises(WeightsError, match=r"expected a network of .* parameters, found one of"):
+    with pytest.raises(
+        WeightsError, match=r"expected a network of .* parameters in .*, found one of"
+    ):
         read_weights(folder)
     change(folder, parameters=build(other).count_params())
     with pytest.raises(WeightsError, match=r"network\.weights\.h5: expected weights of a netw"):
