@@ -182,10 +182,11 @@ def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder:
         "microbleeds": len(table),
         "number": number,
         "dropped": found.loc[~found["kept"], "reason"].value_counts().to_dict(),
-        "weights": settings.description.model_dump(
-            include={"name", "trained_on", "sha256", "parameters"}
-        )
-        | {"digest": settings.description.digest},
+        "weights": settings.description.model_dump(include={"name", "trained_on", "sha256"})
+        | {
+            "digest": settings.description.digest,
+            "parameters": settings.description.all_parameters,
+        },
         "engine": {"name": predictor.engine.name, "precision": predictor.engine.precision},
         "methods": done.record["methods"],
         "brain_ml": round(brain_ml, 1),

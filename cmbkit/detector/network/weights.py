@@ -76,6 +76,11 @@ class Description(Section):
             return self.sha256
         return hashlib.sha256(f"{self.sha256} {self.look.digest}".encode()).hexdigest()
 
+    @property
+    def all_parameters(self) -> int:
+        """How many weights all networks have."""
+        return self.parameters + (self.look.parameters if self.look else 0)
+
 
 @dataclass(frozen=True)
 class Weights:

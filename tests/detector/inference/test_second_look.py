@@ -166,6 +166,7 @@ def test_another_share_is_another_network_with_the_same_arrays(folder, monkeypat
     one, two = (describe_weights(place)[1] for place in (folder, other))
     assert one.sha256 == two.sha256 and one.look.sha256 == two.look.sha256
     assert one.digest != two.digest
+    assert one.all_parameters == one.parameters + read_look(folder).count_params()
 
 
 def test_a_threshold_that_leaves_half_of_a_rejected_candidate_is_refused(folder):
