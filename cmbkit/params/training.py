@@ -147,12 +147,16 @@ class Training(Section):
     ``source_weights`` names the source network of transfer learning, ``source_rename`` maps names
     of its layers to this network's (`cmbkit.detector.network.transfer`). ``validation_threshold``
     and ``validation_minimum_voxels`` are those of validation; another threshold of ``inference``
-    trains nothing. ``memory_gb``: scans kept in memory between their visits; the patches do not
+    trains nothing.
+    ``seed``: of weights, patches and augmentation (None: the study's), so that the same scans train
+    again by chance alone (`benchmarks/ablations.py`).
+    ``memory_gb``: scans kept in memory between their visits; the patches do not
     depend on it.
     """
 
     networks: Place | Annotated[list[Place], Field(min_length=1)] = "train"
     models: list[Literal["scratch", "tl"]] = Field(["scratch", "tl"], min_length=1)
+    seed: int | None = Field(None, ge=0, lt=2**32)
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
     pretrain_tl: PretrainTL = PretrainTL()
@@ -206,5 +210,5 @@ class Training(Section):
         """What every phase depends on besides its own section."""
         phases = ("pretrain", "finetune", "pretrain_tl", "finetune_tl")
         start = ("models", "source_weights", "source_rename", "source_steps", "source_spacing_mm")
-        free = ("networks", "tensorboard", "memory_gb")
+        free = ("networks", "seed", "tensorboard", "memory_gb")
         return self.model_dump(mode="json", exclude={*phases, *start, *free})

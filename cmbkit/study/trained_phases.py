@@ -25,6 +25,11 @@ class TrainedPhases:
         name = phase if model == "scratch" else f"{phase}_tl"
         return getattr(self._training, name)
 
+    @property
+    def _seed(self) -> int:
+        """What weights, patches and augmentation are drawn by; the cohort has the study's seed."""
+        return self._training.seed if self._training.seed is not None else self._study.params.seed
+
     @cached_property
     def _frozen(self) -> Path | None:
         """Folder of the frozen networks; None where networks are trained here or given."""
@@ -54,7 +59,7 @@ class TrainedPhases:
             "network": params.network,
             "steps": params.training.source_steps,
             "spacing": params.training.source_spacing_mm,
-            "seed": params.seed,
+            "seed": self._seed,
         }
         folder = self._study.cache.get(
             "models",
@@ -64,7 +69,7 @@ class TrainedPhases:
                 params.network,
                 params.training,
                 folder,
-                seed=params.seed,
+                seed=self._seed,
                 step="training source",
             ),
             code=[source_task.train_source],
@@ -108,7 +113,7 @@ class TrainedPhases:
             "start": start,
             "given": given,
             "rename": params.training.source_rename,
-            "seed": params.seed,
+            "seed": self._seed,
         }
 
         share = getattr(settings, "false_alarms", 0)
@@ -131,7 +136,7 @@ class TrainedPhases:
                 params.inference,
                 params.evaluation,
                 folder,
-                seed=params.seed,
+                seed=self._seed,
                 step=f"training {item}",
                 snapshots=self.watched(),
                 memory=self._memory,
@@ -164,7 +169,7 @@ class TrainedPhases:
         from cmbkit.detector.network import unet as network
 
         params = self._study.params
-        fresh = network.build(params.network, seed=params.seed)
+        fresh = network.build(params.network, seed=self._seed)
         if given or phase == "finetune":
             weights.load_whole(fresh, start)
         elif model == "tl":

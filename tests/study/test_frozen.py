@@ -123,6 +123,7 @@ def test_what_changes_no_network_may_differ(root, parts):
         ),
         ({"cohort": {"phantom_scans": {"DOU": 3}}}, "cohort.phantom_scans {'DOU': 1"),
         ({"preprocessing": {"spacing_mm": 1.0}}, "preprocessing.spacing_mm 0.5, found 1.0"),
+        ({"training": {"seed": 6}}, "training.seed None, found 6"),
         ({"training": {"finetune_tl": {"epochs": 3}}}, "training.finetune_tl.epochs 99, found 3"),
         ({"profile": "other"}, "weights/other/manifest.json: expected frozen networks"),
         (
