@@ -5,7 +5,7 @@
 FOLDER holds images ``<who>_<kind>.nii.gz``, and ``tissue/`` under the same names their tissue: 1
 brain, 2 fluid, 0 else. Missed: tissue outside the mask; spill: mask outside tissue and fluid, both
 of the tissue; Dice with the tissue closed by 4 mm and filled. One row per method and kind: medians,
-the worst Dice, and seconds.
+the worst Dice, and seconds. Where no brain is found, Dice is 0 and the rest does not count.
 """
 
 import argparse
@@ -34,16 +34,16 @@ def fit(image: Volume, kinds: Volume, method: str) -> dict:
     try:
         mask, how = brain_mask(image, method)
     except BrainMaskError:
-        return {"how": "none", "dice": 0.0}
+        return {"how": "none", "missed": np.nan, "spill": np.nan, "dice": 0.0, "seconds": np.nan}
     seconds = time.perf_counter() - start
     inside, kinds = mask.reoriented("RAS").data > 0, kinds.reoriented("RAS")
     tissue = kinds.data == 1
     whole, n = closed_and_filled(tissue, kinds.spacing), tissue.sum()
     return {
         "how": how,
-        "missed": 100 * (tissue & ~inside).sum() / n,
-        "spill": 100 * (inside & (kinds.data == 0)).sum() / n,
-        "dice": 200 * (inside & whole).sum() / (inside.sum() + whole.sum()),
+        "missed": float(100 * (tissue & ~inside).sum() / n),
+        "spill": float(100 * (inside & (kinds.data == 0)).sum() / n),
+        "dice": float(200 * (inside & whole).sum() / (inside.sum() + whole.sum())),
         "seconds": seconds,
     }
 
@@ -68,8 +68,9 @@ def main() -> None:
     for (kind, method), part in rows.groupby(["kind", "method"]):
         middle = part[["missed", "spill", "dice", "seconds"]].median()
         figures = [f"{middle[name]:.1f}" for name in middle.index]
-        lines.append([kind, method, str(len(part)), *figures, f"{part['dice'].min():.1f}"])
-    head = ["kind", "method", "images", "missed", "spill", "Dice", "s", "worst Dice"]
+        masks = f"{part['missed'].count()} of {len(part)}"
+        lines.append([kind, method, masks, *figures, f"{part['dice'].min():.1f}"])
+    head = ["kind", "method", "masks", "missed", "spill", "Dice", "s", "worst Dice"]
     print(table(head, lines))
 
 
