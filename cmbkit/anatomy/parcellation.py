@@ -11,11 +11,10 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
-from cmbkit.anatomy.atlas import load_atlas
+from cmbkit.anatomy.atlas import filled_atlas
 from cmbkit.anatomy.deformation import class_shares, fit_deformation, look_up_moved
 from cmbkit.anatomy.programs import ProgramError, command_for, finished_file, run
 from cmbkit.atomic import temporary_folder
-from cmbkit.boxes import bounding_box
 from cmbkit.params import Tool
 from cmbkit.volume import Volume
 
@@ -28,7 +27,6 @@ STAND_IN = {
 
 WORKING_MM = 5.0
 NEAR_MM = 12.0
-FILL_MM = 20
 LEAST_SPREAD_MM = 1.0
 STOP = {"ftol": 1e-3, "xtol": 1e-4, "max_nfev": 20}
 
@@ -119,7 +117,7 @@ def register_atlas(
         SynthSeg numbers within the brain mask, where every voxel gets one; 0 outside.
     """
     affine = fit_to_mni(brain) if scan_to_mni is None else scan_to_mni
-    atlas, _ = _filled_atlas()
+    atlas, _ = filled_atlas()
     values = image.data[brain.data > 0]
     if registration == "affine" or values.min() == values.max():
         return brain.with_data(look_up(atlas, brain, affine).data * (brain.data > 0))
@@ -144,7 +142,7 @@ def fit_to_mni(brain: Volume) -> np.ndarray:
     """
     if not (brain.data > 0).any():
         raise ParcellationError(f"{brain.path or 'brain mask'}: expected voxels > 0, found none")
-    return fit_affine(_coarse(brain), _coarse(_filled_atlas()[1]))
+    return fit_affine(_coarse(brain), _coarse(filled_atlas()[1]))
 
 
 def to_mni(points_mm, scan_to_mni) -> np.ndarray:
@@ -161,23 +159,8 @@ def to_mni(points_mm, scan_to_mni) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _atlas_shares():
-    atlas, mask = _filled_atlas()
+    atlas, mask = filled_atlas()
     return class_shares(atlas, mask.data > 0)
-
-
-@lru_cache(maxsize=1)
-def _filled_atlas() -> tuple[Volume, Volume]:
-    """The atlas, its background within 20 mm carrying the nearest label; and its brain mask.
-
-    So a brain that reaches a little beyond the registered atlas is labelled all the same.
-    """
-    atlas = load_atlas()
-    box = bounding_box(atlas.data)
-    data = np.pad(atlas.data[box], FILL_MM)
-    affine = atlas.affine.copy()
-    affine[:3, 3] = atlas.to_mm([side.start - FILL_MM for side in box])
-    nearest = ndimage.distance_transform_edt(data == 0, return_distances=False, return_indices=True)
-    return Volume(data[tuple(nearest)], affine), Volume((data > 0).astype(np.uint8), affine)
 
 
 def _coarse(mask: Volume) -> Volume:

@@ -14,7 +14,7 @@ import pandas as pd
 from cmbkit.atomic import OutputError, require_free, sweep, write_whole
 from cmbkit.evaluation.calibration import LEVEL
 from cmbkit.prediction.fitness import DOUBTFUL, FIT, UNFIT, UnfitScan
-from cmbkit.prediction.one_scan import detect
+from cmbkit.prediction.one_scan import code_hashes, detect
 from cmbkit.prediction.settings import PredictOptions, make_settings
 from cmbkit.prediction.sources import OURS, Source, find_sources
 from cmbkit.prediction.stage_clock import STEP
@@ -23,7 +23,6 @@ from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.ledger import held
 from cmbkit.running.map_scans import ScanFailures, map_scans
 from cmbkit.running.report import report_stage
-from cmbkit.running.source import definitions
 from cmbkit.running.steps import counted
 
 SUMMARY = "scans.tsv"
@@ -115,7 +114,7 @@ def _earlier(folder: Path, source: Source, settings: PredictOptions) -> dict | N
     """
     try:
         record = json.loads((folder / OURS).read_text(encoding="utf-8"))
-        same = record["key"] == settings.key(list(source.files), definitions(detect))
+        same = record["key"] == settings.key(list(source.files), code_hashes())
         unfit = record["fitness"]["verdict"] == UNFIT and not settings.anyway
         written = record["written"].items() if same and not unfit else None
     except (OSError, ValueError, KeyError, AttributeError):

@@ -31,6 +31,7 @@ from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.provenance import software_versions
 from cmbkit.running.report import report_progress
 from cmbkit.running.source import definitions
+from cmbkit.running.user_cache import user_cache
 from cmbkit.volume import Volume
 
 
@@ -81,6 +82,11 @@ def detect(source: Source, settings: PredictOptions) -> Prediction:
     ):
         clock.start("reading")
         return _detect(source, read_given(source, settings.echo, folder), settings, folder, clock)
+
+
+def code_hashes() -> dict[str, str]:
+    """Hashes of the code that a prediction is made by; what follows it is kept for the user."""
+    return definitions(detect, memory=user_cache("code.json"))
 
 
 def read_given(source: Source, echo: int | None, folder: Path) -> GivenImage:
@@ -170,7 +176,7 @@ def _detect(source: Source, given: GivenImage, settings: PredictOptions, folder:
     files = {_name_within(path, source): path for path in source.files} or {source.path.name: image}
     record = {
         "scan": source.name,
-        "key": settings.key(list(files.values()), definitions(detect)),
+        "key": settings.key(list(files.values()), code_hashes()),
         "source": {
             "path": source.path.name,
             "files": {name: file_hash(path) for name, path in files.items()},

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -151,15 +152,16 @@ def _memory(file: Path | None) -> dict[str, Followed]:
     """What a file remembers; nothing if it is damaged."""
     try:
         mark, text = file.read_text().split("\n", 1) if file else ("", "")
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
     return json.loads(text) if mark == digest(text) else {}
 
 
 def _remember(memory: Path, roots, kept: Followed) -> None:
-    """Add to the file; of two processes that add at once one will look again another time."""
+    """Add to the file, if it can be written; of two at once one will look again another time."""
     text = json.dumps(_memory(memory) | {_name(roots): kept})
-    write_whole(memory, f"{digest(text)}\n{text}")
+    with suppress(OSError):
+        write_whole(memory, f"{digest(text)}\n{text}")
 
 
 class _Walk:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, load_atlas, load_templates
+from cmbkit.anatomy import atlas as atlas_module
+from cmbkit.anatomy.atlas import SYNTHSEG_LABELS, filled_atlas, load_atlas, load_templates
 
 LEFT = [2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28]
 RIGHT = [41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60]
@@ -49,3 +50,24 @@ def test_the_brain_of_a_template_is_1_to_2_litres():
     maps = load_templates()
     assert 1e6 < maps.brain.sum() < 2.2e6  # 1 mm^3 voxels
     assert not load_atlas().data[~maps.brain].any()
+
+
+def test_the_filled_atlas_is_the_atlas_and_beside_it_the_nearest_label(monkeypatch, tmp_path):
+    """Made, kept and read again: the same, at the same places in MNI mm."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = filled_atlas.__wrapped__()
+    (path,) = (tmp_path / "cmbkit" / "atlas").iterdir()
+    monkeypatch.setattr(atlas_module, "load_atlas", None)  # not made a second time
+    for one, two in zip(made, filled_atlas.__wrapped__(), strict=True):
+        assert (one.data == two.data).all() and (one.affine == two.affine).all()
+    labels, brain = made
+    whole = load_atlas()
+    for place in ((30, -20, 40), (-12, 10, 8), (2, -40, -33)):
+        value = whole.data[tuple(np.rint(whole.to_voxels(place)).astype(int))]
+        voxel = tuple(np.rint(labels.to_voxels(place)).astype(int))
+        assert labels.data[voxel] == value and brain.data[voxel] == (value > 0)
+    top = np.argwhere(brain.data[100, 100] > 0).max()
+    assert labels.data[100, 100, top + 15] > 0 and brain.data[100, 100, top + 1] == 0
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(TypeError):  # a damaged file is not read, so it is to be made
+        filled_atlas.__wrapped__()

@@ -25,7 +25,7 @@ def known():
 def test_known_affine_is_found(known):
     truth, matrix = known
     brain = truth.with_data((truth.data > 0).astype(np.uint8))
-    _, atlas_mask = pc._filled_atlas()
+    _, atlas_mask = pc.filled_atlas()
     found = pc.fit_affine(pc._coarse(brain), pc._coarse(atlas_mask))
     corners = np.array(np.meshgrid(*[(-60, 60)] * 3)).reshape(3, -1)
     difference = (found - matrix)[:3, :3] @ corners + (found - matrix)[:3, 3:]

@@ -102,6 +102,12 @@ def test_what_is_remembered_is_believed_until_a_file_differs(package, monkeypatc
     assert [name for name in first if other[name] != first[name]] == ["cmbkit.late.after"]
 
 
+def test_where_nothing_can_be_remembered_it_is_followed_each_time(package, monkeypatch):
+    first = source.definitions(code("main"))
+    monkeypatch.setattr(source, "_FOLLOWED", {})
+    assert source.definitions(code("main"), memory=package / "late.py" / "none.json") == first
+
+
 def test_a_process_goes_by_the_code_that_it_has_loaded(package, monkeypatch):
     """An edited file counts once its module has been loaded again, as by IPython's autoreload."""
     monkeypatch.setitem(sys.modules, "cmbkit.late", SimpleNamespace(__spec__="first"))

@@ -23,6 +23,7 @@ from cmbkit.detector.network.unet import logits_model
 from cmbkit.params import Inference
 from cmbkit.running.file_hashes import file_hash
 from cmbkit.running.report import report_line
+from cmbkit.running.user_cache import user_cache
 
 Run = Callable[[np.ndarray], np.ndarray]
 """Takes patches (n, x, y, z, channels), float32; returns logits (n, *output_shape), float32."""
@@ -217,12 +218,6 @@ def _openvino_run(network, precision: str, batch_size: int) -> Run:
     return run
 
 
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/cmbkit/networks``, below ``~/.cache`` without that variable."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cmbkit" / "networks"
-
-
 def stored_path(digest: str, tile) -> Path:
     """Where the network of a weight file, for tiles of one size, is kept."""
     found = []
@@ -232,11 +227,11 @@ def stored_path(digest: str, tile) -> Path:
         except PackageNotFoundError:
             continue
     size = "x".join(map(str, tile))
-    return cache_folder() / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
+    return user_cache("networks") / f"{digest[:32]}-{size}-{FORMAT}-{'-'.join(found)}.xml"
 
 
 def keep(digest: str, tile, inference: Inference, build: Callable[[], Any]) -> Path | None:
-    """Convert a network for OpenVINO into `cache_folder`, unless it is there as it was written.
+    """Convert a network for OpenVINO into `user_cache`, unless it is there as it was written.
 
     Parameters
     ----------

@@ -6,7 +6,6 @@ from scipy.special import expit
 
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.engines import (
-    cache_folder,
     choose_precision,
     engine_for,
     keep,
@@ -19,6 +18,7 @@ from cmbkit.detector.inference.tiled import (
 )
 from cmbkit.detector.network.unet import build
 from cmbkit.params import Inference
+from cmbkit.running.user_cache import user_cache
 from cmbkit.volume import Volume
 
 OPENVINO = Inference(engine="openvino", precision="float32")
@@ -150,7 +150,7 @@ def test_a_kept_network_answers_as_the_keras_one_and_is_built_once(
         found = Predictor(engine, OPENVINO).evidence(patches)
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(built) == 1
-    assert sorted(p.suffix for p in cache_folder().iterdir()) == [".bin", ".hashes", ".xml"]
+    assert sorted(p.suffix for p in user_cache("networks").iterdir()) == [".bin", ".hashes", ".xml"]
     assert keep("b" * 64, small_network.patch_size, Inference(engine="keras"), build_it) is None
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_kept_network_is_converted_anew(
     kept, model, small_network, tmp_path, monkeypatch, capsys, ending, damage
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(shutil.copytree(kept, tmp_path / "cache")))
-    (path,) = cache_folder().glob("*.xml")
+    (path,) = user_cache("networks").glob("*.xml")
     whole = path.with_suffix(ending).read_bytes()
     zeros = bytes(40) + whole[40:]
     changed = {"zeros": zeros, "cut": whole[:-5], "emptied": b""}.get(damage)
