@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, nbdtrik  # scipy.stats and scipy.signal take long to import
 
 from cmbkit.evaluation.intervals import wilson
 from cmbkit.evaluation.metrics import divide
@@ -17,6 +17,8 @@ from cmbkit.evaluation.metrics import divide
 BINS = 10
 FEWEST = 10
 """Candidates, real ones and others among them, that a calibration needs."""
+LEFT_OUT = 1e-9
+"""Chance of numbers of microbleeds that are not looked at, together."""
 LEVEL = 0.9
 """Of an interval of the number of microbleeds."""
 
@@ -127,17 +129,17 @@ def number_of_microbleeds(probabilities, recall: float) -> np.ndarray:
     a candidate follow, given F, a negative binomial one (F + 1 successes of chance ``recall``):
     that is what a flat prior of the number of all gives where each is found with that chance. The
     sum of P(F) z^F G^(F+1) over F, G = recall / (1 - (1 - recall) z), is taken by Horner's rule.
+    Numbers of `LEFT_OUT` are left out.
     """
-    from scipy.signal import lfilter
-    from scipy.stats import nbinom
-
     real = np.ones(1)
     for p in np.asarray(probabilities, float):
         real = np.convolve(real, [1 - p, p])
-    reach = len(real) + int(nbinom.ppf(1 - 1e-9, len(real), recall))
-    found = np.zeros(reach + 1)
+    real = real[: len(real) - np.searchsorted(np.cumsum(real[::-1]), LEFT_OUT / 2)]
+    reach = len(real) + int(np.ceil(nbdtrik(1 - LEFT_OUT / 2, len(real), recall)))
+    series, found = recall * (1 - recall) ** np.arange(reach + 1), np.zeros(reach + 1)
+    series = series[series > np.finfo(float).eps]
     for share in real[::-1]:
-        found = lfilter([recall], [1, recall - 1], np.append(share, found[:-1]))
+        found = np.convolve(np.append(share, found[:-1]), series)[: reach + 1]
     return found
 
 
