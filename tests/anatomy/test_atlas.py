@@ -1,5 +1,9 @@
 """The atlas: SynthSeg's label set, symmetric, left at negative x, structures where they belong."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,3 +75,19 @@ def test_the_filled_atlas_is_the_atlas_and_beside_it_the_nearest_label(monkeypat
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(TypeError):  # a damaged file is not read, so it is to be made
         filled_atlas.__wrapped__()
+
+
+SLOW = """
+import sys
+from cmbkit.anatomy.parcellation import filled_atlas
+from cmbkit.evaluation.calibration import number_of_microbleeds
+filled_atlas(), number_of_microbleeds([0.5], 0.5)
+print(*sorted({"nilearn", "sklearn", "scipy.stats", "scipy.signal"} & set(sys.modules)))
+"""
+
+
+def test_with_the_kept_atlas_a_prediction_imports_nothing_that_takes_seconds(tmp_path):
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    asked = {"env": environment, "text": True, "check": True, "stdout": subprocess.PIPE}
+    first, second = (subprocess.run([sys.executable, "-c", SLOW], **asked) for _ in range(2))
+    assert "nilearn" in first.stdout.split() and second.stdout.split() == []
