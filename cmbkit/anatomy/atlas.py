@@ -194,7 +194,7 @@ def filled_atlas() -> tuple[Volume, Volume]:
     the user's cache: to import nilearn and to make the atlas takes seconds.
     """
     made_of = f"nilearn{version('nilearn')}-{file_hash(Path(__file__))[:16]}"
-    arrays = kept_arrays(user_cache("atlas") / f"{made_of}.npz", _fill)
+    arrays = kept_arrays(user_cache("atlas") / made_of, _fill)
     labels, brain, affine = (arrays[name] for name in ("labels", "brain", "affine"))
     return Volume(labels, affine), Volume(brain, affine)
 

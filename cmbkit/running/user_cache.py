@@ -1,14 +1,15 @@
 """What is kept for a user from one run to the next, whatever folder it works in."""
 
 import os
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from cmbkit.atomic import whole_file
+from cmbkit.atomic import write_whole
 
 
 def user_cache(part: str) -> Path:
@@ -18,14 +19,19 @@ def user_cache(part: str) -> Path:
 
 
 def kept_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of an ``.npz`` file; made, and kept if the folder can be written, where it has none.
+    """Arrays of a file: its SHA-256 in a line, and what `numpy.savez_compressed` writes.
 
-    A file that cannot be read (its checksums are looked at) is made anew. Its name must tell
-    what the arrays depend on.
+    Made, and kept if the folder can be written, where there is none or it is not as it was
+    written. The file's name must tell what the arrays depend on.
     """
-    with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile), np.load(path) as stored:
-        return dict(stored)
-    arrays = make()
-    with suppress(OSError), whole_file(path) as part:
-        np.savez_compressed(part, **arrays)
+    with suppress(OSError):
+        mark, _, content = path.read_bytes().partition(b"\n")
+        if mark == sha256(content).hexdigest().encode():
+            with np.load(BytesIO(content)) as stored:
+                return dict(stored)
+    arrays, written = make(), BytesIO()
+    np.savez_compressed(written, **arrays)
+    content = written.getvalue()
+    with suppress(OSError):
+        write_whole(path, sha256(content).hexdigest().encode() + b"\n" + content)
     return arrays
