@@ -3,6 +3,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cmbkit.evaluation.calibration import (
     Calibration,
@@ -86,3 +87,13 @@ def test_the_number_of_microbleeds_by_enumeration():
         expected[sum(real)] += np.prod([q if r else 1 - q for q, r in zip(p, real, strict=True)])
     assert number_of_microbleeds(p, 1.0)[:4] == pytest.approx(expected)
     assert number_interval([0.04, 0.02, 0.8, 0.1, 0.04]) == (1, 3)
+
+
+@pytest.mark.parametrize("recall", [0.05, 0.4, 0.95])
+def test_the_number_of_microbleeds_by_its_two_distributions(recall):
+    """30 candidates of .3: a binomial number of real ones, each with its negative binomial rest."""
+    found = number_of_microbleeds([0.3] * 30, recall)
+    numbers, real = np.arange(len(found))[:, None], np.arange(31)
+    both = stats.binom.pmf(real, 30, 0.3) * stats.nbinom.pmf(numbers - real, real + 1, recall)
+    np.testing.assert_allclose(found, both.sum(axis=1), atol=1e-9)
+    assert found.sum() == pytest.approx(1, abs=1e-9)
