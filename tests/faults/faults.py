@@ -48,10 +48,14 @@ BEGUN = "models/scratch-pretrain/.unfinished-*"
 END_S = 30
 
 
-def start(root: Path, models=(), limit: int | None = None) -> subprocess.Popen:
-    """Begin a run of the small study; ``limit``: bytes that a file may have."""
+def start(root: Path, models=(), limit: int | None = None, stage: str = "") -> subprocess.Popen:
+    """Begin a run of the small study; ``limit``: bytes that a file may have.
+
+    ``stage``: it waits to be stopped once it has kept a new result of that stage.
+    """
     environment = {**os.environ, "CMBKIT_ROOT": str(root), "XDG_CACHE_HOME": str(root / "cache")}
     environment |= {"TMPDIR": str(root / "tmp"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= {"WAITS_AT": stage}
     (root / "tmp").mkdir(exist_ok=True)
     small = (resource.RLIMIT_FSIZE, (limit, limit))
     return subprocess.Popen(
@@ -79,7 +83,7 @@ def kill(root: Path, models=(), *, stage="", after_s=0.0, number=signal.SIGKILL)
     bool
         Whether it was there to be stopped.
     """
-    run = start(root, models)
+    run = start(root, models, stage=stage)
     wait_for(root, run, stage)
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.wait(after_s)

@@ -2,13 +2,17 @@
 
 Run as ``python tests/faults/small_study.py ROOT [scratch | training]``: computes what is not in the
 cache, and writes tables into ``ROOT/figures/small``; with ``training`` those of both phases alone.
-It does what the commands do: ends cleanly, and sweeps what killed writers have left.
+It does what the commands do: ends cleanly, and sweeps what killed writers have left. Where
+WAITS_AT names a stage (a pattern of files in the cache), the process that keeps a new result of it
+goes no further, so that who is to stop it there cannot come too late.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +20,14 @@ import pandas as pd
 import yaml
 
 from cmbkit.atomic import sweep
+from cmbkit.running.cache import Cache
 from cmbkit.running.file_hashes import sha256
 from cmbkit.running.outcomes import end_cleanly
 from cmbkit.study import Study
 from cmbkit.study.scan_results import BASELINE, evaluate_cached
 from cmbkit.volume import Volume
 
+WAITS_S = 600
 SPLITS = {"A": "train", "B": "valid", "C": "test"}
 PHASE = {"datasets": ["A"], "epochs": 4, "steps_per_epoch": 4, "batch_size": 2}
 VALUES = {
@@ -42,6 +48,20 @@ VALUES = {
     "inference": {"overlap": 0.0},
     "evaluation": {"bootstrap_samples": 20},
 }
+
+
+def wait_at(stage: str) -> None:
+    """Let this process sleep once it has kept a result that matches ``stage``."""
+    get = Cache.get
+
+    def get_and_wait(cache, *what, **options):
+        before = set(cache.root.glob(stage))
+        folder = get(cache, *what, **options)
+        if set(cache.root.glob(stage)) - before:
+            time.sleep(WAITS_S)
+        return folder
+
+    Cache.get = get_and_wait
 
 
 def make(root: Path, workers: int = 1) -> Path:
@@ -101,6 +121,9 @@ def train(study: Study) -> None:
         rows += [("-".join(phase), path.name, sha256(path)) for path in files]
     study.gallery.table("S96", pd.DataFrame(rows, columns=["phase", "file", "sha256"]), "Weights")
 
+
+if os.environ.get("WAITS_AT"):  # in the workers of a pool, too
+    wait_at(os.environ["WAITS_AT"])
 
 if __name__ == "__main__":
     end_cleanly()
