@@ -2,12 +2,12 @@
 
     python benchmarks/ablations.py params/demo.yaml [--claims NAME ...] [--seeds 5]
 
-Trains each arm of the claims with several seeds on the same scans (what is in the cache is not
-trained again), takes for every network the pair of threshold and smallest size with the highest F1
-on the validation scans, and counts on the test scans. The two arms of a claim are compared as two
-methods that several readers used on the same patients: seeds are the readers, both they and the
-patients are drawn at random (`cmbkit.evaluation.multireader`). Writes ablations.csv, one row per
-arm, seed and scan, and ablations.md.
+Trains each arm of the claims with several seeds on the same scans (not those that ablations.csv
+has: remove its rows to train them anew), takes for every network the pair of threshold and smallest
+size with the highest F1 on the validation scans, and counts on the test scans. The two arms of a
+claim are compared as two methods that several readers used on the same patients: seeds are the
+readers, both they and the patients are drawn at random (`cmbkit.evaluation.multireader`). Writes
+ablations.csv, one row per arm, seed and scan, after each network, and ablations.md in the end.
 
 The rule, from before the first training: a claim is confirmed if p < 0.05 by that test of pooled
 F1 over all test scans, corrected after Holm for the claims (not for the null comparison).
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import Manager, get_context
@@ -26,12 +27,14 @@ import numpy as np
 import pandas as pd
 from timing import table
 
+from cmbkit.atomic import write_whole
 from cmbkit.evaluation.hypotheses import holm
 from cmbkit.evaluation.metrics import aggregate
 from cmbkit.evaluation.multireader import jackknife_covariance, obuchowski_rockette
 from cmbkit.study import Study
 
 HERE = Path(__file__).parent
+ROWS = HERE / "ablations.csv"
 ANALYSIS = "random readers, random patients"
 
 
@@ -165,7 +168,8 @@ def page(made: pd.DataFrame, params: Path, rows: pd.DataFrame) -> str:
             "difference", "seeds better", "p", "verdict"]  # fmt: skip
     scans = rows.drop_duplicates("uid").groupby("dataset").size()
     sizes = ", ".join(f"{n} {name}-like" for name, n in scans.items())
-    claims, training = " ".join(made["claim"].unique()), Study.read(params).params.training
+    claims = shlex.join(made["claim"].unique())
+    training = Study.read(params).params.training
     phases = (training.pretrain, training.finetune)
     steps = " + ".join(str(phase.epochs * phase.steps_per_epoch) for phase in phases)
     return f"""# Ways of training, over seeds
@@ -187,22 +191,25 @@ def main() -> None:
     parser.add_argument("--claims", nargs="+", choices=CLAIMS, default=list(CLAIMS))
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
+    rows = pd.read_csv(ROWS) if ROWS.exists() else pd.DataFrame(columns=["arm", "seed"])
     arms = dict.fromkeys(arm for claim in given.claims for arm in CLAIMS[claim])
+    there = set(zip(rows["arm"], rows["seed"], strict=True))
     jobs = [(arm, number) for number in range(given.seeds) for arm in arms]
-    cores, found = sorted(os.sched_getaffinity(0)), {}
+    jobs = [job for job in jobs if (job[0], ARMS[job[0]].first_seed + job[1]) not in there]
+    cores = sorted(os.sched_getaffinity(0))
     pool = ProcessPoolExecutor(len(cores), get_context("spawn"), max_tasks_per_child=1)
     with Manager() as manager, pool:
         free = manager.Queue()
         for core in cores:
             free.put(core)
-        waiting = {pool.submit(on_a_core, free, given.params, *job): job for job in jobs}
-        for done in as_completed(waiting):
-            job = waiting[done]
-            found[job] = done.result()
-            print(*job, found[job][["tp", "fp", "fn"]].sum().to_dict(), flush=True)
-    found = [found[job] for job in jobs]
-    rows = pd.concat(found, ignore_index=True)
-    rows.to_csv(HERE / "ablations.csv", index=False)
+        for done in as_completed(
+            [pool.submit(on_a_core, free, given.params, *job) for job in jobs]
+        ):
+            found = done.result()
+            print(found.groupby(["arm", "seed"])[["tp", "fp", "fn"]].sum(), flush=True)
+            rows = pd.concat([rows, found], ignore_index=True)
+            rows = rows.sort_values(["arm", "seed", "uid"], kind="stable", ignore_index=True)
+            write_whole(ROWS, rows.to_csv(index=False))
     (HERE / "ablations.md").write_text(page(ledger(rows), given.params, rows), encoding="utf-8")
 
 
