@@ -6,6 +6,7 @@ from scipy.special import expit
 
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.engines import (
+    Engine,
     choose_precision,
     engine_for,
     keep,
@@ -108,6 +109,23 @@ def test_two_passes_give_the_whole_grids_result_where_the_first_is_suspicious(mo
     place = np.unravel_index(first.argmax(), first.shape)
     assert found[place] == pytest.approx(whole[place], abs=1e-5)
     assert 0 < np.isfinite(found).mean() < 1
+
+
+@pytest.mark.parametrize(("bright", "seen"), [(9, slice(0, 24)), (14, slice(0, 32))])
+def test_the_second_pass_takes_tiles_next_to_what_is_suspicious(bright, seen):
+    """Tiles of 16 from 0, 8 and 16 over 32 voxels, 2 around each, and a network that answers its
+    input: 14 is in the first two and 2 from the third."""
+
+    def run(patches):
+        return np.concatenate([np.zeros_like(patches), patches], axis=-1)
+
+    engine = Engine((16, 16, 16, 1), (16, 16, 16, 2), lambda: run)
+    image = np.full((32, 16, 16), -9, np.float32)
+    image[bright, 3, 5] = 9
+    settings = Inference(overlap=0.5, weighting="gaussian", two_passes=True)
+    found = predict_logits(Predictor(engine, settings), image, background=-9.0)
+    np.testing.assert_allclose(found[seen], image[seen], rtol=1e-5)
+    assert np.isfinite(found).sum() == image[seen].size
 
 
 def test_flips_make_the_answer_symmetric(model):
