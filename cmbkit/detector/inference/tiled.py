@@ -98,7 +98,7 @@ def predict_logits(
     if params.two_passes:
         found = predict_logits(predictor.first_pass, image, brain=brain, background=background)
         near = found >= logit(params.screen_threshold)
-        # of what is wide and soft this is a piece, maybe in another tile than its middle
+        # without the margin fewer implants in real tissue are found (benchmarks/compact.md)
         starts = starts[holds_any(near, starts, tile, margin=min(tile) // 8)]
     gaussian = params.weighting == "gaussian"
     weight = gaussian_weights(tile) if gaussian else np.ones(tile, np.float32)
