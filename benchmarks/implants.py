@@ -1,11 +1,12 @@
 """Microbleeds implanted in real scans: how many are found, and what is called without any.
 
-    python benchmarks/implants.py ../shared/real/nifti ../shared/real/dicom [--zscore padded]
+    python benchmarks/implants.py ../shared/real/nifti ../shared/real/dicom [--balls]
 
-A Gaussian of full width d takes away the share c of the signal at its centre, at 20 places per scan
-in the brain mask but its darkest tenth, 5 mm or more from its edge and 13 mm apart: drawn at
-random, or with --calm the most homogeneous first. Each of --seeds draws a set of places; their
-counts are added.
+A Gaussian of full width d takes away the share c of the signal at its centre, or with --balls a
+ball of diameter d that share throughout but for a rim of a millimetre, half of it outside: at 20
+places per scan in the brain mask but its darkest tenth, 5 mm or more from its edge and 13 mm
+apart, drawn at random, or with --calm the most homogeneous first. Each of --seeds draws a set of
+places; their counts are added.
 Found: a microbleed whose centre lies within max(3 mm, 0.75 d). Scans are read as by predict; one
 that is unfit is told and not counted on.
 """
@@ -29,6 +30,7 @@ from cmbkit.prediction.sources import find_sources, source_in_memory
 from cmbkit.volume import Volume
 
 KINDS = ((2.0, 1.0), (3.0, 0.7), (3.0, 1.0), (4.0, 0.7), (6.0, 0.7))
+BALLS = ((4.0, 0.7), (6.0, 0.7), (8.0, 0.7), (8.0, 1.0), (10.0, 0.7), (10.0, 1.0))
 PARTS = np.stack(np.meshgrid(*[(np.arange(4) - 1.5) / 4] * 3), -1).reshape(-1, 3)
 
 
@@ -56,10 +58,10 @@ def sites(scan: Volume, brain: Volume, count: int, calm=False, seed: int = 0) ->
     return np.array(chosen)
 
 
-def implanted(scan: Volume, places, width_mm, darkness: float) -> Volume:
-    """Scan with Gaussians taken away, integrated over 64 parts of each voxel.
+def implanted(scan: Volume, places, width_mm, darkness: float, ball: bool = False) -> Volume:
+    """Scan with Gaussians or balls taken away, integrated over 64 parts of each voxel.
 
-    ``width_mm``: one, or three along the axes of the world.
+    ``width_mm``: one, or of Gaussians three along the axes of the world.
     """
     data = scan.data.copy()
     reach = np.ceil(2 * np.max(width_mm) / scan.spacing).astype(int)
@@ -69,19 +71,22 @@ def implanted(scan: Volume, places, width_mm, darkness: float) -> Volume:
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         voxels = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)],
                                       indexing="ij"), -1)  # fmt: skip
-        away = (scan.to_mm(voxels[..., None, :] + PARTS) - place) / width_mm
-        share = np.exp(-4 * np.log(2) * np.square(away).sum(-1)).mean(-1)
-        data[box] *= (1 - darkness * share).astype(np.float32)
+        away = scan.to_mm(voxels[..., None, :] + PARTS) - place
+        if ball:
+            share = (width_mm / 2 + 0.5 - np.linalg.norm(away, axis=-1)).clip(0, 1)
+        else:
+            share = np.exp(-4 * np.log(2) * np.square(away / width_mm).sum(-1))
+        data[box] *= (1 - darkness * share.mean(-1)).astype(np.float32)
     return scan.with_data(data)
 
 
 def recalls(scan: Volume, brain: Volume, settings: PredictOptions, given) -> Iterator[str]:
     """Found of implanted for every kind, with Wilson's interval; then what is called without."""
     drawn = [sites(scan, brain, given.sites, given.calm, seed) for seed in given.seeds]
-    for width, darkness in KINDS:
+    for width, darkness in given.kinds:
         hits = 0
         for places in drawn:
-            found = called(implanted(scan, places, width, darkness), settings)
+            found = called(implanted(scan, places, width, darkness, given.balls), settings)
             away = np.linalg.norm(places[:, None] - found[None], axis=-1)
             hits += int((away <= max(3.0, 0.75 * width)).any(axis=1).sum())
         n = sum(map(len, drawn))
@@ -104,10 +109,12 @@ def main() -> None:
     parser.add_argument("--weights", default="compact")
     parser.add_argument("--sites", type=int, default=20)
     parser.add_argument("--calm", action="store_true")
+    parser.add_argument("--balls", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
-    heads = " | ".join(f"{d:g} mm, {100 * c:.0f} %" for d, c in KINDS)
-    print(f"| scan | brain, ml | {heads} | called without |\n|{'---|' * (len(KINDS) + 3)}")
+    given.kinds = BALLS if given.balls else KINDS
+    heads = " | ".join(f"{d:g} mm, {100 * c:.0f} %" for d, c in given.kinds)
+    print(f"| scan | brain, ml | {heads} | called without |\n|{'---|' * (len(given.kinds) + 3)}")
     for source in find_sources(given.scans):
         try:
             with tempfile.TemporaryDirectory() as folder:

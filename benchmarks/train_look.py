@@ -107,7 +107,7 @@ def found_in(predictor, scan, rng) -> dict:
 def harvest(name: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
     """Patches and truth of all scans."""
     profiles.cmb_counts = lambda _, n, rng: rng.integers(FEWEST, MOST, n, endpoint=True).tolist()
-    predictor = predictor_for(name)
+    predictor = predictor_for(name).on_one_grid()
     predictor.look = None
     kept = root / "patches" / describe_weights(name)[1].sha256[:12]
     kept.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,8 +20,11 @@ class Inference(Section):
     ``weighting``: logits of overlapping tiles are summed (the thesis), averaged, or averaged with
     a Gaussian that trusts a tile's middle more. ``flips``: the mean over the eight mirror images.
     ``two_passes``: tiles without overlap and mirror images first, then only the tiles near voxels
-    of ``screen_threshold`` or more. Where weights look a second time at what they find, nothing
-    under 5 voxels is left.
+    of ``screen_threshold`` or more. ``coarser``: grids to look at too, as shares of the voxels
+    along an axis (0.5: voxels twice as wide), where what is larger than what the network learnt
+    on looks like that; without mirror images, and a logit there counts less by
+    ``coarser_margin``. Where weights look a second time at what they find, nothing under 5 voxels
+    of its grid is left.
     """
 
     engine: Literal["auto", "keras", "openvino"] = "auto"
@@ -33,6 +36,8 @@ class Inference(Section):
     flips: bool = False
     two_passes: bool = False
     screen_threshold: float = Field(0.1, gt=0, lt=1)
+    coarser: list[Annotated[float, Field(ge=0.25, lt=1)]] = []
+    coarser_margin: float = Field(0.0, ge=0)
     threshold: float = Field(0.5, ge=0.003, lt=1)
     connectivity: Literal[6, 18, 26] = 6
     minimum_voxels: int = Field(1, gt=0)

@@ -67,6 +67,7 @@ NEEDS = {
     "cluster.slurm": {"cluster": {"slurm": {}}},
     "training.augmentation.thick_slices_": THICK,
     "inference.screen_threshold": {"inference": {"two_passes": True}},
+    "inference.coarser_margin": {"inference": {"coarser": [0.5]}},
     "cohort.validation_fraction": {"cohort": {"folds": None, "fold": None}},
 }
 """What else has to be said for some keys to matter, by the beginning of the key."""

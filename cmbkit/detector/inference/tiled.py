@@ -8,6 +8,7 @@ lowers them (`cmbkit.detector.inference.second_look`).
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 from scipy.special import logit
 
 from cmbkit.boxes import cut_box
@@ -17,6 +18,10 @@ from cmbkit.detector.inference.tiles import MIRRORS, gaussian_weights, holds_any
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
+
+SMOOTHING = 0.4
+"""Standard deviation of the Gaussian before an image is sampled more coarsely, in voxels of the
+coarser grid."""
 
 
 class Predictor:
@@ -38,6 +43,11 @@ class Predictor:
     def of(cls, model, params: Inference) -> Predictor:
         """Of a Keras network (`cmbkit.detector.network.unet.build`)."""
         return cls(engine_of(model, params), params)
+
+    def on_one_grid(self, **changes) -> Predictor:
+        """The same on the grid of the image alone, with ``changes`` of its parameters."""
+        params = self.params.model_copy(update={"coarser": [], **changes})
+        return Predictor(self.engine, params, self.look)
 
     @property
     def first_pass(self) -> Predictor:
@@ -69,7 +79,7 @@ class Predictor:
 def predict_logits(
     predictor: Predictor, image: np.ndarray, *, brain: np.ndarray | None = None, background: float
 ) -> np.ndarray:
-    """Logit of CMB at every voxel, from those of overlapping tiles.
+    """Logit of CMB at every voxel, from those of overlapping tiles, the highest over all grids.
 
     Parameters
     ----------
@@ -89,6 +99,13 @@ def predict_logits(
     params, tile = predictor.params, predictor.tile
     if brain is not None and brain.shape != image.shape:
         raise ValueError(f"brain mask: expected shape {image.shape}, found {brain.shape}")
+    if params.coarser:
+        fine, coarse = predictor.on_one_grid(), predictor.on_one_grid(flips=False)
+        highest = predict_logits(fine, image, brain=brain, background=background)
+        for share in params.coarser:
+            logits = _on_coarser_grid(coarse, share, image, brain, background)
+            np.maximum(highest, logits - np.float32(params.coarser_margin), out=highest)
+        return highest
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
     image = np.asarray(image, np.float32)
     volume = cut_box(image, (0, 0, 0), padded, np.float32(background))
@@ -117,6 +134,20 @@ def predict_logits(
     total[covered == 0] = -np.inf
     logits = total[tuple(slice(n) for n in image.shape)]
     return predictor.look(logits, image, background) if predictor.look else logits
+
+
+def _on_coarser_grid(predictor: Predictor, share: float, image, brain, background) -> np.ndarray:
+    """Logits of an image sampled with ``share`` of the voxels along each axis, on its own grid."""
+    smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), SMOOTHING / share)
+    small = _zoomed(smooth, share, order=1)
+    if brain is not None:
+        brain = _zoomed(np.asarray(brain, np.uint8), share, order=0)
+    logits = predict_logits(predictor, small, brain=brain, background=background)
+    return _zoomed(logits, np.divide(image.shape, logits.shape), order=0)
+
+
+def _zoomed(array: np.ndarray, factor, order: int) -> np.ndarray:
+    return ndimage.zoom(array, factor, order=order, mode="nearest", grid_mode=True)
 
 
 def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:

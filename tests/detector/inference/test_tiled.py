@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.special import expit
 
 from cmbkit.detector.inference.candidates import candidates
@@ -126,6 +127,26 @@ def test_the_second_pass_takes_tiles_next_to_what_is_suspicious(bright, seen):
     found = predict_logits(Predictor(engine, settings), image, background=-9.0)
     np.testing.assert_allclose(found[seen], image[seen], rtol=1e-5)
     assert np.isfinite(found).sum() == image[seen].size
+
+
+@pytest.mark.parametrize("margin", [0.0, 2.0])
+def test_a_coarser_grid_raises_logits_where_it_is_surer(margin):
+    """A network that answers its input, a bright slab in noise: half way between voxels lies
+    the mean of eight of the smoothed image."""
+
+    def run(patches):
+        return np.concatenate([np.zeros_like(patches), patches], axis=-1)
+
+    engine = Engine((16, 16, 16, 1), (16, 16, 16, 2), lambda: run)
+    image = np.random.default_rng(0).normal(size=(32, 16, 24)).astype(np.float32)
+    image[12:15] += 8
+    settings = Inference(weighting="mean", coarser=[0.5], coarser_margin=margin)
+    found = predict_logits(Predictor(engine, settings), image, background=0.0)
+    smooth = ndimage.gaussian_filter(image, 0.8)
+    means = smooth.reshape(16, 2, 8, 2, 12, 2).mean((1, 3, 5))
+    coarse = means.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(found, np.maximum(image, coarse - margin), atol=1e-4)
+    assert 0.05 < (found > image + 1e-3).mean() < 0.95
 
 
 def test_flips_make_the_answer_symmetric(model):
