@@ -7,8 +7,8 @@ ball of diameter d that share throughout but for a rim of a millimetre, half of 
 places per scan in the brain mask but its darkest tenth, 5 mm or more from its edge and 13 mm
 apart, drawn at random, or with --calm the most homogeneous first. Each of --seeds draws a set of
 places; their counts are added.
-Found: a microbleed whose centre lies within max(3 mm, 0.75 d). Scans are read as by predict; one
-that is unfit is told and not counted on.
+Found: a microbleed whose centre lies within 0.75 d, but 3 to 5 mm. Scans are read as by predict;
+one that is unfit is told and not counted on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cmbkit.prediction.sources import find_sources, source_in_memory
 from cmbkit.volume import Volume
 
 KINDS = ((2.0, 1.0), (3.0, 0.7), (3.0, 1.0), (4.0, 0.7), (6.0, 0.7))
-BALLS = ((4.0, 0.7), (6.0, 0.7), (8.0, 0.7), (8.0, 1.0), (10.0, 0.7), (10.0, 1.0))
+BALLS = ((4.0, 0.7), (6.0, 0.7), (6.0, 1.0), (8.0, 0.7), (8.0, 1.0), (10.0, 0.7), (10.0, 1.0))
 PARTS = np.stack(np.meshgrid(*[(np.arange(4) - 1.5) / 4] * 3), -1).reshape(-1, 3)
 
 
@@ -84,11 +84,11 @@ def recalls(scan: Volume, brain: Volume, settings: PredictOptions, given) -> Ite
     """Found of implanted for every kind, with Wilson's interval; then what is called without."""
     drawn = [sites(scan, brain, given.sites, given.calm, seed) for seed in given.seeds]
     for width, darkness in given.kinds:
-        hits = 0
+        hits, near = 0, min(5.0, max(3.0, 0.75 * width))
         for places in drawn:
             found = called(implanted(scan, places, width, darkness, given.balls), settings)
             away = np.linalg.norm(places[:, None] - found[None], axis=-1)
-            hits += int((away <= max(3.0, 0.75 * width)).any(axis=1).sum())
+            hits += int((away <= near).any(axis=1).sum())
         n = sum(map(len, drawn))
         low, high = (100 * value for value in wilson(hits, n))
         yield f"{hits} of {n} [{low:.0f}, {high:.0f}]"

@@ -7,11 +7,13 @@ lowers them (`cmbkit.detector.inference.second_look`).
 
 from __future__ import annotations
 
+import cc3d
 import numpy as np
 from scipy import ndimage
 from scipy.special import logit
 
 from cmbkit.boxes import cut_box
+from cmbkit.detector.inference.candidates import LOWEST_SOFTMAX, true_places
 from cmbkit.detector.inference.engines import Engine, engine_of
 from cmbkit.detector.inference.second_look import SecondLook
 from cmbkit.detector.inference.tiles import MIRRORS, gaussian_weights, holds_any, tile_starts
@@ -53,7 +55,8 @@ class Predictor:
     def first_pass(self) -> Predictor:
         """The same network on as few tiles as cover the brain (for ``params.two_passes``)."""
         changes = {"overlap": 0.0, "two_passes": False, "weighting": "sum", "flips": False}
-        return Predictor(self.engine, self.params.model_copy(update=changes))
+        params = self.params.model_copy(update={"coarser": [], **changes})
+        return Predictor(self.engine, params)
 
     def evidence(self, patches: np.ndarray) -> np.ndarray:
         """Logit of CMB minus logit of background of patches (n, *tile); the same shape, float32.
@@ -79,7 +82,7 @@ class Predictor:
 def predict_logits(
     predictor: Predictor, image: np.ndarray, *, brain: np.ndarray | None = None, background: float
 ) -> np.ndarray:
-    """Logit of CMB at every voxel, from those of overlapping tiles, the highest over all grids.
+    """Logit of CMB at every voxel, from those of overlapping tiles, on the surest of all grids.
 
     Parameters
     ----------
@@ -94,7 +97,7 @@ def predict_logits(
     Returns
     -------
     ndarray (x, y, z), float32
-        With a second look, no higher than what that says of the candidate.
+        With a second look, on each grid no higher than what that says of the candidate.
     """
     params, tile = predictor.params, predictor.tile
     if brain is not None and brain.shape != image.shape:
@@ -104,7 +107,7 @@ def predict_logits(
         highest = predict_logits(fine, image, brain=brain, background=background)
         for share in params.coarser:
             logits = _on_coarser_grid(coarse, share, image, brain, background)
-            np.maximum(highest, logits - np.float32(params.coarser_margin), out=highest)
+            highest = _surest(highest, logits - np.float32(params.coarser_margin))
         return highest
     padded = [max(n, t) for n, t in zip(image.shape, tile, strict=True)]
     image = np.asarray(image, np.float32)
@@ -139,15 +142,33 @@ def predict_logits(
 def _on_coarser_grid(predictor: Predictor, share: float, image, brain, background) -> np.ndarray:
     """Logits of an image sampled with ``share`` of the voxels along each axis, on its own grid."""
     smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), SMOOTHING / share)
-    small = _zoomed(smooth, share, order=1)
+    shape = [max(1, round(share * n)) for n in image.shape]
+    small = _resized(smooth, shape, order=1)
     if brain is not None:
-        brain = _zoomed(np.asarray(brain, np.uint8), share, order=0)
+        brain = _resized(np.asarray(brain, np.uint8), shape, order=0)
     logits = predict_logits(predictor, small, brain=brain, background=background)
-    return _zoomed(logits, np.divide(image.shape, logits.shape), order=0)
+    return _resized(logits, image.shape, order=0)
 
 
-def _zoomed(array: np.ndarray, factor, order: int) -> np.ndarray:
+def _resized(array: np.ndarray, shape, order: int) -> np.ndarray:
+    factor = np.divide(shape, array.shape)
     return ndimage.zoom(array, factor, order=order, mode="nearest", grid_mode=True)
+
+
+def _surest(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    """Fine logits, raised in components of `LOWEST_SOFTMAX` on the coarser grid that are surer.
+
+    Where the finer grid is as sure at its surest voxel, its outline stands.
+    """
+    parts = cc3d.connected_components(coarse >= logit(LOWEST_SOFTMAX), connectivity=26)
+    where = true_places(parts)
+    numbers, most = parts[where], np.full((2, parts.max() + 1), -np.inf)
+    for row, logits in zip(most, (fine, coarse), strict=True):
+        np.maximum.at(row, numbers, logits[where])
+    surer = (most[1] > most[0])[numbers]
+    where = tuple(axis[surer] for axis in where)
+    fine[where] = np.maximum(fine[where], coarse[where])
+    return fine
 
 
 def predict_standard(predictor: Predictor, scan: StandardScan) -> tuple[Volume, np.ndarray]:

@@ -21,7 +21,9 @@ from cmbkit.records import StandardScan
 from cmbkit.running.report import report_progress
 
 FILE = "false_alarms.csv"
-SEARCH = {"overlap": 0.0, "two_passes": False, "flips": False, "coarser": []}
+SEARCH = {
+    "overlap": 0.0, "two_passes": False, "flips": False, "coarser": [], "coarser_margin": 0.0
+}  # fmt: skip
 ALARM = {"threshold": 0.9, "minimum_voxels": 5}
 MOST = 50
 APART_MM = 5.0

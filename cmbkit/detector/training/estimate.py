@@ -71,7 +71,8 @@ def validation_tiles(scans: list[StandardScan], training: Training, inference: I
     for scan in scans:
         padded = np.maximum(nib.load(scan.image_path).shape, patch).tolist()
         counts.append(len(tile_starts(padded, patch, inference.overlap)))
-    return round(float(np.mean(counts)) * chosen)
+    grids = 1 + sum(share**3 for share in inference.coarser)
+    return round(float(np.mean(counts)) * grids * chosen)
 
 
 def estimate(steps: GradientSteps, phase: Phase, tiles: int, rng: np.random.Generator) -> Estimate:

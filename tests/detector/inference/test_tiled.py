@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 from scipy import ndimage
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from cmbkit.detector.inference.candidates import candidates
 from cmbkit.detector.inference.engines import (
@@ -130,23 +130,38 @@ def test_the_second_pass_takes_tiles_next_to_what_is_suspicious(bright, seen):
 
 
 @pytest.mark.parametrize("margin", [0.0, 2.0])
-def test_a_coarser_grid_raises_logits_where_it_is_surer(margin):
-    """A network that answers its input, a bright slab in noise: half way between voxels lies
-    the mean of eight of the smoothed image."""
+def test_the_surest_grid_outlines_a_candidate(margin):
+    """A network that answers its input, but what is over 5 it does not know. A plain block has its
+    outline of the standard grid; one of 9 and -1 in turn is known by its mean, on the coarser one:
+    half way between voxels lies the mean of eight of the smoothed image."""
 
     def run(patches):
-        return np.concatenate([np.zeros_like(patches), patches], axis=-1)
+        known = np.where(patches > 5, -9, patches)
+        return np.concatenate([np.zeros_like(known), known], axis=-1)
 
     engine = Engine((16, 16, 16, 1), (16, 16, 16, 2), lambda: run)
-    image = np.random.default_rng(0).normal(size=(32, 16, 24)).astype(np.float32)
-    image[12:15] += 8
+    image = np.full((48, 16, 16), -5, np.float32)
+    image[5:11, 4:11, 4:11] = 4
+    turn = np.indices((8, 10, 10)).sum(0) % 2
+    image[32:40, 3:13, 3:13] = np.where(turn, 9, -1)
     settings = Inference(weighting="mean", coarser=[0.5], coarser_margin=margin)
-    found = predict_logits(Predictor(engine, settings), image, background=0.0)
+    found = predict_logits(Predictor(engine, settings), image, background=-5.0)
+    fine = np.where(image > 5, -9, image)
+    np.testing.assert_allclose(found[:24], fine[:24], atol=1e-4)
     smooth = ndimage.gaussian_filter(image, 0.8)
-    means = smooth.reshape(16, 2, 8, 2, 12, 2).mean((1, 3, 5))
-    coarse = means.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    np.testing.assert_allclose(found, np.maximum(image, coarse - margin), atol=1e-4)
-    assert 0.05 < (found > image + 1e-3).mean() < 0.95
+    means = smooth.reshape(24, 2, 8, 2, 8, 2).mean((1, 3, 5)) - margin
+    coarse = np.where(means < logit(0.1), -np.inf, means)
+    coarse = coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(found[24:], np.maximum(fine, coarse)[24:], atol=1e-4)
+    assert (found[32:40] > fine[32:40]).mean() > 0.2
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_a_thin_image_has_a_coarser_grid(model, side):
+    image = np.random.default_rng(0).normal(size=(24, 20, side)).astype(np.float32)
+    predictor = Predictor.of(model, Inference(coarser=[0.5, 0.25]))
+    found = predict_logits(predictor, image, brain=image > -9, background=0.0)
+    assert found.shape == image.shape and np.isfinite(found).all()
 
 
 def test_flips_make_the_answer_symmetric(model):
