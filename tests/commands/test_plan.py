@@ -102,6 +102,10 @@ def test_disk_memory_and_time_are_sums_that_can_be_done_by_hand(tmp_path, monkey
     assert "pretrain 30.0, finetune 30.0" in time and "timed" in time
     # 4 million voxels in tiles of 32768, 0.1 s each, are 12 s
     assert "prediction 0.2" in time
+    # voxels twice as wide: an eighth as many tiles again
+    coarser = chosen.inference.model_copy(update={"coarser": [0.5]})
+    more = plan._tiles(chosen.model_copy(update={"inference": coarser}), 4.0)
+    assert more == pytest.approx(9 / 8 * plan._tiles(chosen, 4.0))
 
 
 def test_synthetic_scans_count_with_a_microbleed_each(tmp_path):

@@ -1,12 +1,16 @@
 """Frozen sides of a network, and the estimate before a training."""
 
+from types import SimpleNamespace
+
+import nibabel as nib
 import numpy as np
 import pytest
 
 from cmbkit.detector.network.losses import combined_loss
 from cmbkit.detector.network.unet import build
-from cmbkit.detector.training.estimate import activation_bytes, estimate
+from cmbkit.detector.training.estimate import activation_bytes, estimate, validation_tiles
 from cmbkit.detector.training.steps import GradientSteps
+from cmbkit.params import Inference
 
 
 def batch(seed, n=2):
@@ -49,3 +53,14 @@ def test_an_estimate_leaves_no_trace(tiny_network, small_training, small_phase):
     half = 8**3 * 4 * 3 * 2  # the strided encoder and the bottom
     assert activation_bytes(model, 3) == 3 * 4 * (full + half)
     assert "parameters" in found.lines()[0]
+
+
+def test_validation_looks_at_an_eighth_more_on_a_grid_twice_as_coarse(small_training, tmp_path):
+    """A scan of 32 voxels a side holds eight tiles of 16, and one on the coarser grid."""
+    nib.save(nib.Nifti1Image(np.zeros((32, 32, 32), np.uint8), np.eye(4)), tmp_path / "a.nii")
+    scan = SimpleNamespace(image_path=tmp_path / "a.nii")
+    whole = small_training.model_copy(
+        update={"validation_share": 1.0, "validation_patches_per_scan": None}
+    )
+    settings = Inference(overlap=0.0, coarser=[0.5])
+    assert validation_tiles([scan, scan], whole, settings, [16, 16, 16]) == 18
