@@ -264,12 +264,13 @@ def memory(params: Parameters):
 
 
 def probability(params: Parameters):
-    """What a network says that knows left from right, and of how many tiles at a time."""
+    """What a network says that knows left from right but nothing over 2.5, and of how many tiles at
+    a time."""
     batches = []
 
     def run(patches):
         batches.append(len(patches))
-        said = patches + np.arange(8).reshape(8, 1, 1, 1) / 10
+        said = np.where(patches > 2.5, -1, patches) + np.arange(8).reshape(8, 1, 1, 1) / 10
         return np.concatenate([-said, said], -1)
 
     engine = Engine((8, 8, 8, 1), (8, 8, 8, 2), lambda: run)
