@@ -195,7 +195,7 @@ def _tiles(params: Parameters, megavoxels: float) -> float:
     inference = params.inference
     overlap = 0.0 if inference.two_passes else inference.overlap
     tile = np.array(params.network.patch_size) * (1 - overlap)
-    again = 8 if inference.flips and not inference.two_passes else 1
+    again = 4 if inference.flips and not inference.two_passes else 1
     again += sum(share**3 for share in inference.coarser)
     brain = min(BRAIN_MM3 / params.preprocessing.spacing_mm**3, megavoxels * 1e6)
     return brain / float(np.prod(tile)) * again

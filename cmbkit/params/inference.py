@@ -18,13 +18,13 @@ class Inference(Section):
     """Sections 6.4.2 and 6.6: tiling and post-processing.
 
     ``weighting``: logits of overlapping tiles are summed (the thesis), averaged, or averaged with
-    a Gaussian that trusts a tile's middle more. ``flips``: the mean over the eight mirror images.
-    ``two_passes``: tiles without overlap and mirror images first, then only the tiles near voxels
-    of ``screen_threshold`` or more. ``coarser``: grids to look at too, as shares of the voxels
-    along an axis (0.5: voxels twice as wide), where what is larger than what the network learnt
-    on looks like that; without mirror images, and a logit there counts less by
-    ``coarser_margin``. Where weights look a second time at what they find, nothing under 5 voxels
-    of its grid is left.
+    a Gaussian that trusts a tile's middle more. ``flips``: the mean over four mirror images of each
+    tile, those along an even and those along an odd number of axes in turn. ``two_passes``: tiles
+    without overlap and mirror images first, then only the tiles near voxels of
+    ``screen_threshold`` or more. ``coarser``: grids to look at too, as shares of the voxels along
+    an axis (0.5: voxels twice as wide), where what is larger than what the network learnt on looks
+    like that; without mirror images, and a logit there counts less by ``coarser_margin``. Where
+    weights look a second time at what they find, nothing under 5 voxels of its grid is left.
     """
 
     engine: Literal["auto", "keras", "openvino"] = "auto"

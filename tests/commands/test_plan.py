@@ -106,6 +106,9 @@ def test_disk_memory_and_time_are_sums_that_can_be_done_by_hand(tmp_path, monkey
     coarser = chosen.inference.model_copy(update={"coarser": [0.5]})
     more = plan._tiles(chosen.model_copy(update={"inference": coarser}), 4.0)
     assert more == pytest.approx(9 / 8 * plan._tiles(chosen, 4.0))
+    mirrored = chosen.inference.model_copy(update={"flips": True})
+    more = plan._tiles(chosen.model_copy(update={"inference": mirrored}), 4.0)
+    assert more == pytest.approx(4 * plan._tiles(chosen, 4.0))
 
 
 def test_synthetic_scans_count_with_a_microbleed_each(tmp_path):

@@ -176,7 +176,7 @@ def small_brain():
 
 @lru_cache
 def unmirrored(folder):
-    """The shipped weights without their mean over eight mirror images, which takes the time."""
+    """The shipped weights without their mirror images, which take the time."""
     shipped, own = Path(cmbkit.__file__).parent / "weights/compact", folder / "unmirrored"
     shutil.copytree(shipped, own)
     values = json.loads((own / "network.json").read_text())

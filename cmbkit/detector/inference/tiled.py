@@ -16,7 +16,13 @@ from cmbkit.boxes import cut_box
 from cmbkit.detector.inference.candidates import LOWEST_SOFTMAX, true_places
 from cmbkit.detector.inference.engines import Engine, engine_of
 from cmbkit.detector.inference.second_look import SecondLook
-from cmbkit.detector.inference.tiles import MIRRORS, gaussian_weights, holds_any, tile_starts
+from cmbkit.detector.inference.tiles import (
+    MIRRORS,
+    gaussian_weights,
+    holds_any,
+    odd_tiles,
+    tile_starts,
+)
 from cmbkit.params import Inference
 from cmbkit.records import StandardScan
 from cmbkit.volume import Volume
@@ -58,17 +64,20 @@ class Predictor:
         params = self.params.model_copy(update={"coarser": [], **changes})
         return Predictor(self.engine, params)
 
-    def evidence(self, patches: np.ndarray) -> np.ndarray:
+    def evidence(self, patches: np.ndarray, odd: np.ndarray | None = None) -> np.ndarray:
         """Logit of CMB minus logit of background of patches (n, *tile); the same shape, float32.
 
-        With ``params.flips``, the mean over the eight mirror images.
+        With ``odd``, boolean, shape (n,): the mean over four mirror images, those along one or
+        three axes where it holds, along none or two elsewhere.
         """
-        mirrors = MIRRORS if self.params.flips else [()]
+        if odd is None:
+            return self._evidence(patches)
+        views = [(i, m) for i, turned in enumerate(odd) for m in MIRRORS if len(m) % 2 == turned]
+        seen = self._evidence(np.concatenate([np.flip(patches[i : i + 1], m) for i, m in views]))
         total = np.zeros(patches.shape, np.float32)
-        for axes in mirrors:
-            total += np.flip(self._evidence(np.flip(patches, axes)), axes)
-        total /= len(mirrors)
-        return total
+        for (i, axes), answer in zip(views, seen, strict=True):
+            total[i] += np.flip(answer[None], axes)[0]
+        return total / 4
 
     def _evidence(self, patches: np.ndarray) -> np.ndarray:
         found = np.empty(patches.shape, np.float32)
@@ -128,7 +137,8 @@ def predict_logits(
         cuts = [
             tuple(slice(s, s + t) for s, t in zip(start, tile, strict=True)) for start in chosen
         ]
-        evidence = predictor.evidence(np.stack([volume[cut] for cut in cuts]))
+        odd = odd_tiles(chosen, tile, params.overlap) if params.flips else None
+        evidence = predictor.evidence(np.stack([volume[cut] for cut in cuts]), odd)
         for cut, piece in zip(cuts, evidence, strict=True):
             total[cut] += weight * piece
             covered[cut] += weight

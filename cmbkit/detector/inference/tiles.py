@@ -11,6 +11,10 @@ MIRRORS = [
 """Axes of a stack of patches (n, x, y, z, ...) that are mirrored in each of the eight images."""
 
 
+def _stride(tile: int, overlap: float) -> int:
+    return max(1, int(tile * (1 - overlap)))
+
+
 def axis_starts(size: int, tile: int, overlap: float) -> list[int]:
     """Starts along one axis; the last tile is moved back so that it ends with the image.
 
@@ -19,7 +23,7 @@ def axis_starts(size: int, tile: int, overlap: float) -> list[int]:
     if not 0 <= overlap < 1:
         raise ValueError(f"expected an overlap in [0, 1), found {overlap}")
     last = max(0, size - tile)
-    return [*range(0, last, max(1, int(tile * (1 - overlap)))), last]
+    return [*range(0, last, _stride(tile, overlap)), last]
 
 
 def tile_starts(shape, tile, overlap: float) -> np.ndarray:
@@ -29,6 +33,13 @@ def tile_starts(shape, tile, overlap: float) -> np.ndarray:
     """
     axes = [axis_starts(n, t, overlap) for n, t in zip(shape, tile, strict=True)]
     return np.array(list(product(*axes)), int)
+
+
+def odd_tiles(starts: np.ndarray, tile, overlap: float) -> np.ndarray:
+    """Which of `tile_starts` are black if the first is white, as on a chessboard; boolean, (n,)."""
+    strides = [_stride(n, overlap) for n in tile]
+    numbers = -(-starts // strides)  # the last start is at most a stride after the one before
+    return numbers.sum(axis=1) % 2 == 1
 
 
 def holds_any(mask: np.ndarray, starts: np.ndarray, tile, margin: int = 0) -> np.ndarray:

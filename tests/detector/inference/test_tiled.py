@@ -1,4 +1,5 @@
 import shutil
+from itertools import product
 
 import numpy as np
 import pytest
@@ -164,11 +165,26 @@ def test_a_thin_image_has_a_coarser_grid(model, side):
     assert found.shape == image.shape and np.isfinite(found).all()
 
 
-def test_flips_make_the_answer_symmetric(model):
-    patches = np.random.default_rng(0).normal(size=(2, 16, 16, 16)).astype(np.float32)
-    flipping = Predictor.of(model, Inference(engine="keras", flips=True, batch_size=2))
-    mirrored = flipping.evidence(patches[:, ::-1])[:, ::-1]
-    np.testing.assert_allclose(flipping.evidence(patches), mirrored, atol=1e-4)
+@pytest.mark.parametrize("batch", [1, 3, 96])
+def test_flips_look_at_four_mirror_images_of_each_tile_in_turn(batch):
+    """A network that answers the corner at which what it sees begins. Tiles of 8 begin at 0, 4, 8
+    and 10 along x. Along no axis or two it sees a tile begin at (0, 0, 0), (0, 7, 7), (7, 0, 7)
+    and (7, 7, 0), along one or three at the other four."""
+
+    def run(patches):
+        assert len(patches) <= batch
+        corner = np.zeros_like(patches)
+        corner[:, 0, 0, 0] = 8
+        return np.concatenate([np.zeros_like(patches), corner], axis=-1)
+
+    engine = Engine((8, 8, 8, 1), (8, 8, 8, 2), lambda: run)
+    settings = Inference(overlap=0.5, flips=True, batch_size=batch)
+    found = predict_logits(Predictor(engine, settings), np.zeros((18, 8, 8)), background=0.0)
+    expected = np.zeros((18, 8, 8))
+    for start, odd in ((0, 0), (4, 1), (8, 0), (10, 1)):
+        for x, y, z in product((0, 7), repeat=3):
+            expected[start + x, y, z] += 2 * ((x + y + z) % 2 == odd)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_keras_computes_in_float32_alone():
