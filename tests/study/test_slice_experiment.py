@@ -62,7 +62,7 @@ class DarkSpots:
         self.tile, self.background = [64, 64, 32], background
         self.params = Inference(threshold=0.5, minimum_voxels=3, overlap=0.0, batch_size=4)
 
-    def evidence(self, patches):
+    def evidence(self, patches, odd=None):
         from scipy.ndimage import median_filter
 
         near = median_filter(patches, size=(1, 7, 7, 3))
