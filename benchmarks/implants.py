@@ -31,6 +31,7 @@ from cmbkit.volume import Volume
 
 KINDS = ((2.0, 1.0), (3.0, 0.7), (3.0, 1.0), (4.0, 0.7), (6.0, 0.7))
 BALLS = ((4.0, 0.7), (6.0, 0.7), (6.0, 1.0), (8.0, 0.7), (8.0, 1.0), (10.0, 0.7), (10.0, 1.0))
+PARTS = np.stack(np.meshgrid(*[(np.arange(4) - 1.5) / 4] * 3), -1).reshape(-1, 3)
 
 
 def sites(scan: Volume, brain: Volume, count: int, calm=False, seed: int = 0) -> np.ndarray:
@@ -57,15 +58,11 @@ def sites(scan: Volume, brain: Volume, count: int, calm=False, seed: int = 0) ->
     return np.array(chosen)
 
 
-def implanted(
-    scan: Volume, places, width_mm, darkness: float, ball: bool = False, parts: int = 4
-) -> Volume:
-    """Scan with Gaussians or balls taken away, integrated over ``parts`` of a voxel along an axis.
+def implanted(scan: Volume, places, width_mm, darkness: float, ball: bool = False) -> Volume:
+    """Scan with Gaussians or balls taken away, integrated over 64 parts of each voxel.
 
     ``width_mm``: one, or of Gaussians three along the axes of the world.
     """
-    steps = (np.arange(parts) - (parts - 1) / 2) / parts
-    within = np.stack(np.meshgrid(*[steps] * 3), -1).reshape(-1, 3)
     data = scan.data.copy()
     reach = np.ceil(2 * np.max(width_mm) / scan.spacing).astype(int)
     for place in places:
@@ -74,7 +71,7 @@ def implanted(
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         voxels = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)],
                                       indexing="ij"), -1)  # fmt: skip
-        away = scan.to_mm(voxels[..., None, :] + within) - place
+        away = scan.to_mm(voxels[..., None, :] + PARTS) - place
         if ball:
             share = (width_mm / 2 + 0.5 - np.linalg.norm(away, axis=-1)).clip(0, 1)
         else:

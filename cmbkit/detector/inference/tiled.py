@@ -151,18 +151,13 @@ def predict_logits(
 
 def _on_coarser_grid(predictor: Predictor, share: float, image, brain, background) -> np.ndarray:
     """Logits of an image sampled with ``share`` of the voxels along each axis, on its own grid."""
-    sampled, brain_there = sampled_coarsely(share, image, brain)
-    logits = predict_logits(predictor, sampled, brain=brain_there, background=background)
-    return _resized(logits, image.shape, order=0)
-
-
-def sampled_coarsely(share: float, image: np.ndarray, brain: np.ndarray | None):
-    """Image and brain mask (x, y, z) with ``share`` of the voxels along each axis."""
     smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), SMOOTHING / share)
     shape = [max(1, round(share * n)) for n in image.shape]
+    small = _resized(smooth, shape, order=1)
     if brain is not None:
         brain = _resized(np.asarray(brain, np.uint8), shape, order=0)
-    return _resized(smooth, shape, order=1), brain
+    logits = predict_logits(predictor, small, brain=brain, background=background)
+    return _resized(logits, image.shape, order=0)
 
 
 def _resized(array: np.ndarray, shape, order: int) -> np.ndarray:
